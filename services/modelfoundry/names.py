@@ -1,0 +1,113 @@
+"""Resource names: `projects/{project}/{collection}/{id}`, parsed in one place for servers and clients."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from modelfoundry.errors import InvalidField
+
+RESOURCE_ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+COLLECTIONS: Final = ("models", "datasets", "modules", "evaluations", "operations", "uploads")
+DEFAULT_PROJECT: Final = "projects/default"
+ID_RULE: Final = "use lower-case letters, digits and '-', beginning with a letter, at most 63 characters"
+
+
+def shortened(text: str, limit: int = 80) -> str:
+    """`text` fit to be quoted in a message: printable, at most `limit` characters."""
+    printable = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
+    return printable if len(printable) <= limit else f"{printable[: limit - 3]}..."
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceName:
+    """A parsed resource name."""
+
+    project: str
+    collection: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"projects/{self.project}/{self.collection}/{self.id}"
+
+    @property
+    def parent(self) -> str:
+        """`projects/{project}`."""
+        return f"projects/{self.project}"
+
+
+def parse_name(text: str, collection: str, *, field: str) -> ResourceName:
+    """Parses the name of a resource of one collection.
+
+    Raises:
+        InvalidField: it is not of the form `projects/{project}/{collection}/{id}`.
+    """
+    parts = text.split("/", 4)
+    well_formed = (
+        len(parts) == 4
+        and parts[0] == "projects"
+        and parts[2] == collection
+        and RESOURCE_ID.fullmatch(parts[1])
+        and RESOURCE_ID.fullmatch(parts[3])
+    )
+    if not well_formed:
+        raise InvalidField(
+            f"{field}: {shortened(text)!r} is not a name of the form projects/{{project}}/{collection}/{{id}}",
+            field=field,
+            hint=f"pass for example projects/default/{collection}/my-{collection.removesuffix('s')}; in ids {ID_RULE}",
+        )
+    return ResourceName(project=parts[1], collection=collection, id=parts[3])
+
+
+def parse_parent(text: str, *, field: str = "parent") -> str:
+    """Returns the project of `projects/{project}`.
+
+    Raises:
+        InvalidField: it is not of that form.
+    """
+    match text.split("/", 2):
+        case ["projects", project] if RESOURCE_ID.fullmatch(project):
+            return project
+        case _:
+            raise InvalidField(
+                f"{field}: {shortened(text)!r} is not of the form projects/{{project}}",
+                field=field,
+                hint=f"pass for example {DEFAULT_PROJECT}; in the project id {ID_RULE}",
+            )
+
+
+def check_id(text: str, *, field: str) -> str:
+    """Returns `text` when it can be the last segment of a name.
+
+    Raises:
+        InvalidField: it cannot.
+    """
+    if not RESOURCE_ID.fullmatch(text):
+        raise InvalidField(f"{field}: {shortened(text)!r} cannot be an id", field=field, hint=ID_RULE)
+    return text
+
+
+def check_digest(text: str, *, field: str) -> str:
+    """Returns `text` when it is `sha256:` and 64 lower-case hexadecimal digits.
+
+    Raises:
+        InvalidField: it is not.
+    """
+    if not DIGEST.fullmatch(text):
+        raise InvalidField(
+            f"{field}: {shortened(text)!r} is not a digest",
+            field=field,
+            hint="pass 'sha256:' and 64 lower-case hexadecimal digits",
+        )
+    return text
+
+
+def near(text: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Names that somebody who typed `text` may have meant, nearest first."""
+    candidates = {name.casefold(): name for name in known}
+    matches = difflib.get_close_matches(text.casefold()[:200], candidates, n=limit, cutoff=0.6)
+    return [candidates[match] for match in matches]
