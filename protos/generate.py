@@ -9,6 +9,7 @@ import argparse
 import filecmp
 import shutil
 import sys
+import sysconfig
 import tempfile
 from importlib import resources
 from pathlib import Path
@@ -23,8 +24,11 @@ def generate(target: Path) -> None:
     """Writes `*_pb2.py`, `*_pb2_grpc.py` and their `.pyi` for every contract below `target`."""
     contracts = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "modelfoundry").rglob("*.proto"))
     well_known = resources.files("grpc_tools") / "_proto"
+    scripts = Path(sysconfig.get_path("scripts"))
     arguments = [
         "protoc",
+        f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
         f"-I{PROTOS}",
         f"-I{PROTOS / 'third_party'}",
         f"-I{well_known}",

@@ -1,0 +1,64 @@
+# The commands a newcomer needs. `make demo` and `make test` prepare everything themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/python -m uv
+UV_VERSION := 0.13.9
+BUF_VERSION := 1.75.0
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test test-all check lint types imports contracts proto lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## make a virtual environment with everything in it
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ModelFoundry needs Python 3.11 or newer: pass PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup ## decompose a digits network through the four services and print the table
+	$(BIN)/modelfoundry demo --output build/demo
+
+test: setup ## everything, except what is marked slow
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup ## everything
+	$(BIN)/python -m pytest
+
+check: lint types imports contracts ## all checks that are not tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+contracts: setup build/buf/node_modules/.bin/buf
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/python clients/generate_sync.py --check
+	build/buf/node_modules/.bin/buf lint protos
+	build/buf/node_modules/.bin/buf format --diff --exit-code protos --path protos/modelfoundry
+	protos/check-compatibility build/buf/node_modules/.bin/buf
+
+build/buf/node_modules/.bin/buf:
+	npm install --silent --no-fund --no-audit --prefix build/buf @bufbuild/buf@$(BUF_VERSION)
+
+proto: setup ## write protos/gen again after a change of the contracts
+	$(BIN)/python protos/generate.py
+
+lock: setup ## write requirements.lock again after a change of pyproject.toml
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --python-version 3.11 --all-extras --group dev --output-file requirements.lock pyproject.toml
+
+clean: ## remove what was built
+	rm -rf build dist

@@ -1,0 +1,36 @@
+"""Checks what `make demo` left behind: the promise that the README makes. Usage: check_demo_report.py REPORT"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from statistics import mean
+
+FIELDS = {
+    "label", "original_accuracy", "original_accuracy_restricted", "module_accuracy", "weight_retention", "module_bytes",
+    "base_bytes", "split", "samples", "module_name", "digest",
+}  # fmt: skip
+
+
+def main() -> None:
+    report = json.loads(Path(sys.argv[1]).read_text())
+    modules = report["modules"]
+    problems = [f"{m.get('label')}: lacks {sorted(FIELDS - m.keys())}" for m in modules if not FIELDS <= m.keys()]
+    original, own = (mean(m[key] for m in modules) for key in ("original_accuracy", "module_accuracy"))
+    retention = mean(m["weight_retention"] for m in modules)
+    if len(modules) != 11:
+        problems.append(f"{len(modules)} modules, not ten binary ones and a multi-class one")
+    if any(m["split"] != "test" for m in modules):
+        problems.append("measured on another split than test")
+    if own < original:
+        problems.append(f"modules are less accurate than the original: {own:.4f} < {original:.4f}")
+    if retention >= 0.30:
+        problems.append(f"{retention:.1%} of the weights kept, not under 30 %")
+    sys.stdout.write(f"demo report: original {original:.4f}, modules {own:.4f}, weights kept {retention:.1%}\n")
+    if problems:
+        sys.exit("\n".join(problems))
+
+
+if __name__ == "__main__":
+    main()
