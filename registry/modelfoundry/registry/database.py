@@ -1,0 +1,200 @@
+"""The database: connections, transactions, migrations, and its failures in our words."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from modelfoundry.errors import ModelFoundryError, StorageFull, Unavailable
+from sqlalchemy import DateTime, Dialect, Engine, event, exc
+from sqlalchemy.engine import make_url
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Session
+
+WAIT_SECONDS: Final = 10
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_READ_ONLY: Final = "modelfoundry_read_only"
+_MIGRATION_LOCK: Final = 0x6D66_6462  # any number, the same in every registry
+_SQLITE_FULL: Final = {sqlite3.SQLITE_FULL}
+_SQLITE_TROUBLE: Final = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, aware and in UTC in Python, on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses moments whose time zone is not known."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Gives the time zone back that SQLite does not keep."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """Transactions on any SQLAlchemy URL.
+
+    All methods block: call them from a thread, never from the event loop.
+
+    Args:
+        url: For example `sqlite:////var/lib/modelfoundry/registry.db` or `postgresql+psycopg://...`.
+
+    Raises:
+        Unavailable: from every method, when the database cannot be reached, is locked, read-only or damaged.
+        StorageFull: from every method, when its disk is full.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self._is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._engine = sqlalchemy.create_engine(parsed, pool_pre_ping=not self._is_sqlite, pool_size=16)
+        self._reader = self._engine.execution_options(**{_READ_ONLY: True})
+        # SQLite has one writer at a time. Queuing here is fair and quick; its own waiting polls and can starve.
+        self._writer_turn = threading.Lock()
+        if self._is_sqlite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for what a session cannot do."""
+        return self._engine
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction that may write: commits at the end of the block, rolls back when the block raises.
+
+        Keep it short and do no other slow work in it: on SQLite all writers of the process wait for it. Sessions of one
+        thread must not be nested.
+        """
+        with (
+            self._translated(),
+            self._turn(),
+            Session(self._engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def read_session(self) -> Iterator[Session]:
+        """A transaction that only reads, of one consistent state; it waits for no writer and keeps none waiting."""
+        with self._translated(), Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    def migrate(self) -> None:
+        """Brings the schema to the newest version. Two processes may do it at once."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        # One transaction round everything: on SQLite it began with the write lock, on PostgreSQL it takes one, so a
+        # second process waits and then finds nothing left to do.
+        with self._translated(), self._turn(), self._engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def check(self) -> None:
+        """Asks the database for an answer (readiness)."""
+        with self.read_session() as session:
+            session.connection().execute(sqlalchemy.text("SELECT 1"))
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._is_sqlite:
+            yield
+            return
+        if not self._writer_turn.acquire(timeout=WAIT_SECONDS):
+            raise Unavailable(
+                f"the database was busy for {WAIT_SECONDS} seconds",
+                hint="try again; if it stays so, look for a stuck writer",
+            )
+        try:
+            yield
+        finally:
+            self._writer_turn.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            translated = _in_our_words(error)
+            if translated is None:
+                raise
+            raise translated from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # SQLAlchemy then sends BEGIN itself (below): the driver's own habit of beginning late breaks snapshots and DDL.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
+    # A writer takes the write lock at once: a reader that turns writer in mid-transaction fails with "database is
+    # locked" without waiting.
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _in_our_words(error: exc.SQLAlchemyError) -> ModelFoundryError | None:
+    """The error that a caller can act on, or None for a mistake of ours."""
+    if isinstance(error, exc.TimeoutError):
+        return Unavailable("all connections to the database are busy", hint="try again")
+    if not isinstance(error, exc.DBAPIError):
+        return None
+    cause: Any = error.orig
+    full = StorageFull("the disk of the registry's database is full", hint="free some space; nothing was changed")
+    trouble = Unavailable(
+        f"the registry's database does not answer as it should: {cause}",
+        hint="look at MODELFOUNDRY_REGISTRY_DATABASE_URL, at the file's permissions and at the database server",
+    )
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code in _SQLITE_FULL:
+            return full
+        return trouble if code in _SQLITE_TROUBLE else None
+    if getattr(cause, "sqlstate", None) == "53100":
+        return full
+    return (
+        trouble
+        if error.connection_invalidated or isinstance(error, (exc.OperationalError, exc.InterfaceError))
+        else None
+    )
