@@ -1,0 +1,72 @@
+"""What happens to pixels before a network sees them: normalisation and augmentation, whole batches at a time."""
+
+from __future__ import annotations
+
+import torch
+from modelfoundry.core.architectures import InputSpec
+from modelfoundry.core.datasets.splits import ImageSet
+from modelfoundry.errors import DatasetMismatch
+
+
+def normalise(images: torch.Tensor, input_spec: InputSpec) -> torch.Tensor:
+    """Scales pixels to [0, 1], subtracts the mean and divides by the standard deviation of each channel.
+
+    Args:
+        images: uint8, [n, channels, height, width].
+        input_spec: Mean and standard deviation per channel.
+
+    Returns:
+        float32 of the same shape, on the device of `images`.
+    """
+    mean = torch.tensor(input_spec.mean, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+    std = torch.tensor(input_spec.std, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+    return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+
+def check_fits(image_set: ImageSet, input_spec: InputSpec, *, field: str = "dataset") -> None:
+    """Checks that the images have the channels and size that a network takes.
+
+    Raises:
+        DatasetMismatch: they have not; both shapes are named.
+    """
+    actual = tuple(image_set.images.shape[1:])
+    expected = (input_spec.channels, input_spec.height, input_spec.width)
+    if actual != expected:
+        raise DatasetMismatch(
+            f"images are {'x'.join(map(str, actual))} (channels, height, width), "
+            f"the model takes {'x'.join(map(str, expected))}",
+            field=field,
+            hint="convert the data set to the model's channels and size and register it again",
+        )
+
+
+def random_crop(images: torch.Tensor, generator: torch.Generator, *, flip: bool) -> torch.Tensor:
+    """Shifts every image by a random crop after zero padding, and mirrors about half of them.
+
+    Padding is an eighth of the height and width on every side (4 pixels at 32, as SeaM does on CIFAR).
+
+    Args:
+        images: [n, channels, height, width], any dtype, before normalisation (padding is black).
+        generator: CPU generator of all randomness.
+        flip: Whether to mirror left and right with probability 1/2.
+
+    Returns:
+        A new tensor of the same shape, dtype and device.
+    """
+    count, channels, height, width = images.shape
+    pad_y, pad_x = height // 8, width // 8
+    top = torch.randint(0, 2 * pad_y + 1, (count,), generator=generator)
+    left = torch.randint(0, 2 * pad_x + 1, (count,), generator=generator)
+    rows = top[:, None] + torch.arange(height)
+    columns = left[:, None] + torch.arange(width)
+    if flip:
+        mirrored = torch.rand(count, generator=generator) < 0.5
+        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    device = images.device
+    padded = torch.nn.functional.pad(images, (pad_x, pad_x, pad_y, pad_y))
+    return padded[
+        torch.arange(count, device=device)[:, None, None, None],
+        torch.arange(channels, device=device)[None, :, None, None],
+        rows.to(device)[:, None, :, None],
+        columns.to(device)[:, None, None, :],
+    ]
