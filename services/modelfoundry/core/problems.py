@@ -1,0 +1,108 @@
+"""Target problems: what a module must tell apart (SeaM, Qi et al., ICSE 2023, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from modelfoundry.errors import InvalidField, UnknownLabel
+from modelfoundry.names import near, shortened
+
+REST: Final = "rest"
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryProblem:
+    """One label against all others."""
+
+    label: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the base model that the problem is about."""
+        return (self.label,)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Meaning of the module's outputs, in order: the label, then `rest`."""
+        return (self.label, REST)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiClassProblem:
+    """Which one of several labels."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Meaning of the module's outputs: the labels in the order given."""
+        return self.labels
+
+
+Problem = BinaryProblem | MultiClassProblem
+
+
+def resolve(problem: Problem, labels: Sequence[str], *, field: str = "problem") -> tuple[int, ...]:
+    """Finds the problem's labels among those of a model.
+
+    Args:
+        problem: What is to be told apart.
+        labels: Labels of the model, in the order of its outputs.
+        field: Path of the problem in the request, for error messages.
+
+    Returns:
+        Indices into `labels`, in the order of `problem.labels`.
+
+    Raises:
+        UnknownLabel: the model lacks one.
+        InvalidField: a multi-class problem with fewer than two labels, the same label twice, or all labels.
+    """
+    match problem:
+        case BinaryProblem(label):
+            return (_index(label, labels, f"{field}.binary.label"),)
+        case MultiClassProblem(wanted):
+            path = f"{field}.multi_class.labels"
+            indices = tuple(_index(label, labels, f"{path}[{place}]") for place, label in enumerate(wanted))
+            _check_multi_class(wanted, len(labels), path)
+            return indices
+
+
+def _check_multi_class(wanted: Sequence[str], known: int, path: str) -> None:
+    if len(wanted) < 2:
+        raise InvalidField(
+            f"{path}: a multi-class problem needs two labels or more, got {len(wanted)}",
+            field=path,
+            hint="name at least two labels, or ask for a binary problem",
+        )
+    for place, label in enumerate(wanted):
+        if label in wanted[:place]:
+            raise InvalidField(
+                f"{path}[{place}]: {shortened(label)!r} is there twice",
+                field=f"{path}[{place}]",
+                hint="name every label once",
+            )
+    if len(wanted) >= known:
+        raise InvalidField(
+            f"{path}: these are all {known} labels of the model",
+            field=path,
+            hint="leave at least one label out; a module is a part of its model",
+        )
+
+
+def _index(label: str, labels: Sequence[str], path: str) -> int:
+    if label in labels:
+        return list(labels).index(label)
+    similar = near(label, labels)
+    raise UnknownLabel(
+        f"{path}: the model has no label {shortened(label)!r}",
+        field=path,
+        hint=f"did you mean {', '.join(similar)}?" if similar else f"it has {_some(labels)}",
+        metadata={"near": ", ".join(similar)},
+    )
+
+
+def _some(labels: Sequence[str], limit: int = 10) -> str:
+    shown = ", ".join(shortened(label, 40) for label in labels[:limit])
+    return shown if len(labels) <= limit else f"{shown} and {len(labels) - limit} more"
