@@ -1,0 +1,35 @@
+"""The tables of blobs and of their uploads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from modelfoundry.registry.database import UtcDateTime
+from sqlalchemy import BigInteger
+from sqlmodel import Field, SQLModel, UniqueConstraint
+
+
+class BlobRow(SQLModel, table=True):
+    """A blob whose bytes are in the store. Written after them, deleted before them."""
+
+    __tablename__ = "blobs"
+
+    digest: str = Field(primary_key=True, max_length=71)
+    size_bytes: int = Field(sa_type=BigInteger)
+    media_type: str = Field(max_length=255)
+    create_time: datetime = Field(sa_type=UtcDateTime)
+
+
+class UploadRow(SQLModel, table=True):
+    """An upload that was announced. How many bytes came is the size of its spool file, and nowhere else."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (UniqueConstraint("project", "request_id"),)
+
+    id: str = Field(primary_key=True, max_length=63)
+    project: str = Field(max_length=63)
+    digest: str = Field(max_length=71)
+    size_bytes: int = Field(sa_type=BigInteger)
+    media_type: str = Field(max_length=255)
+    request_id: str | None = Field(default=None, max_length=36)
+    create_time: datetime = Field(sa_type=UtcDateTime, index=True)
