@@ -8,9 +8,10 @@ from typing import Final
 
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
+
 from modelfoundry.core.datasets.cutting import validation_cut
 from modelfoundry.core.datasets.splits import ImageSet
-from sklearn.datasets import load_digits
 
 _TEST_SAMPLES: Final = 497
 _SEED: Final = 0

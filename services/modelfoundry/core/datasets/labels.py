@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+
 from modelfoundry.core.datasets.splits import ImageSet
 from modelfoundry.errors import DatasetMismatch
 from modelfoundry.names import near, shortened

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+
 from modelfoundry.core.datasets.splits import ImageSet
 from modelfoundry.errors import DatasetMismatch
 
@@ -55,9 +56,9 @@ def pose_multi_class(image_set: ImageSet, label_indices: Sequence[int]) -> Image
     Raises:
         DatasetMismatch: one of the labels has no image.
     """
-    positions = torch.full((max(int(image_set.labels.max()) + 1, max(label_indices) + 1),), -1)
-    positions[list(label_indices)] = torch.arange(len(label_indices))
-    posed = positions[image_set.labels]
+    posed = torch.full_like(image_set.labels, -1)
+    for position, index in enumerate(label_indices):
+        posed[image_set.labels == index] = position
     members = torch.nonzero(posed >= 0).flatten()
     counts = torch.bincount(posed[members], minlength=len(label_indices))
     absent = [index for index, count in zip(label_indices, counts.tolist(), strict=True) if not count]

@@ -8,6 +8,7 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
+
 from modelfoundry.errors import MalformedFile
 
 _LAYOUT_HINT = "store 'images' as U8 [n, channels, height, width] and 'labels' as I64 [n] in one safetensors file"

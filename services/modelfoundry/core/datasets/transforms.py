@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets.splits import ImageSet
 from modelfoundry.errors import DatasetMismatch
