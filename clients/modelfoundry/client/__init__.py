@@ -1,0 +1,74 @@
+"""The Python SDK of ModelFoundry: typed, for threads and for asyncio, without torch.
+
+    from modelfoundry.client import Client
+
+    with Client() as client:
+        job = client.decompose("resnet20", "cifar10", label="horse")
+        (module,) = job.wait(on_progress=print)
+        print(module.retention.weight_retention, client.predict(module, "horse.png")[0].label)
+
+Everything that `Client` does, `AsyncClient` does with `await`. Errors are the classes of `modelfoundry.errors`.
+"""
+
+from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.client import AsyncClient, connect_async
+from modelfoundry.client._async.datasets import AsyncDatasets
+from modelfoundry.client._async.evaluations import AsyncEvaluations
+from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
+from modelfoundry.client._async.models import AsyncModels
+from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.client import Client, connect
+from modelfoundry.client._sync.datasets import Datasets
+from modelfoundry.client._sync.evaluations import Evaluations
+from modelfoundry.client._sync.jobs import Job, Jobs
+from modelfoundry.client._sync.models import Models
+from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
+from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.content import OnTransfer
+from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
+from modelfoundry.client.images import ImageLike
+from modelfoundry.client.metrics import (
+    ClassificationMetrics,
+    ConfusionMatrix,
+    CostMetrics,
+    Interval,
+    LabelMetrics,
+    Latency,
+    LayerRetention,
+    RetentionMetrics,
+)
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.references import Named
+from modelfoundry.client.resources import (
+    BlobRef,
+    Dataset,
+    DatasetSplit,
+    DecompositionRecord,
+    Evaluation,
+    Model,
+    Module,
+    ProvenanceEdge,
+    Relation,
+    Scoring,
+)
+from modelfoundry.client.results import (
+    Export,
+    ExportedFile,
+    ExportFormat,
+    JobEvent,
+    JobResult,
+    JobState,
+    JobStatus,
+    LabelProbability,
+    LogWritten,
+    Prediction,
+    Progress,
+    ProgressMade,
+    ServiceHealth,
+    Severity,
+    StateChanged,
+    TrainedModel,
+)

@@ -1,0 +1,1 @@
+"""The SDK for asyncio. `modelfoundry.client._sync` is generated from it by `clients/generate_sync.py`."""

@@ -1,0 +1,74 @@
+"""How SeaM searches and how a network is trained, as data. None means: as the named recipe has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Augmentation(StrEnum):
+    """How training images are varied: not at all, by random crops, or by crops and horizontal flips."""
+
+    NONE = "none"
+    CROP = "crop"
+    CROP_FLIP = "crop_flip"
+
+
+class InitialMasks(StrEnum):
+    """How real-valued masks begin. `ONES`: everything is kept at first."""
+
+    ONES = "ones"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeamRecipe:
+    """How SeaM searches (Qi et al., ICSE 2023, sections 3 and 4.1). Ranges: `recipe.proto`.
+
+    Args:
+        recipe: Name of the recipe that fields with None come from.
+        initial_masks: How masks begin.
+        epochs: Epochs at most, 1 to 10,000.
+        head_epoch_every: Every so many epochs one trains the head alone. 0: never.
+        batch_size: Samples in a batch, 1 to 4096.
+        lr_head: Learning rate of the head, above 0.
+        lr_mask: Learning rate of the masks, above 0.
+        alpha: Weight of the retention term in the loss, 0 or more.
+        patience: Epochs below the base model's validation accuracy until the search stops. 0: never.
+        augmentation: How training images are varied.
+    """
+
+    recipe: str = "paper"
+    initial_masks: InitialMasks | None = None
+    epochs: int | None = None
+    head_epoch_every: int | None = None
+    batch_size: int | None = None
+    lr_head: float | None = None
+    lr_mask: float | None = None
+    alpha: float | None = None
+    patience: int | None = None
+    augmentation: Augmentation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeDescription:
+    """A recipe with all its fields, and one paragraph of what it is for."""
+
+    recipe: SeamRecipe
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecipe:
+    """How a network is trained: SGD with momentum, learning rate divided by 10 at the milestones.
+
+    None means the service's default (`training_service.proto`): 30 epochs, batches of 128, learning rate 0.05,
+    momentum 0.9, weight decay 0.0001. No milestones: at half and at three quarters of the epochs.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    milestones: tuple[int, ...] = ()
+    augmentation: Augmentation | None = None

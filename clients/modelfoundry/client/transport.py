@@ -1,0 +1,194 @@
+"""The one place where a call is made: deadline, translation of errors, and never an abandoned call.
+
+Both classes offer the same operations, so that the sub-clients are written once, in `_async`, and generated in `_sync`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import ParamSpec, TypeVar
+
+import grpc
+import grpc.aio
+
+from modelfoundry.client.channels import channel_options
+from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
+from modelfoundry.client.statuses import domain_errors
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class AsyncTransport:
+    """Channels to the services, for asyncio. Belongs to the event loop of its first call."""
+
+    def __init__(self, endpoints: Endpoints, timeouts: Timeouts, retries: Retries) -> None:
+        self.endpoints = endpoints
+        self.timeouts = timeouts
+        self.retries = retries
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    def channel(self, service: Service) -> grpc.aio.Channel:
+        """The channel to a service, opened at the first call; services at one address share it."""
+        address = self.endpoints.address(service)
+        if address not in self._channels:
+            self._channels[address] = grpc.aio.insecure_channel(address, options=channel_options(address))
+        return self._channels[address]
+
+    async def unary(
+        self,
+        service: Service,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it is the call's deadline, which the server is told too
+    ) -> Response:
+        """Calls a method with one request and one response.
+
+        Raises:
+            ModelFoundryError: what the service said, or that it cannot be reached in time.
+        """
+        seconds = self.timeouts.unary if timeout is None else timeout
+        with domain_errors(service, self.endpoints.address(service), seconds):
+            call = method(request, timeout=seconds)
+            try:
+                return await call
+            finally:
+                call.cancel()
+
+    @asynccontextmanager
+    async def receive(
+        self,
+        service: Service,
+        method: grpc.aio.UnaryStreamMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout: float,  # noqa: ASYNC109 - see above
+    ) -> AsyncIterator[AsyncIterator[Response]]:
+        """Opens a stream of responses, which is cancelled when the block is left."""
+        with domain_errors(service, self.endpoints.address(service), timeout):
+            call = method(request, timeout=timeout)
+            try:
+                yield aiter(call)
+            finally:
+                call.cancel()
+
+    async def send(
+        self,
+        service: Service,
+        method: grpc.aio.StreamUnaryMultiCallable[Request, Response],
+        requests: Iterator[Request],
+        *,
+        timeout: float,  # noqa: ASYNC109 - see above
+    ) -> Response:
+        """Sends a stream of requests and returns the one response."""
+        with domain_errors(service, self.endpoints.address(service), timeout):
+            call = method(requests, timeout=timeout)
+            try:
+                return await call
+            finally:
+                call.cancel()
+
+    async def in_thread(
+        self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        """Runs work on files beside the event loop."""
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def pause(self, seconds: float) -> None:
+        """Waits."""
+        await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        """Closes all channels."""
+        channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            await channel.close()
+
+
+class Transport:
+    """Channels to the services, for threads. May be used by many at once."""
+
+    def __init__(self, endpoints: Endpoints, timeouts: Timeouts, retries: Retries) -> None:
+        self.endpoints = endpoints
+        self.timeouts = timeouts
+        self.retries = retries
+        self._channels: dict[str, grpc.Channel] = {}
+        self._lock = threading.Lock()
+
+    def channel(self, service: Service) -> grpc.Channel:
+        """The channel to a service, opened at the first call; services at one address share it."""
+        address = self.endpoints.address(service)
+        with self._lock:
+            if address not in self._channels:
+                self._channels[address] = grpc.insecure_channel(address, options=channel_options(address))
+            return self._channels[address]
+
+    def unary(
+        self,
+        service: Service,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout: float | None = None,
+    ) -> Response:
+        """Calls a method with one request and one response.
+
+        Raises:
+            ModelFoundryError: what the service said, or that it cannot be reached in time.
+        """
+        seconds = self.timeouts.unary if timeout is None else timeout
+        with domain_errors(service, self.endpoints.address(service), seconds):
+            return method(request, timeout=seconds)
+
+    @contextmanager
+    def receive(
+        self,
+        service: Service,
+        method: grpc.UnaryStreamMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout: float,
+    ) -> Iterator[Iterator[Response]]:
+        """Opens a stream of responses, which is cancelled when the block is left."""
+        with domain_errors(service, self.endpoints.address(service), timeout):
+            call = method(request, timeout=timeout)
+            try:
+                yield iter(call)
+            finally:
+                call.cancel()
+
+    def send(
+        self,
+        service: Service,
+        method: grpc.StreamUnaryMultiCallable[Request, Response],
+        requests: Iterator[Request],
+        *,
+        timeout: float,
+    ) -> Response:
+        """Sends a stream of requests and returns the one response."""
+        with domain_errors(service, self.endpoints.address(service), timeout):
+            return method(requests, timeout=timeout)
+
+    def in_thread(
+        self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        """Runs work on files: here and now, there is no event loop to spare."""
+        return function(*args, **kwargs)
+
+    def pause(self, seconds: float) -> None:
+        """Waits."""
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Closes all channels."""
+        with self._lock:
+            channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            channel.close()
