@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from modelfoundry.registry.database import UtcDateTime
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel, UniqueConstraint
+
+from modelfoundry.registry.database import UtcDateTime
 
 
 class BlobRow(SQLModel, table=True):

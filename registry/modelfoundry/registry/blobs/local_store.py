@@ -1,0 +1,153 @@
+"""Blobs as files in a folder: the embedded default."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from modelfoundry.errors import StorageFull, Unavailable
+from modelfoundry.registry.blobs.store import CHUNK_BYTES, missing, span, store_key, verified, verify_file
+
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LINK: Final = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_STALE_SECONDS: Final = 24 * 3600
+
+
+class LocalBlobStore:
+    """A `BlobStore` in a local folder: one read-only file per digest, written aside and renamed into its place.
+
+    Args:
+        folder: Made when it is not there.
+
+    Raises:
+        Unavailable: the folder cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._staging = folder / "staging"
+        with disk_errors(folder):
+            self._staging.mkdir(parents=True, exist_ok=True)
+            self._remove_stale()
+
+    def put_file(self, path: Path, digest: str, size: int) -> None:
+        """See `BlobStore.put_file`. On one file system the file itself is kept: no byte is copied."""
+        target = self._path(digest)
+        staged = self._staging / uuid.uuid4().hex
+        with disk_errors(self._folder):
+            try:
+                _link_or_copy(path, staged)
+                verify_file(staged, digest, size)
+                _make_durable(staged)
+                self._place(staged, target)
+            finally:
+                staged.unlink(missing_ok=True)
+
+    def open(self, digest: str, offset: int = 0, limit: int = 0) -> Generator[bytes]:
+        """See `BlobStore.open`."""
+        with disk_errors(self._folder):
+            try:
+                file = self._path(digest).open("rb", buffering=0)
+            except FileNotFoundError:
+                raise missing(digest) from None
+            try:
+                size = os.fstat(file.fileno()).st_size
+                length = span(size, offset, limit)
+                file.seek(offset)
+            except BaseException:
+                file.close()
+                raise
+        return self._read(file, digest, size, length)
+
+    def stat(self, digest: str) -> int | None:
+        """See `BlobStore.stat`."""
+        with disk_errors(self._folder):
+            try:
+                return self._path(digest).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def delete(self, digest: str) -> None:
+        """See `BlobStore.delete`."""
+        with disk_errors(self._folder):
+            self._path(digest).unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """See `BlobStore.check`."""
+        if not os.access(self._staging, os.W_OK | os.X_OK):
+            raise _unusable(self._folder, "it is gone or may not be written to")
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / store_key(digest)
+
+    def _read(self, file: BinaryIO, digest: str, size: int, length: int) -> Generator[bytes]:
+        with file, disk_errors(self._folder):
+            chunks = _chunks(file, length)
+            yield from verified(chunks, digest, size) if length == size else chunks
+
+    def _place(self, staged: Path, target: Path) -> None:
+        staged.chmod(0o444)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged.replace(target)
+        for folder in (target.parent, target.parent.parent, self._folder):
+            _make_durable(folder)
+
+    def _remove_stale(self) -> None:
+        """Removes what a killed process left; a younger file may belong to a living one."""
+        for path in self._staging.iterdir():
+            if path.stat().st_ctime < time.time() - _STALE_SECONDS:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turns what the operating system says about a folder into our words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFull(
+                f"the disk under {folder} is full",
+                hint="free some space or delete modules that nobody needs, then upload again; nothing was kept",
+            ) from error
+        raise _unusable(folder, os.strerror(error.errno or errno.EIO)) from error
+
+
+def _unusable(folder: Path, why: str) -> Unavailable:
+    return Unavailable(
+        f"the folder {folder} cannot be used: {why}",
+        hint="look whether its disk is mounted and whether the registry may write to it",
+    )
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, target)
+
+
+def _make_durable(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _chunks(file: BinaryIO, length: int) -> Generator[bytes]:
+    while length > 0:
+        chunk = file.read(min(CHUNK_BYTES, length))
+        if not chunk:
+            return
+        length -= len(chunk)
+        yield chunk
