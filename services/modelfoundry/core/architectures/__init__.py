@@ -1,5 +1,16 @@
 """Networks, rebuilt from a name and scalar parameters."""
 
+from modelfoundry.core.architectures.builders import build_network, known_builders
 from modelfoundry.core.architectures.spec import Architecture, InputSpec, TensorSpec
+from modelfoundry.core.architectures.weights import check_architecture, check_weights, load_network
 
-__all__ = ["Architecture", "InputSpec", "TensorSpec"]
+__all__ = [
+    "Architecture",
+    "InputSpec",
+    "TensorSpec",
+    "build_network",
+    "check_architecture",
+    "check_weights",
+    "known_builders",
+    "load_network",
+]
