@@ -1,0 +1,1 @@
+"""How a ModelFoundry server and a ModelFoundry job behave. Knows gRPC, knows no torch."""

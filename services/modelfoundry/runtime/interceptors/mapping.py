@@ -1,0 +1,46 @@
+"""Turns what a handler raises into a status: domain errors tell all, anything else tells nothing but where to look."""
+
+from __future__ import annotations
+
+from typing import Any, Never
+
+import grpc
+import structlog
+from google.rpc import status_pb2
+
+from modelfoundry import errors
+from modelfoundry.runtime.interceptors.access import REQUEST_ID_KEY, current_request_id
+from modelfoundry.runtime.interceptors.calls import CallInterceptor, Context, Method, Proceed
+from modelfoundry.runtime.status import DETAILS_KEY, internal_status, status_for
+
+CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+_log = structlog.get_logger(__name__)
+
+
+class ErrorMapping(CallInterceptor):
+    """The only place where an error becomes a gRPC status. Cancellation and a handler's own `abort` pass."""
+
+    async def handle(self, method: Method, request: Any, context: Context, proceed: Proceed) -> Any:
+        """Serves the call and maps its errors."""
+        try:
+            return await proceed(request, context)
+        except errors.Internal as error:
+            _log.exception("internal error", method=method.path, error=error.message)
+            await abort_with(context, internal_status(current_request_id()))
+        except errors.ModelFoundryError as error:
+            await abort_with(context, status_for(error, request_id=current_request_id()))
+        except grpc.aio.AbortError:
+            raise
+        except Exception:  # noqa: BLE001 - the last place where it can be told to the caller
+            _log.exception("unexpected failure", method=method.path)
+            await abort_with(context, internal_status(current_request_id()))
+
+
+async def abort_with(context: Context, status: status_pb2.Status) -> Never:
+    """Ends the call with `status`, its details and the request id."""
+    trailers: tuple[tuple[str, str | bytes], ...] = (
+        (REQUEST_ID_KEY, current_request_id()),
+        (DETAILS_KEY, status.SerializeToString()),
+    )
+    await context.abort(CODES[status.code], status.message, trailers)
