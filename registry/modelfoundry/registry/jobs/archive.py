@@ -1,0 +1,148 @@
+"""The people's side of the queue: jobs and their events to look at, to cancel, to forget."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import sqlalchemy
+from sqlmodel import col, select
+
+from modelfoundry.errors import InUse, InvalidField
+from modelfoundry.names import ResourceName
+from modelfoundry.registry.jobs.ledger import Ledger, find, to_operation
+from modelfoundry.registry.jobs.operation import DONE, Event, EventType, Operation, State
+from modelfoundry.registry.jobs.tables import OperationEventRow, OperationRow
+
+EVENTS_KEPT: Final = 10_000
+KEPT_FOR: Final = timedelta(days=30)
+# Half of what a gRPC message may have: names, times and framing want room too.
+PAGE_BYTES: Final = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in the order of their numbers.
+
+    Attributes:
+        more: Whether there are more after the last one.
+        done: Whether the job is done and these are all that were left.
+    """
+
+    events: tuple[Event, ...]
+    more: bool
+    done: bool
+
+
+class Archive:
+    """Jobs that were ever queued and not forgotten yet."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def get(self, name: ResourceName) -> Operation:
+        """Returns a job.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        return self._ledger.read(name)
+
+    def cancel(self, name: ResourceName) -> Operation:
+        """Asks for a job to be cancelled. A queued one ends at once; one that is done stays what it is.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        with self._ledger.changing(name) as job:
+            job.cancel()
+        return to_operation(job.row)
+
+    def delete(self, name: ResourceName) -> None:
+        """Forgets a job that is done, and its events.
+
+        Raises:
+            NotFound: there is none of that name.
+            InUse: it is not done.
+        """
+        with self._ledger.database.session() as session:
+            row = find(session, name, lock=True)
+            if row.state not in DONE:
+                raise InUse(
+                    f"{name} is {row.state} and cannot be deleted",
+                    field="name",
+                    hint="cancel it and wait for its end",
+                    metadata={"resource": str(name)},
+                )
+            session.execute(sqlalchemy.delete(OperationRow).where(col(OperationRow.key) == row.key))
+
+    def events(self, name: ResourceName, after: int, limit: int) -> EventPage:
+        """Returns up to `limit` events with numbers above `after`, fewer when they are large.
+
+        Raises:
+            NotFound: there is no such job.
+            InvalidField: `after` is negative or above the number of the newest event.
+        """
+        with self._ledger.database.read_session() as session:
+            operation = find(session, name)
+            if not 0 <= after <= operation.last_sequence:
+                raise InvalidField(
+                    f"after_sequence: {name} has no event {after}, the newest is {operation.last_sequence}",
+                    field="after_sequence",
+                    hint="pass the number of the last event that you saw, or 0",
+                )
+            query = (
+                select(OperationEventRow)
+                .where(OperationEventRow.operation_key == operation.key, col(OperationEventRow.sequence) > after)
+                .order_by(col(OperationEventRow.sequence))
+                .limit(limit)
+            )
+            events: list[Event] = []
+            size = 0
+            for row in session.exec(query):
+                size += len(row.payload)
+                if events and size > PAGE_BYTES:
+                    break
+                events.append(_event(row))
+        newest = events[-1].sequence if events else after
+        more = newest < operation.last_sequence
+        return EventPage(tuple(events), more=more, done=not more and operation.state in DONE)
+
+    def last_sequences(self, names: Collection[ResourceName]) -> dict[ResourceName, int]:
+        """Numbers of the newest events of jobs; names of no job are left out."""
+        keys = [(name.project, name.id) for name in names]
+        query = select(OperationRow.project, OperationRow.id, OperationRow.last_sequence).where(
+            sqlalchemy.tuple_(col(OperationRow.project), col(OperationRow.id)).in_(keys)
+        )
+        with self._ledger.database.read_session() as session:
+            return {ResourceName(row[0], "operations", row[1]): row[2] for row in session.exec(query)}
+
+    def forget_old(self) -> None:
+        """Forgets jobs that were done long ago, and the oldest events of talkative ones."""
+        before = self._ledger.now() - KEPT_FOR
+        with self._ledger.database.session() as session:
+            session.execute(sqlalchemy.delete(OperationRow).where(col(OperationRow.end_time) < before))
+        talkative = select(OperationRow.key, OperationRow.last_sequence).where(
+            col(OperationRow.last_sequence) > EVENTS_KEPT
+        )
+        with self._ledger.database.read_session() as session:
+            cuts = [(key, newest - EVENTS_KEPT) for key, newest in session.exec(talkative)]
+        for key, last_dropped in cuts:
+            with self._ledger.database.session() as session:
+                session.execute(
+                    sqlalchemy.delete(OperationEventRow).where(
+                        col(OperationEventRow.operation_key) == key, col(OperationEventRow.sequence) <= last_dropped
+                    )
+                )
+
+
+def _event(row: OperationEventRow) -> Event:
+    return Event(
+        sequence=row.sequence,
+        time=row.event_time,
+        type=EventType(row.type),
+        state=State(row.state) if row.state else None,
+        payload=row.payload,
+    )

@@ -1,0 +1,135 @@
+"""The values of the job queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from modelfoundry.names import ResourceName
+
+Clock = Callable[[], datetime]
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+HELD: Final = (State.RUNNING, State.CANCELLING)
+DONE: Final = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+class EventType(StrEnum):
+    """What kind of thing happened to a job."""
+
+    STATE_CHANGE = "STATE_CHANGE"
+    PROGRESS = "PROGRESS"
+    LOG = "LOG"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A job as it was at one moment. Bytes are serialised messages, see `OperationRow`."""
+
+    name: ResourceName
+    kind: str
+    target: str
+    state: State
+    attempt: int
+    request_id: str
+    response: bytes | None
+    error: bytes | None
+    progress: bytes | None
+    last_sequence: int
+    create_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    update_time: datetime
+    cache_hit: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended, in whichever way."""
+        return self.state in DONE
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """Work to be queued.
+
+    Attributes:
+        request: Serialised `google.protobuf.Any`.
+        cache_key: Names equal work; empty for work that is never shared.
+        force: Queue it even when equal work is there.
+        request_id: Makes the call repeatable; empty for a call that is not.
+    """
+
+    project: str
+    kind: str
+    target: str
+    request: bytes
+    cache_key: str
+    force: bool
+    request_id: str
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The blob from which a job can be taken up again."""
+
+    digest: str
+    size_bytes: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A job in the hands of a worker."""
+
+    name: ResourceName
+    kind: str
+    request: bytes
+    attempt: int
+    checkpoint: Checkpoint | None
+    token: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReport:
+    """How far a job is: a serialised `Progress` and its phase."""
+
+    phase: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job.
+
+    Attributes:
+        sequence: Grows by exactly 1 with every event of the job, from 1.
+        state: The new state of a state change, else None.
+        payload: Serialised `google.rpc.Status` (or empty) of a state change, `Progress`, or `LogLine`.
+    """
+
+    sequence: int
+    time: datetime
+    type: EventType
+    state: State | None
+    payload: bytes
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is the last one of its job."""
+        return self.state in DONE
