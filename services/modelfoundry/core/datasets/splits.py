@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
-import safetensors.torch
 import torch
 
+from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import MalformedFile
 
 _LAYOUT_HINT = "store 'images' as U8 [n, channels, height, width] and 'labels' as I64 [n] in one safetensors file"
@@ -47,9 +47,7 @@ def write_split(path: Path, image_set: ImageSet) -> None:
 
     The file has no metadata: its one header is `labels` before `images`, compact JSON padded with spaces to 8 bytes.
     """
-    safetensors.torch.save_file(
-        {"images": image_set.images.contiguous(), "labels": image_set.labels.contiguous()}, path
-    )
+    write_tensors(path, {"images": image_set.images, "labels": image_set.labels})
 
 
 def read_split(path: Path) -> ImageSet:

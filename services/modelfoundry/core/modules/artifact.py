@@ -1,0 +1,68 @@
+"""What is stored of a module: what tells it from its base model, and which model that is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleArtifact:
+    """Masks and head of a module (SeaM, Qi et al., ICSE 2023, section 3).
+
+    Raises:
+        ValueError: the head does not fit the problem, or holds NaN or infinity.
+    """
+
+    base_digest: str
+    """`sha256:...` of the base model's weights."""
+    problem: Problem
+    masks: WeightMasks
+    head: Head
+    algorithm: str
+    """How the masks were found, for example `seam`."""
+
+    def __post_init__(self) -> None:
+        outputs = len(self.problem.outputs)
+        if len(self.head.bias) != outputs:
+            raise ValueError(f"the problem has {outputs} outputs, the head {len(self.head.bias)}")
+        if self.head.weight.dtype != torch.float32 or self.head.bias.dtype != torch.float32:
+            raise ValueError(f"the head must be float32, not {self.head.weight.dtype} and {self.head.bias.dtype}")
+        if not bool(self.head.weight.isfinite().all() and self.head.bias.isfinite().all()):
+            raise ValueError("the head holds NaN or infinity")
+
+
+def problem_to_json(problem: Problem) -> str:
+    """Canonical JSON of a problem, shaped like `types.v1.TargetProblem`."""
+    match problem:
+        case BinaryProblem(label):
+            value: dict[str, Any] = {"binary": {"label": label}}
+        case MultiClassProblem(labels):
+            value = {"multi_class": {"labels": list(labels)}}
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def problem_from_json(text: str) -> Problem:
+    """Reads what `problem_to_json` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    match json.loads(text):
+        case {"binary": {"label": str(label)}}:
+            problem: Problem = BinaryProblem(label)
+        case {"multi_class": {"labels": [*labels]}} if all(isinstance(label, str) for label in labels):
+            problem = MultiClassProblem(tuple(labels))
+        case _:
+            raise ValueError("the problem is neither binary nor multi-class")
+    if problem_to_json(problem) != text:
+        raise ValueError("the problem is not in its canonical form")
+    if len(set(problem.labels)) != len(problem.labels) or len(problem.outputs) < 2:
+        raise ValueError("the problem needs two different labels or more")
+    return problem
