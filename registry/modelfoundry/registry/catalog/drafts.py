@@ -1,0 +1,127 @@
+"""What callers ask to be stored, before anything about it was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCall:
+    """The part of a Create request that is the same for all resources."""
+
+    parent: str
+    collection: str
+    id: str = ""
+    """Last segment of the new name; empty: one is made."""
+    request_id: str = ""
+    fingerprint: str = ""
+    """SHA-256 of method and request."""
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What people write about a resource."""
+
+    display_name: str = ""
+    description: str = ""
+    license: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDraft:
+    """A model to be registered."""
+
+    builder: str
+    parameters: Mapping[str, Any]
+    channels: int
+    height: int
+    width: int
+    mean: Sequence[float]
+    std: Sequence[float]
+    labels: Sequence[str]
+    weights: str
+    """Digest."""
+    about: About = field(default_factory=About)
+    training_dataset: str = ""
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitDraft:
+    """A split of a data set to be registered."""
+
+    split: str
+    content: str
+    """Digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetDraft:
+    """A data set to be registered."""
+
+    labels: Sequence[str]
+    splits: Sequence[SplitDraft]
+    about: About = field(default_factory=About)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a module tells apart: one label against the rest, or which of several labels."""
+
+    binary: bool
+    labels: tuple[str, ...]
+
+    @property
+    def output_count(self) -> int:
+        """Number of outputs of a module for it."""
+        return 2 if self.binary else len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDraft:
+    """How a module was made: what the registry looks at, and the whole as JSON."""
+
+    algorithm: str
+    content: Mapping[str, Any]
+    dataset_digest: str = ""
+    source_split: str = ""
+    operation: str = ""
+    cache_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleDraft:
+    """A module to be registered."""
+
+    base_model: str
+    problem: Problem | None
+    artifact: str
+    """Digest."""
+    dataset: str
+    record: RecordDraft
+    about: About = field(default_factory=About)
+    retention: Mapping[str, Any] | None = None
+    weight_retention: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationDraft:
+    """A measurement to be stored."""
+
+    subject: str
+    subject_digest: str
+    scored: bool
+    """Whether it says which outputs predictions were chosen from."""
+    dataset: str
+    dataset_digest: str
+    split: str
+    content: Mapping[str, Any]
+    module: str = ""
+    problem: Problem | None = None
+    sample_count: int = 0
+    accuracy: float | None = None
+    operation: str = ""

@@ -1,0 +1,184 @@
+"""The rows of the catalog. A resource's full name is its key: it says the project and never changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from modelfoundry.registry.database import UtcDateTime
+
+JsonObject = dict[str, Any]
+
+
+class Relation(StrEnum):
+    """How one resource came from another."""
+
+    MODULE_OF = "MODULE_OF"
+    TRAINED_ON = "TRAINED_ON"
+    PRODUCED_BY = "PRODUCED_BY"
+    EVALUATES = "EVALUATES"
+    MEASURED_ON = "MEASURED_ON"
+
+
+class ResourceRow(SQLModel):
+    """What all resources have."""
+
+    name: str = Field(primary_key=True)
+    project: str
+    create_time: datetime = Field(sa_type=UtcDateTime)
+
+
+class DescribedRow(ResourceRow):
+    """What resources have that people describe."""
+
+    uid: str = Field(unique=True)
+    etag: str
+    update_time: datetime = Field(sa_type=UtcDateTime)
+    display_name: str = ""
+    description: str = ""
+    license: str = ""
+    tags: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+
+
+class ModelRow(DescribedRow, table=True):
+    """A model."""
+
+    __tablename__ = "models"
+    __table_args__ = (Index(None, "project", "create_time", "name"),)
+
+    builder: str
+    parameters: JsonObject = Field(default_factory=dict, sa_type=JSON)
+    channels: int
+    height: int
+    width: int
+    mean: list[float] = Field(sa_type=JSON)
+    std: list[float] = Field(sa_type=JSON)
+    labels: list[str] = Field(sa_type=JSON)
+    weights_digest: str = Field(index=True)
+    weights_bytes: int = Field(sa_type=BigInteger)
+    tensors: list[tuple[str, str, list[int]]] = Field(sa_type=JSON)
+    """Name, element type and shape of every tensor in the weights."""
+    training_dataset: str | None = Field(default=None, foreign_key="datasets.name", index=True)
+    operation: str = ""
+
+
+class DatasetRow(DescribedRow, table=True):
+    """A data set."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (Index(None, "project", "create_time", "name"),)
+
+    labels: list[str] = Field(sa_type=JSON)
+    splits: list[JsonObject] = Field(sa_type=JSON)
+    """For every split: `split`, `digest`, `size_bytes`, `sample_count`, `label_counts`."""
+    channels: int
+    height: int
+    width: int
+    digest: str = Field(index=True)
+
+
+class ModuleRow(DescribedRow, table=True):
+    """A module."""
+
+    __tablename__ = "modules"
+    __table_args__ = (Index(None, "project", "create_time", "name"), Index(None, "project", "cache_key"))
+
+    base_model: str = Field(foreign_key="models.name", index=True)
+    base_digest: str
+    binary: bool
+    """One label against the rest, or which of several labels."""
+    labels: list[str] = Field(sa_type=JSON)
+    artifact_digest: str = Field(index=True)
+    artifact_bytes: int = Field(sa_type=BigInteger)
+    dataset: str = Field(foreign_key="datasets.name", index=True)
+    algorithm: str
+    operation: str = ""
+    cache_key: str = ""
+    weight_retention: float | None = None
+    record: JsonObject = Field(sa_type=JSON)
+    """The whole DecompositionRecord, as protobuf's JSON."""
+    retention: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """RetentionMetrics, as protobuf's JSON."""
+
+
+class EvaluationRow(ResourceRow, table=True):
+    """What was measured, once."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (Index(None, "project", "create_time", "name"),)
+
+    subject: str = Field(index=True)
+    subject_digest: str
+    module: str | None = Field(default=None, foreign_key="modules.name", index=True)
+    dataset: str = Field(foreign_key="datasets.name", index=True)
+    dataset_digest: str
+    split: str
+    operation: str = ""
+    accuracy: float | None = None
+    content: JsonObject = Field(sa_type=JSON)
+    """Problem, scoring, metrics and environment: the Evaluation without the fields above, as protobuf's JSON."""
+
+
+class LabelRow(SQLModel, table=True):
+    """A label of a model, data set or module: what lists look through."""
+
+    __tablename__ = "resource_labels"
+    __table_args__ = (Index(None, "label", "resource"),)
+
+    resource: str = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    label: str
+
+
+class TagRow(SQLModel, table=True):
+    """A tag of a model, data set or module: what lists look through."""
+
+    __tablename__ = "resource_tags"
+    __table_args__ = (Index(None, "key", "value", "resource"),)
+
+    resource: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class ProvenanceRow(SQLModel, table=True):
+    """One step of provenance."""
+
+    __tablename__ = "provenance_edges"
+    # Ids are never used again: lists go on behind an id.
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(default=None, primary_key=True)
+    project: str = Field(index=True)
+    subject: str = Field(index=True)
+    relation: str
+    object: str = Field(index=True)
+    object_digest: str = ""
+    create_time: datetime = Field(sa_type=UtcDateTime)
+
+
+class RequestRow(SQLModel, table=True):
+    """A call that created something, so that the same call again gives the same answer."""
+
+    __tablename__ = "catalog_requests"
+
+    project: str = Field(primary_key=True)
+    request_id: str = Field(primary_key=True)
+    fingerprint: str
+    """SHA-256 of the method and its request."""
+    response: JsonObject = Field(sa_type=JSON)
+    """The row that the first call made."""
+    expire_time: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class SigningKeyRow(SQLModel, table=True):
+    """The key of page tokens: in the database, so that all replicas share it and a restart keeps it."""
+
+    __tablename__ = "signing_keys"
+
+    purpose: str = Field(primary_key=True)
+    key: bytes = Field(sa_type=LargeBinary)
