@@ -48,4 +48,6 @@ def configure_logging(level: LogLevel = "info", format: LogFormat = "console") -
 def _renderers(format: LogFormat) -> list[structlog.typing.Processor]:  # noqa: A002 - a setting's name
     if format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    ]

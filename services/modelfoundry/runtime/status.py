@@ -90,7 +90,7 @@ def internal_status(request_id: str) -> status_pb2.Status:
     return status_for(
         errors.Internal(
             INTERNAL_MESSAGE,
-            hint=f"search the server's log for request {request_id}",
+            hint=f"search the server's log for {request_id}",
             metadata={"request_id": request_id},
         ),
         request_id=request_id,
