@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from modelfoundry.errors import StorageFull, Unavailable
 from modelfoundry.registry.blobs.store import CHUNK_BYTES, missing, span, store_key, verified, verify_file
@@ -52,19 +52,12 @@ class LocalBlobStore:
 
     def open(self, digest: str, offset: int = 0, limit: int = 0) -> Generator[bytes]:
         """See `BlobStore.open`."""
-        with disk_errors(self._folder):
-            try:
-                file = self._path(digest).open("rb", buffering=0)
-            except FileNotFoundError:
-                raise missing(digest) from None
-            try:
-                size = os.fstat(file.fileno()).st_size
-                length = span(size, offset, limit)
-                file.seek(offset)
-            except BaseException:
-                file.close()
-                raise
-        return self._read(file, digest, size, length)
+        size = self.stat(digest)
+        if size is None:
+            raise missing(digest)
+        length = span(size, offset, limit)
+        chunks = self._chunks(digest, offset, length)
+        return verified(chunks, digest, size) if length == size else chunks
 
     def stat(self, digest: str) -> int | None:
         """See `BlobStore.stat`."""
@@ -87,10 +80,17 @@ class LocalBlobStore:
     def _path(self, digest: str) -> Path:
         return self._folder / store_key(digest)
 
-    def _read(self, file: BinaryIO, digest: str, size: int, length: int) -> Generator[bytes]:
-        with file, disk_errors(self._folder):
-            chunks = _chunks(file, length)
-            yield from verified(chunks, digest, size) if length == size else chunks
+    def _chunks(self, digest: str, offset: int, length: int) -> Generator[bytes]:
+        with disk_errors(self._folder):
+            try:
+                file = self._path(digest).open("rb", buffering=0)
+            except FileNotFoundError:
+                raise missing(digest) from None
+            with file:
+                file.seek(offset)
+                while length > 0 and (chunk := file.read(min(CHUNK_BYTES, length))):
+                    length -= len(chunk)
+                    yield chunk
 
     def _place(self, staged: Path, target: Path) -> None:
         staged.chmod(0o444)
@@ -142,12 +142,3 @@ def _make_durable(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _chunks(file: BinaryIO, length: int) -> Generator[bytes]:
-    while length > 0:
-        chunk = file.read(min(CHUNK_BYTES, length))
-        if not chunk:
-            return
-        length -= len(chunk)
-        yield chunk

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -42,7 +43,7 @@ class BlobStore(Protocol):
             limit: At most this many bytes; 0 means to the end.
 
         Raises:
-            NotFound: the store lacks the blob.
+            NotFound: the store lacks the blob; while iterating, too, when it is deleted meanwhile.
             WrongOffset: `offset` is past the end.
             InvalidField: `offset` or `limit` is negative.
             CorruptBlob: while iterating, the bytes are not what their name says.
@@ -86,7 +87,7 @@ def verify_file(path: Path, digest: str, size: int) -> None:
         )
 
 
-def verified(chunks: Iterable[bytes], digest: str, size: int) -> Generator[bytes]:
+def verified(chunks: Generator[bytes], digest: str, size: int) -> Generator[bytes]:
     """Passes all chunks of a blob on and holds the last one back until the whole has the right digest.
 
     Raises:
@@ -95,12 +96,13 @@ def verified(chunks: Iterable[bytes], digest: str, size: int) -> Generator[bytes
     running = hashlib.sha256()
     held = b""
     seen = 0
-    for chunk in chunks:
-        if held:
-            yield held
-        running.update(chunk)
-        seen += len(chunk)
-        held = chunk
+    with closing(chunks):
+        for chunk in chunks:
+            if held:
+                yield held
+            running.update(chunk)
+            seen += len(chunk)
+            held = chunk
     if seen != size or "sha256:" + running.hexdigest() != digest:
         raise corrupt(digest)
     if held:

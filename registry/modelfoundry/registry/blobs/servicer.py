@@ -1,0 +1,150 @@
+"""BlobService over gRPC: every step of it runs in a thread of its own pool, one chunk at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, ParamSpec, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.empty_pb2 import Empty
+
+from modelfoundry.api.registry.v1 import blob_service_pb2 as pb
+from modelfoundry.api.registry.v1 import blob_service_pb2_grpc
+from modelfoundry.api.types.v1.blob_pb2 import BlobRef
+from modelfoundry.errors import InvalidField, ModelFoundryError
+from modelfoundry.names import check_digest, parse_parent
+from modelfoundry.registry.blobs.blobs import Blobs
+from modelfoundry.registry.blobs.codec import blob_from_proto, blob_to_proto, upload_to_proto
+from modelfoundry.registry.blobs.uploads import Uploads
+
+Context = grpc.aio.ServicerContext[Any, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MOST_DIGESTS: Final = 1000
+_THREADS: Final = 8
+_SWEEP_SECONDS: Final = 3600
+
+_log = structlog.get_logger(__name__)
+
+
+class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
+    """Serves `modelfoundry.api.registry.v1.BlobService`.
+
+    The threads are its own, so that a slow store keeps nobody waiting who needs no bytes. A stream's next message is
+    taken only after the last one was dealt with: that is the back-pressure.
+    """
+
+    def __init__(self, blobs: Blobs, uploads: Uploads) -> None:
+        self._blobs = blobs
+        self._uploads = uploads
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+
+    def close(self) -> None:
+        """Waits for what is being done and ends the threads."""
+        self._threads.shutdown()
+
+    async def FindMissingBlobs(
+        self, request: pb.FindMissingBlobsRequest, context: Context
+    ) -> pb.FindMissingBlobsResponse:
+        """See the contract."""
+        parse_parent(request.parent)
+        if len(request.digests) > _MOST_DIGESTS:
+            raise InvalidField(
+                f"digests: {len(request.digests)} digests, at most {_MOST_DIGESTS} are taken",
+                field="digests",
+                hint="ask in several calls",
+            )
+        for index, digest in enumerate(request.digests):
+            check_digest(digest, field=f"digests[{index}]")
+        return pb.FindMissingBlobsResponse(missing_digests=await self._run(self._blobs.missing, list(request.digests)))
+
+    async def GetBlob(self, request: pb.GetBlobRequest, context: Context) -> BlobRef:
+        """See the contract."""
+        parse_parent(request.parent)
+        return blob_to_proto(await self._run(self._blobs.get, check_digest(request.digest, field="digest")))
+
+    async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.Upload:
+        """See the contract."""
+        project = parse_parent(request.parent)
+        blob = blob_from_proto(request.upload.blob)
+        return upload_to_proto(await self._run(self._uploads.create, project, blob, request.request_id))
+
+    async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.Upload:
+        """See the contract."""
+        return upload_to_proto(await self._run(self._uploads.get, request.name))
+
+    async def WriteBlob(self, request_iterator: AsyncIterator[pb.WriteBlobRequest], context: Context) -> pb.Upload:
+        """See the contract."""
+        upload = None
+        async for chunk in request_iterator:
+            if upload is None:
+                upload = await self._run(self._uploads.get, chunk.name)
+            await self._run(self._uploads.append, upload, chunk.write_offset, chunk.data, chunk.crc32)
+        if upload is None:
+            raise InvalidField(
+                "name: the stream had no message", field="name", hint="name the upload in the first message"
+            )
+        return upload_to_proto(await self._run(self._uploads.get, upload.name))
+
+    async def FinalizeUpload(self, request: pb.FinalizeUploadRequest, context: Context) -> BlobRef:
+        """See the contract."""
+        return blob_to_proto(await self._run(self._uploads.finalize, request.name))
+
+    async def CancelUpload(self, request: pb.CancelUploadRequest, context: Context) -> Empty:
+        """See the contract."""
+        await self._run(self._uploads.cancel, request.name)
+        return Empty()
+
+    async def ReadBlob(self, request: pb.ReadBlobRequest, context: Context) -> AsyncIterator[pb.ReadBlobResponse]:
+        """See the contract."""
+        parse_parent(request.parent)
+        check_digest(request.digest, field="digest")
+        offset = request.read_offset
+        reading = _Reading(lambda: self._blobs.read(request.digest, request.read_offset, request.read_limit))
+        try:
+            while (chunk := await self._run(reading.next)) is not None:
+                yield pb.ReadBlobResponse(offset=offset, data=chunk)
+                offset += len(chunk)
+        finally:
+            # Not awaited: a cancelled call may not wait, and the thread closes after the step it is in.
+            self._threads.submit(reading.close)
+
+    async def sweep(self) -> None:
+        """Discards expired uploads every hour: background work of the server, without an end."""
+        while True:
+            try:
+                count = await self._run(self._uploads.discard_expired)
+                _log.info("expired uploads discarded", count=count)
+            except ModelFoundryError as error:
+                _log.warning("expired uploads could not be discarded", reason=error.message)
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+
+class _Reading:
+    """A read that steps and closes in threads, never both at once."""
+
+    def __init__(self, begin: Callable[[], Generator[bytes]]) -> None:
+        self._begin = begin
+        self._chunks: Generator[bytes] | None = None
+        self._turn = threading.Lock()
+
+    def next(self) -> bytes | None:
+        """The next chunk, or None at the end."""
+        with self._turn:
+            if self._chunks is None:
+                self._chunks = self._begin()
+            return next(self._chunks, None)
+
+    def close(self) -> None:
+        """Closes what is open; also when it never began."""
+        with self._turn:
+            if self._chunks is not None:
+                self._chunks.close()
