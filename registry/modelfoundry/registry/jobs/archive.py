@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import sqlalchemy
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 
 from modelfoundry.errors import InUse, InvalidField
 from modelfoundry.names import ResourceName
 from modelfoundry.registry.jobs.ledger import Ledger, find, to_operation
 from modelfoundry.registry.jobs.operation import DONE, Event, EventType, Operation, State
 from modelfoundry.registry.jobs.tables import OperationEventRow, OperationRow
+from modelfoundry.registry.listing.fields import ChoiceField, MomentField, TextField
+from modelfoundry.registry.listing.pages import Listing, ListRequest, fetch_page
+from modelfoundry.registry.listing.tokens import TokenSigner
 
 EVENTS_KEPT: Final = 10_000
 KEPT_FOR: Final = timedelta(days=30)
 # Half of what a gRPC message may have: names, times and framing want room too.
 PAGE_BYTES: Final = 2 * 1024 * 1024
+
+
+_COLUMNS: Final = SQLModel.metadata.tables["operations"].columns
+OPERATIONS: Final = Listing(
+    row=OperationRow,
+    filterable={
+        "kind": TextField(_COLUMNS.kind),
+        "target": TextField(_COLUMNS.target),
+        "state": ChoiceField(_COLUMNS.state, {state.value: state.value for state in State}),
+        "create_time": MomentField(_COLUMNS.create_time),
+        "update_time": MomentField(_COLUMNS.update_time),
+        "end_time": MomentField(_COLUMNS.end_time),
+    },
+    sortable={"key": _COLUMNS.key},
+    default_order="key desc",
+    last="key",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPage:
+    """Jobs, newest first; fewer than asked for when they are large."""
+
+    operations: tuple[Operation, ...]
+    next_page_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +65,16 @@ class EventPage:
 
 
 class Archive:
-    """Jobs that were ever queued and not forgotten yet."""
+    """Jobs that were ever queued and not forgotten yet.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: The rows of jobs.
+        signer: Signs page tokens.
+    """
+
+    def __init__(self, ledger: Ledger, signer: TokenSigner) -> None:
         self._ledger = ledger
+        self._signer = signer
 
     def get(self, name: ResourceName) -> Operation:
         """Returns a job.
@@ -49,6 +83,19 @@ class Archive:
             NotFound: there is none of that name.
         """
         return self._ledger.read(name)
+
+    def list(self, project: str, page_size: int, page_token: str, filter_text: str) -> OperationPage:
+        """Returns a page of the jobs of a project, newest first.
+
+        Raises:
+            InvalidField: size, token or filter are not as the contract says.
+        """
+        request = ListRequest(f"projects/{project}", page_size, page_token, filter_text)
+        with self._ledger.database.read_session() as session:
+            page = fetch_page(session, OPERATIONS, col(OperationRow.project) == project, request, self._signer)
+        fitting = _fitting([len(row.response or b"") + len(row.error or b"") for row in page.rows])
+        operations = tuple(to_operation(row) for row in page.rows[:fitting])
+        return OperationPage(operations, page.tokens[fitting - 1] if fitting else "")
 
     def cancel(self, name: ResourceName) -> Operation:
         """Asks for a job to be cancelled. A queued one ends at once; one that is done stays what it is.
@@ -99,13 +146,8 @@ class Archive:
                 .order_by(col(OperationEventRow.sequence))
                 .limit(limit)
             )
-            events: list[Event] = []
-            size = 0
-            for row in session.exec(query):
-                size += len(row.payload)
-                if events and size > PAGE_BYTES:
-                    break
-                events.append(_event(row))
+            rows = session.exec(query).all()
+        events = [_event(row) for row in rows[: _fitting([len(row.payload) for row in rows])]]
         newest = events[-1].sequence if events else after
         more = newest < operation.last_sequence
         return EventPage(tuple(events), more=more, done=not more and operation.state in DONE)
@@ -136,6 +178,16 @@ class Archive:
                         col(OperationEventRow.operation_key) == key, col(OperationEventRow.sequence) <= last_dropped
                     )
                 )
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """How many of the first ones fit into a page: at least one, if there is one."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count and total > PAGE_BYTES:
+            return count
+    return len(sizes)
 
 
 def _event(row: OperationEventRow) -> Event:

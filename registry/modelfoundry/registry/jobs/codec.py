@@ -1,0 +1,259 @@
+"""Between the messages of the queue's services and its values."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from google.longrunning import operations_pb2
+from google.protobuf import any_pb2, duration_pb2, timestamp_pb2
+from google.rpc import code_pb2, status_pb2
+
+from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
+from modelfoundry.api.operations.v1 import operation_pb2
+from modelfoundry.api.types.v1 import blob_pb2
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import ResourceName, check_digest, parse_parent, shortened
+from modelfoundry.registry.jobs.operation import (
+    Checkpoint,
+    Event,
+    EventType,
+    Lease,
+    NewJob,
+    Operation,
+    ProgressReport,
+    State,
+)
+
+KIND: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+TEXT_LIMIT: Final = 512
+LOG_LINES: Final = 100
+LOG_BYTES: Final = 4096
+DEFAULT_ATTEMPTS: Final = 3
+MOST_ATTEMPTS: Final = 10
+_STATES: Final = {state: operation_pb2.OperationState.Value(f"OPERATION_STATE_{state}") for state in State}
+
+
+def operation_to_proto(operation: Operation) -> operations_pb2.Operation:
+    """The job as people and services see it."""
+    metadata = operation_pb2.OperationMetadata(
+        kind=operation.kind,
+        target=operation.target,
+        state=_STATES[operation.state],
+        attempt=operation.attempt,
+        request_id=operation.request_id,
+        cache_hit=operation.cache_hit,
+        create_time=_timestamp(operation.create_time),
+        start_time=_timestamp(operation.start_time),
+        end_time=_timestamp(operation.end_time),
+        update_time=_timestamp(operation.update_time),
+        last_sequence=operation.last_sequence,
+    )
+    if operation.progress is not None:
+        metadata.progress.ParseFromString(operation.progress)
+    message = operations_pb2.Operation(name=str(operation.name), done=operation.done)
+    message.metadata.Pack(metadata)
+    if operation.response is not None:
+        message.response.ParseFromString(operation.response)
+    if operation.error is not None:
+        message.error.ParseFromString(operation.error)
+    return message
+
+
+def event_to_proto(name: ResourceName, event: Event) -> operation_pb2.OperationEvent:
+    """An event as it is streamed and listed."""
+    message = operation_pb2.OperationEvent(
+        operation=str(name), sequence=event.sequence, event_time=_timestamp(event.time)
+    )
+    match event.type:
+        case EventType.STATE_CHANGE:
+            message.state_change.state = _STATES[event.state or State.QUEUED]
+            if event.payload:
+                message.state_change.error.ParseFromString(event.payload)
+        case EventType.PROGRESS:
+            message.progress.ParseFromString(event.payload)
+        case EventType.LOG:
+            message.log.ParseFromString(event.payload)
+    return message
+
+
+def keep_alive(name: ResourceName, sequence: int, now: datetime) -> operation_pb2.OperationEvent:
+    """The event that says that nothing happened after `sequence`."""
+    return operation_pb2.OperationEvent(
+        operation=str(name), sequence=sequence, event_time=_timestamp(now), keep_alive=operation_pb2.KeepAlive()
+    )
+
+
+def new_job_from_proto(request: queue_pb2.EnqueueOperationRequest) -> NewJob:
+    """The work that is to be queued.
+
+    Raises:
+        InvalidField: a field is not as the contract says.
+    """
+    if not 0 <= request.max_attempts <= MOST_ATTEMPTS:
+        raise InvalidField(
+            f"max_attempts is {request.max_attempts}",
+            field="max_attempts",
+            hint=f"pass 1 to {MOST_ATTEMPTS}, or 0 for {DEFAULT_ATTEMPTS}",
+        )
+    if not request.request.type_url:
+        raise InvalidField("request is empty", field="request", hint="pack the request to carry out into it")
+    return NewJob(
+        project=parse_parent(request.parent),
+        kind=check_kind(request.kind, "kind"),
+        target=check_length(request.target, "target"),
+        request=request.request.SerializeToString(deterministic=True),
+        cache_key=check_length(request.cache_key, "cache_key"),
+        force=request.force,
+        request_id=_request_id(request.request_id),
+        max_attempts=request.max_attempts or DEFAULT_ATTEMPTS,
+    )
+
+
+def lease_to_proto(lease: Lease) -> queue_pb2.LeasedOperation:
+    """The job as its worker gets it."""
+    message = queue_pb2.LeasedOperation(
+        name=str(lease.name), kind=lease.kind, attempt=lease.attempt, lease_token=lease.token
+    )
+    message.request.ParseFromString(lease.request)
+    message.lease_duration.FromMicroseconds(round(lease.seconds * 1e6))
+    if lease.checkpoint is not None:
+        message.checkpoint.CopyFrom(
+            blob_pb2.BlobRef(
+                digest=lease.checkpoint.digest,
+                size_bytes=lease.checkpoint.size_bytes,
+                media_type=lease.checkpoint.media_type,
+            )
+        )
+    return message
+
+
+def progress_from_proto(progress: operation_pb2.Progress) -> ProgressReport:
+    """How far a job is.
+
+    Raises:
+        InvalidField: `fraction` is not in [0, 1].
+    """
+    if not 0 <= progress.fraction <= 1:
+        raise InvalidField(
+            f"progress.fraction is {progress.fraction}", field="progress.fraction", hint="pass the share done, 0 to 1"
+        )
+    check_length(progress.phase, "progress.phase")
+    return ProgressReport(phase=progress.phase, payload=progress.SerializeToString())
+
+
+def log_from_proto(lines: Sequence[operation_pb2.LogLine]) -> list[bytes]:
+    """Lines for people, in the form in which they are stored.
+
+    Raises:
+        InvalidField: they are too many or too long.
+    """
+    if len(lines) > LOG_LINES:
+        raise InvalidField(f"log has {len(lines)} lines", field="log", hint=f"send at most {LOG_LINES} a report")
+    for index, line in enumerate(lines):
+        if len(line.text.encode()) > LOG_BYTES:
+            raise InvalidField(
+                f"log[{index}].text is longer than {LOG_BYTES} bytes",
+                field=f"log[{index}].text",
+                hint="cut the line or send it in parts",
+            )
+    return [line.SerializeToString() for line in lines]
+
+
+def checkpoint_from_proto(checkpoint: blob_pb2.BlobRef) -> Checkpoint:
+    """The blob from which a job can be taken up again.
+
+    Raises:
+        InvalidField: the digest is none.
+    """
+    return Checkpoint(
+        digest=check_digest(checkpoint.digest, field="checkpoint.digest"),
+        size_bytes=checkpoint.size_bytes,
+        media_type=check_length(checkpoint.media_type, "checkpoint.media_type"),
+    )
+
+
+def response_from_proto(response: any_pb2.Any) -> bytes:
+    """A result, in the form in which it is stored.
+
+    Raises:
+        InvalidField: it is empty.
+    """
+    if not response.type_url:
+        raise InvalidField("response is empty", field="response", hint="pack the result into it")
+    return bytes(response.SerializeToString(deterministic=True))
+
+
+def is_cancelled(error: status_pb2.Status) -> bool:
+    """Whether a worker's error says that the job stopped because that was asked for.
+
+    Raises:
+        InvalidField: the status is no error.
+    """
+    if error.code == code_pb2.OK:
+        raise InvalidField("error.code is OK", field="error.code", hint="complete the job, or say what went wrong")
+    return bool(error.code == code_pb2.CANCELLED)
+
+
+def seconds_from_proto(
+    duration: duration_pb2.Duration, field: str, *, least: float, most: float, default: float
+) -> float:
+    """A time in seconds; `default` when it is zero, as an unset one is.
+
+    Raises:
+        InvalidField: it is out of range.
+    """
+    seconds = duration.seconds + duration.nanos / 1e9
+    if not seconds:
+        return default
+    if not least <= seconds <= most:
+        raise InvalidField(f"{field} is {seconds:g} seconds", field=field, hint=f"pass {least:g} to {most:g} seconds")
+    return seconds
+
+
+def check_kind(kind: str, field: str) -> str:
+    """Returns `kind` when it can be one: it is the beginning of its jobs' ids.
+
+    Raises:
+        InvalidField: it cannot.
+    """
+    if not KIND.fullmatch(kind):
+        raise InvalidField(
+            f"{field}: {shortened(kind)!r} cannot be a kind of work",
+            field=field,
+            hint="use lower-case letters, digits and '-', beginning with a letter, at most 40 characters",
+        )
+    return kind
+
+
+def check_length(text: str, field: str) -> str:
+    """Returns `text` when it is not too long to be stored with a job.
+
+    Raises:
+        InvalidField: it is.
+    """
+    if len(text) > TEXT_LIMIT:
+        raise InvalidField(
+            f"{field} has {len(text)} characters", field=field, hint=f"pass at most {TEXT_LIMIT} characters"
+        )
+    return text
+
+
+def _request_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text)) if text else ""
+    except ValueError:
+        raise InvalidField(
+            f"request_id: {shortened(text)!r} is no UUID", field="request_id", hint="pass a UUID4, or nothing"
+        ) from None
+
+
+def _timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
+    if moment is None:
+        return None
+    message = timestamp_pb2.Timestamp()
+    message.FromDatetime(moment)
+    return message

@@ -1,0 +1,69 @@
+"""Serves `OperationEventsService`: thin, the work is done by `OperationWatch` and `Archive`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from modelfoundry.api.operations.v1 import (
+    operation_events_service_pb2,
+    operation_events_service_pb2_grpc,
+    operation_pb2,
+)
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import parse_name
+from modelfoundry.registry.jobs import codec
+from modelfoundry.registry.jobs.archive import Archive
+from modelfoundry.registry.jobs.operation import Clock
+from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.jobs.watch import OperationWatch
+from modelfoundry.registry.listing.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class OperationEventsServicer(operation_events_service_pb2_grpc.OperationEventsServiceServicer):
+    """Tells what happens to jobs."""
+
+    def __init__(self, archive: Archive, watch: OperationWatch, threads: Threads, clock: Clock) -> None:
+        self._archive = archive
+        self._watch = watch
+        self._threads = threads
+        self._clock = clock
+
+    async def WatchOperation(
+        self, request: operation_events_service_pb2.WatchOperationRequest, context: Context
+    ) -> AsyncGenerator[operation_pb2.OperationEvent]:
+        """Streams the events of a job until it is done."""
+        name = parse_name(request.name, "operations", field="name")
+        sequence = request.after_sequence
+        async with aclosing(self._watch.follow(name, sequence)) as events:
+            async for event in events:
+                if event is None:
+                    yield codec.keep_alive(name, sequence, self._clock())
+                else:
+                    sequence = event.sequence
+                    yield codec.event_to_proto(name, event)
+
+    async def ListOperationEvents(
+        self, request: operation_events_service_pb2.ListOperationEventsRequest, context: Context
+    ) -> operation_events_service_pb2.ListOperationEventsResponse:
+        """Lists past events of a job."""
+        name = parse_name(request.name, "operations", field="name")
+        page = await self._threads.run(self._archive.events, name, request.after_sequence, _limit(request.page_size))
+        return operation_events_service_pb2.ListOperationEventsResponse(
+            events=[codec.event_to_proto(name, event) for event in page.events], more=page.more
+        )
+
+
+def _limit(page_size: int) -> int:
+    if page_size < 0:
+        raise InvalidField(
+            f"page_size is {page_size}",
+            field="page_size",
+            hint=f"pass 1 to {MAX_PAGE_SIZE}, or 0 for {DEFAULT_PAGE_SIZE}",
+        )
+    return min(page_size, MAX_PAGE_SIZE) if page_size else DEFAULT_PAGE_SIZE
