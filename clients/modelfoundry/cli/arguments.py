@@ -1,0 +1,104 @@
+"""Texts on the command line that stand for values: lists, extents, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from modelfoundry.errors import InvalidField
+
+if TYPE_CHECKING:
+    from modelfoundry.client import InputSpec
+
+WORDS_OF_TRUTH: Final = {"true": True, "false": False}
+
+
+def split_list(texts: Sequence[str]) -> tuple[str, ...]:
+    """Comma-separated items, given once or several times."""
+    return tuple(item.strip() for text in texts for item in text.split(",") if item.strip())
+
+
+def split_numbers(text: str, option: str) -> tuple[float, ...]:
+    """Comma-separated numbers.
+
+    Raises:
+        InvalidField: an item is no number.
+    """
+    try:
+        return tuple(float(item) for item in split_list([text]))
+    except ValueError as error:
+        raise InvalidField(f"{option}: {error}", field=option, hint="pass numbers like 0.485,0.456,0.406") from None
+
+
+def split_counts(text: str, option: str) -> tuple[int, ...]:
+    """Comma-separated whole numbers.
+
+    Raises:
+        InvalidField: an item is no whole number.
+    """
+    try:
+        return tuple(int(item) for item in split_list([text]))
+    except ValueError:
+        raise InvalidField(f"{option}: {text!r} is no list of whole numbers", field=option, hint="pass 1,16") from None
+
+
+def extents(text: str, number: int, option: str) -> tuple[int, ...]:
+    """Whole numbers joined by `x`, for example `3x32x32`.
+
+    Raises:
+        InvalidField: it is not so many whole numbers.
+    """
+    parts = text.lower().split("x")
+    if len(parts) != number or not all(part.isdecimal() for part in parts):
+        example = "x".join(["3", "32", "32"][-number:])
+        raise InvalidField(
+            f"{option}: {text!r} is not like {example}", field=option, hint=f"pass for example {example}"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def input_spec(shape: tuple[int, ...], mean: str, std: str) -> InputSpec:
+    """What an image looks like to a network, from its extents and comma-separated means and deviations."""
+    from modelfoundry.client import InputSpec
+
+    channels, height, width = shape
+    return InputSpec(channels, height, width, split_numbers(mean, "--mean"), split_numbers(std, "--std"))
+
+
+def builder_parameters(texts: Sequence[str]) -> dict[str, str | int | float | bool]:
+    """Arguments of an architecture's builder from `KEY=VALUE`: numbers and `true` or `false` are taken as such.
+
+    Raises:
+        InvalidField: a text has no `=`.
+    """
+    parameters: dict[str, str | int | float | bool] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise InvalidField(f"--parameter: {text!r} is not KEY=VALUE", field="--parameter", hint="pass width=2")
+        parameters[key] = _scalar(value)
+    return parameters
+
+
+def tag_map(texts: Sequence[str]) -> dict[str, str]:
+    """Free keys from `KEY=VALUE`.
+
+    Raises:
+        InvalidField: a text has no `=`.
+    """
+    pairs = [text.partition("=") for text in texts]
+    for key, separator, _ in pairs:
+        if not separator or not key:
+            raise InvalidField(f"--tag: {key!r} is not KEY=VALUE", field="--tag", hint="pass team=vision")
+    return {key: value for key, _, value in pairs}
+
+
+def _scalar(text: str) -> str | int | float | bool:
+    if text in WORDS_OF_TRUTH:
+        return WORDS_OF_TRUTH[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

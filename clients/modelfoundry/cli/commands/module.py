@@ -1,0 +1,78 @@
+"""`modelfoundry module ...`: parts of models in the registry."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelfoundry.cli.command import command
+from modelfoundry.cli.completion import complete_modules
+from modelfoundry.cli.options import FilterOption, ModuleArgument, OrderOption
+from modelfoundry.cli.removing import remove_all
+from modelfoundry.cli.rendering.module_table import module_facts, print_modules
+from modelfoundry.cli.rendering.progress import transfer_bar
+from modelfoundry.cli.rendering.tables import print_facts, print_line
+from modelfoundry.cli.session import Session
+
+if TYPE_CHECKING:
+    from modelfoundry.client import ExportFormat
+
+app = typer.Typer(help="Modules: parts of models in the registry.")
+
+
+class Format(StrEnum):
+    """Formats of downloaded modules."""
+
+    SAFETENSORS = "safetensors"
+    TORCH = "torch"
+    ONNX = "onnx"
+
+
+@command(app, "list")
+def list_modules(session: Session, filter: FilterOption = "", order_by: OrderOption = "") -> None:  # noqa: A002
+    """List modules, newest first."""
+    with session.client() as client:
+        modules = list(client.modules.list(filter, order_by))
+    session.answer(modules, lambda: print_modules(modules, session.parent))
+
+
+@command(app, "show")
+def show(session: Session, module: ModuleArgument) -> None:
+    """Show everything about a module: what it tells apart, how it was made, what was measured."""
+    with session.client() as client:
+        found = client.modules.get(module)
+        evaluations = list(client.evaluations.list(f'subject = "{found.name}"')) if not session.as_json else []
+    session.answer(found, lambda: print_facts(module_facts(found, evaluations, session.parent)))
+
+
+@command(app, "download")
+def download(
+    session: Session,
+    *,
+    module: ModuleArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files; it is made.")] = Path(),
+    format: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.SAFETENSORS,  # noqa: A002
+) -> None:
+    """Take a module home: masked weights and head as safetensors, a torch.export program, or ONNX."""
+    with session.client() as client, transfer_bar(f"downloading {module}") as show_bytes:
+        files = client.modules.download(module, output, _export_format(format), on_progress=show_bytes)
+    session.answer({"files": files}, lambda: print_line("\n".join(map(str, files))))
+
+
+@command(app, "rm")
+def remove(
+    session: Session,
+    modules: Annotated[list[str], typer.Argument(help="Modules: ids or names.", autocompletion=complete_modules)],
+) -> None:
+    """Remove modules together with their evaluations."""
+    with session.client() as client:
+        remove_all(session, modules, client.modules.delete)
+
+
+def _export_format(format: Format) -> ExportFormat:  # noqa: A002
+    from modelfoundry.client import ExportFormat
+
+    return ExportFormat.TORCH_EXPORT if format is Format.TORCH else ExportFormat(format.value)

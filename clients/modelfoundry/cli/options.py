@@ -1,0 +1,60 @@
+"""Options that several commands have, declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from modelfoundry.cli.completion import complete_datasets, complete_jobs, complete_models, complete_modules
+
+
+class DeviceChoice(StrEnum):
+    """Where to compute."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class AugmentationChoice(StrEnum):
+    """How training images are varied."""
+
+    NONE = "none"
+    CROP = "crop"
+    CROP_FLIP = "crop_flip"
+
+
+ModelArgument = Annotated[str, typer.Argument(help="A model: id or name.", autocompletion=complete_models)]
+ModuleArgument = Annotated[str, typer.Argument(help="A module: id or name.", autocompletion=complete_modules)]
+DatasetArgument = Annotated[str, typer.Argument(help="A data set: id or name.", autocompletion=complete_datasets)]
+JobArgument = Annotated[str, typer.Argument(help="A job: id or name.", autocompletion=complete_jobs)]
+
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", help="Labelled images: a data set's id or name.", autocompletion=complete_datasets)
+]
+FilterOption = Annotated[str, typer.Option("--filter", help='For example: labels:"horse" AND tags.team = "vision".')]
+OrderOption = Annotated[str, typer.Option("--order-by", help="For example: display_name, create_time desc.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+DeviceOption = Annotated[DeviceChoice, typer.Option("--device", help="Where to compute.")]
+FractionOption = Annotated[
+    float, typer.Option("--validation-fraction", help="Share of the training data to choose on.", min=0.0, max=0.5)
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Start the job, print its name, and do not wait.")]
+NameOption = Annotated[str, typer.Option("--name", help="Id of what is made. Empty: one is made up.")]
+DisplayNameOption = Annotated[str, typer.Option("--display-name", help="What people see.")]
+DescriptionOption = Annotated[str, typer.Option("--description", help="Markdown.")]
+LicenseOption = Annotated[str, typer.Option("--license", help="SPDX licence expression, for example BSD-2-Clause.")]
+TagOption = Annotated[list[str] | None, typer.Option("--tag", help="KEY=VALUE for searching. Repeatable.")]
+ParameterOption = Annotated[
+    list[str] | None, typer.Option("--parameter", help="KEY=VALUE for the architecture's builder. Repeatable.")
+]
+LabelsOption = Annotated[
+    list[str] | None, typer.Option("--labels", help="Comma-separated labels, in order. Repeatable.")
+]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", help="Epochs at most.")]
+BatchSizeOption = Annotated[int | None, typer.Option("--batch-size", help="Samples in a batch.")]
+AugmentationOption = Annotated[
+    AugmentationChoice | None, typer.Option("--augmentation", help="How training images are varied.")
+]

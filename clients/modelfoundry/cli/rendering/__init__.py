@@ -1,0 +1,1 @@
+"""How results look: quantities, tables, JSON, progress and failures."""

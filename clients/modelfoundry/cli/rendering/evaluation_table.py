@@ -1,0 +1,118 @@
+"""Evaluations for people: every module beside its base model on the same problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelfoundry.cli.rendering.problem_text import problem_text
+from modelfoundry.cli.rendering.quantities import byte_count, count, percent, percent_interval
+from modelfoundry.cli.rendering.tables import Column, print_table
+from modelfoundry.cli.resource_names import short_name
+
+if TYPE_CHECKING:
+    from modelfoundry.client import CostMetrics, Evaluation
+
+COLUMNS = (
+    Column("SUBJECT"),
+    Column("PROBLEM"),
+    Column("ACCURACY", "right"),
+    Column("BASE, ALL LABELS", "right"),
+    Column("BASE, RESTRICTED", "right"),
+    Column("WEIGHTS KEPT", "right"),
+    Column("KERNELS KEPT", "right"),
+    Column("MACS", "right"),
+    Column("SIZE", "right"),
+    Column("N", "right"),
+    Column("SPLIT"),
+)
+LATENCY_COLUMN = Column("MEDIAN MS (P95)", "right")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was measured of a subject, and of its base model on the same problem where that was asked for."""
+
+    own: Evaluation
+    base_all_outputs: Evaluation | None = None
+    base_restricted: Evaluation | None = None
+
+
+def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
+    """Puts the baselines beside the modules that they belong to, in the order of the modules."""
+    from modelfoundry.client import Scoring
+
+    baselines = {
+        (evaluation.module, evaluation.split, evaluation.scoring): evaluation
+        for evaluation in evaluations
+        if _is_baseline(evaluation)
+    }
+    return [
+        Comparison(
+            own,
+            baselines.get((own.subject, own.split, Scoring.ALL_OUTPUTS)),
+            baselines.get((own.subject, own.split, Scoring.RESTRICTED)),
+        )
+        for own in evaluations
+        if not _is_baseline(own)
+    ]
+
+
+def print_evaluations(evaluations: Sequence[Evaluation], parent: str) -> None:
+    """Prints a row for every subject."""
+    comparisons = compare(evaluations)
+    timed = any(c.own.cost is not None and c.own.cost.latencies for c in comparisons)
+    columns = [*COLUMNS, LATENCY_COLUMN] if timed else COLUMNS
+    print_table(columns, [_row(c, parent)[: len(columns)] for c in comparisons], empty="no evaluations")
+
+
+def accuracy_text(evaluation: Evaluation | None) -> str:
+    """Accuracy with its interval and number of samples; empty when nothing was measured."""
+    if evaluation is None or evaluation.classification is None:
+        return ""
+    return f"{_accuracy(evaluation)} on {evaluation.sample_count} samples"
+
+
+def _is_baseline(evaluation: Evaluation) -> bool:
+    return bool(evaluation.module) and evaluation.module != evaluation.subject
+
+
+def _row(comparison: Comparison, parent: str) -> tuple[str, ...]:
+    own = comparison.own
+    return (
+        _subject(own, parent),
+        problem_text(own.problem),
+        _accuracy(own),
+        _accuracy(comparison.base_all_outputs),
+        _accuracy(comparison.base_restricted),
+        percent(own.retention.weight_retention) if own.retention else "",
+        percent(own.retention.kernel_retention) if own.retention else "",
+        count(own.cost.macs_sparse) if own.cost else "",
+        byte_count(own.cost.artifact_bytes) if own.cost else "",
+        str(own.sample_count),
+        own.split,
+        _latencies(own.cost),
+    )
+
+
+def _subject(evaluation: Evaluation, parent: str) -> str:
+    from modelfoundry.client import Scoring
+
+    restricted = " (restricted)" if evaluation.scoring is Scoring.RESTRICTED else ""
+    return short_name(evaluation.subject, parent) + restricted
+
+
+def _accuracy(evaluation: Evaluation | None) -> str:
+    if evaluation is None or evaluation.classification is None:
+        return ""
+    measured, interval = evaluation.classification, evaluation.classification.accuracy_interval
+    if interval is None:
+        return percent(measured.accuracy, 2)
+    return percent_interval(measured.accuracy, interval.lower, interval.upper)
+
+
+def _latencies(cost: CostMetrics | None) -> str:
+    if cost is None:
+        return ""
+    return ", ".join(f"batch {time.batch_size}: {time.median_ms:.2f} ({time.p95_ms:.2f})" for time in cost.latencies)

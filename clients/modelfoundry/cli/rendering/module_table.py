@@ -1,0 +1,94 @@
+"""Modules and what is known about them, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text
+from modelfoundry.cli.rendering.problem_text import problem_text
+from modelfoundry.cli.rendering.quantities import byte_count, moment, percent
+from modelfoundry.cli.rendering.tables import Column, print_table
+from modelfoundry.cli.resource_names import short_name
+
+if TYPE_CHECKING:
+    from modelfoundry.client import DecompositionRecord, Evaluation, Module
+
+COLUMNS = (
+    Column("MODULE"),
+    Column("PROBLEM"),
+    Column("OF"),
+    Column("WEIGHTS KEPT", "right"),
+    Column("VALIDATION", "right"),
+    Column("BASE", "right"),
+    Column("SIZE", "right"),
+    Column("CREATED"),
+)
+
+
+def print_modules(modules: Iterable[Module], parent: str) -> None:
+    """Prints a row for every module; accuracies are those on the validation samples it was chosen on."""
+    print_table(COLUMNS, [_row(module, parent) for module in modules], empty="no modules")
+
+
+def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str) -> list[tuple[str, str]]:
+    """Everything about one module and what was measured of it."""
+    record, retention = module.record, module.retention
+    kept = (
+        f"{percent(retention.weight_retention)} ({retention.kept_weights:,} of {retention.total_weights:,})"
+        if retention
+        else ""
+    )
+    kernels = (
+        f"{percent(retention.kernel_retention)} ({retention.kept_kernels:,} of {retention.total_kernels:,})"
+        if retention
+        else ""
+    )
+    return [
+        ("name", module.name),
+        ("display name", module.display_name),
+        ("problem", problem_text(module.problem)),
+        ("outputs", ", ".join(module.outputs)),
+        ("module of", f"{short_name(module.base_model, parent)}  {module.base_digest}"),
+        ("weights kept", kept),
+        ("kernels kept", kernels),
+        ("artifact", f"{byte_count(module.artifact.size_bytes)}  {module.artifact.digest}"),
+        *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
+        *_record_facts(record, short_name(module.dataset, parent), parent),
+        ("licence", module.license),
+        ("tags", ", ".join(f"{key}={value}" for key, value in sorted(module.tags.items()))),
+        ("created", moment(module.create_time)),
+        ("description", module.description),
+    ]
+
+
+def _row(module: Module, parent: str) -> tuple[str, ...]:
+    return (
+        short_name(module.name, parent),
+        problem_text(module.problem),
+        short_name(module.base_model, parent),
+        percent(module.retention.weight_retention) if module.retention else "",
+        percent(module.record.validation_accuracy),
+        percent(module.record.validation_accuracy_base),
+        byte_count(module.artifact.size_bytes),
+        moment(module.create_time),
+    )
+
+
+def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> list[tuple[str, str]]:
+    chosen = f"epoch {record.chosen_epoch} of {record.epochs_run}"
+    fallback = ", the best trade-off: none reached the base model's accuracy" if record.fell_back else ""
+    return [
+        (
+            "searched on",
+            f"{dataset}, validation on {record.validation_samples} samples of {record.validation.source_split}",
+        ),
+        ("validation", f"{percent(record.validation_accuracy)} (base {percent(record.validation_accuracy_base)})"),
+        ("chosen", chosen + fallback),
+        ("algorithm", record.algorithm),
+        ("settings", ", ".join(f"{key}={value}" for key, value in sorted(record.settings.items()))),
+        ("seed", str(record.seed)),
+        ("device", record.environment.device),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in sorted(record.environment.libraries.items()))),
+        ("made by", short_name(record.operation, parent)),
+    ]

@@ -1,0 +1,59 @@
+"""Figures with units, the same way in every table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+BYTE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+COUNT_UNITS: Final = ("", "k", "M", "G", "T")
+
+
+def byte_count(size: int) -> str:
+    """A number of bytes in binary units: `1.5 MiB`."""
+    return _scaled(float(size), 1024.0, BYTE_UNITS)
+
+
+def count(number: int) -> str:
+    """A large number in thousands, millions, ...: `40.8 M`."""
+    return _scaled(float(number), 1000.0, COUNT_UNITS)
+
+
+def percent(ratio: float, digits: int = 1) -> str:
+    """A ratio as percentage: `91.7 %`."""
+    return f"{ratio * 100:.{digits}f} %"
+
+
+def percent_interval(ratio: float, lower: float, upper: float) -> str:
+    """A ratio with the bounds of its confidence interval: `91.73 % [91.2, 92.2]`."""
+    return f"{percent(ratio, 2)} [{lower * 100:.1f}, {upper * 100:.1f}]"
+
+
+def duration(seconds: float) -> str:
+    """A span of time: `4.2 s`, `3:07`, `2:03:07`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def moment(time: datetime | None) -> str:
+    """A point of time in the reader's zone, to the second; empty when there is none."""
+    if time is None:
+        return ""
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return aware.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short_digest(digest: str) -> str:
+    """The first twelve hexadecimal digits of a digest."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _scaled(value: float, step: float, units: tuple[str, ...]) -> str:
+    for unit in units[:-1]:
+        if abs(value) < step:
+            return f"{value:.0f} {unit}".rstrip() if unit == units[0] else f"{value:.1f} {unit}"
+        value /= step
+    return f"{value:.1f} {units[-1]}"
