@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -101,17 +101,22 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     cards = [device] if device.type == "cuda" else []
     were_deterministic = torch.are_deterministic_algorithms_enabled()
     warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic: Any = torch.utils.deterministic  # its property is not typed
+    filled = deterministic.fill_uninitialized_memory
     benchmarked = torch.backends.cudnn.benchmark
     with torch.random.fork_rng(devices=cards):
         torch.manual_seed(stream_seed(seed, "global"))
+        # Only a warning: a few CUDA operations have no deterministic form, and their networks shall run all the same.
         # cuBLAS reads this when it makes its first workspace; without it deterministic operations raise.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        deterministic.fill_uninitialized_memory = False
         torch.backends.cudnn.benchmark = False
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(were_deterministic, warn_only=warned_only)
+            deterministic.fill_uninitialized_memory = filled
             torch.backends.cudnn.benchmark = benchmarked
 
 

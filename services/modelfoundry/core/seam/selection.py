@@ -1,0 +1,77 @@
+"""Which epoch of a search is taken, and when the search stops (SeaM, Qi et al., ICSE 2023).
+
+The rule is that of the published code, with one deviation: the figures come from validation data, never from test data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of an epoch."""
+
+    accepted: bool
+    """It is the smallest so far that is at least as accurate as the base."""
+    best_compromise: bool
+    """Its accuracy minus retention is the highest so far: what is taken when nothing is ever accepted."""
+    stop: bool
+    """Patience is at its end."""
+
+
+@dataclass(slots=True)
+class Selection:
+    """The rule's memory. In words: the smallest module whose accuracy is at least the base's; retention is compared in
+    steps of a thousandth, ties go to the more accurate.
+    """
+
+    base_accuracy: float
+    """Accuracy of the untouched base on the target problem, in [0, 1]."""
+    total: int
+    """Number of mask entries."""
+    patience: int
+    """Epochs below the base's accuracy until the stop, counted once it was reached. 0: never stop."""
+    best_kept: int = -1
+    """Kept entries of the accepted epoch; -1 stands for the start, everything."""
+    best_accuracy: float = 0.0
+    best_compromise: float = float("-inf")
+    reached: bool = False
+    waited: int = 0
+
+    def observe(self, accuracy: float, kept: int) -> Verdict:
+        """Takes notice of an epoch.
+
+        Args:
+            accuracy: On validation data, in [0, 1].
+            kept: Number of kept mask entries.
+        """
+        compromise = accuracy - kept / self.total
+        best_compromise = compromise > self.best_compromise
+        if best_compromise:
+            self.best_compromise = compromise
+        accepted = False
+        if accuracy >= self.base_accuracy:
+            self.reached = True
+            accepted = self._accepts(accuracy, kept)
+        elif self.reached:
+            self.waited += 1
+        return Verdict(accepted, best_compromise, stop=self.patience > 0 and self.waited >= self.patience)
+
+    def _accepts(self, accuracy: float, kept: int) -> bool:
+        best_kept = self.total if self.best_kept < 0 else self.best_kept
+        if self._thousandths(kept) < self._thousandths(best_kept):
+            self.waited = 0
+        elif kept > best_kept or accuracy <= self.best_accuracy:
+            return False
+        self.best_kept = kept
+        self.best_accuracy = accuracy
+        return True
+
+    def _thousandths(self, kept: int) -> int:
+        return 1000 * kept // self.total
+
+    def facts(self) -> dict[str, float | int | bool]:
+        """Everything that `Selection(**facts)` needs to go on."""
+        return dataclasses.asdict(self)
