@@ -1,0 +1,102 @@
+"""Runs every job in a process of its own, started afresh (never forked: gRPC and CUDA do not survive a fork)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from typing import Final
+
+from modelfoundry.runtime.jobs.executor import Exit
+from modelfoundry.runtime.jobs.ticket import Ticket
+from modelfoundry.runtime.logging import LogFormat, LogLevel
+
+THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+WORKER_MODULE: Final = "modelfoundry.runtime.jobs.worker"
+
+
+def threads_per_slot(slots: int) -> int:
+    """The cores that this process may use, shared out among `slots` workers; at least one each."""
+    return max(1, usable_cores() // slots)
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+class ProcessExecutor:
+    """Starts a Python process a job. It dies with this process, and takes its own children with it.
+
+    Args:
+        threads: Threads that a worker computes with, so that workers do not fight for cores.
+        log_level: Least severity that workers log, to the standard error of this process.
+        log_format: How they log.
+    """
+
+    def __init__(self, threads: int, *, log_level: LogLevel = "info", log_format: LogFormat = "console") -> None:
+        self._threads = threads
+        self._arguments = ("-m", WORKER_MODULE, "--log-level", log_level, "--log-format", log_format)
+
+    async def submit(self, ticket: Ticket) -> ProcessHandle:
+        """Starts a process for one job."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *self._arguments,
+            stdin=asyncio.subprocess.PIPE,
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(self._threads))},
+            start_new_session=True,  # signals for us are not for it, and it can be killed with all its children
+        )
+        handle = ProcessHandle(process)
+        await handle.send(ticket)
+        return handle
+
+
+class ProcessHandle:
+    """A job in a process. The pipe to its standard input stays open: closing it ends the process.
+
+    Args:
+        process: The process.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    async def send(self, ticket: Ticket) -> None:
+        """Gives the process its job."""
+        pipe = self._process.stdin
+        if pipe is None:
+            raise RuntimeError("the process was started without a pipe")
+        # A process that is dead already tells so by its exit.
+        with contextlib.suppress(ConnectionError):
+            pipe.write(ticket.to_json() + b"\n")
+            await pipe.drain()
+
+    async def wait(self) -> Exit:
+        """Returns when the process is gone, its children with it."""
+        code = await self._process.wait()
+        self._signal_group(signal.SIGKILL)
+        if code < 0:
+            return Exit(f"killed by signal {-code}")
+        return Exit(f"ended with exit code {code}" if code else "")
+
+    def terminate(self) -> None:
+        """Sends SIGTERM to the process and its children."""
+        if self._process.returncode is None:
+            self._signal_group(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Sends SIGKILL to the process and its children."""
+        if self._process.returncode is None:
+            self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)

@@ -1,0 +1,153 @@
+"""Carries out one job: in a process of its own (`python -m modelfoundry.runtime.jobs.worker`) or in a thread.
+
+Imports no torch: the heartbeat runs before the handler's module, and all that it imports, is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from google.protobuf import any_pb2, symbol_database
+from google.protobuf.message import Message
+
+from modelfoundry.api.types.v1 import blob_pb2
+from modelfoundry.errors import Cancelled, Internal, LeaseLost, ModelFoundryError
+from modelfoundry.runtime.channels import open_blocking_channel
+from modelfoundry.runtime.jobs.context import JobContext, JobHandler
+from modelfoundry.runtime.jobs.heartbeat import Heartbeat
+from modelfoundry.runtime.jobs.queue import LeasedJob
+from modelfoundry.runtime.jobs.ticket import Ticket
+from modelfoundry.runtime.logging import configure_logging
+from modelfoundry.runtime.status import internal_status, status_for
+
+LOST_EXIT_CODE: Final = 75
+ORPHAN_EXIT_CODE: Final = 76
+LOST_GRACE_SECONDS: Final = 3.0
+PR_SET_PDEATHSIG: Final = 1
+
+_log = structlog.get_logger(__name__)
+
+
+def run_job(ticket: Ticket, *, given_up: threading.Event, on_lost: Callable[[], None]) -> None:
+    """Carries out a job and tells the queue how it ended.
+
+    Args:
+        ticket: The job.
+        given_up: Set from outside when the job is to be left as it is, untold.
+        on_lost: Called when the job was given to another worker.
+
+    Raises:
+        LeaseLost: the job was given to another worker, or given up; nothing was told.
+        Unavailable: the registry stayed away too long to be told.
+    """
+    structlog.contextvars.bind_contextvars(operation=ticket.name, attempt=ticket.attempt)
+    with open_blocking_channel(ticket.registry) as channel:
+        job = LeasedJob(channel, ticket, given_up)
+        context = JobContext(
+            name=ticket.name,
+            attempt=ticket.attempt,
+            checkpoint=blob_pb2.BlobRef.FromString(ticket.checkpoint) if ticket.checkpoint else None,
+            registry=ticket.registry,
+            save=job.save_checkpoint,
+            stopped=given_up,
+        )
+        with Heartbeat(job, context, on_lost) as heartbeat:
+            _carry_out(ticket, job, context, heartbeat)
+
+
+def _carry_out(ticket: Ticket, job: LeasedJob, context: JobContext, heartbeat: Heartbeat) -> None:
+    _log.info("job starts", handler=ticket.handler)
+    try:
+        response = _handler(ticket.handler)(_request(ticket.request), context)
+        heartbeat.flush()
+        job.complete(response)
+    except LeaseLost:
+        raise
+    except Cancelled as error:
+        _log.info("job was cancelled")
+        heartbeat.flush()
+        job.fail(status_for(error))
+    except ModelFoundryError as error:
+        _log.warning("job failed", reason=error.reason, cause=error.message)
+        heartbeat.flush()
+        job.fail(internal_status(ticket.name) if isinstance(error, Internal) else status_for(error))
+    except Exception:  # noqa: BLE001 - the last place where it can be told to the caller
+        _log.exception("job failed unexpectedly")
+        heartbeat.flush()
+        job.fail(internal_status(ticket.name))
+    else:
+        _log.info("job succeeded")
+
+
+def _handler(path: str) -> JobHandler:
+    module, _, function = path.partition(":")
+    handler: JobHandler = getattr(importlib.import_module(module), function)
+    return handler
+
+
+def _request(data: bytes) -> Message:
+    packed = any_pb2.Any.FromString(data)
+    kind: Any = symbol_database.Default().GetSymbol(packed.TypeName())
+    request: Message = kind.FromString(packed.value)
+    return request
+
+
+def main() -> None:
+    """Entry point of a worker process: a ticket in one line on standard input, which stays open while the parent lives."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", default="console")
+    arguments = parser.parse_args()
+    _die_with_parent()
+    configure_logging(arguments.log_level, arguments.log_format)
+    ticket = Ticket.from_json(_read_line(sys.stdin.fileno()))
+    threading.Thread(target=_watch_parent, args=(sys.stdin.fileno(),), daemon=True).start()
+    given_up = threading.Event()
+    try:
+        run_job(ticket, given_up=given_up, on_lost=_exit_soon)
+    except LeaseLost:
+        sys.exit(LOST_EXIT_CODE)
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to kill this process with its parent, also when native code never returns."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch_parent(pipe: int) -> None:
+    """Ends this process when the other end of the pipe is closed: the parent is gone."""
+    while os.read(pipe, 4096):
+        pass
+    os._exit(ORPHAN_EXIT_CODE)
+
+
+def _read_line(pipe: int) -> bytes:
+    # Not through sys.stdin: its buffer's lock would be held by the watching thread at exit.
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(pipe, 65536)
+        if not part:
+            sys.exit(ORPHAN_EXIT_CODE)
+        line += part
+    return line
+
+
+def _exit_soon() -> None:
+    """Ends a process whose job is another's, should its handler not come to an end itself."""
+    timer = threading.Timer(LOST_GRACE_SECONDS, os._exit, (LOST_EXIT_CODE,))
+    timer.daemon = True
+    timer.start()
+
+
+if __name__ == "__main__":
+    main()
