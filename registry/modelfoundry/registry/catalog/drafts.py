@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelfoundry.core.problems import Problem
+
 
 @dataclass(frozen=True, slots=True)
 class CreateCall:
@@ -66,19 +68,6 @@ class DatasetDraft:
     labels: Sequence[str]
     splits: Sequence[SplitDraft]
     about: About = field(default_factory=About)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What a module tells apart: one label against the rest, or which of several labels."""
-
-    binary: bool
-    labels: tuple[str, ...]
-
-    @property
-    def output_count(self) -> int:
-        """Number of outputs of a module for it."""
-        return 2 if self.binary else len(self.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from sqlalchemy import ColumnElement, exists
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import Mapped
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
 from modelfoundry.registry.listing.syntax import Restriction
 
-Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+Column = ColumnElement[Any] | Mapped[Any]
 _COMPARE: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "=": operator.eq,
     "!=": operator.ne,

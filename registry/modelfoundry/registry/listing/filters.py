@@ -34,7 +34,7 @@ def _compiled(expression: Expression, fields: Mapping[str, FilterField]) -> Colu
 
 
 def _field_condition(restriction: Restriction, fields: Mapping[str, FilterField]) -> ColumnElement[bool]:
-    name, _, key = restriction.path.partition(".")
+    name, _, key = (restriction.path, "", "") if restriction.path in fields else restriction.path.partition(".")
     field = fields.get(name)
     if field is None:
         suggestions = near(name, fields)

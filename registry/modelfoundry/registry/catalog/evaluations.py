@@ -1,0 +1,179 @@
+"""Evaluations: what was measured of a model or module, once, on one split."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import func
+from sqlmodel import Session, col
+
+from modelfoundry.core.problems import resolve
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import near, parse_parent, shortened
+from modelfoundry.registry.catalog.drafts import CreateCall, EvaluationDraft
+from modelfoundry.registry.catalog.references import check_operation, check_reference
+from modelfoundry.registry.catalog.shelf import Collection, Edge, Shelf, find
+from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
+from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
+from modelfoundry.registry.listing.pages import Listing
+
+EVALUATIONS: Final = Listing(
+    row=EvaluationRow,
+    filterable={
+        "name": TextField(col(EvaluationRow.name)),
+        "subject": TextField(col(EvaluationRow.subject)),
+        "module": TextField(col(EvaluationRow.module)),
+        "dataset": TextField(col(EvaluationRow.dataset)),
+        "dataset_digest": TextField(col(EvaluationRow.dataset_digest)),
+        "split": TextField(col(EvaluationRow.split)),
+        "accuracy": NumberField(col(EvaluationRow.accuracy)),
+        "create_time": MomentField(col(EvaluationRow.create_time)),
+    },
+    sortable={
+        "name": col(EvaluationRow.name),
+        "create_time": col(EvaluationRow.create_time),
+        "accuracy": func.coalesce(col(EvaluationRow.accuracy), -1.0),
+    },
+    default_order="create_time desc",
+)
+
+
+class Evaluations(Collection[EvaluationRow]):
+    """All evaluations. Methods block: call them from a thread."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__(shelf, "evaluations", EVALUATIONS)
+
+    def create(self, call: CreateCall, draft: EvaluationDraft) -> EvaluationRow:
+        """Stores a measurement.
+
+        Raises:
+            InvalidField, UnknownLabel: a field is wrong or does not belong to what was measured.
+            NotFound: subject, module or data set are not there, or the data set has no such split.
+            RequestIdReused: see `Collection`.
+        """
+        name, earlier = self._begin(call)
+        if earlier is not None:
+            return earlier
+        project = parse_parent(call.parent)
+        _check_draft(draft, project)
+        subject, module, dataset = self._measured(draft, project)
+        row = EvaluationRow(
+            name=name,
+            project=project,
+            create_time=self._shelf.now(),
+            subject=subject.name,
+            subject_digest=draft.subject_digest,
+            module=module.name if module else None,
+            dataset=dataset.name,
+            dataset_digest=dataset.digest,
+            split=draft.split,
+            operation=draft.operation,
+            accuracy=draft.accuracy,
+            content=dict(draft.content),
+        )
+        parents = [
+            (type(subject), subject.name, "evaluation.subject"),
+            (DatasetRow, dataset.name, "evaluation.dataset"),
+            *([(ModuleRow, module.name, "evaluation.module")] if module else []),
+        ]
+        return self._add(call, row, parents=parents, edges=_edges(draft, dataset))
+
+    def _measured(
+        self, draft: EvaluationDraft, project: str
+    ) -> tuple[ModelRow | ModuleRow, ModuleRow | None, DatasetRow]:
+        """Subject, the module whose problem was posed, and data set, each as the draft says."""
+        with self._shelf.database.read_session() as session:
+            dataset = find(session, DatasetRow, draft.dataset, field="evaluation.dataset")
+            _check_dataset(draft, dataset)
+            if "/modules/" in draft.subject:
+                return *_measured_module(session, draft, project), dataset
+            return *_measured_model(session, draft, project), dataset
+
+
+def _measured_module(session: Session, draft: EvaluationDraft, project: str) -> tuple[ModuleRow, ModuleRow]:
+    check_reference(draft.subject, "modules", project, field="evaluation.subject")
+    module = find(session, ModuleRow, draft.subject, field="evaluation.subject")
+    if draft.module not in {"", module.name}:
+        raise InvalidField(
+            f"evaluation.module is {shortened(draft.module)}, the subject is {module.name}",
+            field="evaluation.module",
+            hint="leave it empty: a module is measured on its own problem",
+        )
+    base = find(session, ModelRow, module.base_model, field="evaluation.subject")
+    _check_subject(draft, module.artifact_digest, base)
+    return module, module
+
+
+def _measured_model(session: Session, draft: EvaluationDraft, project: str) -> tuple[ModelRow, ModuleRow | None]:
+    check_reference(draft.subject, "models", project, field="evaluation.subject")
+    model = find(session, ModelRow, draft.subject, field="evaluation.subject")
+    _check_subject(draft, model.weights_digest, model)
+    if not draft.module:
+        return model, None
+    check_reference(draft.module, "modules", project, field="evaluation.module")
+    module = find(session, ModuleRow, draft.module, field="evaluation.module")
+    if module.base_model != model.name:
+        raise InvalidField(
+            f"evaluation.module: {module.name} is a part of {module.base_model}, not of {model.name}",
+            field="evaluation.module",
+            hint="a baseline is measured on the base model of its module",
+        )
+    return model, module
+
+
+def _check_draft(draft: EvaluationDraft, project: str) -> None:
+    check_reference(draft.dataset, "datasets", project, field="evaluation.dataset")
+    check_operation(draft.operation, project, field="evaluation.operation")
+    if not draft.scored:
+        raise InvalidField(
+            "evaluation.scoring is not set", field="evaluation.scoring", hint="pass ALL_OUTPUTS or RESTRICTED"
+        )
+    if draft.sample_count < 0:
+        raise InvalidField(
+            f"evaluation.sample_count is {draft.sample_count}", field="evaluation.sample_count", hint="pass 0 or more"
+        )
+    if draft.accuracy is not None and not 0 <= draft.accuracy <= 1:
+        raise InvalidField(
+            f"evaluation.classification.accuracy is {draft.accuracy}",
+            field="evaluation.classification.accuracy",
+            hint="pass a share from 0 to 1",
+        )
+
+
+def _check_subject(draft: EvaluationDraft, digest: str, model: ModelRow) -> None:
+    if draft.subject_digest != digest:
+        raise InvalidField(
+            f"evaluation.subject_digest is {shortened(draft.subject_digest)!r}, {draft.subject} has {digest}",
+            field="evaluation.subject_digest",
+            hint="measure the subject as it is stored",
+        )
+    if draft.problem is not None:
+        resolve(draft.problem, model.labels, field="evaluation.problem")
+
+
+def _check_dataset(draft: EvaluationDraft, dataset: DatasetRow) -> None:
+    if draft.dataset_digest != dataset.digest:
+        raise InvalidField(
+            f"evaluation.dataset_digest is {shortened(draft.dataset_digest)!r}, {dataset.name} has {dataset.digest}",
+            field="evaluation.dataset_digest",
+            hint="measure on the data set as it is stored",
+        )
+    splits = [str(split["split"]) for split in dataset.splits]
+    if draft.split not in splits:
+        suggestions = near(draft.split, splits)
+        raise InvalidField(
+            f"evaluation.split: {dataset.name} has no split {shortened(draft.split)!r}",
+            field="evaluation.split",
+            hint=f"did you mean {suggestions[0]}?" if suggestions else f"it has {', '.join(splits)}",
+        )
+
+
+def _edges(draft: EvaluationDraft, dataset: DatasetRow) -> list[Edge]:
+    edges = [
+        Edge(Relation.EVALUATES, draft.subject, draft.subject_digest),
+        Edge(Relation.MEASURED_ON, dataset.name, dataset.digest),
+    ]
+    if draft.operation:
+        edges.append(Edge(Relation.PRODUCED_BY, draft.operation))
+    return edges

@@ -1,0 +1,168 @@
+"""Models: an architecture that can be rebuilt, its weights, and the meaning of its outputs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlmodel import col
+
+from modelfoundry.errors import InvalidField, UnknownArchitecture
+from modelfoundry.names import near, parse_parent, shortened
+from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
+from modelfoundry.registry.catalog.drafts import CreateCall, ModelDraft
+from modelfoundry.registry.catalog.references import check_operation, check_reference
+from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
+from modelfoundry.registry.catalog.shelf import Edge, Shelf, find
+from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
+from modelfoundry.registry.catalog.tensor_values import check_finite
+from modelfoundry.registry.catalog.wording import check_about, check_labels, check_line
+from modelfoundry.registry.listing.fields import TextField
+from modelfoundry.registry.listing.pages import Listing
+
+FAMILIES: Final = ("zoo", "torchvision", "timm")
+MAX_PARAMETERS: Final = 64
+MAX_PARAMETER_TEXT: Final = 1000
+MAX_CHANNELS: Final = 16
+MAX_EXTENT: Final = 4096
+_BUILDER_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+
+MODELS: Final = Listing(
+    row=ModelRow,
+    filterable={
+        **described_filters(ModelRow),
+        "architecture.builder": TextField(col(ModelRow.builder)),
+        "training_dataset": TextField(col(ModelRow.training_dataset)),
+    },
+    sortable=described_order(ModelRow),
+    default_order="create_time desc",
+)
+
+
+class Models(DescribedCollection[ModelRow]):
+    """All models. Methods block: call them from a thread."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__(shelf, "models", MODELS)
+
+    def create(self, call: CreateCall, draft: ModelDraft) -> ModelRow:
+        """Registers a model whose weights were uploaded.
+
+        Raises:
+            InvalidField, UnknownArchitecture: a field is wrong.
+            NotFound: the training data set is not there.
+            BlobMissing, MalformedFile, NonFiniteWeights: the weights are not there or not usable.
+            AlreadyExists, RequestIdReused: see `Collection`.
+        """
+        name, earlier = self._begin(call)
+        if earlier is not None:
+            return earlier
+        project = parse_parent(call.parent)
+        _check_draft(draft, project)
+        edges = self._edges(draft)
+        weights = open_safetensors(self._shelf.blobs, draft.weights, field="model.weights")
+        check_finite(self._shelf.blobs, weights, field="model.weights")
+        row = _row(name, project, draft, weights, self._shelf)
+        parents = [(DatasetRow, draft.training_dataset, "model.training_dataset")] if draft.training_dataset else []
+        return self._add(call, row, parents=parents, labels=draft.labels, edges=edges)
+
+    def delete(self, name: str, etag: str) -> None:
+        """Forgets a model.
+
+        Raises:
+            NotFound: there is no such model.
+            EtagMismatch: somebody else changed it.
+            InUse: modules or evaluations depend on it.
+        """
+        self._delete(name, etag, (ModuleRow, col(ModuleRow.base_model)), (EvaluationRow, col(EvaluationRow.subject)))
+
+    def _edges(self, draft: ModelDraft) -> list[Edge]:
+        edges = []
+        if draft.training_dataset:
+            with self._shelf.database.read_session() as session:
+                dataset = find(session, DatasetRow, draft.training_dataset, field="model.training_dataset")
+            edges.append(Edge(Relation.TRAINED_ON, dataset.name, dataset.digest))
+        if draft.operation:
+            edges.append(Edge(Relation.PRODUCED_BY, draft.operation))
+        return edges
+
+
+def _row(name: str, project: str, draft: ModelDraft, weights: SafetensorsFile, shelf: Shelf) -> ModelRow:
+    return ModelRow(
+        **described(name, project, draft.about, shelf.now()),
+        builder=draft.builder,
+        parameters=dict(draft.parameters),
+        channels=draft.channels,
+        height=draft.height,
+        width=draft.width,
+        mean=list(draft.mean),
+        std=list(draft.std),
+        labels=list(draft.labels),
+        weights_digest=weights.digest,
+        weights_bytes=weights.size,
+        tensors=[(tensor.name, tensor.dtype, list(tensor.shape)) for tensor in weights.tensors],
+        training_dataset=draft.training_dataset or None,
+        operation=draft.operation,
+    )
+
+
+def _check_draft(draft: ModelDraft, project: str) -> None:
+    check_about(draft.about, "model")
+    check_labels(draft.labels, field="model.labels")
+    _check_builder(draft.builder, field="model.architecture.builder")
+    _check_parameters(draft.parameters, field="model.architecture.parameters")
+    _check_input(draft, field="model.input")
+    if draft.training_dataset:
+        check_reference(draft.training_dataset, "datasets", project, field="model.training_dataset")
+    check_operation(draft.operation, project, field="model.operation")
+
+
+def _check_builder(builder: str, *, field: str) -> None:
+    family, colon, name = builder.partition(":")
+    if colon and family in FAMILIES and _BUILDER_NAME.fullmatch(name):
+        return
+    suggestions = near(family, FAMILIES) if colon and family not in FAMILIES else []
+    raise UnknownArchitecture(
+        f"{field}: {shortened(builder)!r} is not of the form family:name",
+        field=field,
+        hint=f"did you mean {suggestions[0]}:{shortened(name)}?" if suggestions else "pass for example zoo:resnet20",
+        metadata={"near": ", ".join(suggestions)},
+    )
+
+
+def _check_parameters(parameters: Mapping[str, Any], *, field: str) -> None:
+    if len(parameters) > MAX_PARAMETERS:
+        raise InvalidField(f"{field} has {len(parameters)} entries", field=field, hint=f"use at most {MAX_PARAMETERS}")
+    for key, value in parameters.items():
+        path = f"{field}.{shortened(key)}"
+        if not key.isidentifier() or len(key) > MAX_PARAMETER_TEXT:
+            raise InvalidField(f"{path} is no keyword", field=field, hint="use names of the builder's arguments")
+        if not isinstance(value, (str, bool, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
+            raise InvalidField(f"{path} has a value of another kind", field=path, hint="use numbers, strings, booleans")
+        if isinstance(value, str):
+            check_line(value, MAX_PARAMETER_TEXT, field=path)
+
+
+def _check_input(draft: ModelDraft, *, field: str) -> None:
+    limits = {"channels": MAX_CHANNELS, "height": MAX_EXTENT, "width": MAX_EXTENT}
+    for part, limit in limits.items():
+        value = getattr(draft, part)
+        if not 1 <= value <= limit:
+            raise InvalidField(f"{field}.{part} is {value}", field=f"{field}.{part}", hint=f"pass 1 to {limit}")
+    _check_per_channel(draft.mean, draft.channels, field=f"{field}.mean")
+    _check_per_channel(draft.std, draft.channels, field=f"{field}.std")
+    if any(value <= 0 for value in draft.std):
+        raise InvalidField(
+            f"{field}.std has a value that is not above 0", field=f"{field}.std", hint="pass positive values"
+        )
+
+
+def _check_per_channel(values: Sequence[float], channels: int, *, field: str) -> None:
+    if values and len(values) != channels:
+        raise InvalidField(
+            f"{field} has {len(values)} values for {channels} channels", field=field, hint="pass one value per channel"
+        )
+    if not all(math.isfinite(value) for value in values):
+        raise InvalidField(f"{field} has NaN or infinity", field=field, hint="pass finite values")

@@ -1,0 +1,232 @@
+"""What all collections of the catalog share: their database and blobs, names, pages, and the one way to add a row."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Final, Generic, TypeVar
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col
+
+from modelfoundry.errors import AlreadyExists, NotFound
+from modelfoundry.names import check_id, near, parse_name, parse_parent
+from modelfoundry.registry.catalog.drafts import CreateCall
+from modelfoundry.registry.catalog.requests import answered_before, check_request_id, remember_answer
+from modelfoundry.registry.catalog.safetensors_file import BlobReader
+from modelfoundry.registry.catalog.tables import (
+    LabelRow,
+    ProvenanceRow,
+    Relation,
+    ResourceRow,
+    SigningKeyRow,
+    TagRow,
+)
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
+from modelfoundry.registry.listing.tokens import TokenSigner
+
+SEARCHED_NAMES: Final = 10_000
+Row = TypeVar("Row", bound=ResourceRow)
+
+
+def utc_now() -> datetime:
+    """The clock of the catalog."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where everything is kept."""
+
+    database: Database
+    blobs: BlobReader
+    now: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def signer(self) -> TokenSigner:
+        """Signs page tokens with the key in the database; the first registry on a database makes the key."""
+        purpose = "page_tokens"
+        with self.database.read_session() as session:
+            row = session.get(SigningKeyRow, purpose)
+        if row is None:
+            with suppress(IntegrityError), self.database.session() as session:  # another replica may have been quicker
+                if session.get(SigningKeyRow, purpose) is None:
+                    session.add(SigningKeyRow(purpose=purpose, key=secrets.token_bytes(32)))
+            with self.database.read_session() as session:
+                row = session.get_one(SigningKeyRow, purpose)
+        return TokenSigner(row.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A step of provenance from the resource that is being stored."""
+
+    relation: Relation
+    object: str
+    digest: str = ""
+
+
+class Collection(Generic[Row]):
+    """One collection of resources. All methods block: call them from a thread."""
+
+    def __init__(self, shelf: Shelf, name: str, listing: Listing[Row]) -> None:
+        self._shelf = shelf
+        self._name = name
+        self._listing = listing
+        self._row = listing.row
+
+    def get(self, name: str) -> Row:
+        """Returns a resource.
+
+        Raises:
+            InvalidField: the name is malformed.
+            NotFound: there is none of that name; near ones are named.
+        """
+        parse_name(name, self._name, field="name")
+        with self._shelf.database.read_session() as session:
+            return find(session, self._row, name, field="name")
+
+    def list(self, request: ListRequest) -> Page[Row]:
+        """Returns a page of a project's resources.
+
+        Raises:
+            InvalidField: an argument is not as the contract says.
+        """
+        project = parse_parent(request.parent)
+        signer = self._shelf.signer
+        with self._shelf.database.read_session() as session:
+            return fetch_page(session, self._listing, col(self._row.project) == project, request, signer)
+
+    def _begin(self, call: CreateCall) -> tuple[str, Row | None]:
+        """Checks the call itself, before anything slow.
+
+        Returns:
+            The name for the new resource, and what an equal call made before.
+
+        Raises:
+            InvalidField: parent, id or request id are malformed.
+            RequestIdReused: the request id was used for another request.
+            AlreadyExists: the name is taken.
+        """
+        project = parse_parent(call.parent)
+        check_request_id(call.request_id)
+        singular = self._name.removesuffix("s")
+        last = check_id(call.id, field=f"{singular}_id") if call.id else f"{singular}-{secrets.token_hex(8)}"
+        name = f"projects/{project}/{self._name}/{last}"
+        with self._shelf.database.read_session() as session:
+            earlier = answered_before(session, project, call, self._row, self._shelf.now())
+            if earlier is None:
+                self._refuse_taken(session, name)
+        return name, earlier
+
+    def _add(
+        self,
+        call: CreateCall,
+        row: Row,
+        *,
+        parents: Iterable[tuple[type[ResourceRow], str, str]] = (),
+        labels: Sequence[str] = (),
+        edges: Sequence[Edge] = (),
+    ) -> Row:
+        """Stores a checked row with all that belongs to it, in one transaction.
+
+        Args:
+            call: The request.
+            row: The resource.
+            parents: Rows that must still be there: table, name, field of the request.
+            labels: Labels that lists find it by.
+            edges: Where it came from.
+
+        Returns:
+            The row, or the one that an equal call stored in the meantime.
+        """
+        if call.validate_only:
+            return row
+        try:
+            with self._shelf.database.session() as session:
+                earlier = answered_before(session, row.project, call, self._row, self._shelf.now())
+                if earlier is not None:
+                    return earlier
+                self._refuse_taken(session, row.name)
+                for table, name, field in parents:
+                    find(session, table, name, field=field, lock=True)
+                remember_answer(session, row.project, call, row, row.create_time)
+                _insert(session, row, labels, edges)
+                session.flush()
+        except IntegrityError:
+            # Where several writers write at once (not on SQLite), an equal call or another of this name was quicker.
+            _, earlier = self._begin(call)
+            if earlier is None:
+                raise
+            return earlier
+        return row
+
+    def _refuse_taken(self, session: Session, name: str) -> None:
+        if session.get(self._row, name) is not None:
+            raise AlreadyExists(
+                f"{name} is there already",
+                field=f"{self._name.removesuffix('s')}_id",
+                hint="choose another id, or delete the old one first",
+                metadata={"resource": name},
+            )
+
+
+def find(session: Session, row: type[Row], name: str, *, field: str, lock: bool = False) -> Row:
+    """Reads a resource by name.
+
+    Args:
+        session: The transaction.
+        row: The table.
+        name: Full name.
+        field: Path of the name in the request.
+        lock: Keep it from being deleted until the transaction ends.
+
+    Raises:
+        NotFound: there is none; near names are in the message.
+    """
+    found = session.get(row, name, with_for_update={"read": True} if lock else None)
+    if found is not None:
+        return found
+    parent, _, last = name.rpartition("/")
+    names = session.scalars(
+        select(col(row.name)).where(col(row.name).startswith(f"{parent}/", autoescape=True)).limit(SEARCHED_NAMES)
+    )
+    suggestions = near(last, (known.rpartition("/")[2] for known in names))
+    raise NotFound(
+        f"there is no {name}",
+        field=field,
+        hint=f"did you mean {' or '.join(suggestions)}?" if suggestions else f"list what is there: {parent}",
+        metadata={"resource": name, "near": ", ".join(suggestions)},
+    )
+
+
+def forget(session: Session, row: ResourceRow) -> None:
+    """Deletes a resource with its labels, tags and the provenance that was written with it."""
+    session.execute(delete(LabelRow).where(col(LabelRow.resource) == row.name))
+    session.execute(delete(TagRow).where(col(TagRow.resource) == row.name))
+    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject) == row.name))
+    session.delete(row)
+
+
+def _insert(session: Session, row: ResourceRow, labels: Sequence[str], edges: Sequence[Edge]) -> None:
+    session.add(row)
+    session.add_all(LabelRow(resource=row.name, position=index, label=label) for index, label in enumerate(labels))
+    tags: dict[str, str] = getattr(row, "tags", {})
+    session.add_all(TagRow(resource=row.name, key=key, value=value) for key, value in tags.items())
+    session.add_all(
+        ProvenanceRow(
+            project=row.project,
+            subject=row.name,
+            relation=edge.relation,
+            object=edge.object,
+            object_digest=edge.digest,
+            create_time=row.create_time,
+        )
+        for edge in edges
+    )
