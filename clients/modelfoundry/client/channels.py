@@ -33,7 +33,9 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
 
 def service_config() -> str:
     """Service config as JSON: UNAVAILABLE is retried where repeating is safe, and less when nothing succeeds."""
-    names = [{"service": service, "method": method} for service, methods in REPEATABLE_METHODS.items() for method in methods]
+    names = [
+        {"service": service, "method": method} for service, methods in REPEATABLE_METHODS.items() for method in methods
+    ]
     retry_policy = {
         "maxAttempts": 4,
         "initialBackoff": "0.1s",

@@ -58,7 +58,9 @@ class Endpoints:
         given = {"registry": registry, "decomposer": decomposer, "evaluator": evaluator, "reuser": reuser}
         written = _written_endpoints(data_directory() / "endpoints.json")
         found = {
-            field.name: given[field.name] or os.environ.get(f"MODELFOUNDRY_{field.name.upper()}") or written.get(field.name)
+            field.name: given[field.name]
+            or os.environ.get(f"MODELFOUNDRY_{field.name.upper()}")
+            or written.get(field.name)
             for field in fields(cls)
         }
         return cls(**{name: address for name, address in found.items() if address})
@@ -74,7 +76,9 @@ def _written_endpoints(path: Path) -> dict[str, str]:
     except ValueError:
         content = None
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
-        raise InvalidField(f"{path} is not a JSON object of addresses", field="endpoints", hint="run `modelfoundry up` again")
+        raise InvalidField(
+            f"{path} is not a JSON object of addresses", field="endpoints", hint="run `modelfoundry up` again"
+        )
     return content
 
 

@@ -51,9 +51,13 @@ def problem_from(
         InvalidField: it was given in more than one way, or `labels` is one string.
     """
     if sum(given is not None for given in (problem, label, labels)) > 1:
-        raise InvalidField("problem, label and labels were given together", field="problem", hint="give one of the three")
+        raise InvalidField(
+            "problem, label and labels were given together", field="problem", hint="give one of the three"
+        )
     if isinstance(labels, str):
-        raise InvalidField("labels: a single string", field="labels", hint="pass a list, or label= for a binary problem")
+        raise InvalidField(
+            "labels: a single string", field="labels", hint="pass a list, or label= for a binary problem"
+        )
     if label is not None:
         return BinaryProblem(label)
     if labels is not None:

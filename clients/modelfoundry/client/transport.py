@@ -18,6 +18,7 @@ import grpc.aio
 from modelfoundry.client.channels import channel_options
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.statuses import domain_errors
+from modelfoundry.client.stubs import AsyncStubs, Stubs
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -32,11 +33,15 @@ class AsyncTransport:
         self.endpoints = endpoints
         self.timeouts = timeouts
         self.retries = retries
+        self.stubs = AsyncStubs(self.channel)
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._closed = False
 
     def channel(self, service: Service) -> grpc.aio.Channel:
         """The channel to a service, opened at the first call; services at one address share it."""
         address = self.endpoints.address(service)
+        if self._closed:
+            raise RuntimeError("the client is closed")
         if address not in self._channels:
             self._channels[address] = grpc.aio.insecure_channel(address, options=channel_options(address))
         return self._channels[address]
@@ -47,7 +52,7 @@ class AsyncTransport:
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - it is the call's deadline, which the server is told too
+        timeout: float | None = None,
     ) -> Response:
         """Calls a method with one request and one response.
 
@@ -69,7 +74,7 @@ class AsyncTransport:
         method: grpc.aio.UnaryStreamMultiCallable[Request, Response],
         request: Request,
         *,
-        timeout: float,  # noqa: ASYNC109 - see above
+        timeout: float,
     ) -> AsyncIterator[AsyncIterator[Response]]:
         """Opens a stream of responses, which is cancelled when the block is left."""
         with domain_errors(service, self.endpoints.address(service), timeout):
@@ -85,7 +90,7 @@ class AsyncTransport:
         method: grpc.aio.StreamUnaryMultiCallable[Request, Response],
         requests: Iterator[Request],
         *,
-        timeout: float,  # noqa: ASYNC109 - see above
+        timeout: float,
     ) -> Response:
         """Sends a stream of requests and returns the one response."""
         with domain_errors(service, self.endpoints.address(service), timeout):
@@ -107,6 +112,7 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Closes all channels."""
+        self._closed = True
         channels, self._channels = list(self._channels.values()), {}
         for channel in channels:
             await channel.close()
@@ -119,13 +125,17 @@ class Transport:
         self.endpoints = endpoints
         self.timeouts = timeouts
         self.retries = retries
+        self.stubs = Stubs(self.channel)
         self._channels: dict[str, grpc.Channel] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     def channel(self, service: Service) -> grpc.Channel:
         """The channel to a service, opened at the first call; services at one address share it."""
         address = self.endpoints.address(service)
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
             if address not in self._channels:
                 self._channels[address] = grpc.insecure_channel(address, options=channel_options(address))
             return self._channels[address]
@@ -189,6 +199,7 @@ class Transport:
     def close(self) -> None:
         """Closes all channels."""
         with self._lock:
+            self._closed = True
             channels, self._channels = list(self._channels.values()), {}
         for channel in channels:
             channel.close()

@@ -7,13 +7,13 @@ from types import TracebackType
 from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2
-from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client.architectures import Architecture
 from modelfoundry.client.codec.resources import provenance_edge_from_proto
@@ -65,7 +65,7 @@ class AsyncClient:
         self.datasets = AsyncDatasets(self._transport, parent, self.blobs)
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
-        self._verbs = AsyncVerbs(self._transport, parent, self.jobs)
+        self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
 
     async def __aenter__(self) -> Self:
@@ -228,7 +228,9 @@ class AsyncClient:
         """
         return await self._verbs.export(subject, ExportFormat(format), request_id)
 
-    async def predict(self, subject: Named, images: ImageLike | Iterable[ImageLike], *, top_k: int = 0) -> tuple[Prediction, ...]:
+    async def predict(
+        self, subject: Named, images: ImageLike | Iterable[ImageLike], *, top_k: int = 0
+    ) -> tuple[Prediction, ...]:
         """Classifies images; large numbers go in several calls.
 
         Args:
@@ -256,20 +258,12 @@ class AsyncClient:
         Args:
             filter: AIP-160 filter over `subject`, `object`, `relation` (`MODULE_OF`, ...), `object_digest`, `create_time`.
         """
-        registry = RegistryServiceStub(self._transport.channel(Service.REGISTRY))
-        token = ""
-        while True:
-            request = provenance_pb2.ListProvenanceEdgesRequest(
-                parent=self.parent, filter=filter, page_token=token, page_size=1000
-            )
-            page = await self._transport.unary(
-                Service.REGISTRY, registry.ListProvenanceEdges, request, timeout=self._transport.timeouts.lists
-            )
-            for edge in page.edges:
-                yield provenance_edge_from_proto(edge)
-            token = page.next_page_token
-            if not token:
-                return
+        request = provenance_pb2.ListProvenanceEdgesRequest(parent=self.parent, filter=filter)
+        method = self._transport.stubs.registry.ListProvenanceEdges
+        async for message in each(self._transport, method, request, "edges"):
+            edge = provenance_edge_from_proto(message)
+            if edge is not None:
+                yield edge
 
     async def health(self) -> Mapping[Service, ServiceHealth]:
         """Whether each service answers and is ready. Never raises for a service that does not."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from modelfoundry.api.registry.v1 import dataset_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.pages import each
+from modelfoundry.client.codec.resources import dataset_from_proto, dataset_to_proto
 from modelfoundry.client.content import OnTransfer
-from modelfoundry.client.references import Named
-from modelfoundry.client.resources import Dataset
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.references import Named, full_name
+from modelfoundry.client.requests import changed_fields, new_request_id
+from modelfoundry.client.resources import Dataset, DatasetSplit
+from modelfoundry.client.sources import prepare_dataset
+from modelfoundry.client.transfers import TotalProgress
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
 
 
 class AsyncDatasets:
@@ -17,6 +26,7 @@ class AsyncDatasets:
 
     def __init__(self, transport: AsyncTransport, parent: str, blobs: AsyncBlobs) -> None:
         self._transport = transport
+        self._stubs = transport.stubs
         self._parent = parent
         self._blobs = blobs
 
@@ -25,7 +35,7 @@ class AsyncDatasets:
         source: str | Path,
         *,
         dataset_id: str = "",
-        labels: tuple[str, ...] = (),
+        labels: Sequence[str] = (),
         image_size: tuple[int, int] | None = None,
         display_name: str = "",
         description: str = "",
@@ -53,29 +63,57 @@ class AsyncDatasets:
             InvalidImage: an image cannot be read or has another size than the first; it is named.
             AlreadyExists, Unavailable: as the registry says.
         """
-        raise NotImplementedError
+        with TemporaryDirectory(prefix="modelfoundry-") as folder:
+            prepared = await self._transport.in_thread(prepare_dataset, source, Path(folder), labels, image_size)
+            progress = TotalProgress(on_progress, [path.stat().st_size for path in prepared.files.values()])
+            splits = []
+            for split, path in prepared.files.items():
+                blob = await self._blobs.upload(path, SAFETENSORS_MEDIA_TYPE, on_progress=progress.next())
+                splits.append(DatasetSplit(split=split, content=blob))
+        dataset = Dataset(
+            labels=prepared.labels,
+            splits=tuple(splits),
+            display_name=display_name,
+            description=description,
+            license=license,
+            tags=dict(tags or {}),
+        )
+        return await self.create(dataset, dataset_id=dataset_id)
 
     async def create(self, dataset: Dataset, *, dataset_id: str = "", request_id: str | None = None) -> Dataset:
-        """Registers a data set whose splits were uploaded before. Fields that the server fills in are ignored."""
-        raise NotImplementedError
+        """Registers a dataset whose splits were uploaded before. Fields that the server fills in are ignored."""
+        request = dataset_pb2.CreateDatasetRequest(
+            parent=self._parent,
+            dataset_id=dataset_id,
+            dataset=dataset_to_proto(dataset),
+            request_id=request_id or new_request_id(),
+        )
+        response = await self._transport.unary(
+            Service.REGISTRY, self._stubs.registry.CreateDataset, request, timeout=self._transport.timeouts.check
+        )
+        return dataset_from_proto(response)
 
     async def get(self, dataset: Named) -> Dataset:
-        """Returns a data set by id or name.
+        """Returns a dataset by id or name.
 
         Raises:
             NotFound: there is none; the hint names near ones.
         """
-        raise NotImplementedError
+        request = dataset_pb2.GetDatasetRequest(name=full_name(dataset, "datasets", self._parent))
+        return dataset_from_proto(
+            await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetDataset, request)
+        )
 
     async def list(self, filter: str = "", order_by: str = "") -> AsyncIterator[Dataset]:
-        """All data sets that match, newest first, fetched page by page.
+        """All datasets that match, newest first, fetched page by page.
 
         Args:
-            filter: AIP-160 filter, for example `labels:"horse"`.
+            filter: AIP-160 filter, for example `labels:"horse" AND tags.team = "vision"`.
             order_by: For example `display_name, create_time desc`.
         """
-        raise NotImplementedError
-        yield
+        request = dataset_pb2.ListDatasetsRequest(parent=self._parent, filter=filter, order_by=order_by)
+        async for message in each(self._transport, self._stubs.registry.ListDatasets, request, "datasets"):
+            yield dataset_from_proto(message)
 
     async def update(
         self,
@@ -86,18 +124,27 @@ class AsyncDatasets:
         license: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Dataset:
-        """Changes what people wrote about a data set. None: leave as it is.
+        """Changes what people wrote about a dataset. None: leave as it is.
 
         Raises:
             EtagMismatch: a `Dataset` was passed, and somebody changed it since.
         """
-        raise NotImplementedError
+        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        message = dataset_pb2.Dataset(name=full_name(dataset, "datasets", self._parent), **fields.values)
+        if isinstance(dataset, Dataset):
+            message.etag = dataset.etag
+        request = dataset_pb2.UpdateDatasetRequest(dataset=message, update_mask=fields.mask)
+        return dataset_from_proto(
+            await self._transport.unary(Service.REGISTRY, self._stubs.registry.UpdateDataset, request)
+        )
 
     async def delete(self, dataset: Named) -> None:
-        """Forgets a data set.
+        """Forgets a dataset.
 
         Raises:
             InUse: models, modules or evaluations depend on it; they are named.
             EtagMismatch: a `Dataset` was passed, and somebody changed it since.
         """
-        raise NotImplementedError
+        etag = dataset.etag if isinstance(dataset, Dataset) else ""
+        request = dataset_pb2.DeleteDatasetRequest(name=full_name(dataset, "datasets", self._parent), etag=etag)
+        await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteDataset, request)

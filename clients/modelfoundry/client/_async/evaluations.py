@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from modelfoundry.client.references import Named
+from modelfoundry.api.registry.v1 import evaluation_pb2
+from modelfoundry.client._async.pages import each
+from modelfoundry.client.codec.modules import evaluation_from_proto, evaluation_to_proto
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.references import Named, full_name
+from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.resources import Evaluation
 from modelfoundry.client.transport import AsyncTransport
 
@@ -14,11 +19,18 @@ class AsyncEvaluations:
 
     def __init__(self, transport: AsyncTransport, parent: str) -> None:
         self._transport = transport
+        self._stubs = transport.stubs
         self._parent = parent
 
     async def create(self, evaluation: Evaluation, *, request_id: str | None = None) -> Evaluation:
         """Stores a measurement. Called by the evaluator."""
-        raise NotImplementedError
+        request = evaluation_pb2.CreateEvaluationRequest(
+            parent=self._parent,
+            evaluation=evaluation_to_proto(evaluation),
+            request_id=request_id or new_request_id(),
+        )
+        response = await self._transport.unary(Service.REGISTRY, self._stubs.registry.CreateEvaluation, request)
+        return evaluation_from_proto(response)
 
     async def get(self, evaluation: Named) -> Evaluation:
         """Returns an evaluation by id or name.
@@ -26,7 +38,9 @@ class AsyncEvaluations:
         Raises:
             NotFound: there is none.
         """
-        raise NotImplementedError
+        request = evaluation_pb2.GetEvaluationRequest(name=full_name(evaluation, "evaluations", self._parent))
+        response = await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetEvaluation, request)
+        return evaluation_from_proto(response)
 
     async def list(self, filter: str = "", order_by: str = "") -> AsyncIterator[Evaluation]:
         """All evaluations that match, newest first, fetched page by page.
@@ -36,5 +50,6 @@ class AsyncEvaluations:
                 `create_time`.
             order_by: Fields among `name`, `create_time`, `accuracy`, each optionally followed by ` desc`.
         """
-        raise NotImplementedError
-        yield
+        request = evaluation_pb2.ListEvaluationsRequest(parent=self._parent, filter=filter, order_by=order_by)
+        async for message in each(self._transport, self._stubs.registry.ListEvaluations, request, "evaluations"):
+            yield evaluation_from_proto(message)

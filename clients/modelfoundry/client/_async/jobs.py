@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from modelfoundry.client.results import JobEvent, JobResult, JobStatus, Progress
+from google.longrunning import operations_pb2
+
+from modelfoundry import errors
+from modelfoundry.api.operations.v1 import operation_events_service_pb2
+from modelfoundry.client._async.pages import each
+from modelfoundry.client._async.results import job_result
+from modelfoundry.client.codec.jobs import job_event_from_proto, job_status_from_proto
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.references import full_name
+from modelfoundry.client.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
 from modelfoundry.client.transport import AsyncTransport
 
 Result = TypeVar("Result", covariant=True)
 
 
 class AsyncJob(Generic[Result]):
-    """A job and how to follow it.
+    """A job and how to follow it. The result's type is that of the call that started it.
 
     Attributes:
         status: The job as it was last seen; `refresh` renews it.
     """
 
-    status: JobStatus
+    def __init__(self, transport: AsyncTransport, operation: operations_pb2.Operation) -> None:
+        self._transport = transport
+        self._operation = operation
+        self.status: JobStatus = job_status_from_proto(operation)
 
     @property
     def name(self) -> str:
@@ -32,7 +45,12 @@ class AsyncJob(Generic[Result]):
 
     async def refresh(self) -> JobStatus:
         """Asks where the job stands."""
-        raise NotImplementedError
+        request = operations_pb2.GetOperationRequest(name=self.name)
+        self._operation = await self._transport.unary(
+            Service.REGISTRY, self._transport.stubs.operations.GetOperation, request
+        )
+        self.status = job_status_from_proto(self._operation)
+        return self.status
 
     async def events(self, after: int = 0) -> AsyncIterator[JobEvent]:
         """Events of the job, past ones first, until it is done. A broken stream is opened again; nothing is missed.
@@ -43,12 +61,10 @@ class AsyncJob(Generic[Result]):
         Raises:
             Unavailable: the registry cannot be reached, after several attempts that brought nothing.
         """
-        raise NotImplementedError
-        yield
+        async for event in self._events(after, float("inf")):
+            yield event
 
-    async def wait(
-        self, on_progress: Callable[[Progress], None] | None = None, timeout: float | None = None
-    ) -> Result:
+    async def wait(self, on_progress: Callable[[Progress], None] | None = None, timeout: float | None = None) -> Result:
         """Waits until the job is done and returns its result.
 
         Args:
@@ -60,11 +76,53 @@ class AsyncJob(Generic[Result]):
             Cancelled: the job was cancelled.
             ModelFoundryError: the job failed, with the class and hint that the worker gave.
         """
-        raise NotImplementedError
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        if not self._operation.done:
+            async for event in self._events(self.status.last_sequence, deadline):
+                if on_progress is not None and isinstance(event, ProgressMade):
+                    on_progress(event.progress)
+            await self.refresh()
+        if self.status.error is not None:
+            raise self.status.error
+        return cast("Result", await job_result(self._transport, self._operation.response))
 
     async def cancel(self) -> None:
         """Asks the job to stop, which takes a few seconds. A job that is done stays as it is."""
-        raise NotImplementedError
+        request = operations_pb2.CancelOperationRequest(name=self.name)
+        await self._transport.unary(Service.REGISTRY, self._transport.stubs.operations.CancelOperation, request)
+
+    async def _events(self, after: int, deadline: float) -> AsyncIterator[JobEvent]:
+        failures = 0
+        while True:
+            request = operation_events_service_pb2.WatchOperationRequest(name=self.name, after_sequence=after)
+            try:
+                seconds = self._stream_seconds(deadline)
+                method = self._transport.stubs.events.WatchOperation
+                async with self._transport.receive(Service.REGISTRY, method, request, timeout=seconds) as messages:
+                    async for message in messages:
+                        failures, after = 0, max(after, message.sequence)
+                        event = job_event_from_proto(message)
+                        if event is not None:
+                            yield event
+            except (errors.Unavailable, errors.DeadlineExceeded) as error:
+                failures += 1
+                if failures >= self._transport.retries.without_progress or time.monotonic() >= deadline:
+                    raise self._given_up(error, deadline) from error
+                await self._transport.pause(self._transport.retries.backoff(failures))
+            else:
+                return  # the server ends the stream when the job is done, and only then
+
+    def _stream_seconds(self, deadline: float) -> float:
+        return max(0.001, min(self._transport.timeouts.watch, deadline - time.monotonic()))
+
+    def _given_up(self, error: errors.ModelFoundryError, deadline: float) -> errors.ModelFoundryError:
+        if time.monotonic() < deadline:
+            return error
+        return errors.DeadlineExceeded(
+            f"{self.name} is not done yet",
+            hint=f"it goes on; wait again, or follow it with `modelfoundry job watch {self.id}`",
+            metadata={"operation": self.name},
+        )
 
 
 class AsyncJobs:
@@ -80,7 +138,11 @@ class AsyncJobs:
         Raises:
             NotFound: there is none.
         """
-        raise NotImplementedError
+        request = operations_pb2.GetOperationRequest(name=self._full_name(job))
+        operation = await self._transport.unary(
+            Service.REGISTRY, self._transport.stubs.operations.GetOperation, request
+        )
+        return AsyncJob(self._transport, operation)
 
     async def list(self, filter: str = "") -> AsyncIterator[AsyncJob[JobResult]]:
         """Jobs that match, newest first, fetched page by page.
@@ -88,14 +150,21 @@ class AsyncJobs:
         Args:
             filter: AIP-160 filter, for example `state = "RUNNING"`.
         """
-        raise NotImplementedError
-        yield
+        request = operations_pb2.ListOperationsRequest(name=self._parent, filter=filter)
+        method = self._transport.stubs.operations.ListOperations
+        async for operation in each(self._transport, method, request, "operations"):
+            yield AsyncJob(self._transport, operation)
 
     async def cancel(self, job: str) -> None:
         """Asks a job to stop, which takes a few seconds. A job that is done stays as it is."""
-        raise NotImplementedError
+        request = operations_pb2.CancelOperationRequest(name=self._full_name(job))
+        await self._transport.unary(Service.REGISTRY, self._transport.stubs.operations.CancelOperation, request)
 
     async def watch(self, job: str, after: int = 0) -> AsyncIterator[JobEvent]:
         """Events of a job, past ones first, until it is done; the same as `(await get(job)).events(after)`."""
-        raise NotImplementedError
-        yield
+        followed = await self.get(job)
+        async for event in followed.events(after):
+            yield event
+
+    def _full_name(self, job: str) -> str:
+        return full_name(job, "operations", self._parent)

@@ -7,10 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
-from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
 from modelfoundry.api.registry.v1 import model_pb2
-from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.pages import each
 from modelfoundry.client.architectures import Architecture, InputSpec, ModelCheck, TensorSpec
 from modelfoundry.client.codec.architectures import (
     architecture_to_proto,
@@ -33,6 +32,7 @@ class AsyncModels:
 
     def __init__(self, transport: AsyncTransport, parent: str, blobs: AsyncBlobs) -> None:
         self._transport = transport
+        self._stubs = transport.stubs
         self._parent = parent
         self._blobs = blobs
 
@@ -100,7 +100,6 @@ class AsyncModels:
             WeightsMismatch: they do not; every tensor is a violation.
             UnknownArchitecture: it cannot be built.
         """
-        evaluator = EvaluatorServiceStub(self._transport.channel(Service.EVALUATOR))
         request = evaluator_service_pb2.CheckModelRequest(
             architecture=architecture_to_proto(architecture),
             input=input_spec_to_proto(input),
@@ -108,7 +107,7 @@ class AsyncModels:
             tensors=[tensor_spec_to_proto(tensor) for tensor in tensors],
         )
         response = await self._transport.unary(
-            Service.EVALUATOR, evaluator.CheckModel, request, timeout=self._transport.timeouts.check
+            Service.EVALUATOR, self._stubs.evaluator.CheckModel, request, timeout=self._transport.timeouts.check
         )
         return model_check_from_proto(response)
 
@@ -121,7 +120,7 @@ class AsyncModels:
             request_id=request_id or new_request_id(),
         )
         response = await self._transport.unary(
-            Service.REGISTRY, self._registry.CreateModel, request, timeout=self._transport.timeouts.check
+            Service.REGISTRY, self._stubs.registry.CreateModel, request, timeout=self._transport.timeouts.check
         )
         return model_from_proto(response)
 
@@ -132,7 +131,7 @@ class AsyncModels:
             NotFound: there is none; the hint names near ones.
         """
         request = model_pb2.GetModelRequest(name=full_name(model, "models", self._parent))
-        return model_from_proto(await self._transport.unary(Service.REGISTRY, self._registry.GetModel, request))
+        return model_from_proto(await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetModel, request))
 
     async def list(self, filter: str = "", order_by: str = "") -> AsyncIterator[Model]:
         """All models that match, newest first, fetched page by page.
@@ -141,19 +140,9 @@ class AsyncModels:
             filter: AIP-160 filter, for example `labels:"horse" AND tags.team = "vision"`.
             order_by: For example `display_name, create_time desc`.
         """
-        token = ""
-        while True:
-            request = model_pb2.ListModelsRequest(
-                parent=self._parent, filter=filter, order_by=order_by, page_token=token
-            )
-            page = await self._transport.unary(
-                Service.REGISTRY, self._registry.ListModels, request, timeout=self._transport.timeouts.lists
-            )
-            for model in page.models:
-                yield model_from_proto(model)
-            token = page.next_page_token
-            if not token:
-                return
+        request = model_pb2.ListModelsRequest(parent=self._parent, filter=filter, order_by=order_by)
+        async for message in each(self._transport, self._stubs.registry.ListModels, request, "models"):
+            yield model_from_proto(message)
 
     async def update(
         self,
@@ -174,7 +163,9 @@ class AsyncModels:
         if isinstance(model, Model):
             message.etag = model.etag
         request = model_pb2.UpdateModelRequest(model=message, update_mask=fields.mask)
-        return model_from_proto(await self._transport.unary(Service.REGISTRY, self._registry.UpdateModel, request))
+        return model_from_proto(
+            await self._transport.unary(Service.REGISTRY, self._stubs.registry.UpdateModel, request)
+        )
 
     async def delete(self, model: Named) -> None:
         """Forgets a model.
@@ -185,8 +176,4 @@ class AsyncModels:
         """
         etag = model.etag if isinstance(model, Model) else ""
         request = model_pb2.DeleteModelRequest(name=full_name(model, "models", self._parent), etag=etag)
-        await self._transport.unary(Service.REGISTRY, self._registry.DeleteModel, request)
-
-    @property
-    def _registry(self) -> RegistryServiceStub:
-        return RegistryServiceStub(self._transport.channel(Service.REGISTRY))
+        await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteModel, request)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from modelfoundry.api.registry.v1 import module_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.verbs import AsyncVerbs
+from modelfoundry.client.codec.modules import module_from_proto, module_to_proto
 from modelfoundry.client.content import OnTransfer
-from modelfoundry.client.references import Named
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.references import Named, full_name
+from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.resources import Module
 from modelfoundry.client.results import ExportFormat
+from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
 
 
@@ -19,6 +25,7 @@ class AsyncModules:
 
     def __init__(self, transport: AsyncTransport, parent: str, blobs: AsyncBlobs, verbs: AsyncVerbs) -> None:
         self._transport = transport
+        self._stubs = transport.stubs
         self._parent = parent
         self._blobs = blobs
         self._verbs = verbs
@@ -45,11 +52,26 @@ class AsyncModules:
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
         """
-        raise NotImplementedError
+        job = await self._verbs.export(module, ExportFormat(format), None)
+        export = await job.wait()
+        paths = [file_in(Path(folder), file.path) for file in export.files]
+        progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])
+        for file, path in zip(export.files, paths, strict=True):
+            await self._blobs.download(file.content, path, on_progress=progress.next())
+        return tuple(paths)
 
     async def create(self, module: Module, *, module_id: str = "", request_id: str | None = None) -> Module:
         """Registers a module whose artifact was uploaded before. Fields that the server fills in are ignored."""
-        raise NotImplementedError
+        request = module_pb2.CreateModuleRequest(
+            parent=self._parent,
+            module_id=module_id,
+            module=module_to_proto(module),
+            request_id=request_id or new_request_id(),
+        )
+        response = await self._transport.unary(
+            Service.REGISTRY, self._stubs.registry.CreateModule, request, timeout=self._transport.timeouts.check
+        )
+        return module_from_proto(response)
 
     async def get(self, module: Named) -> Module:
         """Returns a module by id or name.
@@ -57,7 +79,8 @@ class AsyncModules:
         Raises:
             NotFound: there is none; the hint names near ones.
         """
-        raise NotImplementedError
+        request = module_pb2.GetModuleRequest(name=full_name(module, "modules", self._parent))
+        return module_from_proto(await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetModule, request))
 
     async def list(self, filter: str = "", order_by: str = "") -> AsyncIterator[Module]:
         """All modules that match, newest first, fetched page by page.
@@ -66,8 +89,9 @@ class AsyncModules:
             filter: AIP-160 filter, for example `labels:"horse" AND weight_retention < 0.2`.
             order_by: For example `weight_retention, create_time desc`.
         """
-        raise NotImplementedError
-        yield
+        request = module_pb2.ListModulesRequest(parent=self._parent, filter=filter, order_by=order_by)
+        async for message in each(self._transport, self._stubs.registry.ListModules, request, "modules"):
+            yield module_from_proto(message)
 
     async def update(
         self,
@@ -83,7 +107,14 @@ class AsyncModules:
         Raises:
             EtagMismatch: a `Module` was passed, and somebody changed it since.
         """
-        raise NotImplementedError
+        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        message = module_pb2.Module(name=full_name(module, "modules", self._parent), **fields.values)
+        if isinstance(module, Module):
+            message.etag = module.etag
+        request = module_pb2.UpdateModuleRequest(module=message, update_mask=fields.mask)
+        return module_from_proto(
+            await self._transport.unary(Service.REGISTRY, self._stubs.registry.UpdateModule, request)
+        )
 
     async def delete(self, module: Named) -> None:
         """Forgets a module together with its evaluations.
@@ -91,4 +122,6 @@ class AsyncModules:
         Raises:
             EtagMismatch: a `Module` was passed, and somebody changed it since.
         """
-        raise NotImplementedError
+        etag = module.etag if isinstance(module, Module) else ""
+        request = module_pb2.DeleteModuleRequest(name=full_name(module, "modules", self._parent), etag=etag)
+        await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteModule, request)

@@ -1,0 +1,54 @@
+"""From what a finished job answers to what the caller wants: the resources themselves."""
+
+from __future__ import annotations
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
+from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
+from modelfoundry.api.registry.v1 import evaluation_pb2, model_pb2, module_pb2
+from modelfoundry.api.reuser.v1 import reuser_service_pb2
+from modelfoundry.client.codec.jobs import export_from_proto
+from modelfoundry.client.codec.modules import evaluation_from_proto, module_from_proto
+from modelfoundry.client.codec.resources import model_from_proto
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.results import JobResult, TrainedModel
+from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.errors import Internal
+
+
+async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResult:
+    """The typed result of a job, its resources fetched from the registry.
+
+    Raises:
+        Internal: a newer service answered with a kind of result that this SDK does not know.
+    """
+    registry = transport.stubs.registry
+    decomposed = decomposer_service_pb2.DecomposeResponse()
+    evaluated = evaluator_service_pb2.EvaluateResponse()
+    trained = training_service_pb2.TrainModelResponse()
+    exported = reuser_service_pb2.ExportResponse()
+    if response.Unpack(decomposed):
+        modules = []
+        for name in decomposed.modules:
+            get_module = module_pb2.GetModuleRequest(name=name)
+            module = await transport.unary(Service.REGISTRY, registry.GetModule, get_module)
+            modules.append(module_from_proto(module))
+        return tuple(modules)
+    if response.Unpack(evaluated):
+        evaluations = []
+        for name in evaluated.evaluations:
+            get_evaluation = evaluation_pb2.GetEvaluationRequest(name=name)
+            evaluation = await transport.unary(Service.REGISTRY, registry.GetEvaluation, get_evaluation)
+            evaluations.append(evaluation_from_proto(evaluation))
+        return tuple(evaluations)
+    if response.Unpack(trained):
+        get_model = model_pb2.GetModelRequest(name=trained.model)
+        model = await transport.unary(Service.REGISTRY, registry.GetModel, get_model)
+        return TrainedModel(model_from_proto(model), trained.validation_accuracy)
+    if response.Unpack(exported):
+        return export_from_proto(exported)
+    raise Internal(
+        f"the job resulted in a {response.TypeName() or 'nothing'}, which this client does not know",
+        hint="the services are newer than this client: `pip install --upgrade modelfoundry`",
+    )

@@ -1,0 +1,284 @@
+# Generated from `_async` by clients/generate_sync.py: change it there.
+"""The door: one client for all services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from modelfoundry.api.registry.v1 import provenance_pb2
+from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.datasets import Datasets
+from modelfoundry.client._sync.evaluations import Evaluations
+from modelfoundry.client._sync.jobs import Job, Jobs
+from modelfoundry.client._sync.models import Models
+from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.pages import each
+from modelfoundry.client._sync.verbs import Verbs
+from modelfoundry.client.architectures import Architecture
+from modelfoundry.client.codec.resources import provenance_edge_from_proto
+from modelfoundry.client.computing import Device, ValidationSplit
+from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
+from modelfoundry.client.images import ImageLike
+from modelfoundry.client.problems import Problem, problem_from
+from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.references import Named
+from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
+from modelfoundry.client.results import Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.transport import Transport
+from modelfoundry.names import DEFAULT_PROJECT
+
+
+class Client:
+    """A client of all four services.
+
+    Args:
+        endpoints: Where the services listen. None: `Endpoints.resolve()`.
+        parent: `projects/{project}` that bare ids and new resources belong to.
+        timeouts: Deadlines.
+        retries: How often broken transfers and watches are taken up again.
+
+    All methods raise the classes of `modelfoundry.errors`, with `hint`, `field` and `violations` as the service gave
+    them. No call is made before the first method is called. Close it, or use it in an `with` block.
+    """
+
+    models: Models
+    datasets: Datasets
+    modules: Modules
+    evaluations: Evaluations
+    blobs: Blobs
+    jobs: Jobs
+
+    def __init__(
+        self,
+        endpoints: Endpoints | None = None,
+        *,
+        parent: str = DEFAULT_PROJECT,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self.endpoints = endpoints or Endpoints.resolve()
+        self.parent = parent
+        self._transport = Transport(self.endpoints, timeouts or Timeouts(), retries or Retries())
+        self.blobs = Blobs(self._transport, parent)
+        self.models = Models(self._transport, parent, self.blobs)
+        self.datasets = Datasets(self._transport, parent, self.blobs)
+        self.evaluations = Evaluations(self._transport, parent)
+        self.jobs = Jobs(self._transport, parent)
+        self._verbs = Verbs(self._transport, parent)
+        self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the channels. Calls that still run are cancelled."""
+        self._transport.close()
+
+    def decompose(
+        self,
+        model: Named,
+        dataset: Named,
+        *,
+        label: str | None = None,
+        labels: Sequence[str] | None = None,
+        problem: Problem | None = None,
+        recipe: SeamRecipe | None = None,
+        validation: ValidationSplit | None = None,
+        seed: int = 0,
+        device: Device | str = Device.AUTO,
+        module_id: str = "",
+        force: bool = False,
+        request_id: str | None = None,
+    ) -> Job[tuple[Module, ...]]:
+        """Starts the search for the weights that one problem needs (SeaM); the result is one module.
+
+        Args:
+            model: The trained model: id, name or `Model`.
+            dataset: Labelled images: id, name or `Dataset`.
+            label: Binary problem: this label against the rest. Give one of `label`, `labels`, `problem`.
+            labels: Multi-class problem: these labels, two or more.
+            problem: The problem as a value.
+            recipe: How to search. None: the paper's.
+            validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            seed: Seed of initialisation, sampling and dropout.
+            device: `auto`, `cpu` or `cuda`.
+            module_id: Last segment of the module's name. Empty: made from model, label and settings.
+            force: Search again even when an equal module exists.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Raises:
+            UnknownLabel, DatasetMismatch, InvalidField, NotFound, UnsupportedModel, Unavailable: as the service says.
+        """
+        return self._verbs.decompose(
+            model,
+            dataset,
+            problem_from(problem, label, labels),
+            recipe or SeamRecipe(),
+            validation or ValidationSplit(),
+            seed=seed,
+            device=Device(device),
+            module_id=module_id,
+            force=force,
+            request_id=request_id,
+        )
+
+    def train(
+        self,
+        architecture: Architecture | str,
+        dataset: Named,
+        *,
+        recipe: TrainingRecipe | None = None,
+        validation: ValidationSplit | None = None,
+        seed: int = 0,
+        device: Device | str = Device.AUTO,
+        model_id: str = "",
+        request_id: str | None = None,
+    ) -> Job[TrainedModel]:
+        """Starts training a network from scratch; the epoch with the best validation accuracy is registered.
+
+        Args:
+            architecture: What to train, or its builder's name, for example `zoo:simcnn`.
+            dataset: Labelled images: id, name or `Dataset`.
+            recipe: How to train. None: the service's defaults.
+            validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            seed: Seed of initialisation, sampling and dropout.
+            device: `auto`, `cpu` or `cuda`.
+            model_id: Last segment of the model's name. Empty: made from architecture and data set.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Raises:
+            UnknownArchitecture, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
+        """
+        return self._verbs.train(
+            Architecture(architecture) if isinstance(architecture, str) else architecture,
+            dataset,
+            recipe or TrainingRecipe(),
+            validation or ValidationSplit(),
+            seed=seed,
+            device=Device(device),
+            model_id=model_id,
+            request_id=request_id,
+        )
+
+    def evaluate(
+        self,
+        subjects: Named | Iterable[Named],
+        dataset: Named,
+        *,
+        split: str = "test",
+        baselines: bool = False,
+        label: str | None = None,
+        labels: Sequence[str] | None = None,
+        problem: Problem | None = None,
+        latency_batch_sizes: Sequence[int] = (),
+        device: Device | str = Device.AUTO,
+        request_id: str | None = None,
+    ) -> Job[tuple[Evaluation, ...]]:
+        """Starts measuring models and modules on one split; what was found is stored in the registry.
+
+        Args:
+            subjects: One or up to 1000 models and modules. A bare id names a module; write `models/ID` for a model.
+            dataset: Labelled images: id, name or `Dataset`.
+            split: The split.
+            baselines: For every module also measure its base model on the module's problem, both ways.
+            label: For models: pose this binary problem in place of all labels.
+            labels: For models: pose this multi-class problem.
+            problem: For models: pose this problem.
+            latency_batch_sizes: Batch sizes at which to time the forward pass. Empty: no timing.
+            device: `auto`, `cpu` or `cuda`.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Returns:
+            A job that results in the evaluations, subjects in the order asked, each followed by its baselines.
+
+        Raises:
+            DatasetMismatch, UnknownLabel, InvalidField, NotFound, Unavailable: as the service says.
+        """
+        given = [subjects] if isinstance(subjects, Named) else list(subjects)
+        return self._verbs.evaluate(
+            given,
+            dataset,
+            split=split,
+            baselines=baselines,
+            problem=problem_from(problem, label, labels),
+            latency_batch_sizes=latency_batch_sizes,
+            device=Device(device),
+            request_id=request_id,
+        )
+
+    def export(
+        self, subject: Named, format: ExportFormat | str = ExportFormat.SAFETENSORS, *, request_id: str | None = None
+    ) -> Job[Export]:
+        """Starts writing a module or model in a format that runs elsewhere. `modules.download` also fetches the files.
+
+        Args:
+            subject: A module (bare id) or model (`models/ID`).
+            format: `safetensors` (`model.safetensors`), `torch_export` (`model.pt2`) or `onnx` (`model.onnx`), each with
+                `module.json`.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Raises:
+            ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the service says.
+        """
+        return self._verbs.export(subject, ExportFormat(format), request_id)
+
+    def predict(
+        self, subject: Named, images: ImageLike | Iterable[ImageLike], *, top_k: int = 0
+    ) -> tuple[Prediction, ...]:
+        """Classifies images; large numbers go in several calls.
+
+        Args:
+            subject: A module (bare id) or model (`models/ID`).
+            images: One or many: a path or the bytes of a PNG or JPEG file, or a uint8 array [channels, height, width]
+                with the subject's own extents; an array [n, channels, height, width] is n images.
+            top_k: At most this many labels in an answer. 0: all.
+
+        Returns:
+            One prediction an image, in the order given.
+
+        Raises:
+            InvalidImage: an image is unreadable or has a wrong shape; it is named.
+            NotFound, Unavailable: as the service says.
+        """
+        return self._verbs.predict(subject, images, top_k)
+
+    def recipes(self) -> tuple[RecipeDescription, ...]:
+        """The decomposer's recipes, with all settings."""
+        return self._verbs.recipes()
+
+    def provenance(self, filter: str = "") -> Iterator[ProvenanceEdge]:
+        """Steps of provenance, oldest first, page by page.
+
+        Args:
+            filter: AIP-160 filter over `subject`, `object`, `relation` (`MODULE_OF`, ...), `object_digest`, `create_time`.
+        """
+        request = provenance_pb2.ListProvenanceEdgesRequest(parent=self.parent, filter=filter)
+        method = self._transport.stubs.registry.ListProvenanceEdges
+        for message in each(self._transport, method, request, "edges"):
+            edge = provenance_edge_from_proto(message)
+            if edge is not None:
+                yield edge
+
+    def health(self) -> Mapping[Service, ServiceHealth]:
+        """Whether each service answers and is ready. Never raises for a service that does not."""
+        return self._verbs.health()
+
+
+def connect(
+    *,
+    registry: str | None = None,
+    decomposer: str | None = None,
+    evaluator: str | None = None,
+    reuser: str | None = None,
+    parent: str = DEFAULT_PROJECT,
+) -> Client:
+    """A client for the addresses given, else those of the environment, of `modelfoundry up`, or the default ports."""
+    endpoints = Endpoints.resolve(registry=registry, decomposer=decomposer, evaluator=evaluator, reuser=reuser)
+    return Client(endpoints, parent=parent)

@@ -1,0 +1,126 @@
+# Generated from `_async` by clients/generate_sync.py: change it there.
+"""Modules: parts of models, in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from modelfoundry.api.registry.v1 import module_pb2
+from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.pages import each
+from modelfoundry.client._sync.verbs import Verbs
+from modelfoundry.client.codec.modules import module_from_proto, module_to_proto
+from modelfoundry.client.content import OnTransfer
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.references import Named, full_name
+from modelfoundry.client.requests import changed_fields, new_request_id
+from modelfoundry.client.resources import Module
+from modelfoundry.client.results import ExportFormat
+from modelfoundry.client.transfers import TotalProgress, file_in
+from modelfoundry.client.transport import Transport
+
+
+class Modules:
+    """Modules in the registry. Reached as `client.modules`."""
+
+    def __init__(self, transport: Transport, parent: str, blobs: Blobs, verbs: Verbs) -> None:
+        self._transport = transport
+        self._stubs = transport.stubs
+        self._parent = parent
+        self._blobs = blobs
+        self._verbs = verbs
+
+    def download(
+        self,
+        module: Named,
+        folder: str | Path,
+        format: ExportFormat | str = ExportFormat.SAFETENSORS,
+        *,
+        on_progress: OnTransfer | None = None,
+    ) -> tuple[Path, ...]:
+        """Exports a module (or `models/ID`) and downloads the files into a folder, which is made.
+
+        Args:
+            module: Id, name or `Module`.
+            folder: Where to put the files.
+            format: `safetensors`, `torch_export` or `onnx`.
+            on_progress: Called with bytes done and bytes in all, over all files.
+
+        Returns:
+            Paths of the files: the program or weights, and `module.json`.
+
+        Raises:
+            ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
+        """
+        job = self._verbs.export(module, ExportFormat(format), None)
+        export = job.wait()
+        paths = [file_in(Path(folder), file.path) for file in export.files]
+        progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])
+        for file, path in zip(export.files, paths, strict=True):
+            self._blobs.download(file.content, path, on_progress=progress.next())
+        return tuple(paths)
+
+    def create(self, module: Module, *, module_id: str = "", request_id: str | None = None) -> Module:
+        """Registers a module whose artifact was uploaded before. Fields that the server fills in are ignored."""
+        request = module_pb2.CreateModuleRequest(
+            parent=self._parent,
+            module_id=module_id,
+            module=module_to_proto(module),
+            request_id=request_id or new_request_id(),
+        )
+        response = self._transport.unary(
+            Service.REGISTRY, self._stubs.registry.CreateModule, request, timeout=self._transport.timeouts.check
+        )
+        return module_from_proto(response)
+
+    def get(self, module: Named) -> Module:
+        """Returns a module by id or name.
+
+        Raises:
+            NotFound: there is none; the hint names near ones.
+        """
+        request = module_pb2.GetModuleRequest(name=full_name(module, "modules", self._parent))
+        return module_from_proto(self._transport.unary(Service.REGISTRY, self._stubs.registry.GetModule, request))
+
+    def list(self, filter: str = "", order_by: str = "") -> Iterator[Module]:
+        """All modules that match, newest first, fetched page by page.
+
+        Args:
+            filter: AIP-160 filter, for example `labels:"horse" AND weight_retention < 0.2`.
+            order_by: For example `weight_retention, create_time desc`.
+        """
+        request = module_pb2.ListModulesRequest(parent=self._parent, filter=filter, order_by=order_by)
+        for message in each(self._transport, self._stubs.registry.ListModules, request, "modules"):
+            yield module_from_proto(message)
+
+    def update(
+        self,
+        module: Named,
+        *,
+        display_name: str | None = None,
+        description: str | None = None,
+        license: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Module:
+        """Changes what people wrote about a module. None: leave as it is.
+
+        Raises:
+            EtagMismatch: a `Module` was passed, and somebody changed it since.
+        """
+        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        message = module_pb2.Module(name=full_name(module, "modules", self._parent), **fields.values)
+        if isinstance(module, Module):
+            message.etag = module.etag
+        request = module_pb2.UpdateModuleRequest(module=message, update_mask=fields.mask)
+        return module_from_proto(self._transport.unary(Service.REGISTRY, self._stubs.registry.UpdateModule, request))
+
+    def delete(self, module: Named) -> None:
+        """Forgets a module together with its evaluations.
+
+        Raises:
+            EtagMismatch: a `Module` was passed, and somebody changed it since.
+        """
+        etag = module.etag if isinstance(module, Module) else ""
+        request = module_pb2.DeleteModuleRequest(name=full_name(module, "modules", self._parent), etag=etag)
+        self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteModule, request)

@@ -1,0 +1,174 @@
+# Generated from `_async` by clients/generate_sync.py: change it there.
+"""Calls that make the services work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import grpc
+from google.longrunning import operations_pb2
+from grpc_health.v1 import health_pb2
+
+from modelfoundry import errors
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
+from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
+from modelfoundry.api.reuser.v1 import reuser_service_pb2
+from modelfoundry.client._sync.jobs import Job
+from modelfoundry.client.architectures import Architecture
+from modelfoundry.client.codec.architectures import architecture_to_proto
+from modelfoundry.client.codec.computing import device_to_proto, problem_to_proto, validation_to_proto
+from modelfoundry.client.codec.jobs import export_format_to_proto, predictions_from_proto
+from modelfoundry.client.codec.recipes import (
+    recipe_description_from_proto,
+    seam_recipe_to_proto,
+    training_recipe_to_proto,
+)
+from modelfoundry.client.computing import Device, ValidationSplit
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.images import ImageLike, batches, image_inputs
+from modelfoundry.client.problems import Problem
+from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.references import Named, full_name, subject_name
+from modelfoundry.client.requests import new_request_id
+from modelfoundry.client.resources import Evaluation, Module
+from modelfoundry.client.results import Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.transport import Transport
+
+
+class Verbs:
+    """The calls behind `client.decompose`, `train`, `evaluate`, `export`, `predict`, `recipes` and `health`."""
+
+    def __init__(self, transport: Transport, parent: str) -> None:
+        self._transport = transport
+        self._stubs = transport.stubs
+        self._parent = parent
+
+    def decompose(
+        self,
+        model: Named,
+        dataset: Named,
+        problem: Problem | None,
+        recipe: SeamRecipe,
+        validation: ValidationSplit,
+        *,
+        seed: int,
+        device: Device,
+        module_id: str,
+        force: bool,
+        request_id: str | None,
+    ) -> Job[tuple[Module, ...]]:
+        """Starts a search."""
+        request = decomposer_service_pb2.DecomposeRequest(
+            parent=self._parent,
+            model=full_name(model, "models", self._parent),
+            dataset=full_name(dataset, "datasets", self._parent),
+            seam=decomposer_service_pb2.SeamSettings(
+                problem=None if problem is None else problem_to_proto(problem), recipe=seam_recipe_to_proto(recipe)
+            ),
+            validation=validation_to_proto(validation),
+            seed=seed,
+            device=device_to_proto(device),
+            module_id=module_id,
+            request_id=request_id or new_request_id(),
+            force=force,
+        )
+        return Job(self._transport, self._start(Service.DECOMPOSER, self._stubs.decomposer.Decompose, request))
+
+    def train(
+        self,
+        architecture: Architecture,
+        dataset: Named,
+        recipe: TrainingRecipe,
+        validation: ValidationSplit,
+        *,
+        seed: int,
+        device: Device,
+        model_id: str,
+        request_id: str | None,
+    ) -> Job[TrainedModel]:
+        """Starts a training."""
+        request = training_service_pb2.TrainModelRequest(
+            parent=self._parent,
+            architecture=architecture_to_proto(architecture),
+            dataset=full_name(dataset, "datasets", self._parent),
+            recipe=training_recipe_to_proto(recipe),
+            validation=validation_to_proto(validation),
+            seed=seed,
+            device=device_to_proto(device),
+            model_id=model_id,
+            request_id=request_id or new_request_id(),
+        )
+        return Job(self._transport, self._start(Service.DECOMPOSER, self._stubs.training.TrainModel, request))
+
+    def evaluate(
+        self,
+        subjects: Sequence[Named],
+        dataset: Named,
+        *,
+        split: str,
+        baselines: bool,
+        problem: Problem | None,
+        latency_batch_sizes: Sequence[int],
+        device: Device,
+        request_id: str | None,
+    ) -> Job[tuple[Evaluation, ...]]:
+        """Starts a measurement."""
+        request = evaluator_service_pb2.EvaluateRequest(
+            parent=self._parent,
+            subjects=[subject_name(subject, self._parent) for subject in subjects],
+            dataset=full_name(dataset, "datasets", self._parent),
+            split=split,
+            baselines=baselines,
+            problem=None if problem is None else problem_to_proto(problem),
+            latency_batch_sizes=latency_batch_sizes,
+            device=device_to_proto(device),
+            request_id=request_id or new_request_id(),
+        )
+        return Job(self._transport, self._start(Service.EVALUATOR, self._stubs.evaluator.Evaluate, request))
+
+    def export(self, subject: Named, format: ExportFormat, request_id: str | None) -> Job[Export]:
+        """Starts an export."""
+        request = reuser_service_pb2.ExportRequest(
+            parent=self._parent,
+            subject=subject_name(subject, self._parent),
+            format=export_format_to_proto(format),
+            request_id=request_id or new_request_id(),
+        )
+        return Job(self._transport, self._start(Service.REUSER, self._stubs.reuser.Export, request))
+
+    def predict(self, subject: Named, images: ImageLike | Iterable[ImageLike], top_k: int) -> tuple[Prediction, ...]:
+        """Classifies images in as many calls as they need."""
+        name = subject_name(subject, self._parent)
+        predictions: list[Prediction] = []
+        for batch in batches(image_inputs(images)):
+            request = reuser_service_pb2.PredictRequest(subject=name, images=batch, top_k=top_k)
+            response = self._transport.unary(
+                Service.REUSER, self._stubs.reuser.Predict, request, timeout=self._transport.timeouts.predict
+            )
+            predictions.extend(predictions_from_proto(response))
+        return tuple(predictions)
+
+    def recipes(self) -> tuple[RecipeDescription, ...]:
+        """Lists recipes."""
+        request = decomposer_service_pb2.ListRecipesRequest()
+        response = self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
+        return tuple(recipe_description_from_proto(one) for one in response.recipes)
+
+    def health(self) -> Mapping[Service, ServiceHealth]:
+        """Asks every service whether it is ready."""
+        return {service: self._service_health(service) for service in Service}
+
+    def _service_health(self, service: Service) -> ServiceHealth:
+        address = self._transport.endpoints.address(service)
+        request = health_pb2.HealthCheckRequest()
+        try:
+            response = self._transport.unary(service, self._stubs.health(service).Check, request)
+        except errors.ModelFoundryError as error:
+            return ServiceHealth(address, ready=False, detail=error.message)
+        ready = response.status == health_pb2.HealthCheckResponse.SERVING
+        status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+        return ServiceHealth(address, ready=ready, detail="" if ready else f"it says {status}")
+
+    def _start(self, service: Service, method: object, request: object) -> operations_pb2.Operation:
+        operation = self._transport.unary(service, method, request, timeout=self._transport.timeouts.check)
+        return operation

@@ -1,0 +1,73 @@
+"""Devices, environments, validation cuts and problems."""
+
+from __future__ import annotations
+
+from modelfoundry.api.types.v1 import compute_pb2, problem_pb2
+from modelfoundry.client.codec.enums import enum_to_proto
+from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
+
+
+def device_to_proto(device: Device) -> compute_pb2.Device:
+    """Value to number."""
+    number: compute_pb2.Device = enum_to_proto(compute_pb2.Device, "DEVICE", device)
+    return number
+
+
+def environment_to_proto(environment: Environment) -> compute_pb2.Environment:
+    """Value to message."""
+    return compute_pb2.Environment(
+        python=environment.python,
+        libraries=dict(environment.libraries),
+        platform=environment.platform,
+        device=environment.device,
+        threads=environment.threads,
+    )
+
+
+def environment_from_proto(message: compute_pb2.Environment) -> Environment:
+    """Message to value."""
+    return Environment(
+        python=message.python,
+        libraries=dict(message.libraries),
+        platform=message.platform,
+        device=message.device,
+        threads=message.threads,
+    )
+
+
+def validation_to_proto(validation: ValidationSplit) -> compute_pb2.ValidationSplit:
+    """Value to message."""
+    return compute_pb2.ValidationSplit(
+        source_split=validation.source_split, fraction=validation.fraction, seed=validation.seed
+    )
+
+
+def validation_from_proto(message: compute_pb2.ValidationSplit) -> ValidationSplit:
+    """Message to value; fields that are empty on the wire take their defaults."""
+    default = ValidationSplit()
+    return ValidationSplit(
+        source_split=message.source_split or default.source_split,
+        fraction=message.fraction or default.fraction,
+        seed=message.seed,
+    )
+
+
+def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
+    """Value to message."""
+    match problem:
+        case BinaryProblem(label):
+            return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=label))
+        case MultiClassProblem(labels):
+            return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=labels))
+
+
+def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
+    """Message to value; None when neither kind is set."""
+    match message.WhichOneof("kind"):
+        case "binary":
+            return BinaryProblem(message.binary.label)
+        case "multi_class":
+            return MultiClassProblem(tuple(message.multi_class.labels))
+        case _:
+            return None

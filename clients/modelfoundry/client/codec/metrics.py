@@ -1,0 +1,128 @@
+"""Metrics."""
+
+from __future__ import annotations
+
+from modelfoundry.api.types.v1 import metrics_pb2
+from modelfoundry.client.metrics import (
+    ClassificationMetrics,
+    ConfusionMatrix,
+    CostMetrics,
+    Interval,
+    LabelMetrics,
+    Latency,
+    LayerRetention,
+    RetentionMetrics,
+)
+
+
+def classification_to_proto(metrics: ClassificationMetrics) -> metrics_pb2.ClassificationMetrics:
+    """Value to message."""
+    message = metrics_pb2.ClassificationMetrics(
+        accuracy=metrics.accuracy,
+        precision=metrics.precision,
+        recall=metrics.recall,
+        f1=metrics.f1,
+        per_label=[
+            metrics_pb2.LabelMetrics(
+                label=one.label, precision=one.precision, recall=one.recall, f1=one.f1, support=one.support
+            )
+            for one in metrics.per_label
+        ],
+    )
+    if metrics.accuracy_interval is not None:
+        interval = metrics.accuracy_interval
+        message.accuracy_interval.CopyFrom(
+            metrics_pb2.Interval(lower=interval.lower, upper=interval.upper, level=interval.level)
+        )
+    if metrics.confusion is not None:
+        rows = [metrics_pb2.ConfusionRow(counts=row) for row in metrics.confusion.rows]
+        message.confusion.CopyFrom(metrics_pb2.ConfusionMatrix(labels=metrics.confusion.labels, rows=rows))
+    return message
+
+
+def classification_from_proto(message: metrics_pb2.ClassificationMetrics) -> ClassificationMetrics:
+    """Message to value."""
+    interval, confusion = message.accuracy_interval, message.confusion
+    return ClassificationMetrics(
+        accuracy=message.accuracy,
+        accuracy_interval=(
+            Interval(interval.lower, interval.upper, interval.level) if message.HasField("accuracy_interval") else None
+        ),
+        precision=message.precision,
+        recall=message.recall,
+        f1=message.f1,
+        per_label=tuple(
+            LabelMetrics(one.label, one.precision, one.recall, one.f1, one.support) for one in message.per_label
+        ),
+        confusion=(
+            ConfusionMatrix(tuple(confusion.labels), tuple(tuple(row.counts) for row in confusion.rows))
+            if message.HasField("confusion")
+            else None
+        ),
+    )
+
+
+def retention_to_proto(metrics: RetentionMetrics) -> metrics_pb2.RetentionMetrics:
+    """Value to message."""
+    return metrics_pb2.RetentionMetrics(
+        weight_retention=metrics.weight_retention,
+        kept_weights=metrics.kept_weights,
+        total_weights=metrics.total_weights,
+        nonzero_weights=metrics.nonzero_weights,
+        kernel_retention=metrics.kernel_retention,
+        kept_kernels=metrics.kept_kernels,
+        total_kernels=metrics.total_kernels,
+        layers=[
+            metrics_pb2.LayerRetention(
+                layer=layer.layer,
+                weight_retention=layer.weight_retention,
+                kept_weights=layer.kept_weights,
+                total_weights=layer.total_weights,
+            )
+            for layer in metrics.layers
+        ],
+    )
+
+
+def retention_from_proto(message: metrics_pb2.RetentionMetrics) -> RetentionMetrics:
+    """Message to value."""
+    return RetentionMetrics(
+        weight_retention=message.weight_retention,
+        kept_weights=message.kept_weights,
+        total_weights=message.total_weights,
+        nonzero_weights=message.nonzero_weights,
+        kernel_retention=message.kernel_retention,
+        kept_kernels=message.kept_kernels,
+        total_kernels=message.total_kernels,
+        layers=tuple(
+            LayerRetention(layer.layer, layer.weight_retention, layer.kept_weights, layer.total_weights)
+            for layer in message.layers
+        ),
+    )
+
+
+def cost_to_proto(metrics: CostMetrics) -> metrics_pb2.CostMetrics:
+    """Value to message."""
+    return metrics_pb2.CostMetrics(
+        macs_dense=metrics.macs_dense,
+        macs_sparse=metrics.macs_sparse,
+        parameter_bytes=metrics.parameter_bytes,
+        artifact_bytes=metrics.artifact_bytes,
+        latencies=[
+            metrics_pb2.Latency(
+                batch_size=one.batch_size, median_ms=one.median_ms, p95_ms=one.p95_ms, passes=one.passes
+            )
+            for one in metrics.latencies
+        ],
+    )
+
+
+def cost_from_proto(message: metrics_pb2.CostMetrics) -> CostMetrics:
+    """Message to value."""
+    return CostMetrics(
+        macs_dense=message.macs_dense,
+        macs_sparse=message.macs_sparse,
+        parameter_bytes=message.parameter_bytes,
+        artifact_bytes=message.artifact_bytes,
+        latencies=tuple(Latency(one.batch_size, one.median_ms, one.p95_ms, one.passes) for one in message.latencies),
+    )

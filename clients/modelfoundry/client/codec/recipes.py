@@ -1,0 +1,57 @@
+"""Recipes. None in a value is an unset field on the wire."""
+
+from __future__ import annotations
+
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, recipe_pb2, training_service_pb2
+from modelfoundry.client.codec.enums import enum_from_proto, enum_to_proto
+from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
+
+
+def seam_recipe_to_proto(recipe: SeamRecipe) -> recipe_pb2.SeamRecipe:
+    """Value to message."""
+    return recipe_pb2.SeamRecipe(
+        recipe=recipe.recipe,
+        initial_masks=enum_to_proto(recipe_pb2.InitialMasks, "INITIAL_MASKS", recipe.initial_masks),
+        epochs=recipe.epochs,
+        head_epoch_every=recipe.head_epoch_every,
+        batch_size=recipe.batch_size,
+        lr_head=recipe.lr_head,
+        lr_mask=recipe.lr_mask,
+        alpha=recipe.alpha,
+        patience=recipe.patience,
+        augmentation=enum_to_proto(recipe_pb2.Augmentation, "AUGMENTATION", recipe.augmentation),
+    )
+
+
+def seam_recipe_from_proto(message: recipe_pb2.SeamRecipe) -> SeamRecipe:
+    """Message to value."""
+    return SeamRecipe(
+        recipe=message.recipe,
+        initial_masks=enum_from_proto(recipe_pb2.InitialMasks, "INITIAL_MASKS", message.initial_masks, InitialMasks),
+        epochs=message.epochs if message.HasField("epochs") else None,
+        head_epoch_every=message.head_epoch_every if message.HasField("head_epoch_every") else None,
+        batch_size=message.batch_size if message.HasField("batch_size") else None,
+        lr_head=message.lr_head if message.HasField("lr_head") else None,
+        lr_mask=message.lr_mask if message.HasField("lr_mask") else None,
+        alpha=message.alpha if message.HasField("alpha") else None,
+        patience=message.patience if message.HasField("patience") else None,
+        augmentation=enum_from_proto(recipe_pb2.Augmentation, "AUGMENTATION", message.augmentation, Augmentation),
+    )
+
+
+def recipe_description_from_proto(message: decomposer_service_pb2.RecipeDescription) -> RecipeDescription:
+    """Message to value."""
+    return RecipeDescription(seam_recipe_from_proto(message.recipe), message.description)
+
+
+def training_recipe_to_proto(recipe: TrainingRecipe) -> training_service_pb2.TrainingRecipe:
+    """Value to message."""
+    return training_service_pb2.TrainingRecipe(
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        milestones=recipe.milestones,
+        augmentation=enum_to_proto(recipe_pb2.Augmentation, "AUGMENTATION", recipe.augmentation),
+    )

@@ -1,0 +1,87 @@
+"""Images to classify: what callers may pass, and how many go in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from modelfoundry.api.reuser.v1 import reuser_service_pb2
+from modelfoundry.errors import InvalidImage, TooLarge
+
+ImageLike = str | Path | bytes | npt.NDArray[np.uint8]
+"""A path or the bytes of a PNG or JPEG file, or a uint8 array [channels, height, width]."""
+
+MAX_IMAGES: Final = 1024
+MAX_BATCH_BYTES: Final = 3 * 1024 * 1024 + 512 * 1024  # leaves room for the rest of a message of 4 MiB
+_BYTES_BESIDE_CONTENT: Final = 64
+
+
+def image_inputs(images: ImageLike | Iterable[ImageLike]) -> Iterator[reuser_service_pb2.ImageInput]:
+    """Messages for one or many images, in order.
+
+    Raises:
+        InvalidImage: a file cannot be read, or an array has a wrong type or number of dimensions; it is named.
+    """
+    for index, image in enumerate(_each(images)):
+        yield _image_input(image, f"images[{index}]")
+
+
+def batches(
+    inputs: Iterable[reuser_service_pb2.ImageInput],
+) -> Iterator[list[reuser_service_pb2.ImageInput]]:
+    """Groups that fit in one message each.
+
+    Raises:
+        TooLarge: a single image does not fit.
+    """
+    batch: list[reuser_service_pb2.ImageInput] = []
+    total = 0
+    for index, one in enumerate(inputs):
+        size = one.ByteSize() + _BYTES_BESIDE_CONTENT
+        if size > MAX_BATCH_BYTES:
+            raise TooLarge(
+                f"images[{index}] has {size:,} bytes, more than the {MAX_BATCH_BYTES:,} of one call",
+                field=f"images[{index}]",
+                hint="scale the image down; the network sees it at its own size anyhow",
+                metadata={"limit_bytes": str(MAX_BATCH_BYTES)},
+            )
+        if batch and (total + size > MAX_BATCH_BYTES or len(batch) == MAX_IMAGES):
+            yield batch
+            batch, total = [], 0
+        batch.append(one)
+        total += size
+    if batch:
+        yield batch
+
+
+def _each(images: ImageLike | Iterable[ImageLike]) -> Iterable[ImageLike]:
+    if isinstance(images, str | Path | bytes) or _is_single_array(images):
+        return [images]
+    return images
+
+
+def _is_single_array(images: Any) -> bool:
+    return isinstance(images, np.ndarray) and images.ndim != 4
+
+
+def _image_input(image: ImageLike, field: str) -> reuser_service_pb2.ImageInput:
+    if isinstance(image, bytes):
+        return reuser_service_pb2.ImageInput(encoded=image)
+    if isinstance(image, str | Path):
+        try:
+            return reuser_service_pb2.ImageInput(encoded=Path(image).read_bytes())
+        except OSError as error:
+            raise InvalidImage(f"{field}: {error}", field=field, hint="check the path") from error
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3:
+        found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InvalidImage(
+            f"{field}: {found} is not an image",
+            field=field,
+            hint="pass a path, the bytes of a PNG or JPEG file, or a uint8 array [channels, height, width]",
+        )
+    pixels = reuser_service_pb2.PixelTensor(shape=image.shape, values=image.tobytes())
+    return reuser_service_pb2.ImageInput(pixels=pixels)

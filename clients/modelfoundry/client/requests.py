@@ -1,0 +1,48 @@
+"""Parts that many requests have."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from modelfoundry.errors import InvalidField
+
+
+def new_request_id() -> str:
+    """A UUID4: makes a call safe to repeat."""
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFields:
+    """Fields of an update, and the mask that names them."""
+
+    values: dict[str, Any]
+    mask: FieldMask
+
+
+def changed_fields(
+    *,
+    display_name: str | None,
+    description: str | None,
+    license: str | None,
+    tags: Mapping[str, str] | None,
+) -> ChangedFields:
+    """Those that are not None.
+
+    Raises:
+        InvalidField: all are None.
+    """
+    given = {"display_name": display_name, "description": description, "license": license, "tags": tags}
+    values = {
+        field: dict(value) if isinstance(value, Mapping) else value
+        for field, value in given.items()
+        if value is not None
+    }
+    if not values:
+        raise InvalidField("nothing to change was given", field="update_mask", hint=f"give one of {', '.join(given)}")
+    return ChangedFields(values, FieldMask(paths=list(values)))

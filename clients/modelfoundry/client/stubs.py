@@ -1,0 +1,132 @@
+"""The generated stubs of all services, typed for asyncio and for threads, made when they are first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from google.longrunning.operations_pb2_grpc import OperationsStub
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceStub
+from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingServiceStub
+from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
+from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
+from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
+from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
+from modelfoundry.client.endpoints import Service
+
+if TYPE_CHECKING:
+    from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceAsyncStub
+    from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingServiceAsyncStub
+    from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceAsyncStub
+    from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
+    from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
+    from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
+
+
+class AsyncStubs:
+    """Stubs over `grpc.aio` channels."""
+
+    def __init__(self, channel: Callable[[Service], grpc.aio.Channel]) -> None:
+        self._channel = channel
+
+    @cached_property
+    def registry(self) -> RegistryServiceAsyncStub:
+        """Resources."""
+        return RegistryServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def blobs(self) -> BlobServiceAsyncStub:
+        """Bytes."""
+        return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def operations(self) -> Any:
+        """Jobs. The library's stub is untyped."""
+        return OperationsStub(self._channel(Service.REGISTRY))  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def events(self) -> OperationEventsServiceAsyncStub:
+        """Events of jobs."""
+        return OperationEventsServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def decomposer(self) -> DecomposerServiceAsyncStub:
+        """Decomposing."""
+        return DecomposerServiceStub(self._channel(Service.DECOMPOSER))
+
+    @cached_property
+    def training(self) -> TrainingServiceAsyncStub:
+        """Training."""
+        return TrainingServiceStub(self._channel(Service.DECOMPOSER))
+
+    @cached_property
+    def evaluator(self) -> EvaluatorServiceAsyncStub:
+        """Measuring."""
+        return EvaluatorServiceStub(self._channel(Service.EVALUATOR))
+
+    @cached_property
+    def reuser(self) -> ReuserServiceAsyncStub:
+        """Exporting and predicting."""
+        return ReuserServiceStub(self._channel(Service.REUSER))
+
+    def health(self, service: Service) -> Any:
+        """Health of one service."""
+        return HealthStub(self._channel(service))
+
+
+class Stubs:
+    """Stubs over channels for threads."""
+
+    def __init__(self, channel: Callable[[Service], grpc.Channel]) -> None:
+        self._channel = channel
+
+    @cached_property
+    def registry(self) -> RegistryServiceStub:
+        """Resources."""
+        return RegistryServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def blobs(self) -> BlobServiceStub:
+        """Bytes."""
+        return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def operations(self) -> Any:
+        """Jobs. The library's stub is untyped."""
+        return OperationsStub(self._channel(Service.REGISTRY))  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def events(self) -> OperationEventsServiceStub:
+        """Events of jobs."""
+        return OperationEventsServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def decomposer(self) -> DecomposerServiceStub:
+        """Decomposing."""
+        return DecomposerServiceStub(self._channel(Service.DECOMPOSER))
+
+    @cached_property
+    def training(self) -> TrainingServiceStub:
+        """Training."""
+        return TrainingServiceStub(self._channel(Service.DECOMPOSER))
+
+    @cached_property
+    def evaluator(self) -> EvaluatorServiceStub:
+        """Measuring."""
+        return EvaluatorServiceStub(self._channel(Service.EVALUATOR))
+
+    @cached_property
+    def reuser(self) -> ReuserServiceStub:
+        """Exporting and predicting."""
+        return ReuserServiceStub(self._channel(Service.REUSER))
+
+    def health(self, service: Service) -> Any:
+        """Health of one service."""
+        return HealthStub(self._channel(service))
