@@ -1,0 +1,80 @@
+"""Running a network on images: in evaluation mode, without gradients, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from modelfoundry.core.architectures import InputSpec
+from modelfoundry.core.datasets import normalise
+from modelfoundry.core.monitor import Monitor, Unwatched
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Runs a block with the network in evaluation mode, then puts every layer back into the mode that it was in."""
+    training = [layer for layer in network.modules() if layer.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for layer in training:
+            layer.training = True
+
+
+def predict_logits(
+    network: nn.Module,
+    images: Tensor,
+    input_spec: InputSpec,
+    *,
+    batch_size: int,
+    device: torch.device,
+    monitor: Monitor | None = None,
+) -> Tensor:
+    """Runs a network on images of any number.
+
+    Args:
+        network: Takes normalised images. It is moved to `device` and stays there.
+        images: uint8 [n, channels, height, width], on the CPU or on `device`.
+        input_spec: How the images are normalised.
+        batch_size: Images in one pass.
+        device: Where to compute.
+        monitor: Is told after every batch and may cancel.
+
+    Returns:
+        float32 [n, outputs] on the CPU.
+
+    Raises:
+        Cancelled: the monitor said so.
+    """
+    watcher = monitor or Unwatched()
+    network.to(device)
+    total = len(images)
+    found: list[Tensor] = []
+    with torch.inference_mode(), evaluating(network):
+        for start in range(0, max(total, 1), batch_size):
+            watcher.check_cancelled()
+            batch = normalise(images[start : start + batch_size].to(device), input_spec)
+            found.append(network(batch).float().cpu())
+            watcher.progress("predict", min(start + batch_size, total), total, "image", {})
+    return torch.cat(found)
+
+
+def predict_labels(
+    network: nn.Module,
+    images: Tensor,
+    input_spec: InputSpec,
+    *,
+    batch_size: int,
+    device: torch.device,
+    monitor: Monitor | None = None,
+) -> Tensor:
+    """The output with the largest logit for every image, int64 [n] on the CPU; the first one of equals.
+
+    Arguments and errors are those of `predict_logits`.
+    """
+    logits = predict_logits(network, images, input_spec, batch_size=batch_size, device=device, monitor=monitor)
+    return logits.argmax(dim=1)

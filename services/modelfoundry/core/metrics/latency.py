@@ -1,0 +1,90 @@
+"""How long a forward pass takes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from modelfoundry.core.architectures import InputSpec
+from modelfoundry.core.inference import evaluating
+from modelfoundry.core.monitor import Monitor, Unwatched
+
+_WARM_UP: Final = 3
+_MIN_PASSES: Final = 5
+_MAX_PASSES: Final = 100
+_BUDGET_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time of one forward pass on the machine at hand. Mirrors `types.v1.Latency`."""
+
+    batch_size: int
+    median_ms: float
+    p95_ms: float
+    """95th percentile, interpolated between passes."""
+    passes: int
+    """Passes that were timed, after a warm-up of 3."""
+
+
+def latency(
+    network: nn.Module,
+    input_spec: InputSpec,
+    batch_sizes: Sequence[int],
+    *,
+    device: torch.device,
+    monitor: Monitor | None = None,
+) -> tuple[Latency, ...]:
+    """Times passes over random images: up to 100 or two seconds for each batch size, but 5 at least.
+
+    Args:
+        network: Takes normalised images. It is moved to `device` and stays there.
+        input_spec: Images that it takes.
+        batch_sizes: Images in one pass, each measured by itself.
+        device: Where to compute; CUDA is waited for after every pass.
+        monitor: May cancel between passes.
+
+    Raises:
+        Cancelled: the monitor said so.
+    """
+    watcher = monitor or Unwatched()
+    network.to(device)
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    with torch.inference_mode(), evaluating(network):
+        for batch_size in batch_sizes:
+            images = torch.rand(batch_size, *input_spec.shape, generator=generator).to(device)
+            found.append(_summary(batch_size, _timed_passes(network, images, watcher)))
+    return tuple(found)
+
+
+def _timed_passes(network: nn.Module, images: Tensor, watcher: Monitor) -> list[float]:
+    for _ in range(_WARM_UP):
+        watcher.check_cancelled()
+        _pass_seconds(network, images)
+    seconds: list[float] = []
+    while len(seconds) < _MIN_PASSES or (len(seconds) < _MAX_PASSES and sum(seconds) < _BUDGET_SECONDS):
+        watcher.check_cancelled()
+        seconds.append(_pass_seconds(network, images))
+    return seconds
+
+
+def _pass_seconds(network: nn.Module, images: Tensor) -> float:
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    start = time.perf_counter()
+    network(images)
+    if images.is_cuda:
+        torch.cuda.synchronize(images.device)
+    return time.perf_counter() - start
+
+
+def _summary(batch_size: int, seconds: list[float]) -> Latency:
+    percentiles = statistics.quantiles(seconds, n=100, method="inclusive")
+    return Latency(batch_size, percentiles[49] * 1000, percentiles[94] * 1000, len(seconds))

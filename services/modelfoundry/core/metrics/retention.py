@@ -1,0 +1,89 @@
+"""What a module kept of its base model, whole and layer by layer (SeaM, Qi et al., ICSE 2023, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from modelfoundry.core.masking import WeightMasks
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRetention:
+    """What one layer kept, weights and bias together."""
+
+    layer: str
+    weight_retention: float
+    kept_weights: int
+    total_weights: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionMetrics:
+    """What a module kept. Mirrors `types.v1.RetentionMetrics`."""
+
+    weight_retention: float
+    """Kept mask entries over all: SeaM's weight retention rate, in [0, 1]."""
+    kept_weights: int
+    total_weights: int
+    nonzero_weights: int
+    """Kept weights that are not 0 in the base model."""
+    kernel_retention: float
+    """Convolution kernels (output channels) with a kept weight over all kernels, in [0, 1]; 0 without convolutions."""
+    kept_kernels: int
+    total_kernels: int
+    layers: tuple[LayerRetention, ...]
+    """Per masked layer, in the order of the network."""
+
+
+def retention(network: nn.Module, masks: WeightMasks) -> RetentionMetrics:
+    """Counts what masks keep of a network.
+
+    Args:
+        network: The base network, unmasked.
+        masks: Masks of its parameters.
+    """
+    kernels = [_kernels(network, name, bits) for name, bits in masks.bits.items()]
+    kept_kernels, total_kernels = sum(kept for kept, _ in kernels), sum(total for _, total in kernels)
+    nonzero = sum(
+        int((bits & (network.get_parameter(name).detach().cpu() != 0)).sum()) for name, bits in masks.bits.items()
+    )
+    return RetentionMetrics(
+        weight_retention=masks.retention,
+        kept_weights=masks.kept,
+        total_weights=masks.total,
+        nonzero_weights=nonzero,
+        kernel_retention=kept_kernels / total_kernels if total_kernels else 0.0,
+        kept_kernels=kept_kernels,
+        total_kernels=total_kernels,
+        layers=_layers(masks),
+    )
+
+
+def _layers(masks: WeightMasks) -> tuple[LayerRetention, ...]:
+    kept: dict[str, int] = {}
+    total: dict[str, int] = {}
+    for name, bits in masks.bits.items():
+        layer = name.rpartition(".")[0]
+        kept[layer] = kept.get(layer, 0) + int(bits.count_nonzero())
+        total[layer] = total.get(layer, 0) + bits.numel()
+    return tuple(LayerRetention(layer, kept[layer] / total[layer], kept[layer], total[layer]) for layer in kept)
+
+
+def _kernels(network: nn.Module, name: str, bits: torch.Tensor) -> tuple[int, int]:
+    """Kernels with a kept weight, and all kernels, of one parameter: none unless it is a convolution's weight."""
+    path, _, parameter = name.rpartition(".")
+    layer = network.get_submodule(path)
+    if parameter != "weight" or not isinstance(layer, _ConvNd):
+        return 0, 0
+    if isinstance(layer, _ConvTransposeNd):
+        # [in, out / groups, ...]: the kernels of group g have the input channels of group g.
+        inputs, outputs = bits.shape[:2]
+        grouped = bits.reshape(layer.groups, inputs // layer.groups, outputs, -1)
+        rows = grouped.transpose(1, 2).reshape(layer.out_channels, -1)
+    else:
+        rows = bits.flatten(1)
+    return int(rows.any(dim=1).sum()), len(rows)

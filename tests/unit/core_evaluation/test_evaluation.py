@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from modelfoundry.core.architectures import InputSpec
+from modelfoundry.core.datasets import ImageSet
+from modelfoundry.core.evaluation import Run, baselines, evaluate_model, evaluate_module, pose
+from modelfoundry.core.inference import evaluating, predict_labels, predict_logits
+from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.modules import ModuleArtifact, materialise
+from modelfoundry.core.monitor import Monitor
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem
+from modelfoundry.errors import Cancelled, DatasetMismatch, UnknownLabel
+
+LABELS = ("ant", "bee", "cat", "dog")
+SPEC = InputSpec(4, 1, 1)
+CPU = torch.device("cpu")
+RUN = Run(SPEC, CPU, batch_size=3)
+
+
+class _Pixels(nn.Module):
+    """The four channels of a one-pixel image are its logits, so that a test writes predictions as pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Conv2d(4, 4, 1)
+        with torch.no_grad():
+            self.last.weight.copy_(torch.eye(4).view(4, 4, 1, 1))
+            self.last.bias.zero_()
+        self.batches: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        return self.last(images).flatten(1)
+
+
+def _images(*samples: tuple[tuple[int, int, int, int], int]) -> ImageSet:
+    pixels = torch.tensor([logits for logits, _ in samples], dtype=torch.uint8).view(-1, 4, 1, 1)
+    return ImageSet(pixels, torch.tensor([label for _, label in samples]))
+
+
+SAMPLES = _images(
+    ((9, 0, 0, 1), 0),  # right
+    ((1, 9, 5, 0), 0),  # ant taken for a bee; among ant and cat: cat
+    ((0, 9, 0, 0), 1),  # right
+    ((5, 0, 4, 9), 2),  # cat taken for a dog; among ant and cat: ant
+    ((0, 9, 8, 0), 2),  # cat taken for a bee; among ant and cat: cat
+    ((0, 0, 0, 9), 3),  # right
+    ((9, 0, 0, 1), 3),  # dog taken for an ant
+)
+
+
+def test_a_model_is_measured_on_all_of_its_labels() -> None:
+    found = evaluate_model(_Pixels(), SAMPLES, LABELS, RUN)
+    assert found.confusion.rows == ((1, 1, 0, 0), (0, 1, 0, 0), (0, 1, 0, 1), (1, 0, 0, 1))
+    assert found.accuracy == pytest.approx(3 / 7)
+
+
+def test_outside_predictions_are_errors_for_all_outputs_and_impossible_when_restricted() -> None:
+    problem = MultiClassProblem(("cat", "ant"))
+    posed = pose(SAMPLES, problem, LABELS)
+    found = baselines(_Pixels(), posed, problem, LABELS, RUN)
+    assert found.all_outputs.confusion.labels == ("cat", "ant")
+    assert found.all_outputs.confusion.rows == ((0, 0, 2), (0, 1, 1))
+    assert found.all_outputs.accuracy == pytest.approx(1 / 4)
+    assert found.restricted.confusion.rows == ((1, 1), (1, 1))
+    assert found.restricted.accuracy == pytest.approx(2 / 4)
+
+
+def test_a_binary_baseline_asks_whether_it_is_the_label() -> None:
+    problem = BinaryProblem("dog")
+    posed = pose(SAMPLES, problem, LABELS)
+    found = baselines(_Pixels(), posed, problem, LABELS, RUN)
+    assert found.all_outputs == found.restricted
+    assert found.all_outputs.confusion.labels == ("dog", "rest")
+    assert found.all_outputs.confusion.rows[0] == (1, 1)
+    assert sum(map(sum, found.all_outputs.confusion.rows)) == 4
+
+
+def test_a_module_is_measured_with_its_own_head() -> None:
+    network = _Pixels()
+    # The head calls everything an ant whose bee pixel is dark.
+    head = Head(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), torch.tensor([0.01, 0.0]))
+    masks = WeightMasks({"last.weight": torch.eye(4, dtype=torch.bool).view(4, 4, 1, 1)})
+    artifact = ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("ant"), masks, head, "seam")
+    posed = pose(SAMPLES, BinaryProblem("ant"), LABELS)
+    found = evaluate_module(materialise(network, artifact), posed, RUN)
+    bees = posed.images[:, 1, 0, 0] == 9
+    assert found.accuracy == pytest.approx(float((bees == (posed.labels == 1)).float().mean()))
+    assert found.confusion.rows[0] == (1, 1)
+    assert found.confusion.labels == ("ant", "rest")
+
+
+def test_a_problem_without_images_is_refused_by_name() -> None:
+    with pytest.raises(DatasetMismatch, match="no image of 'bee'") as caught:
+        pose(_images(((1, 0, 0, 0), 0), ((1, 0, 0, 0), 2)), MultiClassProblem(("ant", "bee")), LABELS)
+    assert caught.value.hint
+    with pytest.raises(UnknownLabel):
+        pose(SAMPLES, BinaryProblem("bea"), LABELS)
+
+
+def test_batches_cover_all_images_once_in_order() -> None:
+    network = _Pixels()
+    images = torch.randint(0, 256, (7, 4, 1, 1), dtype=torch.uint8)
+    logits = predict_logits(network, images, SPEC, batch_size=3, device=CPU)
+    assert network.batches == [3, 3, 1]
+    torch.testing.assert_close(logits, images.flatten(1) / 255)
+    assert torch.equal(predict_labels(network, images, SPEC, batch_size=2, device=CPU), logits.argmax(dim=1))
+
+
+def test_no_images_give_no_predictions() -> None:
+    assert predict_logits(_Pixels(), SAMPLES.images[:0], SPEC, batch_size=3, device=CPU).shape == (0, 4)
+
+
+def test_every_layer_gets_its_own_mode_back() -> None:
+    network = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
+    network.train()
+    network[1].eval()
+    modes = []
+    with contextlib.suppress(Cancelled), evaluating(network):
+        modes = [layer.training for layer in network.modules()]
+        raise Cancelled("in the middle")
+    assert modes == [False, False, False]
+    assert [layer.training for layer in network.modules()] == [True, True, False]
+
+
+class _Stop:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, int, int]] = []
+
+    def progress(self, phase: str, done: int, total: int, *_: object) -> None:
+        self.seen.append((phase, done, total))
+
+    def check_cancelled(self) -> None:
+        if len(self.seen) == 2:
+            raise Cancelled("enough")
+
+    def checkpoint(self, _: object) -> None:
+        pass
+
+
+def test_a_cancelled_evaluation_stops_between_batches() -> None:
+    stop: Monitor = _Stop()
+    with pytest.raises(Cancelled):
+        evaluate_model(_Pixels(), SAMPLES, LABELS, Run(SPEC, CPU, batch_size=2, monitor=stop))
+    assert stop.seen == [("predict", 2, 7), ("predict", 4, 7)]
