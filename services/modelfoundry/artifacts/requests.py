@@ -1,0 +1,122 @@
+"""Parts that the requests of all computing services have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import Final
+
+from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
+from modelfoundry.client import ValidationSplit
+from modelfoundry.core.architectures import Architecture, InputSpec
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import shortened
+
+_DEVICES: Final[dict[int, str]] = {
+    compute_pb2.DEVICE_UNSPECIFIED: "auto",
+    compute_pb2.DEVICE_AUTO: "auto",
+    compute_pb2.DEVICE_CPU: "cpu",
+    compute_pb2.DEVICE_CUDA: "cuda",
+}
+DEFAULT_VALIDATION_FRACTION = 0.1
+
+
+def device_from_proto(device: int, *, field: str = "device") -> str:
+    """`auto`, `cpu` or `cuda`.
+
+    Raises:
+        InvalidField: a number that no device has.
+    """
+    if device not in _DEVICES:
+        raise InvalidField(f"{field}: no device has number {device}", field=field, hint="pass DEVICE_AUTO")
+    return _DEVICES[device]
+
+
+def problem_from_proto(problem: problem_pb2.TargetProblem, *, field: str) -> Problem:
+    """The core's problem.
+
+    Raises:
+        InvalidField: neither kind is set.
+    """
+    match problem.WhichOneof("kind"):
+        case "binary":
+            return BinaryProblem(problem.binary.label)
+        case "multi_class":
+            return MultiClassProblem(tuple(problem.multi_class.labels))
+        case _:
+            raise InvalidField(
+                f"{field}: no target problem is set",
+                field=field,
+                hint="set `binary` with one label, or `multi_class` with two labels or more",
+            )
+
+
+def validation_from_proto(validation: compute_pb2.ValidationSplit) -> ValidationSplit:
+    """The validation split with its defaults filled in."""
+    return ValidationSplit(
+        source_split=validation.source_split or "train",
+        fraction=validation.fraction or DEFAULT_VALIDATION_FRACTION,
+        seed=validation.seed,
+    )
+
+
+def architecture_from_proto(architecture: architecture_pb2.Architecture, *, field: str) -> Architecture:
+    """The core's architecture.
+
+    Raises:
+        InvalidField: a parameter is neither a number, a string nor a boolean.
+    """
+    parameters: dict[str, str | int | float | bool] = {}
+    for key, value in architecture.parameters.fields.items():
+        match value.WhichOneof("kind"):
+            case "number_value":
+                parameters[key] = value.number_value
+            case "string_value":
+                parameters[key] = value.string_value
+            case "bool_value":
+                parameters[key] = value.bool_value
+            case _:
+                raise InvalidField(
+                    f"{field}.parameters.{shortened(key)}: neither a number, a string nor a boolean",
+                    field=f"{field}.parameters.{shortened(key)}",
+                    hint="parameters are plain values; leave out what the architecture needs no setting for",
+                )
+    return Architecture(architecture.builder, parameters)
+
+
+def input_spec_from_proto(spec: architecture_pb2.InputSpec) -> InputSpec:
+    """The core's input description.
+
+    Raises:
+        InvalidField: an extent, mean or standard deviation is out of range.
+    """
+    return InputSpec(spec.channels, spec.height, spec.width, tuple(spec.mean), tuple(spec.std))
+
+
+def derived_request_id(operation: str, what: str) -> str:
+    """A UUID4-shaped id that follows from a job and what it makes.
+
+    A job that was taken up again after it had registered its result finds that, and registers no other.
+    """
+    return str(uuid.UUID(bytes=hashlib.sha256(f"{operation}/{what}".encode()).digest()[:16], version=4))
+
+
+def check_request_id(text: str) -> str:
+    """Returns `text` when it is empty or a UUID4.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    if text:
+        try:
+            version = uuid.UUID(text).version
+        except ValueError:
+            version = None
+        if version != 4:
+            raise InvalidField(
+                f"request_id: {shortened(text)!r} is no UUID4",
+                field="request_id",
+                hint="pass a new UUID4, or leave it empty",
+            )
+    return text

@@ -1,0 +1,62 @@
+"""Runs a service that computes: its own servicers, the jobs it starts, and the workers that carry them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from modelfoundry.artifacts.settings import WorkerSettings
+from modelfoundry.errors import Unavailable
+from modelfoundry.runtime.channels import open_channel
+from modelfoundry.runtime.jobs import Dispatcher, Executor, InlineExecutor, ProcessExecutor
+from modelfoundry.runtime.jobs.process import threads_per_slot
+from modelfoundry.runtime.logging import configure_logging
+from modelfoundry.runtime.operations import operation_services
+from modelfoundry.runtime.server import Service, serve
+
+
+async def serve_worker(
+    name: str, settings: WorkerSettings, services: Sequence[Service], handlers: Mapping[str, str]
+) -> None:
+    """Runs until SIGTERM or SIGINT, then drains.
+
+    Args:
+        name: Name of the service in logs.
+        settings: From the environment.
+        services: The service's own servicers.
+        handlers: Import path of the handler of each kind of job.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    async with open_channel(settings.registry) as registry:
+        health = health_pb2_grpc.HealthStub(registry)
+
+        async def registry_answers() -> None:
+            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=2.0)  # type: ignore[attr-defined]  # not in the stubs
+            if answer.status != health_pb2.HealthCheckResponse.SERVING:
+                raise Unavailable(f"the registry at {settings.registry} is not ready")
+
+        dispatcher = Dispatcher(
+            settings.registry,
+            handlers,
+            build_executor(settings),
+            slots=settings.slots,
+            lease_seconds=settings.lease_seconds,
+            service=name,
+        )
+        await serve(
+            [*services, *operation_services(registry)],
+            listen=settings.listen,
+            ready=registry_answers,
+            background=[dispatcher.run],
+            port_file=settings.port_file,
+            options=settings.options,
+        )
+
+
+def build_executor(settings: WorkerSettings) -> Executor:
+    """Where jobs run, as the settings say."""
+    if settings.executor == "inline":
+        return InlineExecutor()
+    threads = settings.threads_per_job or threads_per_slot(settings.slots)
+    return ProcessExecutor(threads, log_level=settings.log_level, log_format=settings.log_format)

@@ -1,0 +1,101 @@
+"""Splits of registered data sets as image sets with the label numbers of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelfoundry.artifacts.cache import BlobCache
+from modelfoundry.client import Client, Dataset, DatasetSplit, ValidationSplit
+from modelfoundry.core.datasets import ImageSet, align_labels, read_split
+from modelfoundry.errors import DatasetMismatch, InvalidField, TestSplitSealed
+from modelfoundry.names import near, shortened
+
+SEALED_SPLIT = "test"
+
+
+def find_split(dataset: Dataset, split: str, *, field: str) -> DatasetSplit:
+    """The split of that name.
+
+    Raises:
+        InvalidField: the data set has none of that name.
+    """
+    found = {part.split: part for part in dataset.splits}
+    if split not in found:
+        similar = near(split, found)
+        raise InvalidField(
+            f"{field}: {dataset.name} has no split {shortened(split)!r}",
+            field=field,
+            hint=f"did you mean {similar[0]!r}?" if similar else f"it has {', '.join(found)}",
+            metadata={"near": ",".join(similar)},
+        )
+    return found[split]
+
+
+def check_dataset_fits(dataset: Dataset, shape: tuple[int, int, int], labels: Sequence[str]) -> None:
+    """Checks, from metadata alone, that a data set can be used with a network.
+
+    Args:
+        dataset: The data set.
+        shape: Channels, height and width that the network takes.
+        labels: Labels that the data set must have.
+
+    Raises:
+        DatasetMismatch: images of another shape, or a label is missing.
+    """
+    actual = (dataset.channels, dataset.height, dataset.width)
+    if actual != shape:
+        raise DatasetMismatch(
+            f"dataset: images of {dataset.name} are {'x'.join(map(str, actual))} (channels, height, width), "
+            f"the model takes {'x'.join(map(str, shape))}",
+            field="dataset",
+            hint="convert the images to the model's channels and size and push them as another data set",
+        )
+    missing = [label for label in labels if label not in dataset.labels]
+    if missing:
+        similar = near(missing[0], dataset.labels)
+        shown = ", ".join(repr(shortened(label)) for label in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise DatasetMismatch(
+            f"dataset: {dataset.name} lacks the label{'s' if len(missing) > 1 else ''} {shown}",
+            field="dataset",
+            hint=f"did you mean {similar[0]!r}?"
+            if similar
+            else "labels are matched by name: push a data set that has them",
+            metadata={"near": ",".join(similar)},
+        )
+
+
+def load_split(
+    client: Client, cache: BlobCache, dataset: Dataset, split: str, model_labels: Sequence[str], needed: Sequence[str]
+) -> ImageSet:
+    """Fetches a split, memory-mapped, with label numbers of `model_labels`; images of other labels are left out.
+
+    Raises:
+        InvalidField: no such split.
+        DatasetMismatch: a needed label is missing.
+        MalformedFile, CorruptBlob, Unavailable: as the file and the cache.
+    """
+    part = find_split(dataset, split, field="split")
+    images = read_split(cache.fetch(client, part.content.digest))
+    return align_labels(images, dataset.labels, model_labels, needed=needed)
+
+
+def check_validation_split(validation: ValidationSplit, dataset: Dataset) -> None:
+    """Checks that validation data can be cut, and from a split that may be looked at.
+
+    Raises:
+        TestSplitSealed: it was to be cut from the test split.
+        InvalidField: the fraction is out of range, or the data set has no such split.
+    """
+    if validation.source_split.strip().casefold() == SEALED_SPLIT:
+        raise TestSplitSealed(
+            "validation.source_split: the test split is sealed: nothing is ever chosen on it",
+            field="validation.source_split",
+            hint="leave it empty to cut validation data from 'train'; evaluate on 'test' afterwards",
+        )
+    find_split(dataset, validation.source_split, field="validation.source_split")
+    if not 0 < validation.fraction <= 0.5:
+        raise InvalidField(
+            f"validation.fraction: {validation.fraction} is out of range",
+            field="validation.fraction",
+            hint="give a share above 0 and at most 0.5, or 0 for the default of 0.1",
+        )

@@ -1,0 +1,102 @@
+"""Requests of the decomposer as domain values, and recipes as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
+from modelfoundry.api.decomposer.v1 import recipe_pb2
+from modelfoundry.artifacts.requests import device_from_proto, problem_from_proto, validation_from_proto
+from modelfoundry.core.seam import Recipe, SeamSettings, resolve_recipe
+from modelfoundry.decomposer.plan import DecompositionRequest
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import check_id, parse_name, parse_parent
+
+_PLAIN: Final = frozenset({"epochs", "head_epoch_every", "batch_size", "lr_head", "lr_mask", "alpha", "patience"})
+INITIAL_MASKS: Final = {"ones": recipe_pb2.INITIAL_MASKS_ONES}
+AUGMENTATIONS: Final = {
+    "none": recipe_pb2.AUGMENTATION_NONE,
+    "crop": recipe_pb2.AUGMENTATION_CROP,
+    "crop_flip": recipe_pb2.AUGMENTATION_CROP_FLIP,
+}
+
+
+def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionRequest:
+    """A request with every setting filled in from its recipe.
+
+    Raises:
+        InvalidField: a name, a setting or the algorithm is malformed or missing.
+    """
+    parse_parent(request.parent)
+    parse_name(request.model, "models", field="model")
+    parse_name(request.dataset, "datasets", field="dataset")
+    if request.WhichOneof("algorithm") != "seam":
+        raise InvalidField("algorithm: none is set", field="seam", hint="set `seam`")
+    if request.module_id:
+        check_id(request.module_id, field="module_id")
+    return DecompositionRequest(
+        parent=request.parent,
+        model=request.model,
+        dataset=request.dataset,
+        problem=problem_from_proto(request.seam.problem, field="seam.problem"),
+        settings=settings_from_proto(request.seam.recipe),
+        validation=validation_from_proto(request.validation),
+        seed=request.seed,
+        device=device_from_proto(request.device),
+        module_id=request.module_id,
+        force=request.force,
+    )
+
+
+def settings_from_proto(recipe: recipe_pb2.SeamRecipe) -> SeamSettings:
+    """All settings of a recipe: those that are set, over those of the named recipe.
+
+    Raises:
+        InvalidField: no such recipe, or a setting is out of range.
+    """
+    overrides: dict[str, object] = {field.name: value for field, value in recipe.ListFields() if field.name in _PLAIN}
+    if recipe.initial_masks:
+        overrides["initial_masks"] = _known(INITIAL_MASKS, recipe.initial_masks, "seam.recipe.initial_masks")
+    if recipe.augmentation:
+        overrides["augmentation"] = augmentation_from_proto(recipe.augmentation, field="seam.recipe.augmentation")
+    return resolve_recipe(recipe.recipe, overrides)
+
+
+def augmentation_from_proto(augmentation: int, *, field: str) -> str:
+    """The core's name of an augmentation.
+
+    Raises:
+        InvalidField: a number that none has.
+    """
+    return _known(AUGMENTATIONS, augmentation, field)
+
+
+def settings_to_proto(settings: SeamSettings) -> recipe_pb2.SeamRecipe:
+    """The settings as a recipe with all fields set."""
+    return recipe_pb2.SeamRecipe(
+        recipe=settings.recipe,
+        initial_masks=INITIAL_MASKS[settings.initial_masks],
+        epochs=settings.epochs,
+        head_epoch_every=settings.head_epoch_every,
+        batch_size=settings.batch_size,
+        lr_head=settings.lr_head,
+        lr_mask=settings.lr_mask,
+        alpha=settings.alpha,
+        patience=settings.patience,
+        augmentation=AUGMENTATIONS[settings.augmentation],
+    )
+
+
+def recipe_to_proto(recipe: Recipe) -> pb.RecipeDescription:
+    """A recipe and what it is for."""
+    return pb.RecipeDescription(recipe=settings_to_proto(recipe.settings), description=recipe.description)
+
+
+def _known(numbers: Mapping[str, int], number: int, field: str) -> str:
+    for name, known in numbers.items():
+        if known == number:
+            return name
+    raise InvalidField(
+        f"{field}: no value has number {number}", field=field, hint=f"this version knows {', '.join(numbers)}"
+    )

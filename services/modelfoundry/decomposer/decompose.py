@@ -1,0 +1,132 @@
+"""Carries a planned decomposition out: search masks, write the module, register it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from modelfoundry.artifacts.cache import BlobCache
+from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to
+from modelfoundry.artifacts.jobs import Workbench
+from modelfoundry.artifacts.networks import LoadedModel, load_model
+from modelfoundry.artifacts.requests import derived_request_id
+from modelfoundry.artifacts.splits import load_split
+from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
+from modelfoundry.core.datasets import ImageSet, validation_cut
+from modelfoundry.core.devices import environment, select_device
+from modelfoundry.core.evaluation import Run, baselines, pose
+from modelfoundry.core.metrics import retention
+from modelfoundry.core.modules import ModuleArtifact, write_module
+from modelfoundry.core.seam import SearchResult, search
+from modelfoundry.decomposer.plan import ALGORITHM, DecompositionPlan, settings_record
+
+MODULE_MEDIA_TYPE = "application/vnd.modelfoundry.module"
+
+
+def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
+    """Searches the masks of one module and registers it.
+
+    Args:
+        plan: What to do.
+        operation: Name of the job, for provenance and for registering at most once.
+        bench: What it computes with.
+
+    Returns:
+        Name of the module.
+    """
+    request = plan.request
+    device = select_device(request.device)
+    base = load_model(bench.client, bench.cache, plan.model.name)
+    train, validation = _posed_splits(plan, bench.client, bench.cache)
+    run = Run(base.input_spec, device, monitor=bench.monitor)
+    base_accuracy = baselines(base.network.to(device), validation, request.problem, plan.model.labels, run).all_outputs
+    result = search(
+        base.network,
+        len(request.problem.outputs),
+        train,
+        validation,
+        base_accuracy.accuracy,
+        base.input_spec,
+        request.settings,
+        seed=request.seed,
+        device=device,
+        monitor=bench.monitor,
+        resume=bench.checkpoint,
+    )
+    bench.monitor.check_cancelled()
+    artifact = ModuleArtifact(
+        base_digest=plan.model.weights.digest,
+        problem=request.problem,
+        masks=result.masks,
+        head=result.head,
+        algorithm=ALGORITHM,
+    )
+    record = _record(plan, operation, result, len(validation), environment_to(environment(device)))
+    return _register(plan, operation, bench.client, base, artifact, record)
+
+
+def _posed_splits(plan: DecompositionPlan, client: Client, cache: BlobCache) -> tuple[ImageSet, ImageSet]:
+    """Training and validation images of the problem, both cut from the same split of the data set."""
+    request = plan.request
+    images = load_split(
+        client, cache, plan.dataset, request.validation.source_split, plan.model.labels, request.problem.labels
+    )
+    train, validation = validation_cut(images.labels, request.validation.fraction, request.validation.seed)
+    return (
+        pose(images.subset(train), request.problem, plan.model.labels),
+        pose(images.subset(validation), request.problem, plan.model.labels),
+    )
+
+
+def _record(
+    plan: DecompositionPlan, operation: str, result: SearchResult, samples: int, ran_on: Environment
+) -> DecompositionRecord:
+    return DecompositionRecord(
+        algorithm=ALGORITHM,
+        settings=settings_record(plan.request.settings),
+        seed=plan.request.seed,
+        validation=plan.request.validation,
+        dataset_digest=plan.dataset.digest,
+        operation=operation,
+        environment=ran_on,
+        validation_accuracy=result.validation_accuracy,
+        validation_accuracy_base=result.base_validation_accuracy,
+        validation_samples=samples,
+        chosen_epoch=result.chosen_epoch,
+        epochs_run=result.epochs_run,
+        fell_back=result.fell_back,
+        cache_key=plan.cache_key,
+    )
+
+
+def _register(
+    plan: DecompositionPlan,
+    operation: str,
+    client: Client,
+    base: LoadedModel,
+    artifact: ModuleArtifact,
+    record: DecompositionRecord,
+) -> str:
+    with tempfile.TemporaryDirectory(prefix="modelfoundry-module-") as folder:
+        path = Path(folder) / "module.safetensors"
+        write_module(path, artifact)
+        blob = client.blobs.upload(path, media_type=MODULE_MEDIA_TYPE)
+    module = Module(
+        base_model=plan.model.name,
+        problem=problem_to(plan.request.problem),
+        artifact=BlobRef(blob.digest),
+        dataset=plan.dataset.name,
+        record=record,
+        retention=retention_to(retention(base.network, artifact.masks)),
+    )
+    # The id follows from the job: a job that was taken up again after this line finds its module, and makes no other.
+    return client.modules.create(
+        module, module_id=_module_id(plan, operation), request_id=derived_request_id(operation, "module")
+    ).name
+
+
+def _module_id(plan: DecompositionPlan, operation: str) -> str:
+    """The planned id; a search that was forced stands beside the module that was there."""
+    if plan.request.force and not plan.request.module_id:
+        return f"{plan.module_id[:56].strip('-')}-{operation.rpartition('/')[2][-6:]}"
+    return plan.module_id

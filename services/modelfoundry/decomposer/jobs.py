@@ -1,0 +1,36 @@
+"""What the decomposer's workers run. Named by import path in `app.py`, imported in the worker process."""
+
+from __future__ import annotations
+
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
+from modelfoundry.artifacts.jobs import workbench
+from modelfoundry.decomposer.codec import decomposition_from_proto
+from modelfoundry.decomposer.decompose import decompose
+from modelfoundry.decomposer.plan import plan_decomposition
+from modelfoundry.decomposer.settings import DecomposerSettings
+from modelfoundry.decomposer.training import plan_training, train_model
+from modelfoundry.decomposer.training_codec import training_from_proto
+from modelfoundry.runtime.jobs import JobContext
+
+
+def run_decompose(
+    request: decomposer_service_pb2.DecomposeRequest, context: JobContext
+) -> decomposer_service_pb2.DecomposeResponse:
+    """Carries a queued Decompose out."""
+    with workbench(context, DecomposerSettings()) as bench:
+        wanted = decomposition_from_proto(request)
+        model, dataset = bench.client.models.get(wanted.model), bench.client.datasets.get(wanted.dataset)
+        plan = plan_decomposition(wanted, model, dataset)
+        module = decompose(plan, context.name, bench)
+    return decomposer_service_pb2.DecomposeResponse(modules=[module])
+
+
+def run_train(
+    request: training_service_pb2.TrainModelRequest, context: JobContext
+) -> training_service_pb2.TrainModelResponse:
+    """Carries a queued TrainModel out."""
+    with workbench(context, DecomposerSettings()) as bench:
+        wanted = training_from_proto(request)
+        plan = plan_training(wanted, bench.client.datasets.get(wanted.dataset))
+        trained = train_model(plan, context.name, bench)
+    return training_service_pb2.TrainModelResponse(model=trained.name, validation_accuracy=trained.validation_accuracy)

@@ -1,0 +1,1 @@
+"""The service that measures models and modules."""

@@ -1,0 +1,44 @@
+"""Says whether weights fit an architecture, and what of it can be masked, without any weights at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelfoundry.core.architectures import Architecture, InputSpec, TensorSpec, build_network, check_weights
+from modelfoundry.core.masking import MaskableLayer, maskable_layers
+from modelfoundry.errors import InvalidField
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedModel:
+    """What a network is made of."""
+
+    parameter_count: int
+    mask_count: int
+    layers: tuple[MaskableLayer, ...]
+
+
+def check_model(
+    architecture: Architecture, input_spec: InputSpec, label_count: int, tensors: Sequence[TensorSpec]
+) -> CheckedModel:
+    """Builds the network without memory for weights and compares names and shapes.
+
+    Raises:
+        InvalidField: fewer than two labels.
+        UnknownArchitecture: it cannot be built.
+        WeightsMismatch: tensors are missing, left over or of another shape.
+        UnsupportedModel: it has no layer that can be masked.
+    """
+    if label_count < 2:
+        raise InvalidField(
+            f"label_count: {label_count} is too few", field="label_count", hint="a classifier has two labels or more"
+        )
+    check_weights(architecture, label_count, input_spec, tensors)
+    network = build_network(architecture, label_count, input_spec, device="meta")
+    layers = maskable_layers(network)
+    return CheckedModel(
+        parameter_count=sum(parameter.numel() for parameter in network.parameters()),
+        mask_count=sum(network.get_parameter(name).numel() for layer in layers for name in layer.parameter_names),
+        layers=layers,
+    )

@@ -1,0 +1,27 @@
+"""What the evaluator's workers run. Named by import path in `app.py`, imported in the worker process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
+from modelfoundry.artifacts.jobs import workbench
+from modelfoundry.client import AsyncClient, Endpoints
+from modelfoundry.evaluator.codec import evaluation_from_proto
+from modelfoundry.evaluator.evaluate import evaluate
+from modelfoundry.evaluator.plan import EvaluationPlan, EvaluationRequest, plan_evaluation
+from modelfoundry.evaluator.settings import EvaluatorSettings
+from modelfoundry.runtime.jobs import JobContext
+
+
+def run_evaluate(request: pb.EvaluateRequest, context: JobContext) -> pb.EvaluateResponse:
+    """Carries a queued Evaluate out."""
+    plan = asyncio.run(_plan(evaluation_from_proto(request), context.registry))
+    with workbench(context, EvaluatorSettings()) as bench:
+        names = evaluate(plan, context.name, bench)
+    return pb.EvaluateResponse(evaluations=names)
+
+
+async def _plan(wanted: EvaluationRequest, registry: str) -> EvaluationPlan:
+    async with AsyncClient(Endpoints(registry=registry)) as client:
+        return await plan_evaluation(wanted, client)

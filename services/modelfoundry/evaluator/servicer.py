@@ -1,0 +1,64 @@
+"""Speaks gRPC for the evaluator."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from google.longrunning import operations_pb2
+
+from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
+from modelfoundry.api.evaluator.v1 import evaluator_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.queue import JobQueue
+from modelfoundry.artifacts.requests import architecture_from_proto, check_request_id, input_spec_from_proto
+from modelfoundry.client import AsyncClient
+from modelfoundry.evaluator.check import check_model
+from modelfoundry.evaluator.codec import evaluation_from_proto, layer_to_proto, tensors_from_proto
+from modelfoundry.evaluator.plan import plan_evaluation
+
+EVALUATE_KIND = "evaluate"
+
+
+class EvaluatorServicer(pb_grpc.EvaluatorServiceServicer):
+    """Checks requests and queues them; workers do the rest (`jobs.py`)."""
+
+    def __init__(self, client: AsyncClient, queue: JobQueue) -> None:
+        self._client = client
+        self._queue = queue
+
+    async def Evaluate(
+        self,
+        request: pb.EvaluateRequest,
+        context: grpc.aio.ServicerContext[pb.EvaluateRequest, operations_pb2.Operation],
+    ) -> operations_pb2.Operation:
+        """See the contract."""
+        check_request_id(request.request_id)
+        await plan_evaluation(evaluation_from_proto(request), self._client)
+        if request.validate_only:
+            return operations_pb2.Operation()
+        return await self._queue.enqueue(
+            request,
+            parent=request.parent,
+            kind=EVALUATE_KIND,
+            target=request.subjects[0],
+            request_id=request.request_id,
+        )
+
+    async def CheckModel(
+        self,
+        request: pb.CheckModelRequest,
+        context: grpc.aio.ServicerContext[pb.CheckModelRequest, pb.CheckModelResponse],
+    ) -> pb.CheckModelResponse:
+        """See the contract."""
+        found = await asyncio.to_thread(
+            check_model,
+            architecture_from_proto(request.architecture, field="architecture"),
+            input_spec_from_proto(request.input),
+            request.label_count,
+            tensors_from_proto(request),
+        )
+        return pb.CheckModelResponse(
+            parameter_count=found.parameter_count,
+            mask_count=found.mask_count,
+            layers=[layer_to_proto(layer) for layer in found.layers],
+        )

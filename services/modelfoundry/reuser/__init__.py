@@ -1,0 +1,1 @@
+"""The service that puts models and modules to use: predictions and exports."""

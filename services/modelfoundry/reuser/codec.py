@@ -1,0 +1,84 @@
+"""Messages of the reuser as domain values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+
+from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
+from modelfoundry.core.architectures import InputSpec
+from modelfoundry.core.images import decode_image
+from modelfoundry.errors import InvalidField, InvalidImage
+from modelfoundry.reuser.predict import LabelProbability
+
+FORMATS: Final[dict[int, str]] = {
+    pb.EXPORT_FORMAT_SAFETENSORS: "safetensors",
+    pb.EXPORT_FORMAT_TORCH_EXPORT: "torch_export",
+    pb.EXPORT_FORMAT_ONNX: "onnx",
+}
+MOST_IMAGES: Final = 1024
+
+
+def format_from_proto(number: int) -> str:
+    """The core's name of an export format.
+
+    Raises:
+        InvalidField: none is set, or one of another contract version.
+    """
+    if number not in FORMATS:
+        raise InvalidField(
+            f"format: {number} is no export format",
+            field="format",
+            hint="set EXPORT_FORMAT_SAFETENSORS, EXPORT_FORMAT_TORCH_EXPORT or EXPORT_FORMAT_ONNX",
+        )
+    return FORMATS[number]
+
+
+def images_from_proto(images: Sequence[pb.ImageInput], spec: InputSpec) -> torch.Tensor:
+    """All images of a request as one batch, uint8 [n, channels, height, width].
+
+    Raises:
+        InvalidField: none or too many images, or one without content.
+        InvalidImage: one cannot be decoded or has another shape; its place is named.
+    """
+    if not 1 <= len(images) <= MOST_IMAGES:
+        raise InvalidField(f"images: {len(images)} are given", field="images", hint=f"give 1 to {MOST_IMAGES}")
+    return torch.stack([_image_from_proto(image, spec, f"images[{place}]") for place, image in enumerate(images)])
+
+
+def _image_from_proto(image: pb.ImageInput, spec: InputSpec, field: str) -> torch.Tensor:
+    match image.WhichOneof("content"):
+        case "encoded":
+            return decode_image(image.encoded, spec, field=f"{field}.encoded")
+        case "pixels":
+            return _pixels_from_proto(image.pixels, spec, f"{field}.pixels")
+        case _:
+            raise InvalidField(
+                f"{field}: it has no content", field=field, hint="set `encoded` to a PNG or JPEG file, or `pixels`"
+            )
+
+
+def _pixels_from_proto(pixels: pb.PixelTensor, spec: InputSpec, field: str) -> torch.Tensor:
+    expected = spec.shape
+    if tuple(pixels.shape) != expected:
+        raise InvalidImage(
+            f"{field}.shape: {list(pixels.shape)} is not the subject's {list(expected)}",
+            field=f"{field}.shape",
+            hint="send channels, height and width of the subject, or an encoded image, which is scaled",
+        )
+    if len(pixels.values) != spec.channels * spec.height * spec.width:
+        raise InvalidImage(
+            f"{field}.values: {len(pixels.values)} bytes for {spec.channels * spec.height * spec.width} pixels",
+            field=f"{field}.values",
+            hint="send one byte from 0 to 255 a pixel, in row-major order",
+        )
+    return torch.frombuffer(bytearray(pixels.values), dtype=torch.uint8).reshape(expected)
+
+
+def prediction_to_proto(labels: Sequence[LabelProbability]) -> pb.Prediction:
+    """The answer for one image."""
+    return pb.Prediction(
+        labels=[pb.LabelProbability(label=each.label, probability=each.probability) for each in labels]
+    )

@@ -1,0 +1,75 @@
+"""Writes a model or module in a format that runs elsewhere, and stores the files as blobs."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from modelfoundry.artifacts.jobs import Workbench
+from modelfoundry.client import AsyncClient, BlobRef
+from modelfoundry.core.export import export
+from modelfoundry.reuser.subjects import load_subject, subject_collection
+
+EXPORT_VERSION: Final = "1"
+"""Changes when the same subject gives other files."""
+MEDIA_TYPES: Final = {
+    ".safetensors": "application/vnd.safetensors",
+    ".json": "application/json",
+    ".onnx": "application/vnd.onnx",
+    ".pt2": "application/vnd.pytorch.export",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """A file of an export and its bytes."""
+
+    path: str
+    content: BlobRef
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """All files of an export, and how far its outputs are from PyTorch's."""
+
+    files: tuple[ExportedFile, ...]
+    max_difference: float
+
+
+async def plan_export(subject: str, format_name: str, client: AsyncClient) -> str:
+    """Checks that there is something to export and names the work: equal keys give equal files.
+
+    Raises:
+        InvalidField: the name is neither a model's nor a module's.
+        NotFound: there is none of that name.
+    """
+    if subject_collection(subject) == "models":
+        digest = (await client.models.get(subject)).weights.digest
+    else:
+        digest = (await client.modules.get(subject)).artifact.digest
+    return hashlib.sha256(f"export/{EXPORT_VERSION}/{subject}/{digest}/{format_name}".encode()).hexdigest()
+
+
+def export_subject(subject: str, format_name: str, bench: Workbench) -> Exported:
+    """Exports, verifies the exported program against PyTorch, and uploads the files.
+
+    Raises:
+        ExportMismatch: the exported program gives other outputs.
+        UnsupportedModel: the format does not know a layer; it is named.
+    """
+    bench.monitor.progress("loading", 0, 3, "step", {})
+    loaded = load_subject(bench.client, bench.cache, subject)
+    bench.monitor.check_cancelled()
+    bench.monitor.progress(f"exporting as {format_name}", 1, 3, "step", {})
+    with tempfile.TemporaryDirectory(prefix="modelfoundry-export-") as folder:
+        written = export(format_name, loaded, Path(folder))
+        bench.monitor.check_cancelled()
+        bench.monitor.progress("storing", 2, 3, "step", {"max_difference": written.max_difference})
+        files = tuple(
+            ExportedFile(path.name, bench.client.blobs.upload(path, media_type=MEDIA_TYPES[path.suffix]))
+            for path in written.files
+        )
+    return Exported(files, written.max_difference)

@@ -1,0 +1,30 @@
+"""What the reuser's workers run. Named by import path in `app.py`, imported in the worker process."""
+
+from __future__ import annotations
+
+from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
+from modelfoundry.api.types.v1 import blob_pb2
+from modelfoundry.artifacts.jobs import workbench
+from modelfoundry.reuser.codec import format_from_proto
+from modelfoundry.reuser.export import ExportedFile, export_subject
+from modelfoundry.reuser.settings import ReuserSettings
+from modelfoundry.runtime.jobs import JobContext
+
+
+def run_export(request: pb.ExportRequest, context: JobContext) -> pb.ExportResponse:
+    """Carries a queued Export out."""
+    with workbench(context, ReuserSettings()) as bench:
+        exported = export_subject(request.subject, format_from_proto(request.format), bench)
+    return pb.ExportResponse(
+        subject=request.subject,
+        format=request.format,
+        files=[_file_to_proto(file) for file in exported.files],
+        max_difference=exported.max_difference,
+    )
+
+
+def _file_to_proto(file: ExportedFile) -> pb.ExportedFile:
+    content = blob_pb2.BlobRef(
+        digest=file.content.digest, size_bytes=file.content.size_bytes, media_type=file.content.media_type
+    )
+    return pb.ExportedFile(path=file.path, content=content)

@@ -1,0 +1,88 @@
+"""Classifies images with networks that are kept in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from modelfoundry.artifacts.cache import BlobCache
+from modelfoundry.client import Client
+from modelfoundry.core.datasets import normalise
+from modelfoundry.reuser.subjects import Subject, load_subject, subject_collection
+
+
+@dataclass(frozen=True, slots=True)
+class LabelProbability:
+    """A label and its probability in [0, 1]."""
+
+    label: str
+    probability: float
+
+
+class Predictor:
+    """Classifies images; thread-safe.
+
+    Args:
+        client: Access to the registry.
+        cache: Local blobs.
+        keep: Networks kept in memory.
+    """
+
+    def __init__(self, client: Client, cache: BlobCache, keep: int) -> None:
+        self._client = client
+        self._cache = cache
+        self._keep = keep
+        self._loaded: OrderedDict[str, Subject] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def subject(self, name: str) -> Subject:
+        """The network of that name, from memory when its weights are still those of the registry.
+
+        Raises:
+            NotFound, Unavailable: as the registry says.
+        """
+        digest = self._digest(name)
+        with self._lock:
+            loaded = self._loaded.get(name)
+            if loaded is not None and loaded.digest == digest:
+                self._loaded.move_to_end(name)
+                return loaded
+        loaded = load_subject(self._client, self._cache, name)
+        with self._lock:
+            self._loaded[name] = loaded
+            self._loaded.move_to_end(name)
+            while len(self._loaded) > self._keep:
+                self._loaded.popitem(last=False)
+        return loaded
+
+    def _digest(self, name: str) -> str:
+        # Asked anew for every call: a deleted module must not go on answering from memory.
+        if subject_collection(name) == "models":
+            return self._client.models.get(name).weights.digest
+        return self._client.modules.get(name).artifact.digest
+
+
+def classify(subject: Subject, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
+    """Probabilities of the labels of every image, most probable first.
+
+    Args:
+        subject: What classifies.
+        images: uint8, [n, channels, height, width], with the subject's extents.
+        top_k: At most this many labels an image; 0 means all.
+    """
+    with torch.inference_mode():
+        probabilities = torch.softmax(subject.network(normalise(images, subject.input_spec)), dim=1)
+        ranked = probabilities.sort(dim=1, descending=True, stable=True)
+    count = min(top_k or len(subject.outputs), len(subject.outputs))
+    return [
+        _named(subject.outputs, values[:count], places[:count])
+        for values, places in zip(ranked.values.tolist(), ranked.indices.tolist(), strict=True)
+    ]
+
+
+def _named(outputs: Sequence[str], values: Sequence[float], places: Sequence[int]) -> tuple[LabelProbability, ...]:
+    return tuple(LabelProbability(outputs[place], value) for value, place in zip(values, places, strict=True))

@@ -1,0 +1,68 @@
+"""Speaks gRPC for the reuser."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from google.longrunning import operations_pb2
+
+from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
+from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.queue import JobQueue
+from modelfoundry.artifacts.requests import check_request_id
+from modelfoundry.client import AsyncClient
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import parse_name, parse_parent
+from modelfoundry.reuser.codec import format_from_proto, images_from_proto, prediction_to_proto
+from modelfoundry.reuser.export import plan_export
+from modelfoundry.reuser.predict import Predictor, classify
+from modelfoundry.reuser.subjects import subject_collection
+
+EXPORT_KIND = "export"
+
+
+class ReuserServicer(pb_grpc.ReuserServiceServicer):
+    """Answers predictions itself; exports are jobs (`jobs.py`)."""
+
+    def __init__(self, client: AsyncClient, queue: JobQueue, predictor: Predictor, at_a_time: int) -> None:
+        self._client = client
+        self._queue = queue
+        self._predictor = predictor
+        self._turns = asyncio.Semaphore(at_a_time)
+
+    async def Export(
+        self, request: pb.ExportRequest, context: grpc.aio.ServicerContext[pb.ExportRequest, operations_pb2.Operation]
+    ) -> operations_pb2.Operation:
+        """See the contract."""
+        check_request_id(request.request_id)
+        parse_parent(request.parent)
+        format_name = format_from_proto(request.format)
+        cache_key = await plan_export(request.subject, format_name, self._client)
+        return await self._queue.enqueue(
+            request,
+            parent=request.parent,
+            kind=EXPORT_KIND,
+            target=request.subject,
+            cache_key=cache_key,
+            request_id=request.request_id,
+        )
+
+    async def Predict(
+        self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
+    ) -> pb.PredictResponse:
+        """See the contract."""
+        parse_name(request.subject, subject_collection(request.subject), field="subject")
+        if request.top_k < 0:
+            raise InvalidField(f"top_k: {request.top_k} is negative", field="top_k", hint="pass 0 for all labels")
+        async with self._turns:
+            return await asyncio.to_thread(self._predict, request)
+
+    def _predict(self, request: pb.PredictRequest) -> pb.PredictResponse:
+        subject = self._predictor.subject(request.subject)
+        images = images_from_proto(request.images, subject.input_spec)
+        return pb.PredictResponse(
+            subject=request.subject,
+            subject_digest=subject.digest,
+            predictions=[prediction_to_proto(labels) for labels in classify(subject, images, request.top_k)],
+        )
