@@ -13,11 +13,12 @@ from typing import Any, Final
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from modelfoundry.errors import ModelFoundryError, StorageFull, Unavailable
 from sqlalchemy import DateTime, Dialect, Engine, event, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
+
+from modelfoundry.errors import ModelFoundryError, StorageFull, Unavailable
 
 WAIT_SECONDS: Final = 10
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

@@ -17,7 +17,7 @@ from modelfoundry.registry.catalog.describing import DescribedCollection, descri
 from modelfoundry.registry.catalog.drafts import CreateCall, DatasetDraft, SplitDraft
 from modelfoundry.registry.catalog.models import MAX_CHANNELS, MAX_EXTENT
 from modelfoundry.registry.catalog.safetensors_file import BlobReader, SafetensorsFile, Tensor, open_safetensors
-from modelfoundry.registry.catalog.shelf import Shelf
+from modelfoundry.registry.catalog.shelf import Shelf, Use
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow
 from modelfoundry.registry.catalog.tensor_values import count_values
 from modelfoundry.registry.catalog.wording import check_about, check_labels
@@ -77,7 +77,10 @@ class Datasets(DescribedCollection[DatasetRow]):
             width=width,
             digest=content_digest(draft),
         )
-        return self._add(call, row, labels=draft.labels)
+        uses = [
+            Use(split.content, f"dataset.splits[{index}].content.digest") for index, split in enumerate(draft.splits)
+        ]
+        return self._add(call, row, blobs=uses, labels=draft.labels)
 
     def delete(self, name: str, etag: str) -> None:
         """Forgets a data set.

@@ -14,7 +14,6 @@ class CreateCall:
     """The part of a Create request that is the same for all resources."""
 
     parent: str
-    collection: str
     id: str = ""
     """Last segment of the new name; empty: one is made."""
     request_id: str = ""

@@ -12,7 +12,7 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, parse_parent, shortened
 from modelfoundry.registry.catalog.drafts import CreateCall, EvaluationDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.shelf import Collection, Edge, Shelf, find
+from modelfoundry.registry.catalog.shelf import Collection, Edge, Parent, Shelf, find
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
@@ -73,9 +73,9 @@ class Evaluations(Collection[EvaluationRow]):
             content=dict(draft.content),
         )
         parents = [
-            (type(subject), subject.name, "evaluation.subject"),
-            (DatasetRow, dataset.name, "evaluation.dataset"),
-            *([(ModuleRow, module.name, "evaluation.module")] if module else []),
+            Parent(type(subject), subject.name, "evaluation.subject"),
+            Parent(DatasetRow, dataset.name, "evaluation.dataset"),
+            *([Parent(ModuleRow, module.name, "evaluation.module")] if module else []),
         ]
         return self._add(call, row, parents=parents, edges=_edges(draft, dataset))
 

@@ -15,7 +15,7 @@ from modelfoundry.registry.catalog.describing import DescribedCollection, descri
 from modelfoundry.registry.catalog.drafts import CreateCall, ModelDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Shelf, find
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_labels, check_line
@@ -65,8 +65,15 @@ class Models(DescribedCollection[ModelRow]):
         weights = open_safetensors(self._shelf.blobs, draft.weights, field="model.weights")
         check_finite(self._shelf.blobs, weights, field="model.weights")
         row = _row(name, project, draft, weights, self._shelf)
-        parents = [(DatasetRow, draft.training_dataset, "model.training_dataset")] if draft.training_dataset else []
-        return self._add(call, row, parents=parents, labels=draft.labels, edges=edges)
+        dataset = draft.training_dataset
+        return self._add(
+            call,
+            row,
+            parents=[Parent(DatasetRow, dataset, "model.training_dataset")] if dataset else [],
+            blobs=[Use(weights.digest, "model.weights.digest")],
+            labels=draft.labels,
+            edges=edges,
+        )
 
     def delete(self, name: str, etag: str) -> None:
         """Forgets a model.

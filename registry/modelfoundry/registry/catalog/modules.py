@@ -15,7 +15,7 @@ from modelfoundry.registry.catalog.describing import DescribedCollection, descri
 from modelfoundry.registry.catalog.drafts import CreateCall, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Shelf, find, forget
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ProvenanceRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
@@ -71,8 +71,17 @@ class Modules(DescribedCollection[ModuleRow]):
         check_artifact(artifact, base, problem)
         check_finite(self._shelf.blobs, artifact, field="module.artifact")
         row = self._new_row(name, draft, problem=problem, base=base, dataset=dataset, artifact=artifact)
-        parents = ((ModelRow, base.name, "module.base_model"), (DatasetRow, dataset.name, "module.dataset"))
-        return self._add(call, row, parents=parents, labels=problem.labels, edges=_edges(draft, base, dataset))
+        return self._add(
+            call,
+            row,
+            parents=[
+                Parent(ModelRow, base.name, "module.base_model"),
+                Parent(DatasetRow, dataset.name, "module.dataset"),
+            ],
+            blobs=[Use(artifact.digest, "module.artifact.digest")],
+            labels=problem.labels,
+            edges=_edges(draft, base, dataset),
+        )
 
     def delete(self, name: str, etag: str) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.

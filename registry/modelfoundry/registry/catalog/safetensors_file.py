@@ -33,14 +33,23 @@ ELEMENT_BYTES: Final[Mapping[str, int]] = {
 }
 
 
-class BlobReader(Protocol):
-    """What the catalog needs of the blob store."""
+class StoredBlob(Protocol):
+    """A blob that is there."""
 
-    def stat(self, digest: str) -> int | None:
-        """Size in bytes, or None when there is no such blob."""
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
         ...
 
-    def open(self, digest: str, offset: int = 0, limit: int = 0) -> Generator[bytes]:
+
+class BlobReader(Protocol):
+    """What the catalog needs of `modelfoundry.registry.blobs`."""
+
+    def find(self, digest: str) -> StoredBlob | None:
+        """The blob, or None when there is none."""
+        ...
+
+    def read(self, digest: str, offset: int = 0, limit: int = 0) -> Generator[bytes]:
         """Yields the bytes from `offset` on; `limit` 0 means to the end."""
         ...
 
@@ -88,14 +97,10 @@ def open_safetensors(blobs: BlobReader, digest: str, *, field: str) -> Safetenso
         MalformedFile: the blob is no sound safetensors file.
     """
     check_digest(digest, field=f"{field}.digest")
-    size = blobs.stat(digest)
-    if size is None:
-        raise BlobMissing(
-            f"{field}: there is no blob {digest}",
-            field=f"{field}.digest",
-            hint="upload the file first",
-            metadata={"digest": digest},
-        )
+    blob = blobs.find(digest)
+    if blob is None:
+        raise missing_blob(digest, field=f"{field}.digest")
+    size = blob.size
     header_size = _header_size(blobs, digest, size, field)
     text = read_bytes(blobs, digest, _PREFIX_BYTES, header_size)
     entries = _parsed(text, field)
@@ -109,6 +114,13 @@ def open_safetensors(blobs: BlobReader, digest: str, *, field: str) -> Safetenso
     return SafetensorsFile(digest, size, tuple(tensors), metadata, data_begin)
 
 
+def missing_blob(digest: str, *, field: str) -> BlobMissing:
+    """The error for a blob that a resource names and that was not uploaded."""
+    return BlobMissing(
+        f"{field}: there is no blob {digest}", field=field, hint="upload the file first", metadata={"digest": digest}
+    )
+
+
 def read_bytes(blobs: BlobReader, digest: str, offset: int, size: int) -> bytes:
     """Reads `size` bytes; only for sizes that fit in memory."""
     return b"".join(stream(blobs, digest, offset, size)) if size else b""
@@ -116,7 +128,7 @@ def read_bytes(blobs: BlobReader, digest: str, offset: int, size: int) -> bytes:
 
 def stream(blobs: BlobReader, digest: str, offset: int, size: int) -> Generator[bytes]:
     """Yields `size` bytes from `offset` on, 0 for all, and closes the store's stream also when left early."""
-    with closing(blobs.open(digest, offset, size)) as chunks:
+    with closing(blobs.read(digest, offset, size)) as chunks:
         yield from chunks
 
 

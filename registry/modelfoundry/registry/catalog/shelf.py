@@ -16,10 +16,12 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import AlreadyExists, NotFound
 from modelfoundry.names import check_id, near, parse_name, parse_parent
+from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.catalog.requests import answered_before, check_request_id, remember_answer
-from modelfoundry.registry.catalog.safetensors_file import BlobReader
+from modelfoundry.registry.catalog.safetensors_file import BlobReader, missing_blob
 from modelfoundry.registry.catalog.tables import (
+    BlobUseRow,
     LabelRow,
     ProvenanceRow,
     Relation,
@@ -70,6 +72,25 @@ class Edge:
     relation: Relation
     object: str
     digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A resource that the one being stored refers to."""
+
+    table: type[ResourceRow]
+    name: str
+    field: str
+    """Path of the name in the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A blob that the resource being stored is made of."""
+
+    digest: str
+    field: str
+    """Path of the digest in the request."""
 
 
 class Collection(Generic[Row]):
@@ -130,7 +151,8 @@ class Collection(Generic[Row]):
         call: CreateCall,
         row: Row,
         *,
-        parents: Iterable[tuple[type[ResourceRow], str, str]] = (),
+        parents: Iterable[Parent] = (),
+        blobs: Sequence[Use] = (),
         labels: Sequence[str] = (),
         edges: Sequence[Edge] = (),
     ) -> Row:
@@ -139,7 +161,8 @@ class Collection(Generic[Row]):
         Args:
             call: The request.
             row: The resource.
-            parents: Rows that must still be there: table, name, field of the request.
+            parents: Resources that must still be there.
+            blobs: Blobs that it is made of.
             labels: Labels that lists find it by.
             edges: Where it came from.
 
@@ -154,10 +177,13 @@ class Collection(Generic[Row]):
                 if earlier is not None:
                     return earlier
                 self._refuse_taken(session, row.name)
-                for table, name, field in parents:
-                    find(session, table, name, field=field, lock=True)
+                for parent in parents:
+                    find(session, parent.table, parent.name, field=parent.field, lock=True)
+                for use in blobs:
+                    if session.get(BlobRow, use.digest, with_for_update={"read": True}) is None:
+                        raise missing_blob(use.digest, field=use.field)
                 remember_answer(session, row.project, call, row, row.create_time)
-                _insert(session, row, labels, edges)
+                _insert(session, row, {use.digest for use in blobs}, labels, edges)
                 session.flush()
         except IntegrityError:
             # Where several writers write at once (not on SQLite), an equal call or another of this name was quicker.
@@ -208,14 +234,18 @@ def find(session: Session, row: type[Row], name: str, *, field: str, lock: bool 
 
 def forget(session: Session, row: ResourceRow) -> None:
     """Deletes a resource with its labels, tags and the provenance that was written with it."""
+    session.execute(delete(BlobUseRow).where(col(BlobUseRow.resource) == row.name))
     session.execute(delete(LabelRow).where(col(LabelRow.resource) == row.name))
     session.execute(delete(TagRow).where(col(TagRow.resource) == row.name))
     session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject) == row.name))
     session.delete(row)
 
 
-def _insert(session: Session, row: ResourceRow, labels: Sequence[str], edges: Sequence[Edge]) -> None:
+def _insert(
+    session: Session, row: ResourceRow, digests: Iterable[str], labels: Sequence[str], edges: Sequence[Edge]
+) -> None:
     session.add(row)
+    session.add_all(BlobUseRow(resource=row.name, digest=digest) for digest in digests)
     session.add_all(LabelRow(resource=row.name, position=index, label=label) for index, label in enumerate(labels))
     tags: dict[str, str] = getattr(row, "tags", {})
     session.add_all(TagRow(resource=row.name, key=key, value=value) for key, value in tags.items())

@@ -145,6 +145,15 @@ class TagRow(SQLModel, table=True):
     value: str
 
 
+class BlobUseRow(SQLModel, table=True):
+    """A blob that a resource is made of: the foreign key keeps the bytes as long as the resource is there."""
+
+    __tablename__ = "resource_blobs"
+
+    resource: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True, foreign_key="blobs.digest", index=True)
+
+
 class ProvenanceRow(SQLModel, table=True):
     """One step of provenance."""
 

@@ -1,0 +1,267 @@
+"""Resources of the catalog, to and from their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.json_format import Error, MessageToDict, ParseDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, problem_pb2
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.errors import InvalidField
+from modelfoundry.registry.catalog.drafts import (
+    About,
+    DatasetDraft,
+    EvaluationDraft,
+    ModelDraft,
+    ModuleDraft,
+    RecordDraft,
+    SplitDraft,
+)
+from modelfoundry.registry.catalog.modules import problem_of
+from modelfoundry.registry.catalog.safetensors_file import MEDIA_TYPE
+from modelfoundry.registry.catalog.tables import (
+    DatasetRow,
+    DescribedRow,
+    EvaluationRow,
+    ModelRow,
+    ModuleRow,
+    ProvenanceRow,
+)
+
+Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module
+# What an EvaluationRow has columns for; the rest of the message is kept as it came.
+_EVALUATION_COLUMNS = (
+    "name",
+    "subject",
+    "subject_digest",
+    "module",
+    "dataset",
+    "dataset_digest",
+    "split",
+    "operation",
+    "create_time",
+)
+
+
+def about_from_proto(message: Described) -> About:
+    """What people write."""
+    return About(message.display_name, message.description, message.license, dict(message.tags))
+
+
+def model_from_proto(message: model_pb2.Model) -> ModelDraft:
+    """A model to be registered; output-only fields are ignored."""
+    return ModelDraft(
+        about=about_from_proto(message),
+        builder=message.architecture.builder,
+        parameters=_json(message.architecture.parameters, field="model.architecture.parameters"),
+        channels=message.input.channels,
+        height=message.input.height,
+        width=message.input.width,
+        mean=tuple(message.input.mean),
+        std=tuple(message.input.std),
+        labels=tuple(message.labels),
+        weights=message.weights.digest,
+        training_dataset=message.training_dataset,
+        operation=message.operation,
+    )
+
+
+def model_to_proto(row: ModelRow) -> model_pb2.Model:
+    """A stored model."""
+    architecture = architecture_pb2.Architecture(builder=row.builder)
+    if row.parameters:
+        architecture.parameters.update(row.parameters)
+    return model_pb2.Model(
+        **_described(row),
+        architecture=architecture,
+        input=architecture_pb2.InputSpec(
+            channels=row.channels, height=row.height, width=row.width, mean=row.mean, std=row.std
+        ),
+        labels=row.labels,
+        weights=_blob(row.weights_digest, row.weights_bytes),
+        tensors=[blob_pb2.TensorSpec(name=name, dtype=dtype, shape=shape) for name, dtype, shape in row.tensors],
+        training_dataset=row.training_dataset or "",
+        operation=row.operation,
+    )
+
+
+def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:
+    """A data set to be registered; output-only fields are ignored."""
+    return DatasetDraft(
+        about=about_from_proto(message),
+        labels=tuple(message.labels),
+        splits=tuple(SplitDraft(split.split, split.content.digest) for split in message.splits),
+    )
+
+
+def dataset_to_proto(row: DatasetRow) -> dataset_pb2.Dataset:
+    """A stored data set."""
+    return dataset_pb2.Dataset(
+        **_described(row),
+        labels=row.labels,
+        splits=[
+            dataset_pb2.DatasetSplit(
+                split=split["split"],
+                content=_blob(split["digest"], split["size_bytes"]),
+                sample_count=split["sample_count"],
+                label_counts=split["label_counts"],
+            )
+            for split in row.splits
+        ],
+        channels=row.channels,
+        height=row.height,
+        width=row.width,
+        digest=row.digest,
+    )
+
+
+def module_from_proto(message: module_pb2.Module) -> ModuleDraft:
+    """A module to be registered; output-only fields are ignored."""
+    record = message.record
+    retention = message.retention if message.HasField("retention") else None
+    return ModuleDraft(
+        about=about_from_proto(message),
+        base_model=message.base_model,
+        problem=problem_from_proto(message.problem),
+        artifact=message.artifact.digest,
+        dataset=message.dataset,
+        record=RecordDraft(
+            algorithm=record.algorithm,
+            content=_json(record, field="module.record"),
+            dataset_digest=record.dataset_digest,
+            source_split=record.validation.source_split,
+            operation=record.operation,
+            cache_key=record.cache_key,
+        ),
+        retention=None if retention is None else _json(retention, field="module.retention"),
+        weight_retention=None if retention is None else retention.weight_retention,
+    )
+
+
+def module_to_proto(row: ModuleRow) -> module_pb2.Module:
+    """A stored module."""
+    problem = problem_of(row)
+    message = module_pb2.Module(
+        **_described(row),
+        base_model=row.base_model,
+        base_digest=row.base_digest,
+        problem=problem_to_proto(problem),
+        outputs=problem.outputs,
+        artifact=_blob(row.artifact_digest, row.artifact_bytes),
+        dataset=row.dataset,
+    )
+    ParseDict(row.record, message.record, ignore_unknown_fields=True)
+    if row.retention is not None:
+        message.retention.SetInParent()
+        ParseDict(row.retention, message.retention, ignore_unknown_fields=True)
+    return message
+
+
+def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft:
+    """A measurement to be stored; output-only fields are ignored."""
+    content: Any = evaluation_pb2.Evaluation()
+    content.CopyFrom(message)
+    for column in _EVALUATION_COLUMNS:
+        content.ClearField(column)
+    known = evaluation_pb2.Scoring.values()
+    return EvaluationDraft(
+        subject=message.subject,
+        subject_digest=message.subject_digest,
+        scored=message.scoring in known and message.scoring != evaluation_pb2.SCORING_UNSPECIFIED,
+        dataset=message.dataset,
+        dataset_digest=message.dataset_digest,
+        split=message.split,
+        content=_json(content, field="evaluation"),
+        module=message.module,
+        problem=problem_from_proto(message.problem) if message.HasField("problem") else None,
+        sample_count=message.sample_count,
+        accuracy=message.classification.accuracy if message.HasField("classification") else None,
+        operation=message.operation,
+    )
+
+
+def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
+    """A stored measurement."""
+    message = evaluation_pb2.Evaluation()
+    ParseDict(row.content, message, ignore_unknown_fields=True)
+    message.MergeFrom(
+        evaluation_pb2.Evaluation(
+            name=row.name,
+            subject=row.subject,
+            subject_digest=row.subject_digest,
+            module=row.module or "",
+            dataset=row.dataset,
+            dataset_digest=row.dataset_digest,
+            split=row.split,
+            operation=row.operation,
+            create_time=_timestamp(row.create_time),
+        )
+    )
+    return message
+
+
+def edge_to_proto(row: ProvenanceRow) -> provenance_pb2.ProvenanceEdge:
+    """A stored step of provenance."""
+    return provenance_pb2.ProvenanceEdge(
+        subject=row.subject,
+        relation=provenance_pb2.Relation.Value(f"RELATION_{row.relation}"),
+        object=row.object,
+        object_digest=row.object_digest,
+        create_time=_timestamp(row.create_time),
+    )
+
+
+def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
+    """A problem, or None when none is set."""
+    match message.WhichOneof("kind"):
+        case "binary":
+            return BinaryProblem(message.binary.label)
+        case "multi_class":
+            return MultiClassProblem(tuple(message.multi_class.labels))
+        case _:
+            return None
+
+
+def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
+    """The message of a problem."""
+    if isinstance(problem, BinaryProblem):
+        return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=problem.label))
+    return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=problem.labels))
+
+
+def _described(row: DescribedRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "uid": row.uid,
+        "display_name": row.display_name,
+        "description": row.description,
+        "license": row.license,
+        "tags": row.tags,
+        "create_time": _timestamp(row.create_time),
+        "update_time": _timestamp(row.update_time),
+        "etag": row.etag,
+    }
+
+
+def _blob(digest: str, size: int) -> blob_pb2.BlobRef:
+    return blob_pb2.BlobRef(digest=digest, size_bytes=size, media_type=MEDIA_TYPE)
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
+
+
+def _json(message: Message, *, field: str) -> Mapping[str, Any]:
+    try:
+        return MessageToDict(message, preserving_proto_field_name=True)
+    except (Error, ValueError):
+        # A Struct may carry what JSON cannot.
+        raise InvalidField(f"{field} has NaN or infinity", field=field, hint="pass finite numbers") from None

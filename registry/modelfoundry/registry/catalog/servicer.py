@@ -1,0 +1,180 @@
+"""RegistryService over gRPC: decode, one call of the catalog, encode, all of it in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, wraps
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
+from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
+from modelfoundry.registry.catalog import codec
+from modelfoundry.registry.catalog.calls import changes, create_call, fill_page, list_request
+from modelfoundry.registry.catalog.catalog import Catalog
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+THREADS: Final = 8
+
+
+def _in_thread(
+    method: Callable[[RegistryServicer, Request], Response],
+) -> Callable[[RegistryServicer, Request, Context], Awaitable[Response]]:
+    @wraps(method)
+    async def call(self: RegistryServicer, request: Request, context: Context) -> Response:  # noqa: ARG001
+        return await self.run(method, request)
+
+    return call
+
+
+class RegistryServicer(RegistryServiceServicer):
+    """Serves `modelfoundry.api.registry.v1.RegistryService`.
+
+    The threads are its own: a check of large weights keeps no job and no download waiting.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="catalog")
+
+    def close(self) -> None:
+        """Waits for what is being done and ends the threads."""
+        self._threads.shutdown()
+
+    async def run(self, method: Callable[[RegistryServicer, Request], Response], request: Request) -> Response:
+        """Runs a method in a thread, in the context of the caller (for its log lines)."""
+        call = partial(contextvars.copy_context().run, method, self, request)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    @_in_thread
+    def CreateModel(self, request: model_pb2.CreateModelRequest) -> model_pb2.Model:
+        """See the contract."""
+        call = create_call(request, request.model_id, validate_only=request.validate_only)
+        return codec.model_to_proto(self._catalog.models.create(call, codec.model_from_proto(request.model)))
+
+    @_in_thread
+    def GetModel(self, request: model_pb2.GetModelRequest) -> model_pb2.Model:
+        """See the contract."""
+        return codec.model_to_proto(self._catalog.models.get(request.name))
+
+    @_in_thread
+    def ListModels(self, request: model_pb2.ListModelsRequest) -> model_pb2.ListModelsResponse:
+        """See the contract."""
+        response = model_pb2.ListModelsResponse()
+        page = self._catalog.models.list(list_request(request, request.order_by))
+        response.next_page_token = fill_page(page, codec.model_to_proto, response.models)
+        return response
+
+    @_in_thread
+    def UpdateModel(self, request: model_pb2.UpdateModelRequest) -> model_pb2.Model:
+        """See the contract."""
+        new = changes(request.model, request.update_mask)
+        row = self._catalog.models.update(request.model.name, request.model.etag, new, prefix="model")
+        return codec.model_to_proto(row)
+
+    @_in_thread
+    def DeleteModel(self, request: model_pb2.DeleteModelRequest) -> Empty:
+        """See the contract."""
+        self._catalog.models.delete(request.name, request.etag)
+        return Empty()
+
+    @_in_thread
+    def CreateDataset(self, request: dataset_pb2.CreateDatasetRequest) -> dataset_pb2.Dataset:
+        """See the contract."""
+        call = create_call(request, request.dataset_id, validate_only=request.validate_only)
+        return codec.dataset_to_proto(self._catalog.datasets.create(call, codec.dataset_from_proto(request.dataset)))
+
+    @_in_thread
+    def GetDataset(self, request: dataset_pb2.GetDatasetRequest) -> dataset_pb2.Dataset:
+        """See the contract."""
+        return codec.dataset_to_proto(self._catalog.datasets.get(request.name))
+
+    @_in_thread
+    def ListDatasets(self, request: dataset_pb2.ListDatasetsRequest) -> dataset_pb2.ListDatasetsResponse:
+        """See the contract."""
+        response = dataset_pb2.ListDatasetsResponse()
+        page = self._catalog.datasets.list(list_request(request, request.order_by))
+        response.next_page_token = fill_page(page, codec.dataset_to_proto, response.datasets)
+        return response
+
+    @_in_thread
+    def UpdateDataset(self, request: dataset_pb2.UpdateDatasetRequest) -> dataset_pb2.Dataset:
+        """See the contract."""
+        new = changes(request.dataset, request.update_mask)
+        row = self._catalog.datasets.update(request.dataset.name, request.dataset.etag, new, prefix="dataset")
+        return codec.dataset_to_proto(row)
+
+    @_in_thread
+    def DeleteDataset(self, request: dataset_pb2.DeleteDatasetRequest) -> Empty:
+        """See the contract."""
+        self._catalog.datasets.delete(request.name, request.etag)
+        return Empty()
+
+    @_in_thread
+    def CreateModule(self, request: module_pb2.CreateModuleRequest) -> module_pb2.Module:
+        """See the contract."""
+        call = create_call(request, request.module_id, validate_only=request.validate_only)
+        return codec.module_to_proto(self._catalog.modules.create(call, codec.module_from_proto(request.module)))
+
+    @_in_thread
+    def GetModule(self, request: module_pb2.GetModuleRequest) -> module_pb2.Module:
+        """See the contract."""
+        return codec.module_to_proto(self._catalog.modules.get(request.name))
+
+    @_in_thread
+    def ListModules(self, request: module_pb2.ListModulesRequest) -> module_pb2.ListModulesResponse:
+        """See the contract."""
+        response = module_pb2.ListModulesResponse()
+        page = self._catalog.modules.list(list_request(request, request.order_by))
+        response.next_page_token = fill_page(page, codec.module_to_proto, response.modules)
+        return response
+
+    @_in_thread
+    def UpdateModule(self, request: module_pb2.UpdateModuleRequest) -> module_pb2.Module:
+        """See the contract."""
+        new = changes(request.module, request.update_mask)
+        row = self._catalog.modules.update(request.module.name, request.module.etag, new, prefix="module")
+        return codec.module_to_proto(row)
+
+    @_in_thread
+    def DeleteModule(self, request: module_pb2.DeleteModuleRequest) -> Empty:
+        """See the contract."""
+        self._catalog.modules.delete(request.name, request.etag)
+        return Empty()
+
+    @_in_thread
+    def CreateEvaluation(self, request: evaluation_pb2.CreateEvaluationRequest) -> evaluation_pb2.Evaluation:
+        """See the contract."""
+        call = create_call(request)
+        draft = codec.evaluation_from_proto(request.evaluation)
+        return codec.evaluation_to_proto(self._catalog.evaluations.create(call, draft))
+
+    @_in_thread
+    def GetEvaluation(self, request: evaluation_pb2.GetEvaluationRequest) -> evaluation_pb2.Evaluation:
+        """See the contract."""
+        return codec.evaluation_to_proto(self._catalog.evaluations.get(request.name))
+
+    @_in_thread
+    def ListEvaluations(self, request: evaluation_pb2.ListEvaluationsRequest) -> evaluation_pb2.ListEvaluationsResponse:
+        """See the contract."""
+        response = evaluation_pb2.ListEvaluationsResponse()
+        page = self._catalog.evaluations.list(list_request(request, request.order_by))
+        response.next_page_token = fill_page(page, codec.evaluation_to_proto, response.evaluations)
+        return response
+
+    @_in_thread
+    def ListProvenanceEdges(
+        self, request: provenance_pb2.ListProvenanceEdgesRequest
+    ) -> provenance_pb2.ListProvenanceEdgesResponse:
+        """See the contract."""
+        response = provenance_pb2.ListProvenanceEdgesResponse()
+        page = self._catalog.provenance.list(list_request(request))
+        response.next_page_token = fill_page(page, codec.edge_to_proto, response.edges)
+        return response

@@ -1,0 +1,14 @@
+"""All tables together: what migrations are compared with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+import modelfoundry.registry.blobs.tables
+import modelfoundry.registry.catalog.tables
+import modelfoundry.registry.jobs.tables  # noqa: F401 - imported so that their tables are in the metadata
+
+METADATA: Final[MetaData] = SQLModel.metadata
