@@ -15,7 +15,7 @@ from pathlib import Path
 import unasync
 
 CLIENT = Path(__file__).parent / "modelfoundry" / "client"
-HEADER = "# Generated from `_async` by clients/generate_sync.py: change it there.\n"
+HEADER = "# Generated from `_async` by clients/generate_sync.py: change it there.\n# ruff: noqa: UP028, RUF100\n"
 NAMES = {"_async": "_sync", "connect_async": "connect"}
 IN_TEXT = {
     r"\bAsync([A-Z])": r"\1",
@@ -38,8 +38,8 @@ def generate(target: Path) -> None:
         path.write_text(HEADER + _in_comments(code), encoding="utf-8")
     ruff = [sys.executable, "-m", "ruff"]
     settings = ["--config", str(CLIENT.parents[2] / "pyproject.toml"), "--quiet"]
-    subprocess.run([*ruff, "check", "--select", "I", "--fix", *settings, str(target)], check=True)
-    subprocess.run([*ruff, "format", *settings, str(target)], check=True)
+    subprocess.run([*ruff, "check", "--select", "I", "--fix", *settings, str(target)], check=True)  # noqa: S603 - our own arguments
+    subprocess.run([*ruff, "format", *settings, str(target)], check=True)  # noqa: S603 - our own arguments
 
 
 def _in_comments(code: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -59,13 +59,11 @@ def batches(
 
 
 def _each(images: ImageLike | Iterable[ImageLike]) -> Iterable[ImageLike]:
-    if isinstance(images, str | Path | bytes) or _is_single_array(images):
+    if isinstance(images, str | Path | bytes):
+        return [images]
+    if isinstance(images, np.ndarray) and images.ndim != 4:
         return [images]
     return images
-
-
-def _is_single_array(images: Any) -> bool:
-    return isinstance(images, np.ndarray) and images.ndim != 4
 
 
 def _image_input(image: ImageLike, field: str) -> reuser_service_pb2.ImageInput:

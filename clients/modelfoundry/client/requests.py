@@ -29,7 +29,7 @@ def changed_fields(
     *,
     display_name: str | None,
     description: str | None,
-    license: str | None,
+    license: str | None,  # noqa: A002 - named like the field
     tags: Mapping[str, str] | None,
 ) -> ChangedFields:
     """Those that are not None.

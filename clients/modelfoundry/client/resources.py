@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from modelfoundry.client.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.client.computing import Environment, ValidationSplit
@@ -90,7 +91,7 @@ class DecompositionRecord:
     """Everything that repeats a decomposition, and what it saw while choosing. See `module.proto` for each field."""
 
     algorithm: str
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     validation: ValidationSplit = field(default_factory=ValidationSplit)
     dataset_digest: str = ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -96,7 +96,8 @@ def error_from_status(status: status_pb2.Status) -> errors.ModelFoundryError:
 
 
 def _status_of(error: grpc.RpcError) -> status_pb2.Status | None:
-    for key, value in error.trailing_metadata() or ():
+    trailing: Iterable[Any] = error.trailing_metadata() or ()
+    for key, value in trailing:
         if key == _DETAILS_KEY and isinstance(value, bytes):
             try:
                 return status_pb2.Status.FromString(value)
@@ -108,7 +109,7 @@ def _status_of(error: grpc.RpcError) -> status_pb2.Status | None:
 def _error_info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None:
     info = error_details_pb2.ErrorInfo()
     for detail in status.details:
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == DOMAIN:
+        if detail.Unpack(info) and info.domain == DOMAIN:
             return info
     return None
 
@@ -116,6 +117,6 @@ def _error_info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None
 def _violations(status: status_pb2.Status) -> tuple[errors.FieldViolation, ...]:
     request = error_details_pb2.BadRequest()
     for detail in status.details:
-        if detail.Is(request.DESCRIPTOR) and detail.Unpack(request):
+        if detail.Unpack(request):
             return tuple(errors.FieldViolation(one.field, one.description) for one in request.field_violations)
     return ()

@@ -52,7 +52,7 @@ class AsyncTransport:
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         *,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the deadline that the server is told too
     ) -> Response:
         """Calls a method with one request and one response.
 
@@ -74,7 +74,7 @@ class AsyncTransport:
         method: grpc.aio.UnaryStreamMultiCallable[Request, Response],
         request: Request,
         *,
-        timeout: float,
+        timeout: float,  # noqa: ASYNC109 - the deadline that the server is told too
     ) -> AsyncIterator[AsyncIterator[Response]]:
         """Opens a stream of responses, which is cancelled when the block is left."""
         with domain_errors(service, self.endpoints.address(service), timeout):
@@ -90,7 +90,7 @@ class AsyncTransport:
         method: grpc.aio.StreamUnaryMultiCallable[Request, Response],
         requests: Iterator[Request],
         *,
-        timeout: float,
+        timeout: float,  # noqa: ASYNC109 - the deadline that the server is told too
     ) -> Response:
         """Sends a stream of requests and returns the one response."""
         with domain_errors(service, self.endpoints.address(service), timeout):

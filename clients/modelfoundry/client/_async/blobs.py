@@ -95,9 +95,6 @@ class AsyncBlobs:
         name = digest.digest if isinstance(digest, BlobRef) else digest
         target = Path(path)
         if await self._transport.in_thread(holds, target, name):
-            size = target.stat().st_size
-            if on_progress is not None:
-                on_progress(size, size)
             return target
         blob = await self.get(name)
         with await self._transport.in_thread(PartFile, target) as part:

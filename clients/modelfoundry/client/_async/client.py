@@ -1,5 +1,8 @@
 """The door: one client for all services."""
 
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -219,8 +222,8 @@ class AsyncClient:
 
         Args:
             subject: A module (bare id) or model (`models/ID`).
-            format: `safetensors` (`model.safetensors`), `torch_export` (`model.pt2`) or `onnx` (`model.onnx`), each with
-                `module.json`.
+            format: `safetensors` (`model.safetensors`), `torch_export` (`model.pt2`) or `onnx` (`model.onnx`), each
+                with `module.json`.
             request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
 
         Raises:
@@ -256,7 +259,8 @@ class AsyncClient:
         """Steps of provenance, oldest first, page by page.
 
         Args:
-            filter: AIP-160 filter over `subject`, `object`, `relation` (`MODULE_OF`, ...), `object_digest`, `create_time`.
+            filter: AIP-160 filter over `subject`, `object`, `relation` (`MODULE_OF`, ...), `object_digest`,
+                `create_time`.
         """
         request = provenance_pb2.ListProvenanceEdgesRequest(parent=self.parent, filter=filter)
         method = self._transport.stubs.registry.ListProvenanceEdges

@@ -1,5 +1,8 @@
 """Jobs: long work that goes on without the caller."""
 
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
+
 from __future__ import annotations
 
 import time
@@ -18,10 +21,10 @@ from modelfoundry.client.references import full_name
 from modelfoundry.client.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
 from modelfoundry.client.transport import AsyncTransport
 
-Result = TypeVar("Result", covariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-class AsyncJob(Generic[Result]):
+class AsyncJob(Generic[Result_co]):
     """A job and how to follow it. The result's type is that of the call that started it.
 
     Attributes:
@@ -64,7 +67,11 @@ class AsyncJob(Generic[Result]):
         async for event in self._events(after, float("inf")):
             yield event
 
-    async def wait(self, on_progress: Callable[[Progress], None] | None = None, timeout: float | None = None) -> Result:
+    async def wait(
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the streams keep it
+    ) -> Result_co:
         """Waits until the job is done and returns its result.
 
         Args:
@@ -84,7 +91,7 @@ class AsyncJob(Generic[Result]):
             await self.refresh()
         if self.status.error is not None:
             raise self.status.error
-        return cast("Result", await job_result(self._transport, self._operation.response))
+        return cast("Result_co", await job_result(self._transport, self._operation.response))
 
     async def cancel(self) -> None:
         """Asks the job to stop, which takes a few seconds. A job that is done stays as it is."""

@@ -1,5 +1,8 @@
 """Models: trained classifiers in the registry."""
 
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence

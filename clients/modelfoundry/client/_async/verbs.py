@@ -1,10 +1,13 @@
 """Calls that make the services work."""
 
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import grpc
 from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2
 
@@ -174,6 +177,7 @@ class AsyncVerbs:
         status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
         return ServiceHealth(address, ready=ready, detail="" if ready else f"it says {status}")
 
-    async def _start(self, service: Service, method: object, request: object) -> operations_pb2.Operation:
-        operation = await self._transport.unary(service, method, request, timeout=self._transport.timeouts.check)
+    async def _start(self, service: Service, method: Any, request: Any) -> operations_pb2.Operation:
+        timeout = self._transport.timeouts.check
+        operation: operations_pb2.Operation = await self._transport.unary(service, method, request, timeout=timeout)
         return operation

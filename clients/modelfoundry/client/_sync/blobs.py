@@ -1,4 +1,5 @@
 # Generated from `_async` by clients/generate_sync.py: change it there.
+# ruff: noqa: UP028, RUF100
 """Bytes in the registry, named by their SHA-256."""
 
 from __future__ import annotations
@@ -96,9 +97,6 @@ class Blobs:
         name = digest.digest if isinstance(digest, BlobRef) else digest
         target = Path(path)
         if self._transport.in_thread(holds, target, name):
-            size = target.stat().st_size
-            if on_progress is not None:
-                on_progress(size, size)
             return target
         blob = self.get(name)
         with self._transport.in_thread(PartFile, target) as part:

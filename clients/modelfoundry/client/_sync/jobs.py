@@ -1,5 +1,9 @@
 # Generated from `_async` by clients/generate_sync.py: change it there.
+# ruff: noqa: UP028, RUF100
 """Jobs: long work that goes on without the caller."""
+
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
 
 from __future__ import annotations
 
@@ -19,10 +23,10 @@ from modelfoundry.client.references import full_name
 from modelfoundry.client.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
 from modelfoundry.client.transport import Transport
 
-Result = TypeVar("Result", covariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Job(Generic[Result]):
+class Job(Generic[Result_co]):
     """A job and how to follow it. The result's type is that of the call that started it.
 
     Attributes:
@@ -65,7 +69,11 @@ class Job(Generic[Result]):
         for event in self._events(after, float("inf")):
             yield event
 
-    def wait(self, on_progress: Callable[[Progress], None] | None = None, timeout: float | None = None) -> Result:
+    def wait(
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the streams keep it
+    ) -> Result_co:
         """Waits until the job is done and returns its result.
 
         Args:
@@ -85,7 +93,7 @@ class Job(Generic[Result]):
             self.refresh()
         if self.status.error is not None:
             raise self.status.error
-        return cast("Result", job_result(self._transport, self._operation.response))
+        return cast("Result_co", job_result(self._transport, self._operation.response))
 
     def cancel(self) -> None:
         """Asks the job to stop, which takes a few seconds. A job that is done stays as it is."""

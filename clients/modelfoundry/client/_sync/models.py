@@ -1,5 +1,9 @@
 # Generated from `_async` by clients/generate_sync.py: change it there.
+# ruff: noqa: UP028, RUF100
 """Models: trained classifiers in the registry."""
+
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
 
 from __future__ import annotations
 

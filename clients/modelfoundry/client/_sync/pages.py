@@ -1,4 +1,5 @@
 # Generated from `_async` by clients/generate_sync.py: change it there.
+# ruff: noqa: UP028, RUF100
 """Lists, page by page."""
 
 from __future__ import annotations

@@ -1,11 +1,15 @@
 # Generated from `_async` by clients/generate_sync.py: change it there.
+# ruff: noqa: UP028, RUF100
 """Calls that make the services work."""
+
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import grpc
 from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2
 
@@ -169,6 +173,7 @@ class Verbs:
         status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
         return ServiceHealth(address, ready=ready, detail="" if ready else f"it says {status}")
 
-    def _start(self, service: Service, method: object, request: object) -> operations_pb2.Operation:
-        operation = self._transport.unary(service, method, request, timeout=self._transport.timeouts.check)
+    def _start(self, service: Service, method: Any, request: Any) -> operations_pb2.Operation:
+        timeout = self._transport.timeouts.check
+        operation: operations_pb2.Operation = self._transport.unary(service, method, request, timeout=timeout)
         return operation

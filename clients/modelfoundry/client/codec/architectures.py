@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from google.protobuf import json_format, struct_pb2
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
@@ -22,13 +24,13 @@ def architecture_from_proto(message: architecture_pb2.Architecture) -> Architect
     return Architecture(message.builder, struct_from_proto(message.parameters))
 
 
-def struct_from_proto(message: struct_pb2.Struct) -> dict[str, str | int | float | bool]:
+def struct_from_proto(message: struct_pb2.Struct) -> dict[str, Any]:
     """Struct to dict, whole numbers as int."""
     content = json_format.MessageToDict(message)
     return {key: _whole(value) for key, value in content.items()}
 
 
-def _whole(value: object) -> object:
+def _whole(value: Any) -> Any:
     match value:
         case float() if value.is_integer():
             return int(value)

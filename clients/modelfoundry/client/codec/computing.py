@@ -8,9 +8,9 @@ from modelfoundry.client.computing import Device, Environment, ValidationSplit
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
 
 
-def device_to_proto(device: Device) -> compute_pb2.Device:
+def device_to_proto(device: Device) -> compute_pb2.Device.ValueType:
     """Value to number."""
-    number: compute_pb2.Device = enum_to_proto(compute_pb2.Device, "DEVICE", device)
+    number: compute_pb2.Device.ValueType = enum_to_proto(compute_pb2.Device, "DEVICE", device)
     return number
 
 

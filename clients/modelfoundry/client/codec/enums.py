@@ -5,19 +5,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-
 Member = TypeVar("Member", bound=StrEnum)
 
 
-def enum_to_proto(wire: type[EnumTypeWrapper] | Any, prefix: str, member: StrEnum | None) -> Any:
+def enum_to_proto(wire: Any, prefix: str, member: StrEnum | None) -> Any:
     """Number of a member; 0, the unspecified one, for None."""
     return 0 if member is None else wire.Value(f"{prefix}_{member.name}")
 
 
-def enum_from_proto(
-    wire: type[EnumTypeWrapper] | Any, prefix: str, number: int, members: type[Member]
-) -> Member | None:
+def enum_from_proto(wire: Any, prefix: str, number: int, members: type[Member]) -> Member | None:
     """Member of a number; None for the unspecified one and for those that a newer service knows."""
     try:
         return members[wire.Name(number).removeprefix(f"{prefix}_")]

@@ -84,9 +84,11 @@ def job_event_from_proto(message: operation_pb2.OperationEvent) -> JobEvent | No
             return None
 
 
-def export_format_to_proto(format_: ExportFormat) -> reuser_service_pb2.ExportFormat:
+def export_format_to_proto(format_: ExportFormat) -> reuser_service_pb2.ExportFormat.ValueType:
     """Value to number."""
-    number: reuser_service_pb2.ExportFormat = enum_to_proto(reuser_service_pb2.ExportFormat, "EXPORT_FORMAT", format_)
+    number: reuser_service_pb2.ExportFormat.ValueType = enum_to_proto(
+        reuser_service_pb2.ExportFormat, "EXPORT_FORMAT", format_
+    )
     return number
 
 

@@ -1,0 +1,55 @@
+"""Finds out what form a data set has, and reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from modelfoundry.client.sources import cifar, digits, idx, image_folder, safetensors_splits, svhn
+from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.errors import InvalidField, MalformedFile
+
+Reader = Callable[[Path, Path, Sequence[str]], PreparedDataset]
+
+# The first that recognises the folder reads it; image folders last, for the others are surer of themselves.
+READERS: Final[tuple[tuple[Callable[[Path], bool], Reader], ...]] = (
+    (safetensors_splits.recognises, safetensors_splits.read),
+    (cifar.recognises, cifar.read),
+    (idx.recognises, idx.read),
+    (svhn.recognises, svhn.read),
+)
+
+
+def prepare_dataset(
+    source: str | Path, folder: Path, labels: Sequence[str], image_size: tuple[int, int] | None
+) -> PreparedDataset:
+    """Reads a data set in whatever known form it has.
+
+    Args:
+        source: `digits`, a folder, or one safetensors file.
+        folder: Where files that must be made are put.
+        labels: The caller's label names. Empty: those of the files.
+        image_size: Height and width that images of an image folder are scaled to.
+
+    Raises:
+        MalformedFile: there is no data set of a known form, or a file is damaged.
+        InvalidImage: an image cannot be read or has another size than the others.
+        InvalidField: label names are missing or too few.
+    """
+    if isinstance(labels, str):
+        raise InvalidField("labels: a single string", field="labels", hint="pass a list of names")
+    if source == digits.NAME and not Path(source).exists():
+        return digits.read(folder, labels)
+    path = Path(source)
+    for recognises, read in READERS:
+        if recognises(path):
+            return read(path, folder, labels)
+    if image_folder.recognises(path):
+        return image_folder.read(path, folder, labels, image_size)
+    raise MalformedFile(
+        f"{path} is no data set of a known form" if path.exists() else f"{path} does not exist",
+        field="source",
+        hint="pass `digits`, or a folder with SPLIT/LABEL/*.png, SPLIT.safetensors, CIFAR's .bin files, MNIST's -ubyte "
+        "files or SVHN's *_32x32.mat",
+    )
