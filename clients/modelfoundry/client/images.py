@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.errors import InvalidImage, TooLarge
 
-ImageLike = str | Path | bytes | npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+ImageLike: TypeAlias = "str | Path | bytes | npt.NDArray[np.uint8]"
 """A path or the bytes of a PNG or JPEG file, or a uint8 array [channels, height, width]."""
 
 MAX_IMAGES: Final = 1024
@@ -59,6 +60,8 @@ def batches(
 
 
 def _each(images: ImageLike | Iterable[ImageLike]) -> Iterable[ImageLike]:
+    import numpy as np  # here: programs that classify nothing start sooner without it
+
     if isinstance(images, str | Path | bytes):
         return [images]
     if isinstance(images, np.ndarray) and images.ndim != 4:
@@ -67,6 +70,8 @@ def _each(images: ImageLike | Iterable[ImageLike]) -> Iterable[ImageLike]:
 
 
 def _image_input(image: ImageLike, field: str) -> reuser_service_pb2.ImageInput:
+    import numpy as np
+
     if isinstance(image, bytes):
         return reuser_service_pb2.ImageInput(encoded=image)
     if isinstance(image, str | Path):

@@ -18,7 +18,7 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.references import Named, full_name
 from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.resources import Dataset, DatasetSplit
-from modelfoundry.client.sources import prepare_dataset
+from modelfoundry.client.sources.prepare import prepare_dataset
 from modelfoundry.client.transfers import TotalProgress
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE

@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from modelfoundry.client.sources.prepared import Images, Labels, PreparedDataset, checked_labels, require, write_arrays
+from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.client.sources.splits import Images, Labels, checked_labels, require, write_arrays
 
 _PIXELS: Final = 3 * 32 * 32
 _CIFAR10: Final[Mapping[str, tuple[str, ...]]] = {

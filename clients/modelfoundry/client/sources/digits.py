@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from modelfoundry.client.sources.prepared import Labels, PreparedDataset, checked_labels, write_arrays
+from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.client.sources.splits import Labels, checked_labels, write_arrays
 from modelfoundry.errors import InvalidField
 
 NAME: Final = "digits"

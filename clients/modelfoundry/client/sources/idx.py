@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from modelfoundry.client.sources.prepared import PreparedDataset, checked_labels, require, write_arrays
+from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.client.sources.splits import checked_labels, require, write_arrays
 from modelfoundry.errors import MalformedFile
 
 _PREFIXES: Final[Mapping[str, str]] = {"train": "train", "test": "t10k"}

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from modelfoundry.client.sources.prepared import Images, PreparedDataset, checked_labels, require, write_split
+from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.client.sources.splits import Images, checked_labels, require, write_split
 from modelfoundry.errors import InvalidImage
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg")

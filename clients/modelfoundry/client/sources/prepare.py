@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
-from modelfoundry.client.sources import cifar, digits, idx, image_folder, safetensors_splits, svhn
 from modelfoundry.client.sources.prepared import PreparedDataset
 from modelfoundry.errors import InvalidField, MalformedFile
 
 Reader = Callable[[Path, Path, Sequence[str]], PreparedDataset]
-
-# The first that recognises the folder reads it; image folders last, for the others are surer of themselves.
-READERS: Final[tuple[tuple[Callable[[Path], bool], Reader], ...]] = (
-    (safetensors_splits.recognises, safetensors_splits.read),
-    (cifar.recognises, cifar.read),
-    (idx.recognises, idx.read),
-    (svhn.recognises, svhn.read),
-)
 
 
 def prepare_dataset(
@@ -37,12 +27,21 @@ def prepare_dataset(
         InvalidImage: an image cannot be read or has another size than the others.
         InvalidField: label names are missing or too few.
     """
+    # Here: programs that push no data set start sooner without NumPy and Pillow.
+    from modelfoundry.client.sources import cifar, digits, idx, image_folder, safetensors_splits, svhn
+
     if isinstance(labels, str):
         raise InvalidField("labels: a single string", field="labels", hint="pass a list of names")
     if source == digits.NAME and not Path(source).exists():
         return digits.read(folder, labels)
     path = Path(source)
-    for recognises, read in READERS:
+    readers: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
+        (safetensors_splits.recognises, safetensors_splits.read),
+        (cifar.recognises, cifar.read),
+        (idx.recognises, idx.read),
+        (svhn.recognises, svhn.read),
+    )
+    for recognises, read in readers:
         if recognises(path):
             return read(path, folder, labels)
     if image_folder.recognises(path):

@@ -9,7 +9,8 @@ from typing import Final
 
 from safetensors import SafetensorError, safe_open
 
-from modelfoundry.client.sources.prepared import PreparedDataset, checked_labels, require
+from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.client.sources.splits import checked_labels, require
 from modelfoundry.errors import MalformedFile
 
 SUFFIX: Final = ".safetensors"

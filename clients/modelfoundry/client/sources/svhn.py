@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from modelfoundry.client.sources.prepared import Images, Labels, PreparedDataset, checked_labels, require, write_arrays
+from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.client.sources.splits import Images, Labels, checked_labels, require, write_arrays
 from modelfoundry.errors import InvalidField, MalformedFile
 
 _SPLITS: Final = ("train", "test")
@@ -36,8 +37,8 @@ def read(path: Path, folder: Path, labels: Sequence[str]) -> PreparedDataset:
 
 def _arrays(path: Path) -> tuple[Images, Labels]:
     try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
+        from scipy.io import loadmat  # type: ignore[import-untyped]
+        from scipy.io.matlab import MatReadError  # type: ignore[import-untyped]
     except ImportError as error:
         raise InvalidField(
             f"reading {path.name} needs SciPy, which is not installed", field="source", hint="`pip install scipy`"
