@@ -12,6 +12,8 @@ import typer
 from modelfoundry.cli.commands import (
     dataset,
     decompose,
+    demo,
+    doctor,
     evaluate,
     job,
     model,
@@ -63,6 +65,8 @@ app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 evaluate.register(app)
 predict.register(app)
+demo.register(app)
+doctor.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:

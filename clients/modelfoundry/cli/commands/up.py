@@ -31,14 +31,14 @@ def up(
     *,
     data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", help="Where all is kept. Unset: $MODELFOUNDRY_HOME or ~/.modelfoundry."),
+        typer.Option("--data-dir", help="Where all is kept. [default: ~/.modelfoundry]"),
     ] = None,
     ports: Annotated[Ports, typer.Option("--ports", help="50051 to 50054, or any free ones.")] = Ports.DEFAULT,
     listen_host: Annotated[str, typer.Option("--listen-host", help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Start registry, decomposer, evaluator and reuser on embedded defaults, and keep them running until Ctrl-C.
 
-    Prints the addresses once all four answer; clients on this machine find them by themselves. With --json that is one line.
+    Prints the addresses once all four answer, with --json on one line; clients on this machine find them by themselves.
     """
     import asyncio
 

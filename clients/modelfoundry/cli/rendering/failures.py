@@ -21,9 +21,11 @@ def failure_lines(error: ModelFoundryError) -> list[str]:
     lines = [f"error: {one_line(error.message)}"]
     if error.hint:
         lines.append(f"hint: {one_line(error.hint)}")
-    lines += [f"  - {one_line(v.field)}: {one_line(v.description)}" for v in error.violations[:VIOLATIONS_SHOWN]]
-    if len(error.violations) > VIOLATIONS_SHOWN:
-        lines.append(f"  - and {len(error.violations) - VIOLATIONS_SHOWN} more")
+    # A service without violations of its own sends its message again as one.
+    violations = [violation for violation in error.violations if violation.description != error.message]
+    lines += [f"  - {one_line(v.field)}: {one_line(v.description)}" for v in violations[:VIOLATIONS_SHOWN]]
+    if len(violations) > VIOLATIONS_SHOWN:
+        lines.append(f"  - and {len(violations) - VIOLATIONS_SHOWN} more")
     return lines
 
 

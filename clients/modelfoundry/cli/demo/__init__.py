@@ -1,0 +1,1 @@
+"""`modelfoundry demo`: the whole loop on real images, on this machine."""

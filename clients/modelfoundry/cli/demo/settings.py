@@ -1,0 +1,48 @@
+"""What the demo does, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from modelfoundry.client import Augmentation, BinaryProblem, MultiClassProblem, Problem, SeamRecipe, TrainingRecipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """The network, how it is trained, and how it is taken apart. Chosen on the validation split."""
+
+    dataset: str
+    model: str
+    architecture: str
+    training: TrainingRecipe
+    recipe: SeamRecipe
+    problems: Mapping[str, Problem]
+    """Target problems by the id of the module that is made for them."""
+    split: str
+    shown: str
+    """The module that is taken home."""
+    shown_label: str
+    """Label of the image that it is shown."""
+    seed: int
+
+
+SETTINGS: Final = DemoSettings(
+    dataset="digits",
+    model="digits-cnn",
+    architecture="zoo:digits_cnn",
+    training=TrainingRecipe(epochs=20),
+    recipe=SeamRecipe(epochs=60, lr_mask=0.05, alpha=2.0, augmentation=Augmentation.NONE),
+    problems=MappingProxyType(
+        {f"digit-{label}": BinaryProblem(str(label)) for label in range(10)}
+        | {"digits-0-to-4": MultiClassProblem(tuple(str(label) for label in range(5)))}
+    ),
+    split="test",
+    shown="digit-7",
+    shown_label="7",
+    seed=0,
+)
+SERVICE_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({"MODELFOUNDRY_DECOMPOSER_SLOTS": "2"})
+"""Two searches at a time: a small network does not use more than a core."""

@@ -1,0 +1,1 @@
+"""What `modelfoundry doctor` looks at."""

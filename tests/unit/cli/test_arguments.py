@@ -1,0 +1,55 @@
+"""Texts on the command line that stand for values."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelfoundry.cli.arguments import builder_parameters, extents, split_counts, split_list, split_numbers, tag_map
+from modelfoundry.cli.resource_names import full_parent, short_name
+from modelfoundry.errors import InvalidField
+
+
+def test_lists_may_be_given_at_once_or_one_by_one():
+    assert split_list(["a, b", "c"]) == ("a", "b", "c")
+
+
+def test_numbers_are_read_and_others_refused():
+    assert split_numbers("0.5,1", "--mean") == (0.5, 1.0)
+    assert split_counts("1,16", "--latency") == (1, 16)
+    with pytest.raises(InvalidField, match="--mean"):
+        split_numbers("a", "--mean")
+    with pytest.raises(InvalidField, match="--latency"):
+        split_counts("1.5", "--latency")
+
+
+@pytest.mark.parametrize("text", ["32x32", "3x32x32x1", "3xax32", "", "-3x32x32"])
+def test_extents_that_are_not_three_numbers_are_refused(text):
+    with pytest.raises(InvalidField, match="3x32x32"):
+        extents(text, 3, "--image")
+
+
+def test_extents_are_numbers_joined_by_x():
+    assert extents("3x32X16", 3, "--image") == (3, 32, 16)
+
+
+def test_parameters_have_the_types_that_they_look_like():
+    parameters = builder_parameters(["width=2", "rate=0.5", "norm=true", "act=relu"])
+    assert parameters == {"width": 2, "rate": 0.5, "norm": True, "act": "relu"}
+    assert isinstance(parameters["width"], int)
+
+
+def test_a_parameter_without_a_value_is_refused():
+    with pytest.raises(InvalidField):
+        builder_parameters(["width"])
+    with pytest.raises(InvalidField):
+        tag_map(["=x"])
+
+
+def test_a_project_may_be_given_short():
+    assert full_parent("") == "projects/default"
+    assert full_parent("team") == full_parent("projects/team") == "projects/team"
+
+
+def test_names_are_shown_as_short_as_they_can_be_typed():
+    assert short_name("projects/default/models/net", "projects/default") == "net"
+    assert short_name("projects/other/models/net", "projects/default") == "projects/other/models/net"
