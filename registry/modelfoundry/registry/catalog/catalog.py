@@ -16,6 +16,7 @@ from modelfoundry.registry.catalog.safetensors_file import BlobReader
 from modelfoundry.registry.catalog.shelf import Shelf, utc_now
 from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.listing.tokens import TokenSigner
 
 
 class Catalog:
@@ -28,12 +29,17 @@ class Catalog:
     """
 
     def __init__(self, database: Database, blobs: BlobReader, now: Callable[[], datetime] = utc_now) -> None:
-        shelf = Shelf(database, blobs, now)
+        self._shelf = shelf = Shelf(database, blobs, now)
         self.models = Models(shelf)
         self.datasets = Datasets(shelf)
         self.modules = Modules(shelf)
         self.evaluations = Evaluations(shelf)
         self.provenance = Provenance(shelf)
+
+    @property
+    def signer(self) -> TokenSigner:
+        """Signs the page tokens of all lists on this database."""
+        return self._shelf.signer
 
 
 def uses_blob(session: Session, digest: str) -> bool:

@@ -1,0 +1,128 @@
+"""Joins the registry's parts: the one place that knows all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from modelfoundry.api.registry.v1 import (
+    blob_service_pb2,
+    blob_service_pb2_grpc,
+    registry_service_pb2,
+    registry_service_pb2_grpc,
+)
+from modelfoundry.errors import Unavailable
+from modelfoundry.registry.blobs.blobs import Blobs
+from modelfoundry.registry.blobs.local_store import LocalBlobStore
+from modelfoundry.registry.blobs.minio_store import MinioBlobStore
+from modelfoundry.registry.blobs.servicer import BlobServicer
+from modelfoundry.registry.blobs.spool import Spool
+from modelfoundry.registry.blobs.store import BlobStore
+from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
+from modelfoundry.registry.catalog.servicer import RegistryServicer
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.jobs.service import JobService
+from modelfoundry.registry.results import Results
+from modelfoundry.registry.settings import RegistrySettings
+from modelfoundry.runtime.server import Service
+from modelfoundry.runtime.shutdown import ShutdownSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What `runtime.server` needs to serve the registry."""
+
+    services: Sequence[Service]
+    ready: Callable[[], Awaitable[None]]
+    background: Sequence[Callable[[], Awaitable[None]]]
+
+
+@asynccontextmanager
+async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> AsyncIterator[Registry]:
+    """The registry's parts, joined as the settings say, with the schema of its database up to date.
+
+    Raises:
+        Unavailable: the database cannot be reached, or a folder cannot be written to.
+        InvalidField: a setting is wrong.
+    """
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        _make_folder_of(settings.database_url.get_secret_value())
+        await asyncio.to_thread(database.migrate)
+        store = _blob_store(settings)
+        blobs = Blobs(database, store, references=(uses_blob,))
+        catalog = Catalog(database, blobs)
+        catalog_servicer = RegistryServicer(catalog)
+        uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
+        blob_servicer = BlobServicer(blobs, uploads)
+
+        def release(digest: str) -> None:
+            blobs.discard(digest)
+
+        jobs = JobService(
+            database,
+            signer=await asyncio.to_thread(lambda: catalog.signer),
+            shutdown=shutdown,
+            blob_exists=lambda digest: blobs.find(digest) is not None,
+            release_blob=release,
+            still_valid=Results(database, blobs).are_there,
+        )
+
+        async def ready() -> None:
+            await asyncio.to_thread(database.check)
+            await asyncio.to_thread(blobs.check)
+
+        yield Registry(
+            services=(_catalog_service(catalog_servicer), _blob_service(blob_servicer), *jobs.services()),
+            ready=ready,
+            background=(jobs.run, blob_servicer.sweep),
+        )
+        catalog_servicer.close()
+        blob_servicer.close()
+    finally:
+        database.close()
+
+
+def _make_folder_of(database_url: str) -> None:
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        folder = Path(url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"the folder of the database cannot be made: {folder}: {error.strerror}",
+                hint="set MODELFOUNDRY_REGISTRY_DATABASE_URL or MODELFOUNDRY_HOME to a place that can be written to",
+            ) from error
+
+
+def _blob_store(settings: RegistrySettings) -> BlobStore:
+    if settings.blob_store == "local":
+        return LocalBlobStore(settings.folder)
+    return MinioBlobStore(
+        settings.minio_endpoint,
+        settings.minio_access_key,
+        settings.minio_secret_key.get_secret_value(),
+        bucket=settings.minio_bucket,
+        region=settings.minio_region,
+    )
+
+
+def _catalog_service(servicer: RegistryServicer) -> Service:
+    return Service(
+        registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
+        lambda server: registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(servicer, server),
+    )
+
+
+def _blob_service(servicer: BlobServicer) -> Service:
+    return Service(
+        blob_service_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
+        lambda server: blob_service_pb2_grpc.add_BlobServiceServicer_to_server(servicer, server),
+    )

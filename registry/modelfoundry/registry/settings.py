@@ -1,0 +1,45 @@
+"""What the registry can be told from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from modelfoundry.registry.blobs.uploads import LARGEST_BLOB_BYTES
+from modelfoundry.runtime.settings import ServiceSettings, data_dir
+
+
+def _folder() -> Path:
+    return data_dir() / "registry"
+
+
+class RegistrySettings(ServiceSettings):
+    """Settings of the registry, from environment variables that begin with `MODELFOUNDRY_REGISTRY_`."""
+
+    model_config = SettingsConfigDict(env_prefix="MODELFOUNDRY_REGISTRY_")
+
+    listen: str = "127.0.0.1:50054"
+    """Address to listen on, `host:port`. Port 0 takes a free one."""
+    database_url: SecretStr = Field(default_factory=lambda: SecretStr(f"sqlite:///{_folder() / 'registry.db'}"))
+    """SQLAlchemy URL, for example `postgresql+psycopg://user:password@host/name`. Default: SQLite in the data dir."""
+    blob_store: Literal["local", "minio"] = "local"
+    """Where bytes are kept: in a folder of this machine, or in MinIO or any other S3 server."""
+    folder: Path = Field(default_factory=lambda: _folder() / "blobs")
+    """Folder of the local blob store."""
+    spool_folder: Path = Field(default_factory=lambda: _folder() / "spool")
+    """Folder of uploads that are not complete. Best on the file system of `folder`: no byte is then copied."""
+    largest_blob_bytes: int = Field(default=LARGEST_BLOB_BYTES, gt=0)
+    """Size of the largest blob that is taken."""
+    minio_endpoint: str = "http://127.0.0.1:9000"
+    """Address of the S3 server, `http://host:port` or `https://host:port`."""
+    minio_access_key: str = ""
+    """Who asks."""
+    minio_secret_key: SecretStr = SecretStr("")
+    """The key's secret."""
+    minio_bucket: str = "modelfoundry"
+    """Bucket of the blobs; made when it is not there."""
+    minio_region: str = "us-east-1"
+    """What the S3 server calls its region; MinIO calls it `us-east-1`."""
