@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.client import AsyncClient, BlobRef
-from modelfoundry.core.export import export
+from modelfoundry.core.export import Export, ExportSubject, export_onnx, export_safetensors, export_torch
 from modelfoundry.reuser.subjects import load_subject, subject_collection
 
 EXPORT_VERSION: Final = "1"
 """Changes when the same subject gives other files."""
+EXPORTERS: Final[Mapping[str, Callable[[ExportSubject, Path], Export]]] = {
+    "safetensors": export_safetensors,
+    "torch_export": export_torch,
+    "onnx": export_onnx,
+}
 MEDIA_TYPES: Final = {
     ".safetensors": "application/vnd.safetensors",
     ".json": "application/json",
@@ -65,11 +71,11 @@ def export_subject(subject: str, format_name: str, bench: Workbench) -> Exported
     bench.monitor.check_cancelled()
     bench.monitor.progress(f"exporting as {format_name}", 1, 3, "step", {})
     with tempfile.TemporaryDirectory(prefix="modelfoundry-export-") as folder:
-        written = export(format_name, loaded, Path(folder))
+        written = EXPORTERS[format_name](loaded.classifier, Path(folder))
         bench.monitor.check_cancelled()
         bench.monitor.progress("storing", 2, 3, "step", {"max_difference": written.max_difference})
         files = tuple(
-            ExportedFile(path.name, bench.client.blobs.upload(path, media_type=MEDIA_TYPES[path.suffix]))
-            for path in written.files
+            ExportedFile(file.name, bench.client.blobs.upload(file.path, media_type=MEDIA_TYPES[file.path.suffix]))
+            for file in written.files
         )
     return Exported(files, written.max_difference)

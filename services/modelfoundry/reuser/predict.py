@@ -12,6 +12,7 @@ import torch
 from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.client import Client
 from modelfoundry.core.datasets import normalise
+from modelfoundry.core.export import ExportSubject
 from modelfoundry.reuser.subjects import Subject, load_subject, subject_collection
 
 
@@ -66,20 +67,20 @@ class Predictor:
         return self._client.modules.get(name).artifact.digest
 
 
-def classify(subject: Subject, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
+def classify(classifier: ExportSubject, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
     """Probabilities of the labels of every image, most probable first.
 
     Args:
-        subject: What classifies.
-        images: uint8, [n, channels, height, width], with the subject's extents.
+        classifier: What classifies.
+        images: uint8, [n, channels, height, width], with the classifier's extents.
         top_k: At most this many labels an image; 0 means all.
     """
     with torch.inference_mode():
-        probabilities = torch.softmax(subject.network(normalise(images, subject.input_spec)), dim=1)
+        probabilities = torch.softmax(classifier.network(normalise(images, classifier.input_spec)), dim=1)
         ranked = probabilities.sort(dim=1, descending=True, stable=True)
-    count = min(top_k or len(subject.outputs), len(subject.outputs))
+    count = min(top_k or len(classifier.outputs), len(classifier.outputs))
     return [
-        _named(subject.outputs, values[:count], places[:count])
+        _named(classifier.outputs, values[:count], places[:count])
         for values, places in zip(ranked.values.tolist(), ranked.indices.tolist(), strict=True)
     ]
 

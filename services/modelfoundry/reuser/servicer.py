@@ -60,9 +60,9 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
 
     def _predict(self, request: pb.PredictRequest) -> pb.PredictResponse:
         subject = self._predictor.subject(request.subject)
-        images = images_from_proto(request.images, subject.input_spec)
+        images = images_from_proto(request.images, subject.classifier.input_spec)
         return pb.PredictResponse(
             subject=request.subject,
             subject_digest=subject.digest,
-            predictions=[prediction_to_proto(labels) for labels in classify(subject, images, request.top_k)],
+            predictions=[prediction_to_proto(labels) for labels in classify(subject.classifier, images, request.top_k)],
         )

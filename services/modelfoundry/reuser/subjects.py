@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from modelfoundry.artifacts.cache import BlobCache
+from modelfoundry.artifacts.convert import architecture_from, problem_from
 from modelfoundry.artifacts.networks import load_model, load_module
-from modelfoundry.client import Client, Model, Module
-from modelfoundry.core.architectures import InputSpec
+from modelfoundry.client import Client
+from modelfoundry.core.export import ExportSubject
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
 
@@ -18,11 +17,8 @@ from modelfoundry.names import shortened
 class Subject:
     """Something that classifies images."""
 
-    resource: Model | Module
-    network: nn.Module
-    """Logits [n, outputs] of normalised images; in eval mode on the CPU."""
-    input_spec: InputSpec
-    outputs: tuple[str, ...]
+    classifier: ExportSubject
+    """The network in eval mode on the CPU, and what its users must know."""
     digest: str
     """SHA-256 of the weights or the artifact."""
 
@@ -52,11 +48,19 @@ def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
         WeightsMismatch, MalformedFile, CorruptBlob, Unavailable: as loading says.
     """
     if subject_collection(name) == "models":
-        model = load_model(client, cache, name)
-        return Subject(
-            model.resource, model.network, model.input_spec, model.resource.labels, model.resource.weights.digest
-        )
-    module = load_module(client, cache, name)
-    return Subject(
-        module.resource, module.network, module.base.input_spec, module.network.outputs, module.resource.artifact.digest
+        base, network, problem = load_model(client, cache, name), None, None
+        outputs, digest = base.resource.labels, base.resource.weights.digest
+    else:
+        module = load_module(client, cache, name)
+        base, network, problem = module.base, module.network, problem_from(module.resource.problem)
+        outputs, digest = module.network.outputs, module.resource.artifact.digest
+    classifier = ExportSubject(
+        network=network or base.network,
+        outputs=outputs,
+        architecture=architecture_from(base.resource.architecture),
+        label_count=len(base.resource.labels),
+        input_spec=base.input_spec,
+        weights_digest=base.resource.weights.digest,
+        problem=problem,
     )
+    return Subject(classifier, digest)
