@@ -20,6 +20,11 @@ class BlobBackend(Protocol):
     @property
     def store(self) -> BlobStore: ...
 
+    @property
+    def arguments(self) -> list[str]:
+        """What tells the program `blob_service.py` to use this store."""
+        ...
+
     def overwrite(self, digest: str, data: bytes) -> None:
         """Puts other bytes where the store keeps this blob."""
         ...
@@ -38,6 +43,10 @@ class LocalBackend:
     folder: Path
     store: LocalBlobStore
 
+    @property
+    def arguments(self) -> list[str]:
+        return ["folder", str(self.folder)]
+
     def overwrite(self, digest: str, data: bytes) -> None:
         path = self.folder / store_key(digest)
         path.unlink()
@@ -55,6 +64,10 @@ class MinioBackend:
     server: MinioServer
     bucket: str
     store: MinioBlobStore
+
+    @property
+    def arguments(self) -> list[str]:
+        return ["s3", self.server.endpoint, self.server.access_key, self.server.secret_key, self.bucket]
 
     def overwrite(self, digest: str, data: bytes) -> None:
         self.server.client().put_object(self.bucket, store_key(digest), io.BytesIO(data), len(data))

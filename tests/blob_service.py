@@ -1,8 +1,9 @@
-"""A BlobService as the registry builds it, and a small client of the bare contract."""
+"""A BlobService as the registry builds it, and a small client of the bare contract. As a program: the service alone."""
 
 from __future__ import annotations
 
 import hashlib
+import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -20,13 +21,15 @@ from modelfoundry.api.registry.v1.blob_service_pb2_grpc import (
 )
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
 from modelfoundry.registry.blobs.blobs import Blobs
+from modelfoundry.registry.blobs.local_store import LocalBlobStore
+from modelfoundry.registry.blobs.minio_store import MinioBlobStore
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.store import BlobStore
 from modelfoundry.registry.blobs.tables import BlobRow, UploadRow
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.database import Database
-from modelfoundry.runtime.server import Service
+from modelfoundry.runtime.server import Service, run, serve
 
 if TYPE_CHECKING:
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
@@ -124,3 +127,23 @@ def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
                 if detail.Unpack(info):
                     return info
     raise AssertionError(f"no ErrorInfo came with {error}")
+
+
+def main() -> None:
+    """`blob_service.py WORK PORT_FILE folder FOLDER` or `... s3 ENDPOINT ACCESS_KEY SECRET_KEY BUCKET`."""
+    work, port_file, kind, *where = sys.argv[1:]
+    store: BlobStore = LocalBlobStore(Path(where[0])) if kind == "folder" else _minio_store(*where)
+
+    async def serve_blobs() -> None:
+        async with build_service(Path(work), store) as service:
+            await serve([service], listen="127.0.0.1:0", port_file=Path(port_file))
+
+    run(serve_blobs())
+
+
+def _minio_store(endpoint: str, access_key: str, secret_key: str, bucket: str) -> MinioBlobStore:
+    return MinioBlobStore(endpoint, access_key, secret_key, bucket=bucket)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,7 @@ UNKNOWN = "sha256:" + "0" * 64
 
 
 async def until_committed(client: BlobClient, name: str, count: int) -> None:
-    while (await client.get(name)).committed_bytes < count:  # noqa: ASYNC110
+    while (await client.get(name)).committed_bytes < count:
         await asyncio.sleep(0.01)
 
 
@@ -99,7 +99,7 @@ async def test_a_reader_who_goes_away_leaves_nothing_open(
         await call.read()
         call.cancel()
     async with asyncio.timeout(20):
-        while open_files(tmp_path):  # noqa: ASYNC110
+        while open_files(tmp_path):
             await asyncio.sleep(0.01)
     assert await client.read(ref.digest) == data
 

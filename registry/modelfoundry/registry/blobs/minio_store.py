@@ -21,7 +21,6 @@ from modelfoundry.registry.blobs.store import CHUNK_BYTES, missing, span, store_
 _MIB: Final = 1024 * 1024
 _PART_BYTES: Final = 8 * _MIB
 _MOST_PARTS: Final = 10_000
-_PARALLEL_PARTS: Final = 2
 _ABSENT: Final = {"NoSuchKey", "NoSuchBucket"}
 _OWNED: Final = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 _FULL: Final = {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientCapacity"}
@@ -31,7 +30,7 @@ _REFUSED: Final = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"
 class MinioBlobStore:
     """A `BlobStore` on any S3 server.
 
-    Memory: at most four parts, of 8 MiB up to 80 GiB of blob, for each blob being put; one chunk for each being read.
+    Memory: one part, of 8 MiB up to 80 GiB of blob, for each blob being put; one chunk for each being read.
 
     Args:
         endpoint: `http://host:port` or `https://host:port`.
@@ -88,7 +87,7 @@ class MinioBlobStore:
                 file,
                 size,
                 part_size=part_bytes(size),
-                num_parallel_uploads=_PARALLEL_PARTS,
+                num_parallel_uploads=1,  # more would be quicker on a far server, and each costs a part of memory
             )
 
     def open(self, digest: str, offset: int = 0, limit: int = 0) -> Generator[bytes]:
