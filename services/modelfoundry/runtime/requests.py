@@ -46,8 +46,8 @@ def _walk(message: Message, prefix: str, *, required: bool, partial: bool) -> It
     Args:
         message: What is looked at.
         prefix: Path of the message, with a dot at its end.
-        required: True where required fields must be set: not in what the server ignores.
-        partial: True when the messages below are partial, being read through an update mask.
+        required: True where required fields must be set.
+        partial: True when the messages below need not be whole, being read through an update mask.
     """
     if isinstance(message, any_pb2.Any):
         return
@@ -57,7 +57,7 @@ def _walk(message: Message, prefix: str, *, required: bool, partial: bool) -> It
                 yield Violation(f"{prefix}{field.name}", "is required", f"set {prefix}{field.name}{_form(field)}")
     for field, value in message.ListFields():
         path = f"{prefix}{field.name}"
-        below = required and not partial and not _has_behaviour(field, field_behavior_pb2.OUTPUT_ONLY)
+        below = required and not partial
         for element_path, element in _elements(field, value, path):
             if isinstance(element, Message):
                 yield from _walk(element, f"{element_path}.", required=below, partial=False)
@@ -93,13 +93,12 @@ def _is_missing(message: Message, field: FieldDescriptor) -> bool:
 
 @cache
 def _required_fields(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
-    return tuple(field for field in descriptor.fields if _has_behaviour(field, field_behavior_pb2.REQUIRED))
+    return tuple(field for field in descriptor.fields if _is_required(field))
 
 
-@cache
-def _has_behaviour(field: FieldDescriptor, behaviour: int) -> bool:
+def _is_required(field: FieldDescriptor) -> bool:
     options: Any = field.GetOptions()
-    return behaviour in options.Extensions[field_behavior_pb2.field_behavior]
+    return field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior]
 
 
 @cache

@@ -14,7 +14,7 @@ from modelfoundry.runtime.jobs.ticket import Ticket
 from modelfoundry.runtime.logging import LogFormat, LogLevel
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-WORKER_MODULE: Final = "modelfoundry.runtime.jobs.worker"
+WORKER_MODULE: Final = "modelfoundry.runtime.jobs"
 
 
 def threads_per_slot(slots: int) -> int:

@@ -1,19 +1,14 @@
-"""Carries out one job: in a process of its own (`python -m modelfoundry.runtime.jobs.worker`) or in a thread.
+"""Carries out one job, in whatever process or thread an executor gave it.
 
 Imports no torch: the heartbeat runs before the handler's module, and all that it imports, is loaded.
 """
 
 from __future__ import annotations
 
-import argparse
-import ctypes
 import importlib
-import os
-import signal
-import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from google.protobuf import any_pb2, symbol_database
@@ -26,13 +21,7 @@ from modelfoundry.runtime.jobs.context import JobContext, JobHandler
 from modelfoundry.runtime.jobs.heartbeat import Heartbeat
 from modelfoundry.runtime.jobs.queue import LeasedJob
 from modelfoundry.runtime.jobs.ticket import Ticket
-from modelfoundry.runtime.logging import configure_logging
 from modelfoundry.runtime.status import internal_status, status_for
-
-LOST_EXIT_CODE: Final = 75
-ORPHAN_EXIT_CODE: Final = 76
-LOST_GRACE_SECONDS: Final = 3.0
-PR_SET_PDEATHSIG: Final = 1
 
 _log = structlog.get_logger(__name__)
 
@@ -99,55 +88,3 @@ def _request(data: bytes) -> Message:
     kind: Any = symbol_database.Default().GetSymbol(packed.TypeName())
     request: Message = kind.FromString(packed.value)
     return request
-
-
-def main() -> None:
-    """Entry point of a worker process: a ticket in one line on standard input, which stays open while the parent lives."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--log-level", default="info")
-    parser.add_argument("--log-format", default="console")
-    arguments = parser.parse_args()
-    _die_with_parent()
-    configure_logging(arguments.log_level, arguments.log_format)
-    ticket = Ticket.from_json(_read_line(sys.stdin.fileno()))
-    threading.Thread(target=_watch_parent, args=(sys.stdin.fileno(),), daemon=True).start()
-    given_up = threading.Event()
-    try:
-        run_job(ticket, given_up=given_up, on_lost=_exit_soon)
-    except LeaseLost:
-        sys.exit(LOST_EXIT_CODE)
-
-
-def _die_with_parent() -> None:
-    """Asks Linux to kill this process with its parent, also when native code never returns."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _watch_parent(pipe: int) -> None:
-    """Ends this process when the other end of the pipe is closed: the parent is gone."""
-    while os.read(pipe, 4096):
-        pass
-    os._exit(ORPHAN_EXIT_CODE)
-
-
-def _read_line(pipe: int) -> bytes:
-    # Not through sys.stdin: its buffer's lock would be held by the watching thread at exit.
-    line = b""
-    while not line.endswith(b"\n"):
-        part = os.read(pipe, 65536)
-        if not part:
-            sys.exit(ORPHAN_EXIT_CODE)
-        line += part
-    return line
-
-
-def _exit_soon() -> None:
-    """Ends a process whose job is another's, should its handler not come to an end itself."""
-    timer = threading.Timer(LOST_GRACE_SECONDS, os._exit, (LOST_EXIT_CODE,))
-    timer.daemon = True
-    timer.start()
-
-
-if __name__ == "__main__":
-    main()
