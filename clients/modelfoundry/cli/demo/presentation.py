@@ -51,9 +51,8 @@ def print_ending(
     best = demonstration.answer[0]
     sample = demonstration.sample
     model_file = next(file for file in demonstration.files if file.suffix != ".json")
-    print_line(
-        f"\n{_near(sample.path)} is a {sample.label}; {_near(model_file)} says {best.label!r}: {percent(best.probability)}"
-    )
+    answer = f"{_near(model_file)} says {best.label!r}: {percent(best.probability)}"
+    print_line(f"\n{_near(sample.path)} is a {sample.label}; {answer}")
     print_line(f"{_near(report_file)} has all figures; it took {duration(demonstration.report.seconds)}.")
     print_line("\nTo go on:")
     if kept:

@@ -51,7 +51,7 @@ async def _started(
     children: Sequence[Child], keepers: Sequence[asyncio.Task[None]], stopped: asyncio.Task[bool]
 ) -> bool:
     """True when all services answer, False when stopping was asked for before."""
-    healthy = asyncio.gather(*(child.healthy.wait() for child in children))
+    healthy = asyncio.create_task(_all_healthy(children))
     try:
         async with asyncio.timeout(START_SECONDS):
             await _first_done([healthy, *keepers, stopped])
@@ -64,6 +64,11 @@ async def _started(
     finally:
         healthy.cancel()
     return not stopped.done()
+
+
+async def _all_healthy(children: Sequence[Child]) -> None:
+    for child in children:
+        await child.healthy.wait()
 
 
 async def _first_done(tasks: Sequence[asyncio.Future[Any]]) -> None:
