@@ -19,6 +19,7 @@ HEADER = "# Generated from `_async` by clients/generate_sync.py: change it there
 NAMES = {"_async": "_sync", "connect_async": "connect"}
 IN_TEXT = {
     r"\bAsync([A-Z])": r"\1",
+    r"  # noqa: ASYNC.*": "",
     r"`async with`": "`with`",
     r"\(await (\w+\(\w*\))\)": r"\1",
     r"The SDK for asyncio\. .* generated from it by": "The SDK for threads, made from `_async` by",

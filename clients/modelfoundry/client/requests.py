@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +11,23 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from modelfoundry.client.endpoints import data_directory
+from modelfoundry.client.resources import BlobRef
 from modelfoundry.errors import InvalidField
 
 
 def new_request_id() -> str:
     """A UUID4: makes a call safe to repeat."""
     return str(uuid.uuid4())
+
+
+def upload_request_id(parent: str, blob: BlobRef) -> str:
+    """A UUID4-shaped id that the same bytes always get on this machine and account.
+
+    An upload that a killed program left behind is so found again, and goes on where it stopped.
+    """
+    who = f"{platform.node()}\0{data_directory()}\0{parent}\0{blob.media_type}\0{blob.digest}"
+    return str(uuid.UUID(bytes=hashlib.sha256(who.encode()).digest()[:16], version=4))
 
 
 @dataclass(frozen=True, slots=True)

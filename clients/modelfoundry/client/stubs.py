@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 class AsyncStubs:
     """Stubs over `grpc.aio` channels."""
 
-    def __init__(self, channel: Callable[[Service], grpc.aio.Channel]) -> None:
+    def __init__(
+        self, channel: Callable[[Service], grpc.aio.Channel], thread_channel: Callable[[Service], grpc.Channel]
+    ) -> None:
         self._channel = channel
+        self._thread_channel = thread_channel
 
     @cached_property
     def registry(self) -> RegistryServiceAsyncStub:
@@ -45,6 +48,11 @@ class AsyncStubs:
     def blobs(self) -> BlobServiceAsyncStub:
         """Bytes."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def uploads(self) -> BlobServiceStub:
+        """Bytes, for `send`."""
+        return BlobServiceStub(self._thread_channel(Service.REGISTRY))
 
     @cached_property
     def operations(self) -> Any:
@@ -95,6 +103,11 @@ class Stubs:
     @cached_property
     def blobs(self) -> BlobServiceStub:
         """Bytes."""
+        return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def uploads(self) -> BlobServiceStub:
+        """Bytes, for `send`."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property

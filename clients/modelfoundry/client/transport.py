@@ -9,13 +9,14 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import ParamSpec, TypeVar
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Generic, ParamSpec, TypeVar
 
 import grpc
 import grpc.aio
 
 from modelfoundry.client.channels import channel_options
+from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.statuses import domain_errors
 from modelfoundry.client.stubs import AsyncStubs, Stubs
@@ -33,8 +34,9 @@ class AsyncTransport:
         self.endpoints = endpoints
         self.timeouts = timeouts
         self.retries = retries
-        self.stubs = AsyncStubs(self.channel)
+        self.stubs = AsyncStubs(self.channel, self.thread_channel)
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._thread_channels: dict[str, grpc.Channel] = {}
         self._closed = False
 
     def channel(self, service: Service) -> grpc.aio.Channel:
@@ -45,6 +47,15 @@ class AsyncTransport:
         if address not in self._channels:
             self._channels[address] = grpc.aio.insecure_channel(address, options=channel_options(address))
         return self._channels[address]
+
+    def thread_channel(self, service: Service) -> grpc.Channel:
+        """A channel to a service that is not bound to the event loop, for `send`."""
+        address = self.endpoints.address(service)
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        if address not in self._thread_channels:
+            self._thread_channels[address] = grpc.insecure_channel(address, options=channel_options(address))
+        return self._thread_channels[address]
 
     async def unary(
         self,
@@ -87,18 +98,37 @@ class AsyncTransport:
     async def send(
         self,
         service: Service,
-        method: grpc.aio.StreamUnaryMultiCallable[Request, Response],
+        method: grpc.StreamUnaryMultiCallable[Request, Response],
         requests: Iterator[Request],
         *,
         timeout: float,  # noqa: ASYNC109 - the deadline that the server is told too
     ) -> Response:
-        """Sends a stream of requests and returns the one response."""
+        """Sends a stream of requests, made in a thread of gRPC's, and returns the one response.
+
+        The method is that of a channel for threads: `grpc.aio` (1.85) answers INTERNAL in place of the server's status
+        when the server ends the call while a request is being sent, and makes a cancellation of an error of `requests`.
+        """
+        made = _Recorded(requests)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        call = method.future(made, timeout=timeout)
+        call.add_done_callback(lambda _: _call_soon(loop, ended.set))
+        try:
+            await ended.wait()
+        finally:
+            call.cancel()
+        made.raise_error()
         with domain_errors(service, self.endpoints.address(service), timeout):
-            call = method(requests, timeout=timeout)
-            try:
-                return await call
-            finally:
-                call.cancel()
+            if isinstance(call, grpc.RpcError) and call.code() is not grpc.StatusCode.OK:
+                raise call
+            return call.result()
+
+    def in_caller(self, on_transfer: OnTransfer | None) -> OnTransfer | None:
+        """The same callback, which may be called in any thread and runs in the event loop."""
+        if on_transfer is None:
+            return None
+        loop = asyncio.get_running_loop()
+        return lambda done, total: _call_soon(loop, on_transfer, done, total)
 
     async def in_thread(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
@@ -114,8 +144,11 @@ class AsyncTransport:
         """Closes all channels."""
         self._closed = True
         channels, self._channels = list(self._channels.values()), {}
+        thread_channels, self._thread_channels = list(self._thread_channels.values()), {}
         for channel in channels:
             await channel.close()
+        for thread_channel in thread_channels:
+            thread_channel.close()
 
 
 class Transport:
@@ -182,9 +215,16 @@ class Transport:
         *,
         timeout: float,
     ) -> Response:
-        """Sends a stream of requests and returns the one response."""
+        """Sends a stream of requests, made in a thread of gRPC's, and returns the one response."""
+        made = _Recorded(requests)
         with domain_errors(service, self.endpoints.address(service), timeout):
-            return method(requests, timeout=timeout)
+            response = method(made, timeout=timeout)
+        made.raise_error()
+        return response
+
+    def in_caller(self, on_transfer: OnTransfer | None) -> OnTransfer | None:
+        """The callback: it may run in any thread."""
+        return on_transfer
 
     def in_thread(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
@@ -203,3 +243,33 @@ class Transport:
             channels, self._channels = list(self._channels.values()), {}
         for channel in channels:
             channel.close()
+
+
+class _Recorded(Generic[Request]):
+    """Requests whose making may fail: the stream then ends early, and the error is kept for the caller."""
+
+    def __init__(self, requests: Iterator[Request]) -> None:
+        self._requests = requests
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        try:
+            return next(self._requests)
+        except StopIteration:
+            raise
+        except Exception as error:  # raised in the caller's thread
+            self._error = error
+            raise StopIteration from error
+
+    def raise_error(self) -> None:
+        """Raises what went wrong, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *args: object) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(callback, *args)

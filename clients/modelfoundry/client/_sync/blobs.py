@@ -11,7 +11,7 @@ from modelfoundry.api.registry.v1 import blob_service_pb2
 from modelfoundry.client.codec.resources import blob_ref_from_proto, blob_ref_to_proto
 from modelfoundry.client.content import Content, OnTransfer, PartFile, content_of, holds, write_requests
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.requests import new_request_id
+from modelfoundry.client.requests import upload_request_id
 from modelfoundry.client.resources import BlobRef
 from modelfoundry.client.transport import Transport
 
@@ -30,7 +30,7 @@ class Blobs:
     def upload(
         self, source: str | Path | bytes, media_type: str = "", *, on_progress: OnTransfer | None = None
     ) -> BlobRef:
-        """Uploads a file or bytes; what the registry has already is not sent.
+        """Uploads a file or bytes; what the registry has already is not sent, not even what an earlier try left there.
 
         Args:
             source: A path, or the bytes themselves.
@@ -52,11 +52,11 @@ class Blobs:
         request = blob_service_pb2.CreateUploadRequest(
             parent=self._parent,
             upload=blob_service_pb2.Upload(blob=blob_ref_to_proto(blob)),
-            request_id=new_request_id(),
+            request_id=upload_request_id(self._parent, blob),
         )
         upload = self._transport.unary(Service.REGISTRY, self._stubs.blobs.CreateUpload, request)
         if not upload.complete:
-            self._send(upload, content, on_progress)
+            self._send(upload, content, self._transport.in_caller(on_progress))
         return blob
 
     def missing(self, digests: list[str]) -> list[str]:
@@ -116,7 +116,7 @@ class Blobs:
                     requests = write_requests(upload.name, content, upload.committed_bytes, on_progress)
                     upload = self._transport.send(
                         Service.REGISTRY,
-                        self._stubs.blobs.WriteBlob,
+                        self._stubs.uploads.WriteBlob,
                         requests,
                         timeout=self._transport.timeouts.transfer,
                     )

@@ -72,7 +72,7 @@ class Job(Generic[Result_co]):
     def wait(
         self,
         on_progress: Callable[[Progress], None] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the streams keep it
+        timeout: float | None = None,
     ) -> Result_co:
         """Waits until the job is done and returns its result.
 
