@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -13,8 +12,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -85,18 +85,23 @@ def find_binary() -> str | None:
 
 
 @contextmanager
-def started_minio(folder: Path, *, port: int = 0) -> Iterator[MinioServer]:
-    """Starts a server of one's own and ends it; skips the test when there is no binary."""
+def started_minio(folder: Path, *, like: MinioServer | None = None) -> Iterator[MinioServer]:
+    """Starts a server of one's own and ends it; skips the test when there is no binary.
+
+    Args:
+        folder: Where its data and its log go.
+        like: A server that has ended: the new one has its address and credentials.
+    """
     binary = find_binary()
     if binary is None:
         pytest.skip(HOW_TO_GET_IT)
-    access_key, secret_key = f"test-{secrets.token_hex(4)}", secrets.token_hex(16)
-    address = f"127.0.0.1:{port or free_port()}"
+    server = like or MinioServer(f"http://127.0.0.1:{free_port()}", f"test-{token_hex(4)}", token_hex(16))
+    address = urlsplit(server.endpoint).netloc
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder),
-        "MINIO_ROOT_USER": access_key,
-        "MINIO_ROOT_PASSWORD": secret_key,
+        "MINIO_ROOT_USER": server.access_key,
+        "MINIO_ROOT_PASSWORD": server.secret_key,
         "MINIO_BROWSER": "off",
         "MINIO_UPDATE": "off",
     }
@@ -107,7 +112,7 @@ def started_minio(folder: Path, *, port: int = 0) -> Iterator[MinioServer]:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    server = MinioServer(f"http://{address}", access_key, secret_key, process)
+    server = replace(server, process=process)
     try:
         _wait_until_ready(server, process, folder / "minio.log")
         yield server

@@ -142,6 +142,25 @@ async def test_a_wrong_offset_is_answered_with_the_right_one(client: BlobClient)
     assert await client.finalize(upload.name) == ref_of(data)
 
 
+async def test_a_client_in_full_flow_hears_why_it_was_refused(client: BlobClient) -> None:
+    data = os.urandom(24 * MIB)
+    upload = await client.create(ref_of(data))
+    for _ in range(10):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.stub.WriteBlob(
+                (chunk(upload.name, start, data[start : start + MIB]) for start in range(MIB, len(data), MIB)),
+                timeout=30,
+            )
+        assert caught.value.code() is grpc.StatusCode.OUT_OF_RANGE
+
+
+async def test_a_client_that_waits_in_mid_stream_hears_why_it_was_refused(client: BlobClient) -> None:
+    upload = await client.create(ref_of(b"abcdef"))
+    call = client.stub.WriteBlob(timeout=30)
+    await call.write(chunk(upload.name, 3, b"def"))
+    assert await call.code() is grpc.StatusCode.OUT_OF_RANGE
+
+
 async def test_a_chunk_with_a_wrong_checksum_is_refused_and_those_before_it_stay(client: BlobClient) -> None:
     data = os.urandom(20)
     upload = await client.create(ref_of(data))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
-import sys
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-import blob_service
-import grpc
 import pytest
 from blob_backends import BlobBackend
 from blob_service import MIB, PARENT, BlobClient
@@ -21,43 +16,7 @@ from blob_service import MIB, PARENT, BlobClient
 from modelfoundry.api.registry.v1 import blob_service_pb2 as pb
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
 
-
-@dataclass(frozen=True)
-class Server:
-    """A BlobService in a process of its own."""
-
-    client: BlobClient
-    pid: int
-
-    def peak_bytes(self) -> int:
-        """The most memory that the process ever had."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        raise AssertionError("no VmHWM")
-
-
-@asynccontextmanager
-async def server_process(backend: BlobBackend, folder: Path) -> AsyncIterator[Server]:
-    port_file = folder / "port"
-    command = [sys.executable, blob_service.__file__, str(folder / "work"), str(port_file), *backend.arguments]
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
-    try:
-        port = await _port(process, port_file, folder / "log")
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Server(BlobClient(channel, timeout=240), process.pid)
-    finally:
-        process.kill()
-        await process.wait()
-
-
-async def _port(process: asyncio.subprocess.Process, port_file: Path, log: Path) -> str:
-    async with asyncio.timeout(60):
-        while not port_file.exists():
-            assert process.returncode is None, f"the server did not start:\n{log.read_text()[-2000:]}"
-            await asyncio.sleep(0.05)
-    return port_file.read_text().strip()
+from .conftest import server_process
 
 
 class Repeated:

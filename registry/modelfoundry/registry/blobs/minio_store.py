@@ -24,6 +24,7 @@ _MOST_PARTS: Final = 10_000
 _ABSENT: Final = {"NoSuchKey", "NoSuchBucket"}
 _OWNED: Final = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 _FULL: Final = {"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientCapacity"}
+_NO_SPACE: Final = "no space left on device"  # MinIO says InternalError with this cause when a disk fills up at once
 _REFUSED: Final = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidTokenId"}
 
 
@@ -157,7 +158,7 @@ class MinioBlobStore:
             raise self._unavailable(f"does not answer as it should: {_innermost(error)}") from error
 
     def _in_our_words(self, error: S3Error) -> ModelFoundryError:
-        if error.code in _FULL:
+        if error.code in _FULL or _NO_SPACE in (error.message or ""):
             return StorageFull(
                 f"the S3 server at {self._endpoint} has no room left: {error.message}",
                 hint="free some space or raise the bucket's quota, then upload again; nothing was kept",
