@@ -11,7 +11,6 @@ import grpc
 import pytest
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf import any_pb2, wrappers_pb2
-from sqlmodel import SQLModel
 
 from modelfoundry.api.operations.v1 import (
     job_queue_service_pb2,
@@ -100,7 +99,7 @@ def packed(text: str) -> any_pb2.Any:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
-    SQLModel.metadata.create_all(database.engine)
+    database.migrate()
     yield database
     database.close()
 

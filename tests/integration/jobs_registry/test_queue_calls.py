@@ -161,9 +161,7 @@ async def test_waiting_for_a_job_ends_with_the_job_or_with_the_time(registry: An
     request = operations_pb2.WaitOperationRequest(name=name)
     request.timeout.FromMilliseconds(50)
     assert not (await registry.operations.WaitOperation(request)).done
-    assert not (
-        await registry.operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name), timeout=2)
-    ).done
+    assert not (await registry.operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name), timeout=2)).done
     waiting = asyncio.ensure_future(
         registry.operations.WaitOperation(operations_pb2.WaitOperationRequest(name=name), timeout=30)
     )

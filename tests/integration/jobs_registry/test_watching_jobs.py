@@ -74,7 +74,7 @@ async def test_a_silent_stream_gives_signs_of_life_with_the_number_of_the_newest
 
 
 async def test_a_watcher_hears_what_was_done_through_another_registry(start_registry: Any) -> None:
-    async with start_registry() as here, start_registry() as there:
+    async with start_registry(keep_alive_seconds=120) as here, start_registry() as there:
         name = (await here.enqueue()).name
         watcher = asyncio.create_task(watched(here.watch(name)))
         leased = await there.lease()

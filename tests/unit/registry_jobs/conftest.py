@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from google.protobuf import any_pb2, wrappers_pb2
 from google.rpc import code_pb2, status_pb2
-from sqlmodel import SQLModel
 
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.names import ResourceName
@@ -116,7 +115,7 @@ def database_url(tmp_path: Path) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
-    SQLModel.metadata.create_all(database.engine)
+    database.migrate()
     yield database
     database.close()
 
