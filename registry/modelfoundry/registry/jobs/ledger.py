@@ -59,7 +59,7 @@ class Ledger:
             before = row.checkpoint_digest
             yield Lifecycle(session, row, self.now())
             if before is not None and row.checkpoint_digest != before:
-                released = None if _is_checkpoint(session, before) else before
+                released = None if is_checkpoint(session, before) else before
         if released is not None:
             self._release(released)
 
@@ -140,6 +140,7 @@ def to_operation(row: OperationRow, *, cache_hit: bool = False) -> Operation:
     )
 
 
-def _is_checkpoint(session: Session, digest: str) -> bool:
+def is_checkpoint(session: Session, digest: str) -> bool:
+    """Whether some job could be taken up again from the blob: what has to be kept (a `blobs.ReferenceCheck`)."""
     query = select(OperationRow.key).where(OperationRow.checkpoint_digest == digest).limit(1)
     return session.exec(query).first() is not None
