@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,10 +51,10 @@ def safetensors(tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[s
 class Registry:
     """Drives a servicer: what is not given is filled in with something that works."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, migrated: Path) -> None:
         self.url = f"sqlite:///{folder / 'registry.db'}"
+        shutil.copyfile(migrated, folder / "registry.db")
         self.database = Database(self.url)
-        self.database.migrate()
         self.blobs = Blobs(self.database, LocalBlobStore(folder / "blobs"))
         self.catalog = Catalog(self.database, self.blobs)
         self.servicer = RegistryServicer(self.catalog)
@@ -209,18 +210,22 @@ class Registry:
         ]
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with its schema: migrating it once is enough for all tests."""
+    path = tmp_path_factory.mktemp("migrated") / "registry.db"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
+def registry(tmp_path: Path, migrated: Path) -> Iterator[Registry]:
     """An empty registry."""
-    registry = Registry(tmp_path)
+    registry = Registry(tmp_path, migrated)
     yield registry
     registry.close()
-
-
-@pytest.fixture
-def make_registry() -> type[Registry]:
-    """For tests that need several, or one for a whole property."""
-    return Registry
 
 
 @pytest.fixture
