@@ -33,8 +33,8 @@ class BlobBackend(Protocol):
         """Removes the bytes behind the store's back."""
         ...
 
-    def keys(self) -> list[str]:
-        """Everything that lies in the store, half-written things too."""
+    def keys(self, *half_written: str) -> list[str]:
+        """What lies in the store, and what is half written of the digests named."""
         ...
 
 
@@ -55,7 +55,7 @@ class LocalBackend:
     def vanish(self, digest: str) -> None:
         (self.folder / store_key(digest)).unlink()
 
-    def keys(self) -> list[str]:
+    def keys(self, *half_written: str) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
 
@@ -75,10 +75,12 @@ class MinioBackend:
     def vanish(self, digest: str) -> None:
         self.server.client().remove_object(self.bucket, store_key(digest))
 
-    def keys(self) -> list[str]:
+    def keys(self, *half_written: str) -> list[str]:
         client = self.server.client()
         if not client.bucket_exists(self.bucket):
             return []
-        whole = [item.object_name or "" for item in client.list_objects(self.bucket, recursive=True)]
-        half = [upload.object_name for upload in client._list_multipart_uploads(self.bucket).uploads]
-        return sorted(whole + half)
+        found = [item.object_name or "" for item in client.list_objects(self.bucket, recursive=True)]
+        for digest in half_written:  # MinIO lists the uploads of one object, never those of a bucket
+            uploads = client._list_multipart_uploads(self.bucket, prefix=store_key(digest)).uploads
+            found += [upload.object_name for upload in uploads]
+        return sorted(found)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import grpc
 import pytest
-from blob_backends import LocalBackend
+from blob_backends import LocalBackend, MinioBackend
 from blob_service import MIB, BlobClient, error_info, ref_of
 from minio_server import started_minio
 
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.blobs.minio_store import MinioBlobStore
+from modelfoundry.registry.blobs.store import store_key
 
 from .conftest import serving
 
@@ -43,11 +44,12 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill_up(ballast: Path) -> None:
-    """Writes until not a byte more fits on the disk."""
+def fill_up(ballast: Path, *, leaving: int = 0) -> None:
+    """Writes until no more than `leaving` bytes fit on the disk."""
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while file.write(bytes(4096)):
             pass
+    os.truncate(ballast, ballast.stat().st_size - leaving)
 
 
 def assert_full(caught: pytest.ExceptionInfo[grpc.aio.AioRpcError]) -> None:
@@ -108,20 +110,25 @@ async def test_a_local_store_without_room_keeps_nothing(small_disk: SmallDisk, t
         assert await client.read(ref_of(small).digest) == small
 
 
-async def test_a_minio_without_room_keeps_nothing(small_disk: SmallDisk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("leaving", [0, 12 * MIB], ids=["not a byte", "room for one part"])
+async def test_a_minio_without_room_keeps_nothing(small_disk: SmallDisk, tmp_path: Path, leaving: int) -> None:
     disk = small_disk("disk", 64)
     data = os.urandom(20 * MIB)
     with started_minio(disk) as minio:
-        store = MinioBlobStore(minio.endpoint, minio.access_key, minio.secret_key)
+        store = MinioBlobStore(minio.endpoint, minio.access_key, minio.secret_key, bucket="small")
+        backend = MinioBackend(minio, "small", store)
         async with serving(tmp_path / "work", store) as client:
             small = await client.upload(b"while there is room")
             upload = await client.create(ref_of(data))
             await client.write(upload.name, data)
-            fill_up(disk / "ballast")
+            fill_up(disk / "ballast", leaving=leaving)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await client.finalize(upload.name)
             assert_full(caught)
             await assert_gone(client, upload.name)
             assert await client.missing([ref_of(data).digest]) == [ref_of(data).digest]
+            # Without a byte, MinIO keeps the name of an upload that it refused to begin, for a day.
+            half_written = [ref_of(data).digest] if leaving else []
+            assert backend.keys(*half_written) == [store_key(small.digest)]
             assert list((tmp_path / "work" / "uploads").iterdir()) == []
             assert await client.read(small.digest) == b"while there is room"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -44,7 +45,9 @@ async def test_a_server_killed_while_it_finalizes_shows_the_whole_blob_or_none(
         upload = await server.client.create(ref_of(data))
         await server.client.write(upload.name, data)
         call = server.client.stub.FinalizeUpload(pb.FinalizeUploadRequest(name=upload.name))
-        await call.wait_for_connection()
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(blob_backend.keys, ref_of(data).digest) and not call.done():
+                pass
         await server.kill()
 
     async with server_process(blob_backend, tmp_path) as server:

@@ -80,7 +80,7 @@ def test_bytes_with_another_digest_do_not_get_in(blob_backend: BlobBackend, tmp_
 
     assert caught.value.metadata == {"expected": announced, "actual": digest_of(b"other bytes")}
     assert blob_backend.store.stat(announced) is None
-    assert blob_backend.keys() == []
+    assert blob_backend.keys(announced) == []
 
 
 def test_bytes_with_another_size_do_not_get_in(blob_backend: BlobBackend, tmp_path: Path) -> None:
