@@ -32,7 +32,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
     """Writes tensors one after another; without metadata the bytes are those that the safetensors library writes.
 
     Args:
-        path: The file; replaced when it exists.
+        path: The file; replaced as a whole when it exists.
         tensors: Tensors by name, on any device.
         metadata: Text by key.
     """
@@ -49,7 +49,10 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
         offset = end
     encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     encoded += b" " * (-len(encoded) % 8)
-    with path.open("wb") as file:
+    # Never truncated in place: the tensors, or another process, may have the old file mapped into memory.
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
         file.write(len(encoded).to_bytes(8, "little") + encoded)
         for _, tensor in ordered:
             file.write(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    part.replace(path)

@@ -1,0 +1,18 @@
+"""Models and modules as files that run elsewhere: safetensors, `torch.export` programs and ONNX."""
+
+from modelfoundry.core.export.programs import export_onnx, export_torch
+from modelfoundry.core.export.subject import Export, ExportedFile, ExportSubject, ImageClassifier
+from modelfoundry.core.export.tensors import export_safetensors, load_exported
+from modelfoundry.core.export.verification import max_difference
+
+__all__ = [
+    "Export",
+    "ExportSubject",
+    "ExportedFile",
+    "ImageClassifier",
+    "export_onnx",
+    "export_safetensors",
+    "export_torch",
+    "load_exported",
+    "max_difference",
+]

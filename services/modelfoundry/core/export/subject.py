@@ -1,0 +1,130 @@
+"""What is exported, the network as its users call it, and the JSON that describes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from modelfoundry.core.architectures import Architecture, InputSpec
+from modelfoundry.core.modules.artifact import problem_to_json
+from modelfoundry.core.problems import Problem
+
+FORMAT: Final = "modelfoundry.export"
+FORMAT_VERSION: Final = 1
+DESCRIPTION_FILE: Final = "module.json"
+INPUT_NAME: Final = "images"
+OUTPUT_NAME: Final = "logits"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSubject:
+    """A model, or a materialised module of one, with what its users must know."""
+
+    network: nn.Module
+    """Takes normalised images, gives logits. Moved to the CPU by an export."""
+    outputs: tuple[str, ...]
+    """Meaning of the logits, in order."""
+    architecture: Architecture
+    """Of the model, or of the module's base model."""
+    label_count: int
+    """Number of labels of the model, or of the module's base model."""
+    input_spec: InputSpec
+    weights_digest: str
+    """`sha256:...` of the weights of the model, or of the module's base model."""
+    problem: Problem | None = None
+    """Target problem of a module; None for a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One file of an export."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export wrote, after it was loaded again and run beside the original."""
+
+    files: tuple[ExportedFile, ...]
+    max_difference: float
+    """Largest absolute difference of the logits on random images."""
+
+
+class ImageClassifier(nn.Module):
+    """A network that takes images as users have them: float32 [n, channels, height, width] in [0, 1].
+
+    Normalisation is part of it. The softmax of its logits are probabilities.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, input_spec: InputSpec, outputs: tuple[str, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.input_spec = input_spec
+        self.outputs = outputs
+        self.register_buffer("mean", torch.tensor(input_spec.mean, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(input_spec.std, dtype=torch.float32).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, float32 [n, outputs]."""
+        logits: Tensor = self.network((images - self.mean) / self.std)
+        return logits
+
+
+def classifier_of(subject: ExportSubject) -> ImageClassifier:
+    """The subject as its users call it, on the CPU and in evaluation mode."""
+    return ImageClassifier(subject.network, subject.input_spec, subject.outputs).to("cpu").eval()
+
+
+def write_description(folder: Path, subject: ExportSubject, program: str) -> ExportedFile:
+    """Writes `module.json`, which says how the file `program` is used and what it comes from."""
+    path = folder / DESCRIPTION_FILE
+    path.write_text(json.dumps(_description(subject, program), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return ExportedFile(DESCRIPTION_FILE, path)
+
+
+def _description(subject: ExportSubject, program: str) -> dict[str, Any]:
+    spec = subject.input_spec
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "file": program,
+        "input": {
+            "name": INPUT_NAME,
+            "dtype": "float32",
+            "shape": ["n", *spec.shape],
+            "axes": ["image", "channel", "row", "column"],
+            "range": [0.0, 1.0],
+        },
+        "normalisation": {
+            "mean": list(spec.mean),
+            "std": list(spec.std),
+            "note": "(image - mean) / std per channel; programs and load_exported do this themselves",
+        },
+        "output": {
+            "name": OUTPUT_NAME,
+            "dtype": "float32",
+            "shape": ["n", len(subject.outputs)],
+            "labels": list(subject.outputs),
+            "note": "softmax over the last axis gives probabilities",
+        },
+        "kind": "model" if subject.problem is None else "module",
+        "problem": None if subject.problem is None else json.loads(problem_to_json(subject.problem)),
+        "base": {
+            "architecture": {
+                "builder": subject.architecture.builder,
+                "parameters": dict(subject.architecture.parameters),
+            },
+            "label_count": subject.label_count,
+            "weights_digest": subject.weights_digest,
+        },
+    }

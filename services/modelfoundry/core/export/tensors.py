@@ -1,0 +1,115 @@
+"""Export as `model.safetensors` and `module.json`: everything that rebuilds the network, and nothing that runs code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.export.subject import (
+    DESCRIPTION_FILE,
+    FORMAT,
+    FORMAT_VERSION,
+    Export,
+    ExportedFile,
+    ExportSubject,
+    ImageClassifier,
+    classifier_of,
+    write_description,
+)
+from modelfoundry.core.export.verification import max_difference
+from modelfoundry.core.modules import MaterialisedModule
+from modelfoundry.core.tensorfile import write_tensors
+from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
+
+WEIGHTS_FILE: Final = "model.safetensors"
+
+
+def export_safetensors(subject: ExportSubject, folder: Path) -> Export:
+    """Writes the weights (masked, and the head, for a module) and the description, and loads them again.
+
+    Args:
+        subject: What to export.
+        folder: An existing folder.
+
+    Raises:
+        ExportMismatch: the files rebuild something else.
+    """
+    classifier = classifier_of(subject)
+    path = folder / WEIGHTS_FILE
+    write_tensors(path, subject.network.state_dict())
+    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE))
+    return Export(files, max_difference(load_exported(folder), classifier))
+
+
+def load_exported(folder: Path) -> ImageClassifier:
+    """Rebuilds what `export_safetensors` wrote; `torch.export` programs and ONNX files are run by their own libraries.
+
+    Args:
+        folder: Has `model.safetensors` and `module.json`.
+
+    Returns:
+        A network on the CPU, in evaluation mode: float32 images in [0, 1] to logits of `.outputs`.
+
+    Raises:
+        MalformedFile: one of the files is not what it should be.
+        WeightsMismatch: the tensors do not fit the architecture; each is a violation.
+        UnknownArchitecture, InvalidField: the installed libraries have no such architecture.
+    """
+    try:
+        description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
+    except (ValueError, RecursionError, safetensors.SafetensorError) as error:
+        raise MalformedFile(f"no export of ModelFoundry: {error}", hint="export or download it again") from error
+    classifier = _rebuilt(description)
+    _load(classifier.network, state)
+    return classifier.eval().requires_grad_(False)
+
+
+def _rebuilt(description: Any) -> ImageClassifier:
+    match description:
+        case {
+            "format": str(name),
+            "format_version": int(version),
+            "input": {"shape": [_, int(channels), int(height), int(width)]},
+            "normalisation": {"mean": [*mean], "std": [*std]},
+            "output": {"labels": [*outputs]},
+            "kind": ("model" | "module") as kind,
+            "base": {
+                "architecture": {"builder": str(), "parameters": {}} as architecture,
+                "label_count": int(label_count),
+            },
+        } if (name, version) == (FORMAT, FORMAT_VERSION):
+            spec = InputSpec(channels, height, width, tuple(mean), tuple(std))
+            with torch.random.fork_rng(devices=[]):
+                network = build_network(Architecture(**architecture), label_count, spec)
+                if kind == "module":
+                    network = MaterialisedModule(network, nn.Linear(label_count, len(outputs)), tuple(outputs))
+            return ImageClassifier(network, spec, tuple(outputs))
+    raise MalformedFile(
+        f"{DESCRIPTION_FILE} does not describe a {FORMAT} of version {FORMAT_VERSION}",
+        hint="export it again with this version of ModelFoundry",
+    )
+
+
+def _load(network: nn.Module, state: dict[str, Tensor]) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    violations = tuple(
+        FieldViolation(name, f"shape {tuple(state[name].shape) if name in state else 'missing'}, expected {shape}")
+        for name, shape in expected.items()
+        if (name in state or not name.endswith("num_batches_tracked"))
+        and (name not in state or tuple(state[name].shape) != shape)
+    ) + tuple(FieldViolation(name, "left over") for name in state if name not in expected)
+    if violations:
+        raise WeightsMismatch(
+            f"{len(violations)} tensors of {WEIGHTS_FILE} do not fit {DESCRIPTION_FILE}, first {violations[0].field}",
+            hint="keep the two files of one export together",
+            violations=violations[:40],
+        )
+    network.load_state_dict(state, strict=False)
