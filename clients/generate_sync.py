@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import unasync
+import unasync  # type: ignore[import-untyped]
 
 CLIENT = Path(__file__).parent / "modelfoundry" / "client"
 HEADER = "# Generated from `_async` by clients/generate_sync.py: change it there.\n# ruff: noqa: UP028, RUF100\n"

@@ -23,7 +23,7 @@ class Service(StrEnum):
 def data_directory() -> Path:
     """Where ModelFoundry keeps its own files on this machine: `MODELFOUNDRY_HOME`, else `~/.modelfoundry`."""
     home = os.environ.get("MODELFOUNDRY_HOME")
-    return Path(home) if home else Path.home() / ".modelfoundry"
+    return Path(home).expanduser() if home else Path.home() / ".modelfoundry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class Retries:
         max_backoff: Seconds between attempts at most.
     """
 
-    without_progress: int = 8
+    without_progress: int = 10
     initial_backoff: float = 0.1
     max_backoff: float = 5.0
 

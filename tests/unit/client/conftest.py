@@ -100,4 +100,3 @@ def call(request: pytest.FixtureRequest) -> Callable[..., Any]:
         return asyncio.run(main())
 
     return sync_call if request.param == "sync" else async_call
-

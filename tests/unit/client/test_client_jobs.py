@@ -103,9 +103,7 @@ class Ledger(
             return operations_pb2.ListOperationsResponse(operations=[self.operation(done=True)], next_page_token="2")
         return operations_pb2.ListOperationsResponse(operations=[self.operation(done=False)])
 
-    def CancelOperation(
-        self, request: operations_pb2.CancelOperationRequest, context: grpc.ServicerContext
-    ) -> Empty:
+    def CancelOperation(self, request: operations_pb2.CancelOperationRequest, context: grpc.ServicerContext) -> Empty:
         assert request.name == NAME
         self.cancelled.set()
         return Empty()

@@ -77,7 +77,7 @@ class Job(Generic[Result_co]):
         """Waits until the job is done and returns its result.
 
         Args:
-            on_progress: Called whenever the job tells how far it is.
+            on_progress: Called with how far the job is, at once where that is known, and whenever it tells.
             timeout: Seconds to wait at most. The job goes on when they are over.
 
         Raises:
@@ -87,6 +87,8 @@ class Job(Generic[Result_co]):
         """
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         if not self._operation.done:
+            if on_progress is not None and self.status.progress != Progress():
+                on_progress(self.status.progress)
             for event in self._events(self.status.last_sequence, deadline):
                 if on_progress is not None and isinstance(event, ProgressMade):
                     on_progress(event.progress)
