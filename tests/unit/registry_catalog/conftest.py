@@ -238,3 +238,17 @@ def make_safetensors() -> Any:
 def make_raw_safetensors() -> Any:
     """`make_raw_safetensors(header, data)`: a file with any header at all."""
     return raw_safetensors
+
+
+@pytest.fixture
+def make_catalog(tmp_path: Path) -> Iterator[Any]:
+    """`make_catalog(url)`: another catalog, as after a restart or in another replica."""
+    databases: list[Database] = []
+
+    def make(url: str) -> Catalog:
+        databases.append(Database(url))
+        return Catalog(databases[-1], Blobs(databases[-1], LocalBlobStore(tmp_path / "blobs")))
+
+    yield make
+    for database in databases:
+        database.close()

@@ -46,9 +46,10 @@ def parse_order(text: str, sortable: Mapping[str, Column], default: str, last: s
         if name in keys:
             raise InvalidField(f"order_by names {name} twice", field="order_by", hint="name each field once")
         keys[name] = SortKey(sortable[name], descending)
-        if name == last:
-            return tuple(keys.values())
-    return (*keys.values(), SortKey(sortable[last], descending=False))
+    keys.setdefault(last, SortKey(sortable[last], descending=False))
+    names = list(keys)
+    # Behind the unique column nothing is left to decide.
+    return tuple(keys[name] for name in names[: names.index(last) + 1])
 
 
 def _direction(part: str, sortable: Mapping[str, Column]) -> tuple[str, bool]:

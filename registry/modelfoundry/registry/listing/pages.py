@@ -95,10 +95,13 @@ def _page_size(asked: int) -> int:
 
 def _behind(keys: Sequence[SortKey], values: Sequence[SortValue]) -> ColumnElement[bool]:
     """Rows behind `values` in the order of `keys`: the first key that differs decides."""
+    first, start = keys[0], values[0]
+    # Implied by the rest, but only this lets the database begin in the middle of an index.
+    bound: Any = first.column <= start if first.descending else first.column >= start
     alternatives: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
     for key, value in zip(keys, values, strict=True):
         further: Any = key.column < value if key.descending else key.column > value
         alternatives.append(and_(*equal, further))
         equal.append(key.column == value)
-    return or_(*alternatives)
+    return and_(bound, or_(*alternatives))
