@@ -204,6 +204,7 @@ LEASE = {"name": "projects/default/operations/decompose-1", "lease_token": "t"}
         ("EnqueueOperation", {"request_id": "seven"}, "request_id"),
         ("EnqueueOperation", {"cache_key": LONG}, "cache_key"),
         ("EnqueueOperation", {"target": LONG}, "target"),
+        ("EnqueueOperation", {"target": "projects/default\0"}, "target"),
         ("LeaseOperation", {"kinds": [], "owner": "w"}, "kinds"),
         ("LeaseOperation", {"kinds": ["decompose", ""], "owner": "w"}, "kinds[1]"),
         ("LeaseOperation", {"kinds": ["train"], "owner": "w", "wait": duration_pb2.Duration(seconds=31)}, "wait"),

@@ -104,9 +104,9 @@ def new_job_from_proto(request: queue_pb2.EnqueueOperationRequest) -> NewJob:
     return NewJob(
         project=parse_parent(request.parent),
         kind=check_kind(request.kind, "kind"),
-        target=check_length(request.target, "target"),
+        target=check_text(request.target, "target"),
         request=request.request.SerializeToString(deterministic=True),
-        cache_key=check_length(request.cache_key, "cache_key"),
+        cache_key=check_text(request.cache_key, "cache_key"),
         force=request.force,
         request_id=_request_id(request.request_id),
         max_attempts=request.max_attempts or DEFAULT_ATTEMPTS,
@@ -141,7 +141,7 @@ def progress_from_proto(progress: operation_pb2.Progress) -> ProgressReport:
         raise InvalidField(
             f"progress.fraction is {progress.fraction}", field="progress.fraction", hint="pass the share done, 0 to 1"
         )
-    check_length(progress.phase, "progress.phase")
+    check_text(progress.phase, "progress.phase")
     return ProgressReport(phase=progress.phase, payload=progress.SerializeToString())
 
 
@@ -172,7 +172,7 @@ def checkpoint_from_proto(checkpoint: blob_pb2.BlobRef) -> Checkpoint:
     return Checkpoint(
         digest=check_digest(checkpoint.digest, field="checkpoint.digest"),
         size_bytes=checkpoint.size_bytes,
-        media_type=check_length(checkpoint.media_type, "checkpoint.media_type"),
+        media_type=check_text(checkpoint.media_type, "checkpoint.media_type"),
     )
 
 
@@ -229,15 +229,19 @@ def check_kind(kind: str, field: str) -> str:
     return kind
 
 
-def check_length(text: str, field: str) -> str:
-    """Returns `text` when it is not too long to be stored with a job.
+def check_text(text: str, field: str) -> str:
+    """Returns `text` when it can be stored with a job and shown in a line.
 
     Raises:
-        InvalidField: it is.
+        InvalidField: it is too long, or has characters that cannot be shown.
     """
     if len(text) > TEXT_LIMIT:
         raise InvalidField(
             f"{field} has {len(text)} characters", field=field, hint=f"pass at most {TEXT_LIMIT} characters"
+        )
+    if not text.isprintable():
+        raise InvalidField(
+            f"{field}: {shortened(text)!r} has characters that cannot be shown", field=field, hint="leave them out"
         )
     return text
 

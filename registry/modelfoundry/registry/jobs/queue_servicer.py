@@ -51,7 +51,7 @@ class JobQueueServicer(job_queue_service_pb2_grpc.JobQueueServiceServicer):
         kinds = {codec.check_kind(kind, f"kinds[{index}]") for index, kind in enumerate(request.kinds)}
         if not kinds:
             raise InvalidField("kinds is empty", field="kinds", hint="name at least one kind of work")
-        owner = codec.check_length(request.owner, "owner")
+        owner = codec.check_text(request.owner, "owner")
         lease_seconds = codec.seconds_from_proto(
             request.lease_duration, "lease_duration", least=1, most=300, default=15
         )
