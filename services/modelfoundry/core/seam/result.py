@@ -62,8 +62,8 @@ class Snapshot:
         """What `from_tensors` reads, named `prefix.*`."""
         return {
             f"{prefix}.masks": torch.from_numpy(np.frombuffer(self.packed, dtype=np.uint8).copy()),
-            f"{prefix}.head.weight": self.head.weight,
-            f"{prefix}.head.bias": self.head.bias,
+            f"{prefix}.head.weight": self.head.weight.clone(),  # the same snapshot may stand under two prefixes
+            f"{prefix}.head.bias": self.head.bias.clone(),
             f"{prefix}.epoch": torch.tensor(self.epoch),
             f"{prefix}.accuracy": torch.tensor(self.accuracy, dtype=torch.float64),
         }

@@ -37,7 +37,7 @@ from modelfoundry.core.seam.selection import Selection
 from modelfoundry.core.seam.settings import SeamSettings
 
 
-def search(  # noqa: PLR0917  # the first seven are what is searched
+def search(  # the first seven are what is searched
     network: nn.Module,
     problem_outputs: int,
     train: ImageSet,

@@ -1,0 +1,54 @@
+"""SeaM on real images: the digits inside scikit-learn, label 3 against the rest."""
+
+from __future__ import annotations
+
+import torch
+
+from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.datasets import ImageSet, digits, normalise, pose_binary, validation_cut
+from modelfoundry.core.devices import seeded
+from modelfoundry.core.masking import masked_forward, masked_state
+from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.seam import resolve_recipe, search
+from modelfoundry.core.training import TrainingSettings, train
+
+CPU = torch.device("cpu")
+GREY = InputSpec(1, 8, 8)
+
+
+def test_a_module_for_one_digit_is_small_and_about_as_accurate_as_its_base() -> None:
+    content = digits().splits["train"]
+    learning, choosing = validation_cut(content.labels, 0.2, seed=0)
+    learn, choose = content.subset(learning), content.subset(choosing)
+    with seeded(0, CPU):
+        network = build_network(Architecture("zoo:digits_cnn"), 10, GREY)
+    trained = train(network, learn, choose, GREY, TrainingSettings(epochs=10), seed=0, device=CPU, monitor=Unwatched())
+    network.load_state_dict(trained.state)
+    network.eval()
+    assert trained.validation_accuracy > 0.9
+
+    positives = pose_binary(choose, 3)
+    with torch.no_grad():
+        original = network(normalise(positives.images, GREY)).argmax(dim=1)
+    base_accuracy = float(((original != 3).long() == positives.labels).float().mean())
+    settings = resolve_recipe("paper", {"epochs": 25, "alpha": 2.0, "augmentation": "none"})
+    result = search(
+        network,
+        2,
+        pose_binary(learn, 3),
+        positives,
+        base_accuracy - 0.03,
+        GREY,
+        settings,
+        seed=0,
+        device=CPU,
+        monitor=Unwatched(),
+    )
+    unseen: ImageSet = pose_binary(digits().splits["test"], 3)
+    with torch.no_grad():
+        state = masked_state(network, result.masks)
+        logits = result.head(masked_forward(network, state, normalise(unseen.images, GREY)))
+    assert not result.fell_back
+    assert result.masks.total == 56_394
+    assert result.masks.retention < 0.7
+    assert float((logits.argmax(dim=1) == unseen.labels).float().mean()) > 0.9
