@@ -1,0 +1,92 @@
+"""Migrations: they make what the tables say, once, whoever begins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlmodel import select
+
+from modelfoundry.registry.catalog.tables import TagRow
+from modelfoundry.registry.database import MIGRATIONS, Database
+from modelfoundry.registry.schema import METADATA
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'with %20 percent.db'}")
+    yield database
+    database.close()
+
+
+def test_the_migrated_schema_is_what_the_tables_say(database: Database) -> None:
+    database.migrate()
+
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, METADATA) == []
+        assert set(inspect(connection).get_table_names()) == {*METADATA.tables, "alembic_version"}
+
+
+def test_every_migration_has_one_successor(database: Database) -> None:
+    script = ScriptDirectory(str(MIGRATIONS))
+
+    assert len(script.get_heads()) == 1
+    assert script.get_current_head() is not None
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    database.migrate()
+    with database.session() as session:
+        session.add(TagRow(resource="r", key="k", value="v"))
+
+    database.migrate()
+
+    with database.read_session() as session:
+        assert len(session.exec(select(TagRow)).all()) == 1
+
+
+def test_a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) -> None:
+    with database.session() as session:
+        session.execute(text("CREATE TABLE uploads (x INTEGER)"))  # in the way of the first migration
+
+    with pytest.raises(Exception, match="table uploads already exists"):
+        database.migrate()
+
+    with database.engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["uploads"]
+
+
+def test_processes_that_start_at_once_migrate_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    program = (
+        "import sys; from modelfoundry.registry.database import Database; import modelfoundry.registry.schema;"
+        "print('ready', flush=True); sys.stdin.readline(); Database(sys.argv[1]).migrate()"
+    )
+    pipe = subprocess.PIPE
+    starters = [
+        subprocess.Popen([sys.executable, "-c", program, url], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        for _ in range(3)
+    ]
+    for starter in starters:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == "ready\n"
+    for starter in starters:
+        assert starter.stdin is not None
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+
+    errors = [starter.communicate(timeout=120)[1] for starter in starters]
+
+    assert [starter.returncode for starter in starters] == [0] * 3, errors
+    database = Database(url)
+    with database.engine.connect() as connection:
+        assert set(inspect(connection).get_table_names()) == {*METADATA.tables, "alembic_version"}
+    database.close()
