@@ -45,7 +45,7 @@ class JobQueue:
             Unavailable: the registry cannot be reached.
         """
         packed = Any()
-        packed.Pack(request)
+        packed.Pack(request, deterministic=True)  # map fields must not make equal requests differ
         stub = JobQueueServiceStub(self._transport.channel(Service.REGISTRY))
         return await self._transport.unary(
             Service.REGISTRY,
