@@ -7,13 +7,17 @@ import platform
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from modelfoundry.client.endpoints import data_directory
 from modelfoundry.client.resources import BlobRef
 from modelfoundry.errors import InvalidField
+from modelfoundry.names import shortened
+
+Member = TypeVar("Member", bound=StrEnum)
 
 
 def new_request_id() -> str:
@@ -28,6 +32,20 @@ def upload_request_id(parent: str, blob: BlobRef) -> str:
     """
     who = f"{platform.node()}\0{data_directory()}\0{parent}\0{blob.media_type}\0{blob.digest}"
     return str(uuid.UUID(bytes=hashlib.sha256(who.encode()).digest()[:16], version=4))
+
+
+def chosen(value: str, choices: type[Member], field: str) -> Member:
+    """The member of an enum that a caller wrote as text, or the member itself.
+
+    Raises:
+        InvalidField: there is none.
+    """
+    try:
+        return choices(value)
+    except ValueError:
+        raise InvalidField(
+            f"{field}: {shortened(str(value))!r} is none of the choices", field=field, hint=f"use {', '.join(choices)}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

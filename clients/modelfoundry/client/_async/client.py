@@ -26,6 +26,7 @@ from modelfoundry.client.images import ImageLike
 from modelfoundry.client.problems import Problem, problem_from
 from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
 from modelfoundry.client.references import Named
+from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
 from modelfoundry.client.results import Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
 from modelfoundry.client.transport import AsyncTransport
@@ -125,7 +126,7 @@ class AsyncClient:
             recipe or SeamRecipe(),
             validation or ValidationSplit(),
             seed=seed,
-            device=Device(device),
+            device=chosen(device, Device, "device"),
             module_id=module_id,
             force=force,
             request_id=request_id,
@@ -164,7 +165,7 @@ class AsyncClient:
             recipe or TrainingRecipe(),
             validation or ValidationSplit(),
             seed=seed,
-            device=Device(device),
+            device=chosen(device, Device, "device"),
             model_id=model_id,
             request_id=request_id,
         )
@@ -211,7 +212,7 @@ class AsyncClient:
             baselines=baselines,
             problem=problem_from(problem, label, labels),
             latency_batch_sizes=latency_batch_sizes,
-            device=Device(device),
+            device=chosen(device, Device, "device"),
             request_id=request_id,
         )
 
@@ -229,7 +230,7 @@ class AsyncClient:
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the service says.
         """
-        return await self._verbs.export(subject, ExportFormat(format), request_id)
+        return await self._verbs.export(subject, chosen(format, ExportFormat, "format"), request_id)
 
     async def predict(
         self, subject: Named, images: ImageLike | Iterable[ImageLike], *, top_k: int = 0

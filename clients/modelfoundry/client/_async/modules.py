@@ -16,7 +16,7 @@ from modelfoundry.client.codec.modules import module_from_proto, module_to_proto
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.references import Named, full_name
-from modelfoundry.client.requests import changed_fields, new_request_id
+from modelfoundry.client.requests import changed_fields, chosen, new_request_id
 from modelfoundry.client.resources import Module
 from modelfoundry.client.results import ExportFormat
 from modelfoundry.client.transfers import TotalProgress, file_in
@@ -55,7 +55,7 @@ class AsyncModules:
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
         """
-        job = await self._verbs.export(module, ExportFormat(format), None)
+        job = await self._verbs.export(module, chosen(format, ExportFormat, "format"), None)
         export = await job.wait()
         paths = [file_in(Path(folder), file.path) for file in export.files]
         progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])
