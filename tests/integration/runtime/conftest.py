@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,7 @@ def response() -> Callable[[operations_pb2.Operation], Mapping[str, Any]]:
 def workload(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Import paths of the tests' handlers, importable here and in worker processes."""
     monkeypatch.syspath_prepend(str(WORKLOAD))
-    monkeypatch.setenv("PYTHONPATH", str(WORKLOAD))
+    monkeypatch.setenv("PYTHONPATH", str(WORKLOAD), prepend=os.pathsep)
     return {name.replace("_", "-"): f"runtime_workload:{name}" for name in HANDLERS}
 
 

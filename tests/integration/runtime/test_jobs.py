@@ -226,8 +226,11 @@ async def test_a_job_outlives_a_restart_of_the_registry(dispatcher, registry, jo
     await jobs.works(name)
     await registry.stop()
     (tmp_path / "go").touch()  # the job ends while nobody can be told
+    await asyncio.sleep(0.2)
     await registry.start()
-    operation = await jobs.done(name)
+    events = await jobs.events(name)
+    assert [event.log.text for event in events if event.HasField("log")] == ["the file is there"]
+    operation = await jobs.get(name)
     assert operation.WhichOneof("result") == "response"
     assert metadata(operation).attempt == 1
 

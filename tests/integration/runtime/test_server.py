@@ -477,3 +477,21 @@ async def test_background_work_starts_with_the_server_and_is_cancelled_with_it(s
         await caller.call("unary_unary")
         assert seen == ["started"]
     assert seen == ["started", "ended"]
+
+
+async def test_a_cancelled_task_inside_a_handler_leaves_no_caller_waiting(caller, behaviour) -> None:
+    async def act(context: Any) -> None:
+        inner = asyncio.create_task(asyncio.Event().wait())
+        inner.cancel()
+        await inner
+
+    behaviour.act = act
+    assert (await failure(caller.unary())).code() is grpc.StatusCode.INTERNAL
+
+
+async def test_polling_that_works_is_not_worth_a_line_in_the_log(registry, jobs) -> None:
+    with structlog.testing.capture_logs() as log:
+        await failure(jobs.get("projects/default/operations/none"))
+        await jobs.get(await jobs.start("answer"))
+    lines = [(entry["method"].rpartition("/")[2], entry["log_level"]) for entry in log if entry["event"] == "call"]
+    assert lines == [("GetOperation", "info"), ("EnqueueOperation", "info"), ("GetOperation", "debug")]

@@ -16,6 +16,8 @@ from modelfoundry.runtime.interceptors.calls import CallInterceptor, Context, Me
 REQUEST_ID_KEY: Final = "x-request-id"
 ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 QUIET_SERVICES: Final = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
+QUIET_METHODS: Final = ("LeaseOperation", "ReportProgress", "GetOperation")
+"""Called every second for every job; only their failures are worth a line."""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,9 +52,13 @@ class AccessLog(CallInterceptor):
             status = _code_of(context).name
             return response
         finally:
-            write = _log.debug if method.service in QUIET_SERVICES else _log.info
+            write = _log.debug if _is_quiet(method, status) else _log.info
             milliseconds = round(1000 * (time.perf_counter() - started), 1)
             write("call", method=method.path.removeprefix("/"), status=status, milliseconds=milliseconds)
+
+
+def _is_quiet(method: Method, status: str) -> bool:
+    return method.service in QUIET_SERVICES or (method.name in QUIET_METHODS and status == grpc.StatusCode.OK.name)
 
 
 def _received_id(context: Context) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Never
 
 import grpc
@@ -32,9 +33,20 @@ class ErrorMapping(CallInterceptor):
             await abort_with(context, status_for(error, request_id=current_request_id()))
         except grpc.aio.AbortError:
             raise
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            # A task inside the handler was cancelled, not the call. gRPC would leave the caller without an answer.
+            _log.exception("cancelled by nobody", method=method.path)
+            await abort_with(context, internal_status(current_request_id()))
         except Exception:  # noqa: BLE001 - the last place where it can be told to the caller
             _log.exception("unexpected failure", method=method.path)
             await abort_with(context, internal_status(current_request_id()))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def abort_with(context: Context, status: status_pb2.Status) -> Never:

@@ -18,10 +18,12 @@ from modelfoundry.runtime.jobs.ticket import Ticket
 
 WISH_SECONDS: Final = 0.7
 """Time between two looks at whether a job is still wanted."""
-COOPERATION_SECONDS: Final = 2.7
+COOPERATION_SECONDS: Final = 2.5
 """Time that a worker has to come to an end itself after cancelling was seen."""
-TERMINATION_SECONDS: Final = 0.5
+TERMINATION_SECONDS: Final = 0.4
 """Time between SIGTERM and SIGKILL. All three together are less than the 5 seconds that cancelling may take."""
+PARTING_SECONDS: Final = 2.0
+"""Time for giving a job back when the service stops; the registry may be stopping too."""
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +80,7 @@ class Dispatcher:
                 await self._carry_out(leased, registry)
             except Exception:  # noqa: BLE001 - a slot must outlive every job
                 _log.exception("a job could not be started", operation=leased.name)
-                await registry.release(leased, "the worker could not be started")
+                await registry.release(leased, "the worker could not be started", patience=self._lease_seconds)
 
     async def _carry_out(self, leased: queue_pb2.LeasedOperation, registry: JobRegistry) -> None:
         handle = await self._executor.submit(self._ticket(leased))
@@ -88,11 +90,11 @@ class Dispatcher:
         except BaseException:  # above all: cancelled, because the service stops
             end = await _stopped(handle, ending, cooperation=0)
             if end.cause:
-                await registry.release(leased, "its service was stopped")
+                await registry.release(leased, "its service was stopped", patience=PARTING_SECONDS)
             raise
         if end.cause:
             _log.warning("worker is gone", operation=leased.name, cause=end.cause)
-            await registry.release(leased, end.cause)
+            await registry.release(leased, end.cause, patience=self._lease_seconds)
 
     def _ticket(self, leased: queue_pb2.LeasedOperation) -> Ticket:
         return Ticket(

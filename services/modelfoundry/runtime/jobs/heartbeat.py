@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -10,7 +11,7 @@ import structlog
 
 from modelfoundry.errors import Internal, LeaseLost, Unavailable
 from modelfoundry.runtime.jobs.context import JobContext
-from modelfoundry.runtime.jobs.queue import LeasedJob
+from modelfoundry.runtime.jobs.queue import PATIENCE_SECONDS, LeasedJob
 
 INTERVAL_SECONDS: Final = 0.8
 LINES_PER_REPORT: Final = 100
@@ -45,14 +46,15 @@ class Heartbeat:
         self._thread.join()
 
     def flush(self) -> None:
-        """Reports all that there is now, so that it comes before the job's end.
+        """Reports all that there is now, so that it comes before the job's end, and waits for a registry that is away.
 
         Raises:
-            LeaseLost: another worker has the job.
+            LeaseLost: another worker has the job, or it was given up.
         """
-        self._report()
-        while self._context.has_lines and not self._registry_away:
-            self._report()
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while not (self._report() and not self._context.has_lines) and time.monotonic() < give_up_at:
+            if self._registry_away and self._context.stopped.wait(INTERVAL_SECONDS):
+                raise LeaseLost(f"{self._context.name} was taken from this worker")
 
     def _beat(self) -> None:
         while not self._ended.is_set():
@@ -66,22 +68,24 @@ class Heartbeat:
                 return
             self._ended.wait(INTERVAL_SECONDS)
 
-    def _report(self) -> None:
+    def _report(self) -> bool:
+        """Reports once; returns whether the registry took it or never will."""
         with self._reporting:
             progress = self._context.meter.news()
             lines = self._context.take_lines(LINES_PER_REPORT)
             try:
                 cancel = self._job.report(progress, lines)
-            except (Unavailable, Internal) as error:
+            except Unavailable as error:
                 self._context.meter.forget_told()
                 self._context.put_lines_back(lines)
-                self._note_away(error)
-                return
+                if not self._registry_away:
+                    _log.warning("cannot report, going on", cause=error.message)
+                self._registry_away = True
+                return False
+            except Internal as error:
+                _log.error("a report was refused", cause=error.message)
+                return True
         self._registry_away = False
         if cancel:
             self._context.cancel_requested.set()
-
-    def _note_away(self, error: Unavailable | Internal) -> None:
-        if not self._registry_away:
-            _log.warning("cannot report, going on", cause=error.message)
-            self._registry_away = True
+        return True

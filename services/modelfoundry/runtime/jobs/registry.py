@@ -53,7 +53,6 @@ class JobRegistry:
     def __init__(self, channel: grpc.aio.Channel, *, kinds: Sequence[str], owner: str, lease_seconds: float) -> None:
         self._queue = JobQueueServiceStub(channel)
         self._operations = operations_pb2_grpc.OperationsStub(channel)  # type: ignore[no-untyped-call]
-        self._lease_seconds = lease_seconds
         self._away = ""
         self._request = queue_pb2.LeaseOperationRequest(
             kinds=kinds,
@@ -91,11 +90,11 @@ class JobRegistry:
             return Wish.DROP
         return Wish.GO_ON if metadata.state == operation_pb2.OPERATION_STATE_RUNNING else Wish.END
 
-    async def release(self, leased: queue_pb2.LeasedOperation, cause: str) -> None:
-        """Gives a job back whose worker is gone; gives up when the lease would be over anyway."""
+    async def release(self, leased: queue_pb2.LeasedOperation, cause: str, *, patience: float) -> None:
+        """Gives a job back whose worker is gone; after `patience` seconds, leaves that to the end of its lease."""
         request = queue_pb2.ReleaseOperationRequest(name=leased.name, lease_token=leased.lease_token, cause=cause)
         try:
-            async with asyncio.timeout(self._lease_seconds):
+            async with asyncio.timeout(patience):
                 await self._release(request)
         except TimeoutError:
             _log.warning("a job could not be given back; its lease will run out", operation=leased.name)

@@ -68,6 +68,7 @@ def cooperate(request: struct_pb2.Struct, context: JobContext) -> struct_pb2.Str
         context.progress("waiting", done, 0, "look", {})
         context.check_cancelled()
         time.sleep(0.01)
+    context.log("the file is there")
     return request
 
 
