@@ -33,7 +33,7 @@ from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
 from modelfoundry.registry.listing.tokens import TokenSigner
 
-SEARCHED_NAMES: Final = 10_000
+SEARCHED_NAMES: Final = 2000
 Row = TypeVar("Row", bound=ResourceRow)
 
 
@@ -220,9 +220,8 @@ def find(session: Session, row: type[Row], name: str, *, field: str, lock: bool 
     if found is not None:
         return found
     parent, _, last = name.rpartition("/")
-    names = session.scalars(
-        select(col(row.name)).where(col(row.name).startswith(f"{parent}/", autoescape=True)).limit(SEARCHED_NAMES)
-    )
+    project = name.split("/")[1]
+    names = session.scalars(select(col(row.name)).where(col(row.project) == project).limit(SEARCHED_NAMES))
     suggestions = near(last, (known.rpartition("/")[2] for known in names))
     raise NotFound(
         f"there is no {name}",
