@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -102,8 +102,9 @@ class LocalBlobStore:
     def _remove_stale(self) -> None:
         """Removes what a killed process left; a younger file may belong to a living one."""
         for path in self._staging.iterdir():
-            if path.stat().st_ctime < time.time() - _STALE_SECONDS:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its owner was quicker
+                if path.stat().st_ctime < time.time() - _STALE_SECONDS:
+                    path.unlink()
 
 
 @contextmanager
