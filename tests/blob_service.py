@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
-from sqlalchemy import inspect
 
 from modelfoundry.api.registry.v1 import blob_service_pb2 as pb
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import (
@@ -26,7 +25,6 @@ from modelfoundry.registry.blobs.minio_store import MinioBlobStore
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.store import BlobStore
-from modelfoundry.registry.blobs.tables import BlobRow, UploadRow
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.database import Database
 from modelfoundry.runtime.server import Service, run, serve
@@ -43,9 +41,7 @@ async def build_service(work: Path, store: BlobStore) -> AsyncIterator[Service]:
     """The service on a database and a spool in `work`; used again on the same folder, it goes on where it was."""
     spool = Spool(work / "uploads")
     database = Database(f"sqlite:///{work / 'registry.db'}")
-    for table in (BlobRow, UploadRow):
-        if not inspect(database.engine).has_table(str(table.__tablename__)):
-            table.__table__.create(database.engine)  # type: ignore[attr-defined]
+    database.migrate()
     blobs = Blobs(database, store)
     servicer = BlobServicer(blobs, Uploads(database, blobs, spool))
     try:

@@ -73,6 +73,7 @@ async def assert_unavailable(deployment: Deployment) -> None:
         assert answer.code() is grpc.StatusCode.UNAVAILABLE
         assert deployment.minio.endpoint in (answer.details() or "")
         assert "minio server" in error_info(answer).metadata["hint"]
+        assert "MODELFOUNDRY_REGISTRY_MINIO_ENDPOINT" in error_info(answer).metadata["hint"]
 
 
 async def assert_works(deployment: Deployment) -> None:

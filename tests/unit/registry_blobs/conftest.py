@@ -75,8 +75,7 @@ def blob_of(data: bytes, media_type: str = "") -> Blob:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
-    for table in (BlobRow, UploadRow):
-        table.__table__.create(database.engine)  # type: ignore[attr-defined]
+    database.migrate()
     yield database
     database.close()
 

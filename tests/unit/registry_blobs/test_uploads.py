@@ -22,6 +22,7 @@ from modelfoundry.errors import (
 )
 from modelfoundry.registry.blobs.blobs import Blob
 from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.registry.catalog.tables import BlobUseRow
 
 from .conftest import Registry, blob_of
 
@@ -381,6 +382,14 @@ def test_a_discarded_blob_is_gone(registry: Registry) -> None:
 def test_a_blob_that_others_refer_to_is_not_discarded(registry: Registry) -> None:
     blob = registry.upload(b"needed")
     registry.referenced.add(blob.digest)
+    assert not registry.blobs.discard(blob.digest)
+    assert b"".join(registry.blobs.read(blob.digest)) == b"needed"
+
+
+def test_a_blob_that_a_row_refers_to_is_not_discarded(registry: Registry) -> None:
+    blob = registry.upload(b"needed")
+    with registry.database.session() as session:
+        session.add(BlobUseRow(resource="projects/default/models/m", digest=blob.digest))
     assert not registry.blobs.discard(blob.digest)
     assert b"".join(registry.blobs.read(blob.digest)) == b"needed"
 

@@ -166,8 +166,8 @@ class MinioBlobStore:
         if error.code in _REFUSED:
             return self._unavailable(
                 f"refuses our credentials: {error.code}",
-                hint="look at MODELFOUNDRY_REGISTRY_S3_ACCESS_KEY and _SECRET_KEY and at the key's policy for bucket "
-                f"{self._bucket}",
+                hint="look at MODELFOUNDRY_REGISTRY_MINIO_ACCESS_KEY and _MINIO_SECRET_KEY, and at what the key may do "
+                f"in bucket {self._bucket}",
             )
         return self._unavailable(f"says {error.code}: {error.message}")
 
@@ -175,7 +175,7 @@ class MinioBlobStore:
         start = f"start MinIO there (for example `minio server FOLDER --address {urlsplit(self._endpoint).netloc}`)"
         return Unavailable(
             f"the S3 server at {self._endpoint} {what}",
-            hint=hint or f"{start}, or look at MODELFOUNDRY_REGISTRY_S3_ENDPOINT and at the network",
+            hint=hint or f"{start}, or look at MODELFOUNDRY_REGISTRY_MINIO_ENDPOINT and at the network",
         )
 
 
