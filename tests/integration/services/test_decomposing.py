@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 from foundry import QUICK, Foundry
 
+from modelfoundry import client as sdk
 from modelfoundry import errors
 from modelfoundry.client import BinaryProblem, JobState, ProgressMade, Relation, SeamRecipe, ValidationSplit
+from modelfoundry.core.architectures import Architecture, InputSpec, build_network
 
 
 def test_a_binary_module_is_searched_and_registered_with_everything_that_repeats_it(foundry: Foundry) -> None:
@@ -182,3 +186,21 @@ def test_a_cancelled_job_ends_as_cancelled_and_leaves_no_module(foundry: Foundry
     assert job.refresh().state is JobState.CANCELLED
     with pytest.raises(errors.NotFound):
         foundry.client.modules.get("never-made")
+
+
+def test_a_data_set_that_does_not_fit_the_model_is_refused_with_both_shapes(foundry: Foundry, tmp_path: Path) -> None:
+    network = build_network(Architecture("zoo:resnet20"), 10, InputSpec(3, 32, 32))
+    weights = tmp_path / "resnet20.safetensors"
+    safetensors.torch.save_file(network.state_dict(), weights)
+    foundry.client.models.push(
+        weights,
+        architecture=sdk.Architecture("zoo:resnet20"),
+        input=sdk.InputSpec(3, 32, 32),
+        labels=[str(digit) for digit in range(10)],
+        model_id="colour",
+    )
+    with pytest.raises(errors.DatasetMismatch) as caught:
+        foundry.client.decompose("colour", "digits", label="1")
+    assert caught.value.field == "dataset"
+    assert "1x8x8" in str(caught.value)
+    assert "3x32x32" in str(caught.value)
