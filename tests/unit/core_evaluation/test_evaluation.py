@@ -148,3 +148,11 @@ def test_a_cancelled_evaluation_stops_between_batches() -> None:
     with pytest.raises(Cancelled):
         evaluate_model(_Pixels(), SAMPLES, LABELS, Run(SPEC, CPU, batch_size=2, monitor=stop))
     assert stop.seen == [("predict", 2, 7), ("predict", 4, 7)]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="NO CUDA DEVICE: evaluation is tested on the CPU only")
+def test_a_gpu_measures_what_the_cpu_measures() -> None:
+    problem = MultiClassProblem(("cat", "ant"))
+    posed = pose(SAMPLES, problem, LABELS)
+    on_cpu = baselines(_Pixels(), posed, problem, LABELS, RUN)
+    assert baselines(_Pixels(), posed, problem, LABELS, Run(SPEC, torch.device("cuda"), batch_size=3)) == on_cpu

@@ -25,7 +25,7 @@ from modelfoundry.core.export import (
     max_difference,
 )
 from modelfoundry.core.tensorfile import write_tensors
-from modelfoundry.errors import ExportMismatch, MalformedFile, UnknownArchitecture, UnsupportedModel, WeightsMismatch
+from modelfoundry.errors import ExportMismatch, MalformedFile, UnsupportedModel, WeightsMismatch
 
 Make = Callable[[str, InputSpec], ExportSubject]
 ExportFunction = Callable[[ExportSubject, Path], Export]
@@ -114,29 +114,21 @@ def test_a_person_with_the_onnx_file_alone_runs_it_as_described(exported: _Expor
         ("zoo:resnet20", CIFAR),
         ("zoo:simcnn", CIFAR),
         ("torchvision:resnet18", InputSpec(3, 64, 64)),
-        ("torchvision:mobilenet_v3_small", InputSpec(3, 64, 64)),
         ("timm:vit_tiny_patch16_224", InputSpec(3, 224, 224)),
     ],
-    ids=["resnet20", "simcnn", "resnet18", "mobilenet_v3", "vit"],
+    ids=["resnet20", "simcnn", "resnet18", "vit"],
 )
-def test_other_networks_export_as_modules_and_models(
-    module_subject: Make,
-    model_subject: Make,
-    tmp_path: Path,
-    export: ExportFunction,
-    run: Run,
-    builder: str,
-    spec: InputSpec,
+def test_modules_of_other_networks_export(
+    module_subject: Make, tmp_path: Path, export: ExportFunction, run: Run, builder: str, spec: InputSpec
 ) -> None:
-    for make in (module_subject, model_subject):
-        subject = make(builder, spec)
-        images = torch.randint(0, 256, (3, *spec.shape), dtype=torch.uint8)
-        done = export(subject, tmp_path)
-        with torch.no_grad():
-            expected, actual = subject.network(normalise(images, spec)), run(tmp_path, images / 255)
-        assert float(expected.std()) > 0.001
-        torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
-        assert 0 <= done.max_difference <= 1e-4
+    subject = module_subject(builder, spec)
+    images = torch.randint(0, 256, (3, *spec.shape), dtype=torch.uint8)
+    done = export(subject, tmp_path)
+    with torch.no_grad():
+        expected, actual = subject.network(normalise(images, spec)), run(tmp_path, images / 255)
+    assert float(expected.std()) > 0.01
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
+    assert 0 <= done.max_difference <= 1e-4
 
 
 def test_a_whole_model_exports_under_the_names_of_its_own_weights(model_subject: Make, tmp_path: Path) -> None:
@@ -198,7 +190,6 @@ def _change(folder: Path, path: tuple[str, ...], value: object) -> None:
         (("format_version",), 2, MalformedFile),
         (("kind",), "person", MalformedFile),
         (("base",), [], MalformedFile),
-        (("base", "architecture", "builder"), "zoo:digit_cnn", UnknownArchitecture),
         (("base", "label_count"), 9, WeightsMismatch),
         (("kind",), "model", WeightsMismatch),
         (("output", "labels"), ["a", "b", "c"], WeightsMismatch),

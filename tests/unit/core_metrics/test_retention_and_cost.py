@@ -44,7 +44,9 @@ def test_retention_counts_weights_and_biases_kernels_and_zeros() -> None:
 def test_the_kernels_of_a_transposed_grouped_convolution_are_its_outputs() -> None:
     layer = nn.ConvTranspose2d(4, 6, 1, groups=2, bias=False)  # weight [4, 3, 1, 1]
     kept = torch.zeros(4, 3, dtype=torch.bool)
-    kept[1, 0] = kept[3, 0] = kept[3, 2] = True  # output 0 of the first group, outputs 0 and 2 of the second
+    kept[0, 0] = kept[1, 0] = kept[3, 0] = kept[3, 2] = (
+        True  # output 0 of the first group, outputs 0 and 2 of the second
+    )
     masks = WeightMasks({"weight": kept.view(4, 3, 1, 1)})
     found = retention(layer, masks)
     assert (found.kept_kernels, found.total_kernels) == (3, 6)
