@@ -67,6 +67,7 @@ async def _train(client: AsyncClient, settings: DemoSettings) -> TrainedModel:
         settings.architecture,
         settings.dataset,
         recipe=settings.training,
+        validation=settings.validation,
         seed=settings.seed,
         model_id=settings.model,
     )
@@ -82,6 +83,7 @@ async def _decompose(client: AsyncClient, settings: DemoSettings) -> tuple[Modul
                 settings.dataset,
                 problem=problem,
                 recipe=settings.recipe,
+                validation=settings.validation,
                 seed=settings.seed,
                 module_id=module_id,
             ),

@@ -45,17 +45,7 @@ def local_services(output: Path, settings: Mapping[str, str], *, keep: bool) -> 
     log = output / "up.log"
     with log.open("wb") as errors:
         up = subprocess.Popen(  # noqa: S603 - our own program
-            [
-                sys.executable,
-                "-m",
-                *_program(keep=keep),
-                "up",
-                "--ports",
-                "free",
-                "--json",
-                "--data-dir",
-                data_directory,
-            ],
+            [*_program(keep=keep), "up", "--ports", "free", "--json", "--data-dir", str(data_directory)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from modelfoundry.client import Augmentation, BinaryProblem, MultiClassProblem, Problem, SeamRecipe, TrainingRecipe
+from modelfoundry.client import (
+    Augmentation,
+    BinaryProblem,
+    MultiClassProblem,
+    Problem,
+    SeamRecipe,
+    TrainingRecipe,
+    ValidationSplit,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +27,8 @@ class DemoSettings:
     architecture: str
     training: TrainingRecipe
     recipe: SeamRecipe
+    validation: ValidationSplit
+    """Of training and searches alike: what a network learned from says nothing about it."""
     problems: Mapping[str, Problem]
     """Target problems by the id of the module that is made for them."""
     split: str
@@ -34,7 +44,8 @@ SETTINGS: Final = DemoSettings(
     model="digits-cnn",
     architecture="zoo:digits_cnn",
     training=TrainingRecipe(epochs=20),
-    recipe=SeamRecipe(epochs=60, lr_mask=0.05, alpha=2.0, augmentation=Augmentation.NONE),
+    recipe=SeamRecipe(epochs=80, batch_size=32, lr_head=0.01, lr_mask=0.05, alpha=2.0, augmentation=Augmentation.CROP),
+    validation=ValidationSplit(fraction=0.2),
     problems=MappingProxyType(
         {f"digit-{label}": BinaryProblem(str(label)) for label in range(10)}
         | {"digits-0-to-4": MultiClassProblem(tuple(str(label) for label in range(5)))}
