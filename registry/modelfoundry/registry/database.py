@@ -18,9 +18,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
-from modelfoundry.errors import ModelFoundryError, StorageFull, Unavailable
+from modelfoundry.errors import InvalidField, ModelFoundryError, StorageFull, Unavailable
 
 WAIT_SECONDS: Final = 10
+POOL_SIZE: Final = 16
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _READ_ONLY: Final = "modelfoundry_read_only"
 _MIGRATION_LOCK: Final = 0x6D66_6462  # any number, the same in every registry
@@ -69,14 +70,14 @@ class Database:
         url: For example `sqlite:////var/lib/modelfoundry/registry.db` or `postgresql+psycopg://...`.
 
     Raises:
+        InvalidField: `url` is none, or its driver is not installed.
         Unavailable: from every method, when the database cannot be reached, is locked, read-only or damaged.
         StorageFull: from every method, when its disk is full.
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        self._is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._engine = sqlalchemy.create_engine(parsed, pool_pre_ping=not self._is_sqlite, pool_size=16)
+        self._engine = _engine(url)
+        self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._reader = self._engine.execution_options(**{_READ_ONLY: True})
         # SQLite has one writer at a time. Queuing here is fair and quick; its own waiting polls and can starve.
         self._writer_turn = threading.Lock()
@@ -155,6 +156,26 @@ class Database:
             if translated is None:
                 raise
             raise translated from error
+
+
+def _engine(url: str) -> Engine:
+    # The URL stays out of messages: it may hold a password.
+    try:
+        parsed = make_url(url)
+        is_server = parsed.get_backend_name() != "sqlite"
+        return sqlalchemy.create_engine(parsed, pool_pre_ping=is_server, pool_size=POOL_SIZE)
+    except exc.ArgumentError:
+        raise InvalidField(
+            "database_url is no SQLAlchemy URL of a known database",
+            field="database_url",
+            hint="pass for example sqlite:////var/lib/modelfoundry/registry.db or postgresql+psycopg://user@host/name",
+        ) from None
+    except ModuleNotFoundError as error:
+        raise InvalidField(
+            f"database_url needs the Python package {error.name}, which is not installed",
+            field="database_url",
+            hint='install it; for PostgreSQL: pip install "modelfoundry[registry,postgresql]"',
+        ) from error
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -125,6 +125,23 @@ def test_a_database_server_that_does_not_answer_is_unavailable() -> None:
         raise refused
 
 
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("", "no SQLAlchemy URL"),
+        ("nonsense", "no SQLAlchemy URL"),
+        ("nosuch://user:hunter2@host/name", "no SQLAlchemy URL"),
+        ("mysql+cymysql://user:hunter2@host/name", "the Python package cymysql, which is not installed"),
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_telling_its_password(url: str, what: str) -> None:
+    with pytest.raises(errors.InvalidField, match=what) as caught:
+        Database(url)
+
+    assert caught.value.field == "database_url"
+    assert "hunter2" not in f"{caught.value.message}{caught.value.hint}"
+
+
 def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     path.write_bytes(b"this is no database" * 1000)

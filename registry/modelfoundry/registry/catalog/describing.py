@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from modelfoundry.errors import EtagMismatch, InUse
 from modelfoundry.names import parse_name
 from modelfoundry.registry.catalog.drafts import About
-from modelfoundry.registry.catalog.shelf import Collection, find, forget
+from modelfoundry.registry.catalog.shelf import Collection, Lock, find, forget
 from modelfoundry.registry.catalog.tables import DescribedRow, LabelRow, ResourceRow, TagRow
 from modelfoundry.registry.catalog.wording import check_about
 from modelfoundry.registry.listing.fields import Column, EntriesField, FilterField, MembersField, MomentField, TextField
@@ -115,8 +115,7 @@ class DescribedCollection(Collection[Row]):
             forget(session, row)
 
     def _locked(self, session: Session, name: str, etag: str, *, field: str) -> Row:
-        find(session, self._row, name, field=field)
-        row = session.get_one(self._row, name, with_for_update=True, populate_existing=True)
+        row = find(session, self._row, name, field=field, lock=Lock.CHANGE)
         if etag and etag != row.etag:
             raise EtagMismatch(
                 f"{name} was changed since it was read",

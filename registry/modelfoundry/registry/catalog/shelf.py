@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from functools import cached_property
 from typing import Final, Generic, TypeVar
 
@@ -178,9 +179,9 @@ class Collection(Generic[Row]):
                     return earlier
                 self._refuse_taken(session, row.name)
                 for parent in parents:
-                    find(session, parent.table, parent.name, field=parent.field, lock=True)
+                    find(session, parent.table, parent.name, field=parent.field, lock=Lock.KEEP)
                 for use in blobs:
-                    if session.get(BlobRow, use.digest, with_for_update={"read": True}) is None:
+                    if session.get(BlobRow, use.digest, with_for_update=Lock.KEEP.value) is None:
                         raise missing_blob(use.digest, field=use.field)
                 remember_answer(session, row.project, call, row, row.create_time)
                 _insert(session, row, {use.digest for use in blobs}, labels, edges)
@@ -203,7 +204,16 @@ class Collection(Generic[Row]):
             )
 
 
-def find(session: Session, row: type[Row], name: str, *, field: str, lock: bool = False) -> Row:
+class Lock(Enum):
+    """What others may not do with a row until the transaction ends, where several write at once."""
+
+    KEEP = {"read": True}  # noqa: RUF012 - SQLAlchemy's spelling of FOR SHARE
+    """Change or delete it."""
+    CHANGE = {"read": False}  # noqa: RUF012 - FOR UPDATE
+    """Change, delete or keep it."""
+
+
+def find(session: Session, row: type[Row], name: str, *, field: str, lock: Lock | None = None) -> Row:
     """Reads a resource by name.
 
     Args:
@@ -211,12 +221,12 @@ def find(session: Session, row: type[Row], name: str, *, field: str, lock: bool 
         row: The table.
         name: Full name.
         field: Path of the name in the request.
-        lock: Keep it from being deleted until the transaction ends.
+        lock: Hold the row.
 
     Raises:
         NotFound: there is none; near names are in the message.
     """
-    found = session.get(row, name, with_for_update={"read": True} if lock else None)
+    found = session.get(row, name, with_for_update=lock.value if lock else None)
     if found is not None:
         return found
     parent, _, last = name.rpartition("/")
