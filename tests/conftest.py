@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from blob_backends import BlobBackend, LocalBackend, MinioBackend
-from minio_server import MinioServer, any_minio
+from minio_server import HOW_TO_GET_IT, MinioServer, any_minio
+from minio_server import __file__ as minio_server_module
 
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.blobs.minio_store import MinioBlobStore
 from modelfoundry.registry.blobs.store import BlobStore
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tells a missing MinIO in one line of the summary, in place of one for each test."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and HOW_TO_GET_IT in report.longrepr[2]:
+        report.longrepr = (minio_server_module, 1, report.longrepr[2])
+    return report
 
 
 @pytest.fixture(scope="session")
