@@ -5,6 +5,7 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
+
 from modelfoundry.core.tensorfile import write_tensors
 
 DTYPES = [
