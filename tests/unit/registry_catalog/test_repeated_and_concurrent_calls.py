@@ -108,12 +108,15 @@ def test_answers_are_kept_for_a_day_and_no_longer(registry: Any) -> None:
     assert registry.create_model(call=call).name != first.name
 
 
-def test_one_id_from_many_threads_makes_one_resource(registry: Any) -> None:
+@pytest.mark.parametrize("model_id", ["", "net"], ids=["name made", "name given"])
+def test_one_id_from_many_threads_makes_one_resource(registry: Any, model_id: str) -> None:
     request_id = str(uuid.uuid4())
     model = registry.model_message()
 
     def create(_: int) -> Any:
-        request = model_pb2.CreateModelRequest(parent="projects/default", model=model, request_id=request_id)
+        request = model_pb2.CreateModelRequest(
+            parent="projects/default", model_id=model_id, model=model, request_id=request_id
+        )
         return registry.call("CreateModel", request)
 
     answers = _together(create)

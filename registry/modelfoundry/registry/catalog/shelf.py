@@ -142,10 +142,7 @@ class Collection(Generic[Row]):
         last = check_id(call.id, field=f"{singular}_id") if call.id else f"{singular}-{secrets.token_hex(8)}"
         name = f"projects/{project}/{self._name}/{last}"
         with self._shelf.database.read_session() as session:
-            earlier = answered_before(session, project, call, self._row, self._shelf.now())
-            if earlier is None:
-                self._refuse_taken(session, name)
-        return name, earlier
+            return name, self._made_before(session, project, name, call)
 
     def _add(
         self,
@@ -174,10 +171,9 @@ class Collection(Generic[Row]):
             return row
         try:
             with self._shelf.database.session() as session:
-                earlier = answered_before(session, row.project, call, self._row, self._shelf.now())
+                earlier = self._made_before(session, row.project, row.name, call)
                 if earlier is not None:
                     return earlier
-                self._refuse_taken(session, row.name)
                 for parent in parents:
                     find(session, parent.table, parent.name, field=parent.field, lock=Lock.KEEP)
                 for use in blobs:
@@ -194,14 +190,19 @@ class Collection(Generic[Row]):
             return earlier
         return row
 
-    def _refuse_taken(self, session: Session, name: str) -> None:
-        if session.get(self._row, name) is not None:
+    def _made_before(self, session: Session, project: str, name: str, call: CreateCall) -> Row | None:
+        """What an equal call made, or None when there was none and the name is free."""
+        # In this order: where each question sees the newest state, an equal call may end between the two.
+        taken = session.get(self._row, name) is not None
+        earlier = answered_before(session, project, call, self._row, self._shelf.now())
+        if earlier is None and taken:
             raise AlreadyExists(
                 f"{name} is there already",
                 field=f"{self._name.removesuffix('s')}_id",
                 hint="choose another id, or delete the old one first",
                 metadata={"resource": name},
             )
+        return earlier
 
 
 class Lock(Enum):
