@@ -1,0 +1,65 @@
+"""`modelfoundry demo`, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from modelfoundry.cli.demo.report import ModuleReport
+from modelfoundry.cli.demo.settings import SETTINGS
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in part for part in process.info["cmdline"] or ())
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_demo_takes_a_network_apart_and_leaves_its_figures(tmp_path):
+    outcome = subprocess.run(
+        ["modelfoundry", "demo", "--output", str(tmp_path), "--json"], capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert json.loads(outcome.stdout) == report
+
+    # A row for every module, measured on data that nothing was chosen on.
+    assert [module["module_name"].rpartition("/")[2] for module in report["modules"]] == list(SETTINGS.problems)
+    assert all(module.keys() == set(ModuleReport.__dataclass_fields__) for module in report["modules"])
+    assert {module["split"] for module in report["modules"]} == {"test"}
+    assert report["labels"] == [str(label) for label in range(10)]
+    assert report["averages"]["weight_retention"] < 0.3
+    assert all(module["module_bytes"] < module["base_bytes"] / 10 for module in report["modules"])
+
+    # One image and one module lie there, to be used without any service; the services are gone.
+    (image,) = tmp_path.glob("*.png")
+    assert Image.open(image).size == (8, 8)
+    assert {file.name for file in (tmp_path / SETTINGS.shown).iterdir()} == {"model.onnx", "module.json"}
+    assert processes_of(tmp_path) == []
+
+
+def test_an_interrupted_demo_stops_its_services(tmp_path):
+    with subprocess.Popen(
+        ["modelfoundry", "demo", "--output", str(tmp_path), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        log = tmp_path / "modelfoundry-data" / "endpoints.json"
+        while not log.exists():
+            assert demo.poll() is None, demo.communicate()
+        demo.send_signal(2)
+        out, err = demo.communicate(timeout=120)
+    assert demo.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert processes_of(tmp_path) == []

@@ -1,0 +1,121 @@
+"""The whole loop by commands, against the four services."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from modelfoundry.cli.exit_codes import ExitCode
+
+
+def test_a_dataset_is_pushed_shown_and_removed(call):
+    pushed = call(
+        "dataset", "push", "digits", "--name", "throw-away", "--license", "BSD-3-Clause", "--tag", "a=b", "--json"
+    )
+    dataset = json.loads(pushed.stdout)
+    assert pushed.stderr == ""
+    assert dataset["name"] == "projects/default/datasets/throw-away"
+    assert {split["split"]: split["sample_count"] for split in dataset["splits"]}.keys() == {"train", "test"}
+    assert dataset["tags"] == {"a": "b"}
+    assert "throw-away" in call("dataset", "list").stdout
+    assert "BSD-3-Clause" in call("dataset", "show", "throw-away").stdout
+
+    again = call("dataset", "push", "digits", "--name", "throw-away", status=ExitCode.CONFLICT)
+    assert again.stderr.startswith("error: ")
+
+    near = call("dataset", "show", "throw-awai", status=ExitCode.NOT_FOUND)
+    assert "throw-away" in near.stderr.splitlines()[1]
+
+    assert json.loads(call("dataset", "rm", "datasets/throw-away", "--json").stdout) == {
+        "removed": ["datasets/throw-away"]
+    }
+    call("dataset", "show", "throw-away", status=ExitCode.NOT_FOUND)
+
+
+def test_weights_that_do_not_fit_are_refused_tensor_by_tensor(call, tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"linear.bias": np.zeros(3, np.float32)}, tmp_path / "w.safetensors")
+    outcome = call(
+        *("model", "push", tmp_path / "w.safetensors", "--architecture", "zoo:digits_cnn"),
+        *("--labels", "a,b", "--image", "1x8x8", "--mean", "0.5", "--std", "0.5"),
+        status=ExitCode.USAGE,
+    )
+    what, hint, *violations = outcome.stderr.splitlines()
+    assert what.startswith("error: ")
+    assert hint.startswith("hint: ")
+    assert any("linear.bias" in violation for violation in violations)
+    assert json.loads(call("model", "list", "--json").stdout) == []
+
+
+def test_a_label_or_an_image_size_that_nobody_gave_is_asked_for(call, tmp_path):
+    (tmp_path / "w.safetensors").touch()
+    outcome = call(
+        "model", "push", tmp_path / "w.safetensors", "--architecture", "zoo:digits_cnn", status=ExitCode.USAGE
+    )
+    assert "--labels" in outcome.stderr
+    assert "--dataset" in outcome.stderr
+
+
+def test_a_subject_that_is_neither_module_nor_model_is_not_found(call, tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "i.png")
+    outcome = call("predict", tmp_path / "i.png", "--with", "nobody", status=ExitCode.NOT_FOUND)
+    assert "neither a module nor a model" in outcome.stderr
+
+
+@pytest.mark.slow
+def test_from_images_to_a_module_at_home(call, tmp_path):
+    call("dataset", "push", "digits", "--name", "digits")
+    trained = json.loads(
+        call("train", "zoo:digits_cnn", "--dataset", "digits", "--name", "net", "--epochs", "3", "--json").stdout
+    )
+    assert trained["model"]["labels"] == [str(label) for label in range(10)]
+    assert 0 < trained["validation_accuracy"] <= 1
+
+    # Several modules at a time, and one that is asked for without waiting.
+    search = ("decompose", "net", "--dataset", "digits", "--epochs", "2")
+    modules = json.loads(call(*search, "--each", "--labels", "3,8", "--json").stdout)
+    assert [module["problem"] for module in modules] == [{"label": "3"}, {"label": "8"}]
+    assert all(0 < module["retention"]["weight_retention"] <= 1 for module in modules)
+    job = call(*search, "--labels", "0,1,2", "--name", "small", "--detach").stdout.strip()
+    events = [json.loads(line) for line in call("job", "watch", job, "--json").stdout.splitlines()]
+    assert events[-1]["state"] == "succeeded"
+    assert [event["sequence"] for event in events] == sorted(event["sequence"] for event in events)
+    assert {"state", "progress"} <= {event["event"] for event in events}
+    assert json.loads(call("job", "show", job, "--json").stdout)["state"] == "succeeded"
+    assert job in call("job", "list", "--state", "succeeded").stdout
+    assert job not in call("job", "list", "--state", "failed").stdout
+
+    wrong = call(*search, "--label", "hrose", status=ExitCode.USAGE)
+    assert "hrose" in wrong.stderr
+
+    # Measured beside the base model; a bare id names a module or, where there is none, a model.
+    first = modules[0]["name"].rpartition("/")[2]
+    measure = ("evaluate", first, "small", "net", "--dataset", "digits", "--baselines", "--latency", "1")
+    evaluations = json.loads(call(*measure, "--json").stdout)
+    assert all(evaluation["split"] == "test" for evaluation in evaluations)
+    assert {"all_outputs", "restricted"} == {evaluation["scoring"] for evaluation in evaluations}
+    table = call(*measure).stdout
+    assert "3 against the rest" in table
+    assert "0, 1 or 2" in table
+    assert "batch 1:" in table
+
+    Image.fromarray(np.full((8, 8), 128, np.uint8)).save(tmp_path / "grey.png")
+    images = (tmp_path / "grey.png", tmp_path / "grey.png")
+    answers = json.loads(call("predict", *images, "--with", first, "--json").stdout)
+    assert [answer["image"] for answer in answers] == [str(image) for image in images]
+    assert {label["label"] for label in answers[0]["labels"]} == {"3", "rest"}
+
+    downloaded = call("module", "download", first, "-o", tmp_path / "home", "--format", "onnx").stdout.split()
+    assert {path.rpartition("/")[2] for path in downloaded} == {"model.onnx", "module.json"}
+    assert "weights kept" in call("module", "show", first).stdout
+    assert first in call("module", "list", "--filter", 'labels:"3"').stdout
+
+    # What others depend on stays.
+    in_use = call("model", "rm", "net", status=ExitCode.CONFLICT)
+    assert in_use.stderr.startswith("error: ")
+    call("module", "rm", first)
+    call("module", "show", first, status=ExitCode.NOT_FOUND)
