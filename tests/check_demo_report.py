@@ -16,7 +16,7 @@ FIELDS = {
 def main() -> None:
     report = json.loads(Path(sys.argv[1]).read_text())
     modules = report["modules"]
-    problems = [f"{m.get('label')}: lacks {sorted(FIELDS - m.keys())}" for m in modules if not FIELDS <= m.keys()]
+    problems = [f"{m.get('label')}: lacks {sorted(FIELDS - m.keys())}" for m in modules if not m.keys() >= FIELDS]
     original, own = (mean(m[key] for m in modules) for key in ("original_accuracy", "module_accuracy"))
     retention = mean(m["weight_retention"] for m in modules)
     if len(modules) != 11:

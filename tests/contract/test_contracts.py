@@ -17,7 +17,7 @@ CONTRACTS = sorted((ROOT / "protos" / "modelfoundry").rglob("*.proto"))
 
 
 def test_every_error_class_has_a_reason_in_the_contract_and_the_reverse() -> None:
-    in_contract = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}
+    in_contract = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118 - no dict
     assert set(errors.ERROR_BY_REASON) == in_contract - {"UNSPECIFIED"}
 
 

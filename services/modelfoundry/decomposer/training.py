@@ -15,8 +15,7 @@ from modelfoundry.artifacts.requests import derived_request_id
 from modelfoundry.artifacts.splits import check_validation_split, find_split
 from modelfoundry.client import BlobRef, Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
-from modelfoundry.core.datasets import read_split, validation_cut
-from modelfoundry.core.datasets.statistics import channel_statistics
+from modelfoundry.core.datasets import channel_statistics, read_split, validation_cut
 from modelfoundry.core.devices import seeded, select_device
 from modelfoundry.core.training import TrainingSettings, train
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from handwritten_digits import digits
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -19,7 +20,6 @@ from safetensors.numpy import load_file, save, save_file
 from modelfoundry import errors
 from modelfoundry.client.sources.prepare import prepare_dataset
 from modelfoundry.client.sources.splits import write_arrays
-from modelfoundry.core.datasets.digits import digits
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 6), dtype=np.uint8)
 

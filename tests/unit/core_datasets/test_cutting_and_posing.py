@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from handwritten_digits import digits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from modelfoundry.core.datasets import (
     ImageSet,
     align_labels,
     binary_indices,
-    digits,
     pose_binary,
     pose_multi_class,
     validation_cut,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+from handwritten_digits import digits
 
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
-from modelfoundry.core.datasets import ImageSet, digits, normalise, pose_binary, validation_cut
+from modelfoundry.core.datasets import ImageSet, normalise, pose_binary, validation_cut
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.core.monitor import Unwatched

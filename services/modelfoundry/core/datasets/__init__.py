@@ -1,19 +1,18 @@
 """Labelled images: how they are stored, cut, posed as target problems, normalised and varied."""
 
 from modelfoundry.core.datasets.cutting import validation_cut
-from modelfoundry.core.datasets.digits import DatasetContent, digits
 from modelfoundry.core.datasets.labels import align_labels
 from modelfoundry.core.datasets.posing import binary_indices, pose_binary, pose_multi_class
 from modelfoundry.core.datasets.splits import ImageSet, read_split, write_split
+from modelfoundry.core.datasets.statistics import channel_statistics
 from modelfoundry.core.datasets.transforms import check_fits, normalise, random_crop
 
 __all__ = [
-    "DatasetContent",
     "ImageSet",
     "align_labels",
     "binary_indices",
+    "channel_statistics",
     "check_fits",
-    "digits",
     "normalise",
     "pose_binary",
     "pose_multi_class",

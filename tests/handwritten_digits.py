@@ -1,4 +1,4 @@
-"""The handwritten digits that come inside scikit-learn: real images on a machine with no network."""
+"""The handwritten digits that come inside scikit-learn, as image sets of the core, for tests without services."""
 
 from __future__ import annotations
 
