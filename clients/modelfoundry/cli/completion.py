@@ -32,6 +32,11 @@ def complete_datasets(incomplete: str) -> list[str]:
     return _completed(incomplete, lambda client: (dataset.id for dataset in client.datasets.list()))
 
 
+def complete_evaluations(incomplete: str) -> list[str]:
+    """Ids of evaluations that begin like this."""
+    return _completed(incomplete, lambda client: (evaluation.id for evaluation in client.evaluations.list()))
+
+
 def complete_jobs(incomplete: str) -> list[str]:
     """Ids of jobs that begin like this."""
     return _completed(incomplete, lambda client: (job.id for job in client.jobs.list()))

@@ -15,6 +15,7 @@ from modelfoundry.cli.commands import (
     demo,
     doctor,
     evaluate,
+    evaluation,
     job,
     model,
     module,
@@ -64,6 +65,7 @@ decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 evaluate.register(app)
+app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)
 demo.register(app)
 doctor.register(app)

@@ -39,6 +39,7 @@ from modelfoundry.client import (
     BlobRef,
     Client,
     Device,
+    Evaluation,
     InputSpec,
     MaskableLayer,
     Model,
@@ -50,6 +51,15 @@ from modelfoundry.client import (
 )
 from modelfoundry.client.channels import REPEATABLE_METHODS, channel_options, service_config
 from modelfoundry.client.images import MAX_BATCH_BYTES
+
+PARENT = "projects/default"
+MEASURED = {
+    "subject": f"{PARENT}/models/m",
+    "subject_digest": "s",
+    "dataset": f"{PARENT}/datasets/d",
+    "dataset_digest": "d",
+    "split": "test",
+}
 
 
 class Services(
@@ -105,6 +115,10 @@ class Services(
     ) -> evaluation_pb2.ListEvaluationsResponse:
         self.noted(request, context)
         return evaluation_pb2.ListEvaluationsResponse(evaluations=[evaluation_pb2.Evaluation(name="e")])
+
+    def DeleteEvaluation(self, request: evaluation_pb2.DeleteEvaluationRequest, context: grpc.ServicerContext) -> Empty:
+        self.noted(request, context)
+        return Empty()
 
     def ListProvenanceEdges(
         self, request: provenance_pb2.ListProvenanceEdgesRequest, context: grpc.ServicerContext
@@ -186,7 +200,7 @@ def test_two_creations_have_two_request_ids(serve: Any, call: Any) -> None:
     assert len({request.request_id for request in services.requests}) == 2
 
 
-@pytest.mark.parametrize("method", ["models.delete", "models.update"])
+@pytest.mark.parametrize("method", ["models.delete", "models.update", "evaluations.delete"])
 def test_what_is_not_safe_to_repeat_is_not_repeated(serve: Any, call: Any, method: str) -> None:
     services = Services(away=1)
     changes = {"description": "x"} if method == "models.update" else {}
@@ -231,6 +245,13 @@ def test_ids_and_names_are_taken(serve: Any, call: Any, given: str, name: str) -
     services = Services()
     call(serve(services), "models.get", given)
     assert services.requests[0].name == name
+
+
+@pytest.mark.parametrize("given", ["e", "evaluations/e", Evaluation(**MEASURED, name=f"{PARENT}/evaluations/e")])
+def test_an_evaluation_is_deleted_by_id_name_or_itself(serve: Any, call: Any, given: Any) -> None:
+    services = Services()
+    assert call(serve(services), "evaluations.delete", given) is None
+    assert services.requests == [evaluation_pb2.DeleteEvaluationRequest(name=f"{PARENT}/evaluations/e")]
 
 
 def test_an_update_names_the_fields_that_change_and_guards_with_the_etag(serve: Any, call: Any) -> None:

@@ -40,6 +40,8 @@ def _delete(registry: Any, name: str, etag: str = "") -> None:
             registry.call("DeleteDataset", dataset_pb2.DeleteDatasetRequest(name=name, etag=etag))
         case "modules":
             registry.call("DeleteModule", module_pb2.DeleteModuleRequest(name=name, etag=etag))
+        case "evaluations":
+            registry.call("DeleteEvaluation", evaluation_pb2.DeleteEvaluationRequest(name=name))
 
 
 def _evaluations(registry: Any) -> list[str]:
@@ -68,7 +70,8 @@ def test_a_data_set_stays_as_long_as_others_need_it(registry: Any, dataset: Any,
 
     assert set(caught.value.metadata["dependents"].split(",")) == {MODEL, MODULE, evaluation.name}
     assert MODULE in caught.value.message
-    assert caught.value.hint == "delete these first"
+    for command in ("model", "module", "evaluation"):
+        assert f"`modelfoundry {command} rm`" in caught.value.hint
     assert registry.call("GetDataset", dataset_pb2.GetDatasetRequest(name=DATASET)) == dataset
 
 
@@ -82,6 +85,41 @@ def test_a_model_stays_as_long_as_others_need_it(registry: Any, module: Any) -> 
     _delete(registry, DATASET)
 
     assert registry.models() == []
+
+
+def test_what_was_measured_can_be_deleted_after_its_measurements(registry: Any, base: Any, dataset: Any) -> None:
+    first, second = (registry.create_evaluation(base, dataset, operation=OPERATION) for _ in range(2))
+    with pytest.raises(errors.InUse) as caught:
+        _delete(registry, MODEL)
+    assert set(caught.value.metadata["dependents"].split(",")) == {first.name, second.name}
+    assert caught.value.hint == (
+        "delete these first: `modelfoundry evaluation rm`, or `client.evaluations.delete` in Python"
+    )
+
+    _delete(registry, first.name)
+    assert _evaluations(registry) == [second.name]
+    assert registry.edges(f'subject = "{first.name}"') == []
+    assert len(registry.edges(f'subject = "{second.name}"')) == 3
+    with pytest.raises(errors.InUse):
+        _delete(registry, MODEL)
+    _delete(registry, second.name)
+    _delete(registry, MODEL)
+    _delete(registry, DATASET)
+
+    assert registry.edges() == []
+
+
+def test_a_measurement_that_is_not_there_cannot_be_deleted(registry: Any, base: Any, dataset: Any) -> None:
+    evaluation = registry.create_evaluation(base, dataset)
+    _delete(registry, evaluation.name)
+
+    with pytest.raises(errors.NotFound) as caught:
+        _delete(registry, evaluation.name)
+    assert caught.value.metadata["resource"] == evaluation.name
+    with pytest.raises(errors.InvalidField) as malformed:
+        registry.call("DeleteEvaluation", evaluation_pb2.DeleteEvaluationRequest(name=MODEL))
+    assert malformed.value.field == "name"
+    assert registry.models() == ["net"]
 
 
 def test_many_dependents_are_counted_not_all_named(registry: Any, base: Any, dataset: Any) -> None:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from modelfoundry.api.decomposer.v1.decomposer_service_pb2 import DecomposeResponse
 from modelfoundry.api.decomposer.v1.training_service_pb2 import TrainModelResponse
 from modelfoundry.api.evaluator.v1.evaluator_service_pb2 import EvaluateResponse
-from modelfoundry.api.registry.v1 import module_pb2
+from modelfoundry.api.registry.v1 import evaluation_pb2, module_pb2
 from modelfoundry.api.reuser.v1.reuser_service_pb2 import ExportResponse
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
 from modelfoundry.registry.results import Results
@@ -44,6 +44,16 @@ def test_a_result_is_there_as_long_as_its_resources_are(registry: Any, results: 
     assert not results.are_there(decomposed)
     assert not results.are_there(evaluated)
     assert results.are_there(trained)
+
+
+def test_a_measurement_that_was_deleted_is_taken_again(registry: Any, results: Results) -> None:
+    evaluation = registry.create_evaluation(registry.create_model("net"), registry.create_dataset("digits"))
+    evaluated = _packed(EvaluateResponse(evaluations=[evaluation.name]))
+    assert results.are_there(evaluated)
+
+    registry.call("DeleteEvaluation", evaluation_pb2.DeleteEvaluationRequest(name=evaluation.name))
+
+    assert not results.are_there(evaluated)
 
 
 def test_an_export_is_there_as_long_as_its_files_are(registry: Any, results: Results) -> None:

@@ -92,7 +92,7 @@ def _row(comparison: Comparison, parent: str) -> tuple[str, ...]:
         byte_count(own.cost.artifact_bytes) if own.cost else "",
         str(own.sample_count),
         own.split,
-        _latencies(own.cost),
+        latencies_text(own.cost),
     )
 
 
@@ -112,7 +112,8 @@ def _accuracy(evaluation: Evaluation | None) -> str:
     return percent_interval(measured.accuracy, interval.lower, interval.upper)
 
 
-def _latencies(cost: CostMetrics | None) -> str:
+def latencies_text(cost: CostMetrics | None) -> str:
+    """Times of a forward pass by batch size; empty when none were measured."""
     if cost is None:
         return ""
     return ", ".join(f"batch {time.batch_size}: {time.median_ms:.2f} ({time.p95_ms:.2f})" for time in cost.latencies)

@@ -56,3 +56,12 @@ class AsyncEvaluations:
         request = evaluation_pb2.ListEvaluationsRequest(parent=self._parent, filter=filter, order_by=order_by)
         async for message in each(self._transport, self._stubs.registry.ListEvaluations, request, "evaluations"):
             yield evaluation_from_proto(message)
+
+    async def delete(self, evaluation: Named) -> None:
+        """Forgets an evaluation. What was measured, and on which data, can be deleted once nothing else depends on it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        request = evaluation_pb2.DeleteEvaluationRequest(name=full_name(evaluation, "evaluations", self._parent))
+        await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteEvaluation, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -133,19 +133,28 @@ def _replace_tags(session: Session, row: DescribedRow) -> None:
 
 def _refuse_used(session: Session, name: str, references: tuple[Reference, ...]) -> None:
     dependents: list[str] = []
-    count = 0
+    counts: dict[str, int] = {}
     for owner, column in references:
         uses: ColumnElement[bool] = column == name
-        count += session.scalar(select(func.count()).select_from(owner).where(uses)) or 0
+        counts[str(owner.__tablename__)] = session.scalar(select(func.count()).select_from(owner).where(uses)) or 0
         dependents += session.scalars(
             select(col(owner.name)).where(uses).order_by(col(owner.name)).limit(NAMED_DEPENDENTS)
         )
-    if count:
+    collections = [collection for collection, count in counts.items() if count]
+    if collections:
+        count = sum(counts.values())
         listed = ", ".join(dependents[:NAMED_DEPENDENTS])
         more = f" and {count - NAMED_DEPENDENTS} more" if count > NAMED_DEPENDENTS else ""
         raise InUse(
             f"{name} is needed by {listed}{more}",
             field="name",
-            hint="delete these first",
+            hint=_how_to_delete(collections),
             metadata={"dependents": ",".join(dependents[:NAMED_DEPENDENTS])},
         )
+
+
+def _how_to_delete(collections: Sequence[str]) -> str:
+    """What to do about dependents in these collections, for people at a shell and for programs."""
+    commands = " and ".join(f"`modelfoundry {collection.removesuffix('s')} rm`" for collection in collections)
+    calls = " and ".join(f"`client.{collection}.delete`" for collection in collections)
+    return f"delete these first: {commands}, or {calls} in Python"

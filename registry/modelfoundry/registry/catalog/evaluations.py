@@ -9,10 +9,10 @@ from sqlmodel import Session, col
 
 from modelfoundry.core.problems import resolve
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import near, parse_parent, shortened
+from modelfoundry.names import near, parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.drafts import CreateCall, EvaluationDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.shelf import Collection, Edge, Parent, Shelf, find
+from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find, forget
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
@@ -78,6 +78,17 @@ class Evaluations(Collection[EvaluationRow]):
             *([Parent(ModuleRow, module.name, "evaluation.module")] if module else []),
         ]
         return self._add(call, row, parents=parents, edges=_edges(draft, dataset))
+
+    def delete(self, name: str) -> None:
+        """Forgets a measurement.
+
+        Raises:
+            InvalidField: the name is malformed.
+            NotFound: there is none of that name.
+        """
+        parse_name(name, self._name, field="name")
+        with self._shelf.database.session() as session:
+            forget(session, find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE))
 
     def _measured(
         self, draft: EvaluationDraft, project: str

@@ -170,6 +170,12 @@ class RegistryServicer(RegistryServiceServicer):
         return response
 
     @_in_thread
+    def DeleteEvaluation(self, request: evaluation_pb2.DeleteEvaluationRequest) -> Empty:
+        """See the contract."""
+        self._catalog.evaluations.delete(request.name)
+        return Empty()
+
+    @_in_thread
     def ListProvenanceEdges(
         self, request: provenance_pb2.ListProvenanceEdgesRequest
     ) -> provenance_pb2.ListProvenanceEdgesResponse:

@@ -134,6 +134,11 @@ class RegistryServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.ListEvaluationsRequest.SerializeToString,
                 response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.ListEvaluationsResponse.FromString,
                 _registered_method=True)
+        self.DeleteEvaluation = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/DeleteEvaluation',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.DeleteEvaluationRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.ListProvenanceEdges = channel.unary_unary(
                 '/modelfoundry.api.registry.v1.RegistryService/ListProvenanceEdges',
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesRequest.SerializeToString,
@@ -284,6 +289,13 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteEvaluation(self, request, context):
+        """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProvenanceEdges(self, request, context):
         """Lists provenance.
         """
@@ -383,6 +395,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListEvaluations,
                     request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.ListEvaluationsRequest.FromString,
                     response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.ListEvaluationsResponse.SerializeToString,
+            ),
+            'DeleteEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteEvaluation,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.DeleteEvaluationRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'ListProvenanceEdges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProvenanceEdges,
@@ -881,6 +898,33 @@ class RegistryService:
             '/modelfoundry.api.registry.v1.RegistryService/ListEvaluations',
             modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.ListEvaluationsRequest.SerializeToString,
             modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.ListEvaluationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/DeleteEvaluation',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2.DeleteEvaluationRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

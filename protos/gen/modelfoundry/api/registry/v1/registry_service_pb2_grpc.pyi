@@ -91,6 +91,8 @@ class RegistryServiceStub:
     """Returns a measurement."""
     ListEvaluations: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.ListEvaluationsRequest, _evaluation_pb2.ListEvaluationsResponse]
     """Lists measurements."""
+    DeleteEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.DeleteEvaluationRequest, _empty_pb2.Empty]
+    """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]
     """Lists provenance."""
 
@@ -152,6 +154,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Returns a measurement."""
     ListEvaluations: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.ListEvaluationsRequest, _evaluation_pb2.ListEvaluationsResponse]  # type: ignore[assignment]
     """Lists measurements."""
+    DeleteEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.DeleteEvaluationRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _aio.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]  # type: ignore[assignment]
     """Lists provenance."""
 
@@ -318,6 +322,14 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_pb2.ListEvaluationsResponse, _abc.Awaitable[_evaluation_pb2.ListEvaluationsResponse]]:
         """Lists measurements."""
+
+    @_abc_1.abstractmethod
+    def DeleteEvaluation(
+        self,
+        request: _evaluation_pb2.DeleteEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
 
     @_abc_1.abstractmethod
     def ListProvenanceEdges(

@@ -1,0 +1,94 @@
+"""Stored evaluations for people: a row for each, and everything about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, latencies_text
+from modelfoundry.cli.rendering.problem_text import problem_text
+from modelfoundry.cli.rendering.quantities import byte_count, count, moment, percent
+from modelfoundry.cli.rendering.tables import Column, print_table
+from modelfoundry.cli.resource_names import short_name
+
+if TYPE_CHECKING:
+    from modelfoundry.client import Evaluation
+
+COLUMNS = (
+    Column("EVALUATION"),
+    Column("SUBJECT"),
+    Column("PROBLEM"),
+    Column("CHOSEN FROM"),
+    Column("DATA SET"),
+    Column("SPLIT"),
+    Column("ACCURACY", "right"),
+    Column("CREATED"),
+)
+
+
+def print_stored(evaluations: Iterable[Evaluation], parent: str) -> None:
+    """Prints a row for every evaluation, baselines too: each can be removed by itself."""
+    print_table(COLUMNS, [_row(evaluation, parent) for evaluation in evaluations], empty="no evaluations")
+
+
+def evaluation_facts(evaluation: Evaluation, parent: str) -> list[tuple[str, str]]:
+    """Everything about one evaluation."""
+    environment = evaluation.environment
+    return [
+        ("name", evaluation.name),
+        ("subject", f"{_subject(evaluation, parent)}  {evaluation.subject_digest}"),
+        ("for module", short_name(evaluation.module, parent)),
+        ("problem", problem_text(evaluation.problem)),
+        ("chosen from", _chosen_from(evaluation)),
+        ("data set", f"{short_name(evaluation.dataset, parent)}  {evaluation.dataset_digest}"),
+        ("split", evaluation.split),
+        ("accuracy", accuracy_text(evaluation)),
+        *_scores(evaluation),
+        *_retention_and_cost(evaluation),
+        ("device", environment.device),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in sorted(environment.libraries.items()))),
+        ("made by", short_name(evaluation.operation, parent)),
+        ("created", moment(evaluation.create_time)),
+    ]
+
+
+def _row(evaluation: Evaluation, parent: str) -> tuple[str, ...]:
+    return (
+        short_name(evaluation.name, parent),
+        _subject(evaluation, parent),
+        problem_text(evaluation.problem),
+        _chosen_from(evaluation),
+        short_name(evaluation.dataset, parent),
+        evaluation.split,
+        accuracy_text(evaluation),
+        moment(evaluation.create_time),
+    )
+
+
+def _subject(evaluation: Evaluation, parent: str) -> str:
+    """With its collection: a model and a module may have the same id."""
+    return evaluation.subject.removeprefix(f"{parent}/")
+
+
+def _chosen_from(evaluation: Evaluation) -> str:
+    from modelfoundry.client import Scoring
+
+    return "the problem's labels" if evaluation.scoring is Scoring.RESTRICTED else "all outputs"
+
+
+def _scores(evaluation: Evaluation) -> list[tuple[str, str]]:
+    scores = evaluation.classification
+    if scores is None:
+        return []
+    return [("precision", percent(scores.precision)), ("recall", percent(scores.recall)), ("F1", percent(scores.f1))]
+
+
+def _retention_and_cost(evaluation: Evaluation) -> list[tuple[str, str]]:
+    retention, cost = evaluation.retention, evaluation.cost
+    return [
+        ("weights kept", percent(retention.weight_retention) if retention else ""),
+        ("kernels kept", percent(retention.kernel_retention) if retention else ""),
+        ("MACs", count(cost.macs_sparse) if cost else ""),
+        ("size", byte_count(cost.artifact_bytes) if cost else ""),
+        ("median ms (p95)", latencies_text(cost)),
+    ]
