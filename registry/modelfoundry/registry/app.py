@@ -27,6 +27,7 @@ from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.jobs.ledger import is_checkpoint
 from modelfoundry.registry.jobs.service import JobService
 from modelfoundry.registry.results import Results
 from modelfoundry.registry.settings import RegistrySettings
@@ -56,7 +57,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         _make_folder_of(settings.database_url.get_secret_value())
         await asyncio.to_thread(database.migrate)
         store = _blob_store(settings)
-        blobs = Blobs(database, store, references=(uses_blob,))
+        blobs = Blobs(database, store, references=(uses_blob, is_checkpoint))
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
