@@ -6,10 +6,10 @@ from pydantic import Field
 
 from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.client import Endpoints
-from modelfoundry.runtime.settings import ServiceSettings
+from modelfoundry.runtime.settings import JobSettings
 
 
-class WorkerSettings(ServiceSettings):
+class WorkerSettings(JobSettings):
     """Settings of a service that reads blobs of the registry."""
 
     cache_bytes: int = Field(default=20 * 1024**3, ge=0)

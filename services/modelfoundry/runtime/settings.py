@@ -1,4 +1,4 @@
-"""What every ModelFoundry server can be told from outside: read once in `__main__`, frozen, passed on."""
+"""What ModelFoundry servers can be told from outside: read once in `__main__`, frozen, passed on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def data_dir() -> Path:
 
 
 class ServiceSettings(BaseSettings):
-    """Settings of one service.
+    """What every service can be told, the registry included.
 
     A service subclasses it, sets `env_prefix="MODELFOUNDRY_<SERVICE>_"` in its `model_config` and `listen` a port.
     """
@@ -33,10 +33,6 @@ class ServiceSettings(BaseSettings):
     """Address to listen on, `host:port`. Port 0 takes a free one."""
     port_file: Path | None = None
     """File into which the port is written once the server listens."""
-    registry: str = "127.0.0.1:50054"
-    """Address of the registry: a gRPC target such as `host:port` or `dns:///host:port`."""
-    work_dir: Path = Field(default_factory=lambda: data_dir() / "work")
-    """Folder for files that may be lost: downloads, checkpoints before their upload."""
     grace_seconds: float = Field(default=20.0, ge=0)
     """How long calls in flight may go on after SIGTERM."""
     lame_duck_seconds: float = Field(default=0.25, ge=0)
@@ -49,14 +45,6 @@ class ServiceSettings(BaseSettings):
     """Least severity that is logged."""
     log_format: LogFormat = "console"
     """`console` for people, `json` for programs: one object a line."""
-    executor: Literal["process", "inline"] = "process"
-    """Where jobs run: each in a process of its own, or in threads of the server (for tests)."""
-    slots: int = Field(default=1, gt=0, le=64)
-    """Jobs at a time."""
-    threads_per_job: int = Field(default=0, ge=0)
-    """Threads that a job computes with. 0: the cores of the machine shared out among the slots."""
-    lease_seconds: float = Field(default=15.0, ge=1, le=300)
-    """Time without a report after which a job counts as lost and is given to another worker."""
 
     @property
     def options(self) -> ServerOptions:
@@ -67,3 +55,20 @@ class ServiceSettings(BaseSettings):
             unary_deadline_seconds=self.unary_deadline_seconds,
             max_concurrent_rpcs=self.max_concurrent_rpcs,
         )
+
+
+class JobSettings(ServiceSettings):
+    """Settings of a service that carries out jobs of the registry."""
+
+    registry: str = "127.0.0.1:50054"
+    """Address of the registry: a gRPC target such as `host:port` or `dns:///host:port`."""
+    work_dir: Path = Field(default_factory=lambda: data_dir() / "work")
+    """Folder for files that may be lost: downloads, checkpoints before their upload."""
+    executor: Literal["process", "inline"] = "process"
+    """Where jobs run: each in a process of its own, or in threads of the server (for tests)."""
+    slots: int = Field(default=1, gt=0, le=64)
+    """Jobs at a time."""
+    threads_per_job: int = Field(default=0, ge=0)
+    """Threads that a job computes with. 0: the cores of the machine shared out among the slots."""
+    lease_seconds: float = Field(default=15.0, ge=1, le=300)
+    """Time without a report after which a job counts as lost and is given to another worker."""

@@ -6,10 +6,14 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from modelfoundry.runtime.settings import ServiceSettings, data_dir
+from modelfoundry.decomposer.settings import DecomposerSettings
+from modelfoundry.evaluator.settings import EvaluatorSettings
+from modelfoundry.registry.settings import RegistrySettings
+from modelfoundry.reuser.settings import ReuserSettings
+from modelfoundry.runtime.settings import JobSettings, ServiceSettings, data_dir
 
 
-class Settings(ServiceSettings):
+class Settings(JobSettings):
     model_config = SettingsConfigDict(env_prefix="MODELFOUNDRY_TESTER_")
 
 
@@ -32,8 +36,28 @@ def test_values_out_of_range_are_refused_at_the_start(wrong) -> None:
         Settings(**wrong)
 
 
-def test_every_setting_is_described() -> None:
-    undescribed = [name for name, field in ServiceSettings.model_fields.items() if not field.description]
+def test_a_service_that_carries_out_no_jobs_is_not_asked_about_them() -> None:
+    of_jobs = JobSettings.model_fields.keys() - ServiceSettings.model_fields.keys()
+    assert of_jobs == {"registry", "work_dir", "executor", "slots", "threads_per_job", "lease_seconds"}
+    assert RegistrySettings.model_fields.keys() >= ServiceSettings.model_fields.keys()
+    assert not RegistrySettings.model_fields.keys() & of_jobs
+
+
+@pytest.mark.parametrize("service", [DecomposerSettings, EvaluatorSettings, ReuserSettings])
+def test_workers_are_told_about_jobs_by_variables_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, service: type[JobSettings]
+) -> None:
+    prefix = service.model_config["env_prefix"]
+    monkeypatch.setenv(f"{prefix}REGISTRY", "registry:1")
+    monkeypatch.setenv(f"{prefix}SLOTS", "3")
+    monkeypatch.setenv(f"{prefix}LOG_FORMAT", "json")
+    settings = service()
+    assert (settings.registry, settings.slots, settings.log_format) == ("registry:1", 3, "json")
+
+
+@pytest.mark.parametrize("settings", [RegistrySettings, DecomposerSettings, EvaluatorSettings, ReuserSettings])
+def test_every_setting_is_described(settings: type[ServiceSettings]) -> None:
+    undescribed = [name for name, field in settings.model_fields.items() if not field.description]
     assert undescribed == []
 
 
