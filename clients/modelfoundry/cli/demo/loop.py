@@ -51,7 +51,8 @@ async def run_loop(
     )
     trained = await _train(client, settings)
     model = trained.model
-    say(f"model {model.id}: validation accuracy {percent(trained.validation_accuracy)}")
+    accuracy = percent(trained.validation_accuracy)
+    say(f"model {model.id}: weak on purpose, {settings.training.epochs} epochs, validation accuracy {accuracy}")
     modules = await _decompose(client, settings)
     say(f"{len(modules)} modules of {model.id}")
     evaluation = await client.evaluate(modules, dataset, split=settings.split, baselines=True)
