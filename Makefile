@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 BUF_VERSION := 1.75.0
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-all check lint types imports contracts proto lock clean
+.PHONY: help setup demo test test-slow check lint types imports contracts proto lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -25,11 +25,14 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup ## decompose a digits network through the four services and print the table
 	$(BIN)/modelfoundry demo --output build/demo
 
-test: setup ## everything, except what is marked slow
-	$(BIN)/python -m pytest -m "not slow"
+# A process a core, each with the tests of whole files; every process computes on one thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-all: setup ## everything
-	$(BIN)/python -m pytest
+test: setup ## everything, except what is marked slow
+	$(PYTEST) -m "not slow"
+
+test-slow: setup ## what is marked slow
+	$(PYTEST) -m slow
 
 check: lint types imports contracts ## all checks that are not tests
 

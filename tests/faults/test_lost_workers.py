@@ -9,6 +9,8 @@ from foundry import Foundry, running_foundry
 
 from modelfoundry.client import Job, LogWritten, Module, ProgressMade, SeamRecipe
 
+pytestmark = pytest.mark.slow
+
 LONG = SeamRecipe(epochs=60, lr_mask=0.2, alpha=2.0)
 
 

@@ -75,6 +75,7 @@ def evaluate(plan: EvaluationPlan, operation: str, bench: Workbench) -> list[str
         for found in measure(shared, subject.name):
             request_id = derived_request_id(operation, f"evaluation/{len(names)}")
             names.append(bench.client.evaluations.create(found, request_id=request_id).name)
+    bench.monitor.progress("measured", len(plan.subjects), len(plan.subjects), "subject", {})
     return names
 
 

@@ -78,4 +78,5 @@ def export_subject(subject: str, format_name: str, bench: Workbench) -> Exported
             ExportedFile(file.name, bench.client.blobs.upload(file.path, media_type=MEDIA_TYPES[file.path.suffix]))
             for file in written.files
         )
+    bench.monitor.progress("stored", 3, 3, "step", {"max_difference": written.max_difference})
     return Exported(files, written.max_difference)

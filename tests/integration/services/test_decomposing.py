@@ -1,4 +1,4 @@
-"""From a trained model to a module in the registry, through the running services, on both blob stores."""
+"""From a trained model to a module in the registry, through the running services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measuring models and modules through the running services, on both blob stores."""
+"""Measuring models and modules through the running services."""
 
 from __future__ import annotations
 

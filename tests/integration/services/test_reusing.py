@@ -1,4 +1,4 @@
-"""Predictions and exports through the running services, on both blob stores."""
+"""Predictions and exports through the running services."""
 
 from __future__ import annotations
 

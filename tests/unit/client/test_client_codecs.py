@@ -250,8 +250,6 @@ def test_enums_have_the_members_of_the_contract(wire: Any, prefix: str, members:
     assert in_contract == {member.name for member in members}
 
 
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -43,9 +43,7 @@ class Exporting(ReuserServiceServicer, BlobServiceServicer):
         operation.response.Pack(reuser_service_pb2.ExportResponse(subject=request.subject, files=files))
         return operation
 
-    def GetBlob(
-        self, request: blob_service_pb2.GetBlobRequest, context: grpc.ServicerContext
-    ) -> blob_pb2.BlobRef:
+    def GetBlob(self, request: blob_service_pb2.GetBlobRequest, context: grpc.ServicerContext) -> blob_pb2.BlobRef:
         return blob_pb2.BlobRef(digest=request.digest, size_bytes=len(self.blobs[request.digest]))
 
     def ReadBlob(
