@@ -47,10 +47,12 @@ class RunningUp:
 
     def children(self) -> dict[str, psutil.Process]:
         """Its services by name."""
-        return {
-            child.cmdline()[-1].removeprefix("modelfoundry."): child
-            for child in psutil.Process(self.process.pid).children()
-        }
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            last = child.cmdline()[-1:]  # a child that is being made still has another command line, or none
+            if last and last[0].startswith("modelfoundry."):
+                found[last[0].removeprefix("modelfoundry.")] = child
+        return found
 
     def wait_until_it_says(self, text: str) -> None:
         with self._news:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -12,6 +15,8 @@ from PIL import Image
 
 from modelfoundry.cli.demo.report import ModuleReport
 from modelfoundry.cli.demo.settings import SETTINGS
+
+DEMO = (sys.executable, "-m", "modelfoundry.cli", "demo", "--json", "--output")
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -26,7 +31,10 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 @pytest.mark.timeout(1200)
 def test_the_demo_takes_a_network_apart_and_leaves_its_figures(tmp_path):
     outcome = subprocess.run(
-        ["modelfoundry", "demo", "--output", str(tmp_path), "--json"], capture_output=True, text=True, check=False
+        [*DEMO, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert outcome.returncode == 0, outcome.stderr
     report = json.loads((tmp_path / "report.json").read_text())
@@ -49,7 +57,7 @@ def test_the_demo_takes_a_network_apart_and_leaves_its_figures(tmp_path):
 
 def test_an_interrupted_demo_stops_its_services(tmp_path):
     with subprocess.Popen(
-        ["modelfoundry", "demo", "--output", str(tmp_path), "--json"],
+        [*DEMO, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,7 +65,8 @@ def test_an_interrupted_demo_stops_its_services(tmp_path):
         log = tmp_path / "modelfoundry-data" / "endpoints.json"
         while not log.exists():
             assert demo.poll() is None, demo.communicate()
-        demo.send_signal(2)
+            time.sleep(0.05)
+        demo.send_signal(signal.SIGINT)
         out, err = demo.communicate(timeout=120)
     assert demo.returncode == 130
     assert out == ""

@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import time
 
 import psutil
 
@@ -83,7 +85,7 @@ def test_doctor_is_content_with_services_that_answer(call):
 def test_an_interruption_while_starting_leaves_no_services_behind(start_up):
     up = start_up()
     while len(children := up.children()) < len(NAMES):
-        pass
+        time.sleep(0.02)
     assert up.end(signal.SIGINT) == ExitCode.OK
     assert not any(child.is_running() for child in children.values())
 
@@ -108,7 +110,6 @@ def test_lists_are_empty_at_first_for_people_and_programs(call):
 
 def test_completion_offers_commands():
     request = {"_MODELFOUNDRY_COMPLETE": "complete_bash", "COMP_WORDS": "modelfoundry de", "COMP_CWORD": "1"}
-    script = subprocess.run(
-        ["modelfoundry"], capture_output=True, text=True, check=False, env={**os.environ, **request}
-    )
+    command = [sys.executable, "-m", "modelfoundry.cli"]
+    script = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **request})
     assert set(script.stdout.split()) == {"decompose", "demo"}
