@@ -36,6 +36,14 @@ def main() -> None:
         run_job(ticket, given_up=given_up, on_lost=_exit_soon)
     except LeaseLost:
         sys.exit(LOST_EXIT_CODE)
+    _exit_now()
+
+
+def _exit_now() -> None:
+    """Ends this process without taking its modules apart, which takes torch seconds and concerns nobody any more."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _die_with_parent() -> None:
