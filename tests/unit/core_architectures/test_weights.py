@@ -74,6 +74,14 @@ def test_loaded_weights_compute_what_the_saved_network_computed(tmp_path: Path) 
     assert not loaded.training
 
 
+def test_networks_that_ask_for_the_version_of_their_state_can_be_loaded(tmp_path: Path) -> None:
+    architecture, spec = Architecture("torchvision:mnasnet0_5"), InputSpec(3, 32, 32)
+    state = build_network(architecture, 4, spec).state_dict()
+    safetensors.torch.save_file(state, tmp_path / "w.safetensors")
+    loaded = load_network(architecture, 4, spec, tmp_path / "w.safetensors").state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in state.items())
+
+
 def test_half_precision_weights_are_loaded_in_single_precision(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
     safetensors.torch.save_file(half, tmp_path / "w.safetensors")

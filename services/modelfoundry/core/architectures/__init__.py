@@ -2,7 +2,7 @@
 
 from modelfoundry.core.architectures.builders import build_network, known_builders
 from modelfoundry.core.architectures.spec import Architecture, InputSpec, TensorSpec
-from modelfoundry.core.architectures.weights import check_architecture, check_weights, load_network
+from modelfoundry.core.architectures.weights import check_architecture, check_weights, load_network, load_state
 
 __all__ = [
     "Architecture",
@@ -13,4 +13,5 @@ __all__ = [
     "check_weights",
     "known_builders",
     "load_network",
+    "load_state",
 ]

@@ -102,8 +102,19 @@ def load_network(architecture: Architecture, label_count: int, input_spec: Input
     _check_finite(state)
     with torch.random.fork_rng(devices=[]):
         network = build_network(architecture, label_count, input_spec)
-    network.load_state_dict(state, strict=False)
+    load_state(network, state)
     return network.eval()
+
+
+def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Copies tensors into a network, by name; what has no tensor stays as it is.
+
+    Some networks refuse a state dict without the versions that theirs carries, and safetensors files have none: so the
+    tensors are put into the network's own state dict.
+    """
+    own = network.state_dict()
+    own.update(state)
+    network.load_state_dict(own)
 
 
 _SPELLING: Final = {

@@ -21,8 +21,8 @@ def masked_state(network: nn.Module, masks: WeightMasks) -> dict[str, Tensor]:
         masks: Over some of its parameters.
 
     Returns:
-        Parameter name to tensor, for exactly the parameters that have a mask. Enough for `masked_forward` and for
-        `load_state_dict(..., strict=False)` on a copy of the network.
+        Parameter name to tensor, for exactly the parameters that have a mask. Enough for `masked_forward`, and for
+        `architectures.load_state` on a copy of the network.
 
     Raises:
         WeightsMismatch: a mask names a parameter that the network lacks, or has another shape.

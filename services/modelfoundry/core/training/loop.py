@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures.spec import InputSpec
+from modelfoundry.core.architectures import InputSpec, load_state
 from modelfoundry.core.batches import accuracy, training_batches
 from modelfoundry.core.checkpoints import (
     Checkpoint,
@@ -199,7 +199,7 @@ class _Training:
         """Goes to where `save` was called."""
         checkpoint = read_checkpoint(path, self._work())
         tensors = checkpoint.tensors
-        self._network.load_state_dict({name: tensors[f"network.{name}"] for name in self._network.state_dict()})
+        load_state(self._network, {name: tensors[f"network.{name}"] for name in self._network.state_dict()})
         self._best = {name: tensors[f"best.{name}"] for name in self._network.state_dict()}
         restore_optimiser(self._optimiser, "optimiser", tensors)
         self._best_epoch = checkpoint.facts["best_epoch"]
