@@ -141,6 +141,14 @@ def test_a_whole_model_exports_under_the_names_of_its_own_weights(model_subject:
     assert torch.equal(classifier(PIXELS / 255), subject.network(normalise(PIXELS, DIGITS)))
 
 
+def test_a_network_that_asks_for_the_version_of_its_state_loads(model_subject: Make, tmp_path: Path) -> None:
+    subject = model_subject("torchvision:mnasnet0_5", InputSpec(3, 32, 32))
+    export_safetensors(subject, tmp_path)
+    images = torch.rand(2, 3, 32, 32)
+    expected = subject.network(normalise((images * 255).to(torch.uint8), subject.input_spec))
+    torch.testing.assert_close(load_exported(tmp_path)((images * 255).floor() / 255), expected, atol=1e-4, rtol=0)
+
+
 def test_the_description_says_how_the_file_is_used(module_subject: Make, tmp_path: Path) -> None:
     export_safetensors(module_subject("zoo:digits_cnn", DIGITS), tmp_path)
     described = json.loads((tmp_path / "module.json").read_text())

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import Architecture, InputSpec, build_network, load_state
 from modelfoundry.core.export.subject import (
     DESCRIPTION_FILE,
     FORMAT,
@@ -112,4 +112,4 @@ def _load(network: nn.Module, state: dict[str, Tensor]) -> None:
             hint="keep the two files of one export together",
             violations=violations[:40],
         )
-    network.load_state_dict(state, strict=False)
+    load_state(network, state)
