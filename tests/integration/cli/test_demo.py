@@ -61,6 +61,8 @@ def test_an_interrupted_demo_stops_its_services(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that run in the background inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     ) as demo:
         log = tmp_path / "modelfoundry-data" / "endpoints.json"
         while not log.exists():
