@@ -52,6 +52,7 @@ def test_a_killed_decomposers_job_is_taken_up_by_the_next(foundry: Foundry, unin
     job = begin(foundry)
     foundry.stack.kill("decomposer")
     foundry.stack.start("decomposer")
+    foundry.stack.wait_healthy("decomposer")
     (module,) = job.wait(timeout=280)
     assert job.refresh().attempt == 2
     assert taken_up_from_a_checkpoint(job)
@@ -62,6 +63,7 @@ def test_a_killed_registry_costs_a_search_nothing(foundry: Foundry, uninterrupte
     job = begin(foundry)
     foundry.stack.kill("registry")
     foundry.stack.start("registry")
+    foundry.stack.wait_healthy("registry")
     (module,) = job.wait(timeout=280)
     assert module.artifact.digest == uninterrupted.artifact.digest
     assert foundry.client.modules.get(uninterrupted) == uninterrupted

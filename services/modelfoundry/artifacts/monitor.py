@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from modelfoundry.client import Client
+from modelfoundry.errors import Unavailable
 from modelfoundry.runtime.jobs import JobContext
 
 CHECKPOINT_MEDIA_TYPE = "application/vnd.safetensors"
@@ -43,6 +44,11 @@ class JobMonitor:
         with tempfile.TemporaryDirectory(prefix="modelfoundry-checkpoint-") as folder:
             path = Path(folder) / "checkpoint.safetensors"
             write(path)
-            blob = self._client.blobs.upload(path, media_type=CHECKPOINT_MEDIA_TYPE)
-        self._context.save_checkpoint(blob)
+            try:
+                blob = self._client.blobs.upload(path, media_type=CHECKPOINT_MEDIA_TYPE)
+                self._context.save_checkpoint(blob)
+            except Unavailable as error:
+                # The work is worth more than its checkpoint; the next epoch tries again.
+                self._context.log(f"no checkpoint this time: {error.message}", "warning")
+                return
         self._last_checkpoint = time.monotonic()

@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, symbol_database
 from google.protobuf.message import Message
 
 from modelfoundry.api.types.v1 import blob_pb2
-from modelfoundry.errors import Cancelled, Internal, LeaseLost, ModelFoundryError
+from modelfoundry.errors import Cancelled, Internal, LeaseLost, ModelFoundryError, Unavailable
 from modelfoundry.runtime.channels import open_blocking_channel
 from modelfoundry.runtime.jobs.context import JobContext, JobHandler
 from modelfoundry.runtime.jobs.heartbeat import Heartbeat
@@ -59,8 +59,8 @@ def _carry_out(ticket: Ticket, job: LeasedJob, context: JobContext, heartbeat: H
         response = _handler(ticket.handler)(_request(ticket.request), context)
         heartbeat.flush()
         job.complete(response)
-    except LeaseLost:
-        raise
+    except (LeaseLost, Unavailable):
+        raise  # a registry that is away is no fault of the job: its lease is given back, and it is taken up again
     except Cancelled as error:
         _log.info("job was cancelled")
         heartbeat.flush()
