@@ -102,6 +102,23 @@ def derived_request_id(operation: str, what: str) -> str:
     return str(uuid.UUID(bytes=hashlib.sha256(f"{operation}/{what}".encode()).digest()[:16], version=4))
 
 
+def subject_collection(name: str, *, field: str) -> str:
+    """`models` or `modules`: what a subject's name says it is.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    match name.split("/", 4):
+        case ["projects", _, ("models" | "modules") as collection, _]:
+            return collection
+        case _:
+            raise InvalidField(
+                f"{field}: {shortened(name)!r} is neither a model nor a module",
+                field=field,
+                hint="pass projects/{project}/models/{model} or projects/{project}/modules/{module}",
+            )
+
+
 def check_request_id(text: str) -> str:
     """Returns `text` when it is empty or a UUID4.
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelfoundry.artifacts.convert import input_spec_from
+from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.artifacts.splits import SEALED_SPLIT, check_dataset_fits, find_split
 from modelfoundry.client import AsyncClient, Dataset, Model, Module
 from modelfoundry.core.problems import Problem, resolve
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name, shortened
+from modelfoundry.names import parse_name
 
 DEFAULT_SPLIT: Final = SEALED_SPLIT
 """Nothing is chosen by an evaluation, so that the test split is open to it."""
@@ -64,23 +65,6 @@ def check_evaluation(request: EvaluationRequest) -> None:
         if not 1 <= size <= LARGEST_BATCH:
             field = f"latency_batch_sizes[{place}]"
             raise InvalidField(f"{field}: {size} is out of range", field=field, hint=f"give 1 to {LARGEST_BATCH}")
-
-
-def subject_collection(name: str, *, field: str) -> str:
-    """`models` or `modules`: what a subject's name says it is.
-
-    Raises:
-        InvalidField: it is neither.
-    """
-    match name.split("/", 4):
-        case [_, _, ("models" | "modules") as collection, _]:
-            return collection
-        case _:
-            raise InvalidField(
-                f"{field}: {shortened(name)!r} is neither a model nor a module",
-                field=field,
-                hint="pass projects/{project}/models/{model} or projects/{project}/modules/{module}",
-            )
 
 
 async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> EvaluationPlan:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from modelfoundry.artifacts.jobs import Workbench
+from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import AsyncClient, BlobRef
 from modelfoundry.core.export import Export, ExportSubject, export_onnx, export_safetensors, export_torch
-from modelfoundry.reuser.subjects import load_subject, subject_collection
+from modelfoundry.reuser.subjects import load_subject
 
 EXPORT_VERSION: Final = "1"
 """Changes when the same subject gives other files."""
@@ -52,7 +53,7 @@ async def plan_export(subject: str, format_name: str, client: AsyncClient) -> st
         InvalidField: the name is neither a model's nor a module's.
         NotFound: there is none of that name.
     """
-    if subject_collection(subject) == "models":
+    if subject_collection(subject, field="subject") == "models":
         digest = (await client.models.get(subject)).weights.digest
     else:
         digest = (await client.modules.get(subject)).artifact.digest

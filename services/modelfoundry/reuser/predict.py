@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 
 from modelfoundry.artifacts.cache import BlobCache
+from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.export import ExportSubject
-from modelfoundry.reuser.subjects import Subject, load_subject, subject_collection
+from modelfoundry.reuser.subjects import Subject, load_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Predictor:
 
     def _digest(self, name: str) -> str:
         # Asked anew for every call: a deleted module must not go on answering from memory.
-        if subject_collection(name) == "models":
+        if subject_collection(name, field="subject") == "models":
             return self._client.models.get(name).weights.digest
         return self._client.modules.get(name).artifact.digest
 

@@ -10,14 +10,13 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.requests import check_request_id
+from modelfoundry.artifacts.requests import check_request_id, subject_collection
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.reuser.codec import format_from_proto, images_from_proto, prediction_to_proto
 from modelfoundry.reuser.export import plan_export
 from modelfoundry.reuser.predict import Predictor, classify
-from modelfoundry.reuser.subjects import subject_collection
 
 EXPORT_KIND = "export"
 
@@ -52,7 +51,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """See the contract."""
-        parse_name(request.subject, subject_collection(request.subject), field="subject")
+        parse_name(request.subject, subject_collection(request.subject, field="subject"), field="subject")
         if request.top_k < 0:
             raise InvalidField(f"top_k: {request.top_k} is negative", field="top_k", hint="pass 0 for all labels")
         async with self._turns:

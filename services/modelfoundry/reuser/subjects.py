@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.convert import architecture_from, problem_from
 from modelfoundry.artifacts.networks import load_model, load_module
+from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client
 from modelfoundry.core.export import ExportSubject
-from modelfoundry.errors import InvalidField
-from modelfoundry.names import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +22,6 @@ class Subject:
     """SHA-256 of the weights or the artifact."""
 
 
-def subject_collection(name: str) -> str:
-    """`models` or `modules`.
-
-    Raises:
-        InvalidField: the name is of neither.
-    """
-    match name.split("/", 4):
-        case ["projects", _, ("models" | "modules") as collection, _]:
-            return collection
-        case _:
-            raise InvalidField(
-                f"subject: {shortened(name)!r} is neither a model nor a module",
-                field="subject",
-                hint="pass projects/{project}/models/{model} or projects/{project}/modules/{module}",
-            )
-
-
 def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
     """Fetches a model or module and builds its network.
 
@@ -47,7 +29,7 @@ def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
         NotFound: there is none of that name.
         WeightsMismatch, MalformedFile, CorruptBlob, Unavailable: as loading says.
     """
-    if subject_collection(name) == "models":
+    if subject_collection(name, field="subject") == "models":
         base, network, problem = load_model(client, cache, name), None, None
         outputs, digest = base.resource.labels, base.resource.weights.digest
     else:
