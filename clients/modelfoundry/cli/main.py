@@ -20,8 +20,10 @@ from modelfoundry.cli.commands import (
     model,
     module,
     predict,
+    search,
     train,
     up,
+    vocabulary,
 )
 from modelfoundry.cli.exit_codes import ExitCode, explanation
 from modelfoundry.cli.rendering.failures import one_line, print_lines
@@ -64,6 +66,8 @@ train.register(app)
 decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
+search.register(app)
+app.add_typer(vocabulary.app, name="vocabulary")
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)

@@ -17,6 +17,7 @@ from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.datasets import Datasets
@@ -24,6 +25,7 @@ from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 from modelfoundry.client.computing import Device, Environment, ValidationSplit
 from modelfoundry.client.content import OnTransfer
@@ -72,6 +74,14 @@ from modelfoundry.client.results import (
     StateChanged,
     TrainedModel,
 )
+from modelfoundry.client.searching import (
+    Match,
+    MatchKind,
+    MeasuredSummary,
+    SearchResult,
+    Vocabulary,
+    VocabularyTerm,
+)
 
 __all__ = [
     "Architecture",
@@ -83,6 +93,7 @@ __all__ = [
     "AsyncJobs",
     "AsyncModels",
     "AsyncModules",
+    "AsyncVocabularies",
     "Augmentation",
     "BinaryProblem",
     "BlobRef",
@@ -119,6 +130,9 @@ __all__ = [
     "LayerRetention",
     "LogWritten",
     "MaskableLayer",
+    "Match",
+    "MatchKind",
+    "MeasuredSummary",
     "Model",
     "ModelCheck",
     "Models",
@@ -138,6 +152,7 @@ __all__ = [
     "Retries",
     "Scoring",
     "SeamRecipe",
+    "SearchResult",
     "Service",
     "ServiceHealth",
     "Severity",
@@ -147,6 +162,9 @@ __all__ = [
     "TrainedModel",
     "TrainingRecipe",
     "ValidationSplit",
+    "Vocabularies",
+    "Vocabulary",
+    "VocabularyTerm",
     "connect",
     "connect_async",
     "data_directory",

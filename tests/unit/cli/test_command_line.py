@@ -27,6 +27,7 @@ def test_help_says_what_the_exit_codes_mean(cli):
         *("dataset push", "dataset list", "dataset show", "dataset rm"),
         *("module list", "module show", "module download", "module rm"),
         *("evaluation list", "evaluation show", "evaluation rm"),
+        *("search", "vocabulary add", "vocabulary list", "vocabulary rm"),
         *("job list", "job show", "job watch", "job cancel"),
     ],
 )

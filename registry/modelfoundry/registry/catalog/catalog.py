@@ -17,6 +17,8 @@ from modelfoundry.registry.catalog.shelf import Shelf, utc_now
 from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.vocabularies import Vocabularies
 
 
 class Catalog:
@@ -35,6 +37,8 @@ class Catalog:
         self.modules = Modules(shelf)
         self.evaluations = Evaluations(shelf)
         self.provenance = Provenance(shelf)
+        self.vocabularies = Vocabularies(shelf)
+        self.search = Search(shelf)
 
     @property
     def signer(self) -> TokenSigner:

@@ -16,6 +16,7 @@ from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, 
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.search.indexing import index_modules
 
 EVALUATIONS: Final = Listing(
     row=EvaluationRow,
@@ -88,7 +89,13 @@ class Evaluations(Collection[EvaluationRow]):
         """
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
-            forget(session, find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE))
+            row = find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE)
+            forget(session, row)
+            session.flush()
+            index_modules(session, [row.subject])
+
+    def _stored(self, session: Session, row: EvaluationRow) -> None:
+        index_modules(session, [row.subject])
 
     def _measured(
         self, draft: EvaluationDraft, project: str

@@ -21,6 +21,7 @@ from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.search.indexing import index_modules
 
 MAX_KEY: Final = 200
 
@@ -95,6 +96,12 @@ class Modules(DescribedCollection[ModuleRow]):
             row = self._locked(session, name, etag, field="name")
             _forget_evaluations(session, name)
             forget(session, row)
+
+    def _stored(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
+
+    def _changed(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
 
     def _new_row(
         self,
