@@ -30,7 +30,7 @@ from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.catalog.calls import fill_page
 from modelfoundry.registry.catalog.catalog import Catalog
-from modelfoundry.registry.catalog.codec import module_to_proto
+from modelfoundry.registry.catalog.codec import listed_module_to_proto
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, LabelRow, ModelRow, ModuleRow, TagRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.pages import ListRequest
@@ -242,8 +242,8 @@ def search(catalog: Catalog, query: str, arguments: dict[str, Any]) -> search_pb
 
 def list_modules(catalog: Catalog, arguments: dict[str, Any]) -> module_pb2.ListModulesResponse:
     response = module_pb2.ListModulesResponse()
-    page = catalog.modules.list(ListRequest(PARENT, **arguments))
-    response.next_page_token = fill_page(page, module_to_proto, response.modules)
+    page = catalog.modules.listed(ListRequest(PARENT, **arguments))
+    response.next_page_token = fill_page(page, listed_module_to_proto, response.modules)
     return response
 
 

@@ -22,6 +22,7 @@ from modelfoundry.errors import InvalidField, ModelFoundryError, StorageFull, Un
 
 WAIT_SECONDS: Final = 10
 POOL_SIZE: Final = 16
+MAPPED_BYTES: Final = 1024 * 1024 * 1024  # read without copying; what is beyond is read as ever
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _READ_ONLY: Final = "modelfoundry_read_only"
 _MIGRATION_LOCK: Final = 0x6D66_6462  # any number, the same in every registry
@@ -184,6 +185,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
         connection.execute("PRAGMA journal_mode = WAL")

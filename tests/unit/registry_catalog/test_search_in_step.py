@@ -38,7 +38,7 @@ def module(registry: Any, base: Any, dataset: Any) -> Any:
 
 def _found(registry: Any, query: str, where: str = "") -> list[str]:
     page = registry.catalog.search.find(query, ListRequest("projects/default", filter=where))
-    return [result.module.name.rpartition("/")[2] for result in page.rows]
+    return [result.module.row.name.rpartition("/")[2] for result in page.rows]
 
 
 def _rows(registry: Any) -> list[int]:

@@ -132,7 +132,7 @@ class Shop:
         found: list[str] = []
         while True:
             page = self.page(query, **request)
-            found += [result.module.name.rpartition("/")[2] for result in page.rows]
+            found += [result.module.row.name.rpartition("/")[2] for result in page.rows]
             if not page.next_page_token:
                 return found
             request["page_token"] = page.next_page_token
@@ -140,7 +140,7 @@ class Shop:
     def why(self, query: str, **request: Any) -> dict[str, list[tuple[Any, ...]]]:
         """Reasons by id: kind, label, and what the kind has besides."""
         return {
-            result.module.name.rpartition("/")[2]: [
+            result.module.row.name.rpartition("/")[2]: [
                 tuple(
                     part
                     for part in (

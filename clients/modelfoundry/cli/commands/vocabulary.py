@@ -69,13 +69,13 @@ def _terms(file: Path) -> list[VocabularyTerm]:
 def _term(file: Path, index: int, entry: Any) -> VocabularyTerm:
     from modelfoundry.client import VocabularyTerm
 
-    match entry:
-        case {"term": str(term), **others} if set(others) <= {"synonyms", "broader"} and all(
-            map(_is_words, others.values())
-        ):
-            return VocabularyTerm(term=term, **{key: tuple(words) for key, words in others.items()})
-        case _:
-            raise InvalidField(f"{file}: entry {index} is no term", field=f"terms[{index}]", hint=f"write {FORM}")
+    is_term = isinstance(entry, dict) and isinstance(entry.get("term"), str)
+    others = {key: words for key, words in entry.items() if key != "term"} if is_term else {}
+    if not is_term or not set(others) <= {"synonyms", "broader"} or not all(map(_is_words, others.values())):
+        raise InvalidField(f"{file}: entry {index} is no term", field=f"terms[{index}]", hint=f"write {FORM}")
+    return VocabularyTerm(
+        term=entry["term"], synonyms=tuple(others.get("synonyms", ())), broader=tuple(others.get("broader", ()))
+    )
 
 
 def _is_words(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.json_format import Error, MessageToDict
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, metrics_pb2, problem_pb2
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, problem_pb2
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.catalog.drafts import (
@@ -23,9 +23,9 @@ from modelfoundry.registry.catalog.drafts import (
     RecordDraft,
     SplitDraft,
 )
-from modelfoundry.registry.catalog.modules import problem_of
+from modelfoundry.registry.catalog.modules import ListedModule, problem_of
 from modelfoundry.registry.catalog.safetensors_file import MEDIA_TYPE
-from modelfoundry.registry.catalog.stored_messages import stored_message
+from modelfoundry.registry.catalog.stored_messages import packed_module, stored_message
 from modelfoundry.registry.catalog.tables import (
     DatasetRow,
     DescribedRow,
@@ -36,6 +36,7 @@ from modelfoundry.registry.catalog.tables import (
 )
 
 Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What an EvaluationRow has columns for; the rest of the message is kept as it came.
 _EVALUATION_COLUMNS = (
     "name",
@@ -147,8 +148,22 @@ def module_from_proto(message: module_pb2.Module) -> ModuleDraft:
 
 def module_to_proto(row: ModuleRow) -> module_pb2.Module:
     """A stored module."""
+    message = _module_message(row)
+    message.MergeFromString(packed_module(row.record, row.retention))
+    return message
+
+
+def listed_module_to_proto(listed: ListedModule) -> module_pb2.Module:
+    """A stored module as lists read it."""
+    message = _module_message(listed.row)
+    message.MergeFromString(listed.packed)
+    return message
+
+
+def _module_message(row: ModuleRow) -> module_pb2.Module:
+    """All but record and retention."""
     problem = problem_of(row)
-    message = module_pb2.Module(
+    return module_pb2.Module(
         **_described(row),
         base_model=row.base_model,
         base_digest=row.base_digest,
@@ -157,10 +172,6 @@ def module_to_proto(row: ModuleRow) -> module_pb2.Module:
         artifact=_blob(row.artifact_digest, row.artifact_bytes),
         dataset=row.dataset,
     )
-    message.record.CopyFrom(stored_message(module_pb2.DecompositionRecord, row.record))
-    if row.retention is not None:
-        message.retention.CopyFrom(stored_message(metrics_pb2.RetentionMetrics, row.retention))
-    return message
 
 
 def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft:
@@ -254,9 +265,8 @@ def _blob(digest: str, size: int) -> blob_pb2.BlobRef:
 
 def timestamp(moment: datetime) -> Timestamp:
     """A moment."""
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
+    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
+    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
 
 
 def _json(message: Message, *, field: str) -> Mapping[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem, resolve
@@ -20,8 +22,8 @@ from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, Mode
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
-from modelfoundry.registry.listing.pages import Listing
-from modelfoundry.registry.search.indexing import index_modules
+from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
+from modelfoundry.registry.search.indexing import index_modules, packed_modules
 
 MAX_KEY: Final = 200
 
@@ -43,6 +45,20 @@ MODULES: Final = Listing(
     },
     default_order="create_time desc",
 )
+
+
+WITHOUT_RECORD: Final = (defer(ModuleRow.record), defer(ModuleRow.retention))  # type: ignore[arg-type]
+"""Lists read modules without their largest columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModule:
+    """A module as lists read it."""
+
+    row: ModuleRow
+    """Without `record` and `retention`."""
+    packed: bytes
+    """These two, see `packed_module`."""
 
 
 class Modules(DescribedCollection[ModuleRow]):
@@ -83,6 +99,20 @@ class Modules(DescribedCollection[ModuleRow]):
             labels=problem.labels,
             edges=_edges(draft, base, dataset),
         )
+
+    def listed(self, request: ListRequest) -> Page[ListedModule]:
+        """Returns a page of a project's modules.
+
+        Raises:
+            InvalidField: an argument is not as the contract says.
+        """
+        project = parse_parent(request.parent)
+        signer = self._shelf.signer
+        listing = replace(MODULES, options=WITHOUT_RECORD)
+        with self._shelf.database.read_session() as session:
+            page = fetch_page(session, listing, col(ModuleRow.project) == project, request, signer)
+            packed = packed_modules(session, [row.name for row in page.rows])
+        return Page([ListedModule(row, packed[row.name]) for row in page.rows], page.tokens)
 
     def delete(self, name: str, etag: str) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.

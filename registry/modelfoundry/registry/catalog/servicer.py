@@ -132,8 +132,8 @@ class RegistryServicer(RegistryServiceServicer):
     def ListModules(self, request: module_pb2.ListModulesRequest) -> module_pb2.ListModulesResponse:
         """See the contract."""
         response = module_pb2.ListModulesResponse()
-        page = self._catalog.modules.list(list_request(request, request.order_by))
-        response.next_page_token = fill_page(page, codec.module_to_proto, response.modules)
+        page = self._catalog.modules.listed(list_request(request, request.order_by))
+        response.next_page_token = fill_page(page, codec.listed_module_to_proto, response.modules)
         return response
 
     @_in_thread

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelfoundry.api.registry.v1 import search_pb2, vocabulary_pb2
-from modelfoundry.registry.catalog.codec import module_to_proto, timestamp
+from modelfoundry.registry.catalog.codec import listed_module_to_proto, timestamp
 from modelfoundry.registry.search.matching import Match
 from modelfoundry.registry.search.search import Result
 from modelfoundry.registry.search.vocabularies import StoredVocabulary
@@ -14,7 +14,7 @@ def result_to_proto(result: Result) -> search_pb2.SearchResult:
     """A module that was found."""
     facts = result.facts
     return search_pb2.SearchResult(
-        module=module_to_proto(result.module),
+        module=listed_module_to_proto(result.module),
         matches=[_match_to_proto(match) for match in result.matches],
         measured=search_pb2.MeasuredSummary(
             accuracy=facts.accuracy, f1=facts.f1, dataset=facts.measured_dataset, latency_ms=facts.latency_ms

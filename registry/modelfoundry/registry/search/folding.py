@@ -12,6 +12,11 @@ _KEPT: Final = {"L", "N", "S"}
 _KEPT_TOO: Final = {"Mc", "Co"}
 _APOSTROPHES: Final = str.maketrans("", "", "'\u2019")
 _PREFIX: Final = 7
+_ASCII: Final = {
+    number: None if chr(number) == "'" else " "
+    for number in range(128)
+    if unicodedata.category(chr(number))[0] not in _KEPT
+}
 
 
 def fold(text: str) -> str:
@@ -19,6 +24,8 @@ def fold(text: str) -> str:
 
     Case, accents and apostrophes are left out (`Égyptian_Cat` is `egyptian cat`); all other punctuation parts words.
     """
+    if text.isascii():
+        return " ".join(text.lower().translate(_ASCII).split())
     decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_APOSTROPHES)).casefold()
     kept = (_folded(character) for character in decomposed)
     return " ".join("".join(kept).split())

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import Session, col
 
-from modelfoundry.registry.listing.pages import Page
+from modelfoundry.registry.listing.pages import Page, PageTokens
 from modelfoundry.registry.listing.tokens import SortValue, TokenSigner
 from modelfoundry.registry.search.matching import Tier
 from modelfoundry.registry.search.tables import SearchEntryRow, SearchModuleRow
 
 MANY: Final = 4000
 """From as many modules on it is quicker to walk all modules in order and ask of each whether it belongs."""
-MANY_TO_FILTER: Final = 20_000
+MANY_TO_FILTER: Final = 10_000
 """The same where a filter may leave few of them."""
-_ID: Final = col(SearchModuleRow.id)
+_ID: Final[Mapped[int]] = col(SearchModuleRow.id)  # type: ignore[arg-type] # stored rows have one
 _ACCURACY: Final = col(SearchModuleRow.ranked_accuracy)
 _TERM: Final = col(SearchEntryRow.term_id)
 _OWNER: Final = col(SearchEntryRow.module_id)
@@ -54,26 +54,36 @@ def fetch_relevant(
         window: Which part.
         signer: Signs the page tokens.
     """
-    found: list[tuple[int, SearchModuleRow]] = []
+    found: list[tuple[int, float, int]] = []
     for index, tier in enumerate(tiers):
         if window.behind is not None and tier.rank < window.behind[0]:
             continue
-        query = _tier_query(session, project, tier, filtered=condition is not None)
-        if window.behind is not None and tier.rank == window.behind[0]:
-            query = query.where(_behind(tier, *window.behind[1:]))
+        order = _order(session, tier, filtered=condition is not None)
+        query = select(order.accuracy, order.module).where(order.inside(project))
         if condition is not None:
             query = query.where(condition)
-        for stronger in tiers[:index]:
-            query = query.where(~belongs(stronger))
-        rows = session.scalars(query.limit(window.size + 1 - len(found)))
-        found += [(tier.rank, row) for row in rows]
+            if order.module is _OWNER:
+                query = query.join(SearchModuleRow, _OWNER == _ID)
+        if window.behind is not None and tier.rank == window.behind[0]:
+            query = query.where(order.behind(*window.behind[1:]))
+        query = query.where(*(~belongs(stronger, order.module) for stronger in tiers[:index]))
+        query = query.order_by(order.accuracy.desc(), order.module.desc()).limit(window.size + 1 - len(found))
+        found += [
+            (tier.rank, accuracy, module)
+            for accuracy, module in session.execute(query.distinct() if len(tier.terms) > 1 else query)
+        ]
         if len(found) > window.size:
             break
     page = found[: window.size]
-    tokens = [signer.write((rank, row.ranked_accuracy, row.id or 0), window.arguments) for rank, row in page]
-    if len(found) <= window.size and tokens:
-        tokens[-1] = ""
-    return Page([row for _, row in page], tokens)
+    tokens = PageTokens(signer, page, window.arguments, is_last=len(found) <= window.size)
+    return Page(facts_of(session, [module for *_, module in page]), tokens)
+
+
+def facts_of(session: Session, modules: Sequence[int]) -> list[SearchModuleRow]:
+    """What is known of modules, in the order of their ids as given."""
+    query = select(SearchModuleRow).where(_ID.in_(modules)).execution_options(populate_existing=True)
+    rows = {row.id: row for row in session.scalars(query)}
+    return [rows[module] for module in modules]
 
 
 def window_start(values: Sequence[SortValue]) -> tuple[int, float, int]:
@@ -82,49 +92,67 @@ def window_start(values: Sequence[SortValue]) -> tuple[int, float, int]:
     return int(str(rank)), float(str(accuracy)), int(str(identity))
 
 
-def in_any(session: Session, tiers: Sequence[Tier]) -> ColumnElement[bool]:
-    """Whether a module belongs to one of the tiers."""
-    terms = [term for tier in tiers for term in tier.terms]
-    ask = belongs if _has(session, terms, MANY) else listed
-    return or_(False, *(ask(tier) for tier in tiers))
+def in_any(session: Session, project: str, tiers: Sequence[Tier], *, walked: bool) -> ColumnElement[bool]:
+    """Whether a module belongs to one of the tiers.
+
+    Args:
+        session: The transaction.
+        project: Whose modules.
+        tiers: Of what was found.
+        walked: Whether the modules can be walked in the order that is wanted, so that few of very many are looked at.
+    """
+    simple = Tier(0, tuple(term for tier in tiers if not tier.also for term in tier.terms))
+    asked = (simple, *(tier for tier in tiers if tier.also))
+    if walked and _has(session, simple.terms, MANY):
+        return and_(col(SearchModuleRow.project) == project, or_(*(belongs(tier, _ID) for tier in asked)))
+    # Terms are of one project. Without naming it, the database begins with the list and not with all modules.
+    return or_(*(listed(tier, _ID) for tier in asked))
 
 
-def belongs(tier: Tier) -> ColumnElement[bool]:
+def belongs(tier: Tier, module: Mapped[int]) -> ColumnElement[bool]:
     """Whether a module belongs to a tier, asked module by module."""
     # `+ 0` keeps the database from looking every term up in place of the module's few.
     other = aliased(SearchEntryRow)
-    mine = col(other.module_id) == _ID
-    return and_(*(exists().where(mine, (col(other.term_id) + 0).in_(terms)) for terms in (tier.terms, *_each(tier))))
+    mine = col(other.module_id) == module
+    return and_(*(exists().where(mine, (col(other.term_id) + 0).in_(terms)) for terms in _all_of(tier)))
 
 
-def listed(tier: Tier) -> ColumnElement[bool]:
+def listed(tier: Tier, module: Mapped[int]) -> ColumnElement[bool]:
     """The same, asked by listing the tier's modules first."""
-    return and_(*(_ID.in_(select(_OWNER).where(_TERM.in_(terms))) for terms in (tier.terms, *_each(tier))))
+    return and_(*(module.in_(select(_OWNER).where(_TERM.in_(terms))) for terms in _all_of(tier)))
 
 
-def _each(tier: Tier) -> list[tuple[int]]:
-    return [(term,) for term in tier.also]
+def _all_of(tier: Tier) -> list[tuple[int, ...]]:
+    return [tier.terms, *((term,) for term in tier.also)]
 
 
-def _tier_query(session: Session, project: str, tier: Tier, *, filtered: bool) -> Select[tuple[SearchModuleRow]]:
-    if _is_walked(tier):
-        query = select(SearchModuleRow).join(SearchEntryRow, _OWNER == _ID).where(tier.terms[0] == _TERM)
-        return query.order_by(col(SearchEntryRow.ranked_accuracy).desc(), _OWNER.desc())
-    query = select(SearchModuleRow).where(col(SearchModuleRow.project) == project)
-    if _has(session, tier.terms, MANY_TO_FILTER if filtered else MANY):
-        return query.where(belongs(tier)).order_by(_ACCURACY.desc(), _ID.desc())
-    # `+ 0` keeps the database from walking all modules in order.
-    return query.where(listed(tier)).order_by((_ACCURACY + 0).desc(), _ID.desc())
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A way to go through the modules of a tier, the best measured first."""
+
+    tier: Tier
+    accuracy: Mapped[Any]
+    module: Mapped[Any]
+
+    def inside(self, project: str) -> ColumnElement[bool]:
+        """Keeps to the tier."""
+        if self.module is _OWNER:
+            first, *others = self.tier.terms
+            mine = _TERM.in_(self.tier.terms) if others else first == _TERM
+            return and_(mine, *(belongs(Tier(0, (term,)), _OWNER) for term in self.tier.also))
+        return and_(col(SearchModuleRow.project) == project, belongs(self.tier, self.module))
+
+    def behind(self, accuracy: float, module: int) -> ColumnElement[bool]:
+        """Keeps behind a module."""
+        return and_(self.accuracy <= accuracy, or_(self.accuracy < accuracy, self.module < module))
 
 
-def _is_walked(tier: Tier) -> bool:
-    """Whether a tier's modules lie in order in the index."""
-    return len(tier.terms) == 1 and not tier.also
-
-
-def _behind(tier: Tier, accuracy: float, identity: int) -> ColumnElement[bool]:
-    ranked, owner = (col(SearchEntryRow.ranked_accuracy), _OWNER) if _is_walked(tier) else (_ACCURACY, _ID)
-    return and_(ranked <= accuracy, or_(ranked < accuracy, owner < identity))
+def _order(session: Session, tier: Tier, *, filtered: bool) -> _Order:
+    """By the entries of the terms; where several have very many, by all modules of the project."""
+    many = MANY_TO_FILTER if filtered else MANY
+    if len(tier.terms) > 1 and _has(session, tier.terms, many):
+        return _Order(tier, _ACCURACY, _ID)
+    return _Order(tier, col(SearchEntryRow.ranked_accuracy), _OWNER)
 
 
 def _has(session: Session, terms: Sequence[int], many: int) -> bool:

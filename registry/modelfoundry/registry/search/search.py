@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Mapped, load_only
 from sqlmodel import Session, col
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_parent
+from modelfoundry.registry.catalog.modules import WITHOUT_RECORD, ListedModule
 from modelfoundry.registry.catalog.shelf import Shelf
 from modelfoundry.registry.catalog.tables import LabelRow, ModuleRow, TagRow
 from modelfoundry.registry.listing.fields import EntriesField, MembersField, MomentField, NumberField, TextField
@@ -19,8 +21,9 @@ from modelfoundry.registry.listing.filters import compile_filter
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page, page_size
 from modelfoundry.registry.listing.tokens import TokenSigner
 from modelfoundry.registry.search.folding import fold
+from modelfoundry.registry.search.indexing import packed_modules
 from modelfoundry.registry.search.matching import Match, MatchKind, Meaning, meaning
-from modelfoundry.registry.search.relevance import Window, fetch_relevant, in_any, window_start
+from modelfoundry.registry.search.relevance import Window, facts_of, fetch_relevant, in_any, window_start
 from modelfoundry.registry.search.tables import NOT_MEASURED, SearchEntryRow, SearchModuleRow
 
 MAX_QUERY: Final = 200
@@ -28,6 +31,12 @@ MAX_MATCHES: Final = 16
 _NAME: Final = col(SearchModuleRow.module)
 _ID: Final = col(SearchModuleRow.id)
 _ACCURACY: Final = col(SearchModuleRow.ranked_accuracy)
+
+
+def _not_by_index(column: Mapped[Any]) -> ColumnElement[Any]:
+    """A column that a filter looks at row by row: its index would give most rows, in an order that nobody wants."""
+    return func.coalesce(column, column)
+
 
 SEARCH: Final = Listing(
     row=SearchModuleRow,
@@ -42,11 +51,11 @@ SEARCH: Final = Listing(
         "architecture": TextField(col(SearchModuleRow.architecture)),
         "algorithm": TextField(col(SearchModuleRow.algorithm)),
         "weight_retention": NumberField(col(SearchModuleRow.weight_retention)),
-        "size_bytes": NumberField(col(SearchModuleRow.size_bytes)),
+        "size_bytes": NumberField(_not_by_index(col(SearchModuleRow.size_bytes))),
         "accuracy": NumberField(col(SearchModuleRow.accuracy)),
         "f1": NumberField(col(SearchModuleRow.f1)),
         "latency_ms": NumberField(col(SearchModuleRow.latency_ms)),
-        "create_time": MomentField(col(SearchModuleRow.create_time)),
+        "create_time": MomentField(_not_by_index(col(SearchModuleRow.create_time))),
         "update_time": MomentField(col(SearchModuleRow.update_time)),
     },
     sortable={
@@ -62,6 +71,8 @@ SEARCH: Final = Listing(
     },
     default_order="accuracy desc, id desc",
     last="id",
+    # The rest is read for the rows of the page alone: sorting many rows is quicker without.
+    options=(load_only(SearchModuleRow.id),),  # type: ignore[arg-type]
 )
 
 
@@ -72,24 +83,10 @@ _NOTHING: Final = Meaning({}, ())
 class Result:
     """A module that was found."""
 
-    module: ModuleRow
+    module: ListedModule
     facts: SearchModuleRow
     matches: tuple[Match, ...]
     """Strongest first; none for an empty query."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResultPage:
-    """Some results, and how to get at those behind any of them."""
-
-    rows: Sequence[Result]
-    tokens: Sequence[str]
-    """For every result the token of the page that begins behind it; empty where nothing is behind it."""
-
-    @property
-    def next_page_token(self) -> str:
-        """Empty on the last page."""
-        return self.tokens[-1] if self.tokens else ""
 
 
 class Search:
@@ -98,7 +95,7 @@ class Search:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
-    def find(self, query: str, request: ListRequest) -> ResultPage:
+    def find(self, query: str, request: ListRequest) -> Page[Result]:
         """Returns a page of results.
 
         Args:
@@ -122,13 +119,20 @@ class Search:
             if asked is None or request.order_by:
                 scope = col(SearchModuleRow.project) == project
                 if asked is not None:
-                    scope = and_(scope, in_any(session, asked.tiers))
+                    scope = in_any(session, project, asked.tiers, walked=_is_indexed(request.order_by))
                 page = fetch_page(session, SEARCH, scope, request, signer)
+                facts = facts_of(session, [row.id or 0 for row in page.rows])
+                page = Page(facts, page.tokens)
             else:
                 condition = compile_filter(request.filter, SEARCH.filterable)
                 window = _window(request, signer)
                 page = fetch_relevant(session, project, asked.tiers, condition, window, signer)
             return _with_reasons(session, page, asked)
+
+
+def _is_indexed(order_by: str) -> bool:
+    """Whether an index gives the modules of a project in an order."""
+    return order_by.partition(",")[0].partition(" ")[0] in {"accuracy", "create_time", "size_bytes"}
 
 
 def _window(request: ListRequest, signer: TokenSigner) -> Window:
@@ -137,19 +141,21 @@ def _window(request: ListRequest, signer: TokenSigner) -> Window:
     return Window(page_size(request.page_size), behind, arguments)
 
 
-def _with_reasons(session: Session, page: Page[SearchModuleRow], asked: Meaning | None) -> ResultPage:
+def _with_reasons(session: Session, page: Page[SearchModuleRow], asked: Meaning | None) -> Page[Result]:
     names = [facts.module for facts in page.rows]
-    modules = {row.name: row for row in session.scalars(select(ModuleRow).where(col(ModuleRow.name).in_(names)))}
+    query = select(ModuleRow).where(col(ModuleRow.name).in_(names)).options(*WITHOUT_RECORD)
+    modules = {row.name: row for row in session.scalars(query)}
+    packed = packed_modules(session, names)
     terms = _terms_of(session, page.rows) if asked is not None else {}
     results = [
         Result(
-            modules[facts.module],
+            ListedModule(modules[facts.module], packed[facts.module]),
             facts,
             () if asked is None else _reasons(modules[facts.module], terms[facts.id or 0], asked),
         )
         for facts in page.rows
     ]
-    return ResultPage(results, page.tokens)
+    return Page(results, page.tokens)
 
 
 def _terms_of(session: Session, rows: Sequence[SearchModuleRow]) -> Mapping[int, list[int]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, PrimaryKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.catalog.tables import ResourceRow
 from modelfoundry.registry.database import UtcDateTime
 
-NOT_MEASURED = -1.0
+NOT_MEASURED: Final = -1.0
+_ASKED: Final = ("accuracy", "f1", "size_bytes", "latency_ms")
 
 
 class Source(StrEnum):
@@ -30,7 +31,8 @@ class SearchModuleRow(SQLModel, table=True):
     __tablename__ = "search_modules"
     # Ids are never used again: pages go on behind an id.
     __table_args__ = (
-        Index(None, "project", "ranked_accuracy", "id"),
+        # With what filters ask most, so that they need not look at rows that do not pass.
+        Index("ix_search_modules_best", "project", "ranked_accuracy", "id", *_ASKED),
         Index(None, "project", "create_time", "id"),
         Index(None, "project", "size_bytes", "id"),
         {"sqlite_autoincrement": True},
@@ -58,6 +60,16 @@ class SearchModuleRow(SQLModel, table=True):
     latency_ms: float | None = None
     ranked_accuracy: float
     """`accuracy`, or -1."""
+
+
+class PackedModuleRow(SQLModel, table=True):
+    """Record and retention of a module, which never change, in the form in which lists read them."""
+
+    __tablename__ = "packed_modules"
+
+    module: str = Field(primary_key=True, foreign_key="modules.name", ondelete="CASCADE")
+    packed: bytes = Field(sa_type=LargeBinary)
+    """See `packed_module`."""
 
 
 class SearchTermRow(SQLModel, table=True):

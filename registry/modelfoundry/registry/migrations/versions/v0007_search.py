@@ -59,10 +59,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("module", name=op.f("uq_search_modules_module")),
         sqlite_autoincrement=True,
     )
-    for column in ("ranked_accuracy", "create_time", "size_bytes"):
+    op.create_index(
+        "ix_search_modules_best",
+        "search_modules",
+        ["project", "ranked_accuracy", "id", "accuracy", "f1", "size_bytes", "latency_ms"],
+        unique=False,
+    )
+    for column in ("create_time", "size_bytes"):
         op.create_index(
             op.f(f"ix_search_modules_project_{column}_id"), "search_modules", ["project", column, "id"], unique=False
         )
+    op.create_table(
+        "packed_modules",
+        sa.Column("module", sa.String(), nullable=False),
+        sa.Column("packed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["module"], ["modules.name"], name=op.f("fk_packed_modules_module_modules"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("module", name=op.f("pk_packed_modules")),
+    )
     op.create_table(
         "search_terms",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -101,5 +116,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drops the tables."""
     drop_fulltext(op.get_bind())
-    for table in ("search_entries", "search_terms", "search_modules", "vocabularies"):
+    for table in ("search_entries", "search_terms", "search_modules", "packed_modules", "vocabularies"):
         op.drop_table(table)
