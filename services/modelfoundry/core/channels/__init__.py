@@ -1,0 +1,21 @@
+"""Channels that a network can lose: which, proven, and the smaller network without them."""
+
+from modelfoundry.core.channels.cuts import KeptChannels, LayerCut, compact, cut, plan_cuts
+from modelfoundry.core.channels.groups import ChannelGroup, ChannelMasks, ChannelPlan, WholeLayer
+from modelfoundry.core.channels.masks import kernel_weight_masks, live_units
+from modelfoundry.core.channels.plan import plan_channels
+
+__all__ = [
+    "ChannelGroup",
+    "ChannelMasks",
+    "ChannelPlan",
+    "KeptChannels",
+    "LayerCut",
+    "WholeLayer",
+    "compact",
+    "cut",
+    "kernel_weight_masks",
+    "live_units",
+    "plan_channels",
+    "plan_cuts",
+]
