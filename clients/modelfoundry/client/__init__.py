@@ -39,7 +39,7 @@ from modelfoundry.client.metrics import (
     LayerRetention,
     RetentionMetrics,
 )
-from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.client.recipes import (
     Augmentation,
     InitialMasks,
@@ -135,6 +135,7 @@ __all__ = [
     "MultiClassProblem",
     "Named",
     "OnTransfer",
+    "OpenSetProblem",
     "Prediction",
     "Problem",
     "Progress",
