@@ -37,6 +37,7 @@ from modelfoundry.client.metrics import (
     LabelMetrics,
     Latency,
     LayerRetention,
+    ModularityMetrics,
     RetentionMetrics,
 )
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
@@ -130,6 +131,7 @@ __all__ = [
     "Model",
     "ModelCheck",
     "Models",
+    "ModularityMetrics",
     "Module",
     "Modules",
     "MultiClassProblem",

@@ -38,6 +38,7 @@ from modelfoundry.client import (
     Latency,
     LayerRetention,
     Model,
+    ModularityMetrics,
     Module,
     MultiClassProblem,
     OpenSetProblem,
@@ -128,6 +129,15 @@ trainings = st.builds(
     epochs_run=small,
     environment=environments,
 )
+modularities = st.builds(
+    ModularityMetrics,
+    cohesion=real,
+    cohesion_samples=small,
+    coupling=st.none() | real,
+    coupled_modules=small,
+    kernel_retention=real,
+    reuse_gain=real,
+)
 records = st.builds(
     DecompositionRecord,
     algorithm=text,
@@ -214,6 +224,7 @@ def test_modules(module: Module) -> None:
         classification=st.none() | classifications,
         retention=st.none() | retentions,
         cost=st.none() | costs,
+        modularity=st.none() | modularities,
         operation=text,
         environment=environments,
     )

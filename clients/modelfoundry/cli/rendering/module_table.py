@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.evaluation_table import accuracy_text
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, modularity_text
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_table
@@ -54,6 +54,7 @@ def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str)
         ("kernels kept", kernels),
         ("artifact", f"{byte_count(module.artifact.size_bytes)}  {module.artifact.digest}"),
         *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
+        ("modularity", next((text for e in evaluations if (text := modularity_text(e))), "")),
         *_record_facts(record, short_name(module.dataset, parent), parent),
         ("licence", module.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(module.tags.items()))),

@@ -180,6 +180,7 @@ class Client:
         *,
         split: str = "test",
         baselines: bool = False,
+        modularity: bool = False,
         label: str | None = None,
         labels: Sequence[str] | None = None,
         problem: Problem | None = None,
@@ -194,6 +195,8 @@ class Client:
             dataset: Labelled images: id, name or `Dataset`.
             split: The split.
             baselines: For every module also measure its base model on the module's problem, both ways.
+            modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
+                the same base among the subjects, reuse gain. Implies `baselines`.
             label: For models: pose this binary problem in place of all labels.
             labels: For models: pose this multi-class problem.
             problem: For models: pose this problem.
@@ -213,6 +216,7 @@ class Client:
             dataset,
             split=split,
             baselines=baselines,
+            modularity=modularity,
             problem=problem_from(problem, label, labels),
             latency_batch_sizes=latency_batch_sizes,
             device=chosen(device, Device, "device"),

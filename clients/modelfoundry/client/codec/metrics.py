@@ -11,6 +11,7 @@ from modelfoundry.client.metrics import (
     LabelMetrics,
     Latency,
     LayerRetention,
+    ModularityMetrics,
     RetentionMetrics,
 )
 
@@ -125,4 +126,28 @@ def cost_from_proto(message: metrics_pb2.CostMetrics) -> CostMetrics:
         parameter_bytes=message.parameter_bytes,
         artifact_bytes=message.artifact_bytes,
         latencies=tuple(Latency(one.batch_size, one.median_ms, one.p95_ms, one.passes) for one in message.latencies),
+    )
+
+
+def modularity_to_proto(metrics: ModularityMetrics) -> metrics_pb2.ModularityMetrics:
+    """Value to message."""
+    return metrics_pb2.ModularityMetrics(
+        cohesion=metrics.cohesion,
+        cohesion_samples=metrics.cohesion_samples,
+        coupling=metrics.coupling,
+        coupled_modules=metrics.coupled_modules,
+        kernel_retention=metrics.kernel_retention,
+        reuse_gain=metrics.reuse_gain,
+    )
+
+
+def modularity_from_proto(message: metrics_pb2.ModularityMetrics) -> ModularityMetrics:
+    """Message to value."""
+    return ModularityMetrics(
+        cohesion=message.cohesion,
+        cohesion_samples=message.cohesion_samples,
+        coupling=message.coupling if message.HasField("coupling") else None,
+        coupled_modules=message.coupled_modules,
+        kernel_retention=message.kernel_retention,
+        reuse_gain=message.reuse_gain,
     )
