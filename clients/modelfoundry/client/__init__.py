@@ -36,7 +36,7 @@ from modelfoundry.client.compositions import (
     LabelChange,
     StrategyReport,
 )
-from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
@@ -50,8 +50,15 @@ from modelfoundry.client.metrics import (
     LayerRetention,
     RetentionMetrics,
 )
-from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
-from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.client.recipes import (
+    Augmentation,
+    InitialMasks,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named
 from modelfoundry.client.resources import (
     BlobRef,
@@ -64,6 +71,7 @@ from modelfoundry.client.resources import (
     ProvenanceEdge,
     Relation,
     Scoring,
+    TrainingRecord,
 )
 from modelfoundry.client.results import (
     Export,
@@ -146,6 +154,7 @@ __all__ = [
     "MultiClassProblem",
     "Named",
     "OnTransfer",
+    "OpenSetProblem",
     "Prediction",
     "Problem",
     "Progress",
@@ -166,6 +175,9 @@ __all__ = [
     "Timeouts",
     "TrainedModel",
     "TrainingRecipe",
+    "TrainingRecipeDescription",
+    "TrainingRecord",
+    "TrainingSubset",
     "ValidationSplit",
     "connect",
     "connect_async",
