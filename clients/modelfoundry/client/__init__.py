@@ -12,6 +12,7 @@ Everything that `Client` does, `AsyncClient` does with `await`. Errors are the c
 
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.client import AsyncClient, connect_async
+from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
@@ -19,12 +20,22 @@ from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
+from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
+from modelfoundry.client.compositions import (
+    Baseline,
+    Composition,
+    CompositionMember,
+    CompositionRecord,
+    CompositionTask,
+    LabelChange,
+    StrategyReport,
+)
 from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
@@ -86,6 +97,7 @@ __all__ = [
     "Architecture",
     "AsyncBlobs",
     "AsyncClient",
+    "AsyncCompositions",
     "AsyncDatasets",
     "AsyncEvaluations",
     "AsyncJob",
@@ -93,11 +105,17 @@ __all__ = [
     "AsyncModels",
     "AsyncModules",
     "Augmentation",
+    "Baseline",
     "BinaryProblem",
     "BlobRef",
     "Blobs",
     "ClassificationMetrics",
     "Client",
+    "Composition",
+    "CompositionMember",
+    "CompositionRecord",
+    "CompositionTask",
+    "Compositions",
     "ConfusionMatrix",
     "CostMetrics",
     "Dataset",
@@ -122,6 +140,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "Jobs",
+    "LabelChange",
     "LabelMetrics",
     "LabelProbability",
     "Latency",
@@ -153,6 +172,7 @@ __all__ = [
     "ServiceHealth",
     "Severity",
     "StateChanged",
+    "StrategyReport",
     "TensorSpec",
     "Timeouts",
     "TrainedModel",

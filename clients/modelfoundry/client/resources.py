@@ -167,7 +167,7 @@ class Scoring(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What was measured of a model or module, once, on one split. Never changed afterwards.
+    """What was measured of a model, module or composition, once, on one split. Never changed afterwards.
 
     `module` is the module whose problem was posed: the subject itself, or the one that a base model is a baseline for.
     """
@@ -204,6 +204,9 @@ class Relation(StrEnum):
     PRODUCED_BY = "produced_by"
     EVALUATES = "evaluates"
     MEASURED_ON = "measured_on"
+    COMPOSED_OF = "composed_of"
+    PATCH_OF = "patch_of"
+    SELECTED_ON = "selected_on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,15 +12,27 @@ from hypothesis import strategies as st
 
 from modelfoundry.api.decomposer.v1 import recipe_pb2
 from modelfoundry.api.operations.v1 import operation_pb2
-from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
+from modelfoundry.api.registry.v1 import (
+    composition_pb2,
+    dataset_pb2,
+    evaluation_pb2,
+    model_pb2,
+    module_pb2,
+    provenance_pb2,
+)
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.api.types.v1 import compute_pb2
 from modelfoundry.client import (
     Architecture,
     Augmentation,
+    Baseline,
     BinaryProblem,
     BlobRef,
     ClassificationMetrics,
+    Composition,
+    CompositionMember,
+    CompositionRecord,
+    CompositionTask,
     ConfusionMatrix,
     CostMetrics,
     Dataset,
@@ -34,6 +46,7 @@ from modelfoundry.client import (
     InputSpec,
     Interval,
     JobState,
+    LabelChange,
     LabelMetrics,
     Latency,
     LayerRetention,
@@ -47,13 +60,15 @@ from modelfoundry.client import (
     Scoring,
     SeamRecipe,
     Severity,
+    StrategyReport,
     TensorSpec,
     TrainingRecipe,
     TrainingRecord,
     TrainingSubset,
     ValidationSplit,
 )
-from modelfoundry.client.codec import architectures, computing, metrics, modules, recipes, resources
+from modelfoundry.client.codec import architectures, compositions, computing, metrics, modules, recipes, resources
+from modelfoundry.errors import Internal
 
 text = st.text(max_size=20)
 whole = st.integers(0, 2**40)
@@ -157,6 +172,40 @@ records = st.builds(
     training_samples=whole,
     subset=st.none() | subsets,
 )
+composition_records = st.builds(
+    CompositionRecord,
+    strategy=text,
+    score=text,
+    settings=st.dictionaries(text, setting, max_size=4),
+    calibrated=st.booleans(),
+    validation=validations,
+    seed=whole,
+    validation_samples=whole,
+    validation_accuracy=real,
+    strategies=st.lists(
+        st.builds(StrategyReport, strategy=text, validation_accuracy=real, sources=names), max_size=2
+    ).map(tuple),
+    baselines=st.lists(
+        st.builds(Baseline, name=text, validation_accuracy=real, parameters=whole, macs=whole), max_size=2
+    ).map(tuple),
+    parameters=whole,
+    macs=whole,
+    label_changes=st.lists(st.builds(LabelChange, text, real, real), max_size=2).map(tuple),
+    operation=text,
+    environment=environments,
+    dataset_digests=names,
+    cache_key=text,
+)
+members = st.builds(
+    CompositionMember,
+    label=text,
+    source=text,
+    source_label=text,
+    source_digest=text,
+    scale=real,
+    bias=real,
+    validation_score=real,
+)
 written = {"display_name": text, "description": text, "license": text, "tags": tags}
 
 
@@ -207,6 +256,29 @@ def test_datasets(dataset: Dataset) -> None:
 )
 def test_modules(module: Module) -> None:
     assert modules.module_from_proto(over_the_wire(modules.module_to_proto(module))) == module
+
+
+@given(
+    st.builds(
+        Composition,
+        task=st.sampled_from(CompositionTask),
+        members=st.lists(members, max_size=3).map(tuple),
+        input=inputs,
+        datasets=names,
+        record=composition_records,
+        base_model=text,
+        **written,
+    )
+)
+def test_compositions(composition: Composition) -> None:
+    message = over_the_wire(compositions.composition_to_proto(composition))
+    assert compositions.composition_from_proto(message) == composition
+
+
+def test_a_task_that_a_newer_registry_knows_is_no_silent_guess() -> None:
+    with pytest.raises(Internal, match="unknown kind") as caught:
+        compositions.composition_from_proto(composition_pb2.Composition(name="c", task=99))  # type: ignore[arg-type]
+    assert "upgrade" in caught.value.hint
 
 
 @given(
@@ -299,6 +371,7 @@ def test_a_validation_cut_without_values_has_the_contracts_defaults() -> None:
         (recipe_pb2.InitialMasks, "INITIAL_MASKS", InitialMasks),
         (evaluation_pb2.Scoring, "SCORING", Scoring),
         (provenance_pb2.Relation, "RELATION", Relation),
+        (composition_pb2.Composition.Task, "TASK", CompositionTask),
         (operation_pb2.OperationState, "OPERATION_STATE", JobState),
         (operation_pb2.Severity, "SEVERITY", Severity),
         (reuser_service_pb2.ExportFormat, "EXPORT_FORMAT", ExportFormat),
@@ -318,6 +391,12 @@ def test_enums_have_the_members_of_the_contract(wire: Any, prefix: str, members:
         (DatasetSplit, dataset_pb2.DatasetSplit),
         (Module, module_pb2.Module),
         (DecompositionRecord, module_pb2.DecompositionRecord),
+        (Composition, composition_pb2.Composition),
+        (CompositionMember, composition_pb2.CompositionMember),
+        (CompositionRecord, composition_pb2.CompositionRecord),
+        (StrategyReport, composition_pb2.StrategyReport),
+        (Baseline, composition_pb2.Baseline),
+        (LabelChange, composition_pb2.LabelChange),
         (Evaluation, evaluation_pb2.Evaluation),
         (RetentionMetrics, metrics.metrics_pb2.RetentionMetrics),
         (ClassificationMetrics, metrics.metrics_pb2.ClassificationMetrics),

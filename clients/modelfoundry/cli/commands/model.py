@@ -127,7 +127,7 @@ def remove(
     session: Session,
     models: Annotated[list[str], typer.Argument(help="Models: ids or names.", autocompletion=complete_models)],
 ) -> None:
-    """Remove models. One that modules or evaluations depend on is refused."""
+    """Remove models. One that modules, compositions or evaluations depend on is refused."""
     with session.client() as client:
         remove_all(session, models, client.models.delete)
 

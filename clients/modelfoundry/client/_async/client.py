@@ -11,6 +11,7 @@ from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
@@ -49,6 +50,7 @@ class AsyncClient:
     models: AsyncModels
     datasets: AsyncDatasets
     modules: AsyncModules
+    compositions: AsyncCompositions
     evaluations: AsyncEvaluations
     blobs: AsyncBlobs
     jobs: AsyncJobs
@@ -67,6 +69,7 @@ class AsyncClient:
         self.blobs = AsyncBlobs(self._transport, parent)
         self.models = AsyncModels(self._transport, parent, self.blobs)
         self.datasets = AsyncDatasets(self._transport, parent, self.blobs)
+        self.compositions = AsyncCompositions(self._transport, parent)
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
         self._verbs = AsyncVerbs(self._transport, parent)

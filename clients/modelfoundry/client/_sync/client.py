@@ -13,6 +13,7 @@ from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2
 from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
@@ -51,6 +52,7 @@ class Client:
     models: Models
     datasets: Datasets
     modules: Modules
+    compositions: Compositions
     evaluations: Evaluations
     blobs: Blobs
     jobs: Jobs
@@ -69,6 +71,7 @@ class Client:
         self.blobs = Blobs(self._transport, parent)
         self.models = Models(self._transport, parent, self.blobs)
         self.datasets = Datasets(self._transport, parent, self.blobs)
+        self.compositions = Compositions(self._transport, parent)
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
         self._verbs = Verbs(self._transport, parent)

@@ -10,7 +10,14 @@ from google.protobuf.json_format import Error, MessageToDict, ParseDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
+from modelfoundry.api.registry.v1 import (
+    composition_pb2,
+    dataset_pb2,
+    evaluation_pb2,
+    model_pb2,
+    module_pb2,
+    provenance_pb2,
+)
 from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, problem_pb2
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
@@ -35,7 +42,7 @@ from modelfoundry.registry.catalog.tables import (
     ProvenanceRow,
 )
 
-Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module
+Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module | composition_pb2.Composition
 # What an EvaluationRow has columns for; the rest of the message is kept as it came.
 _EVALUATION_COLUMNS = (
     "name",
@@ -60,7 +67,7 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
     return ModelDraft(
         about=about_from_proto(message),
         builder=message.architecture.builder,
-        parameters=_json(message.architecture.parameters, field="model.architecture.parameters"),
+        parameters=message_to_json(message.architecture.parameters, field="model.architecture.parameters"),
         channels=message.input.channels,
         height=message.input.height,
         width=message.input.width,
@@ -76,7 +83,7 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
 
 def _training_from_proto(record: model_pb2.TrainingRecord) -> TrainingDraft:
     return TrainingDraft(
-        content=_json(record, field="model.training"),
+        content=message_to_json(record, field="model.training"),
         dataset_digest=record.dataset_digest,
         source_split=record.validation.source_split,
         label_counts=tuple(record.label_counts),
@@ -89,7 +96,7 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
     if row.parameters:
         architecture.parameters.update(row.parameters)
     message = model_pb2.Model(
-        **_described(row),
+        **described_fields(row),
         architecture=architecture,
         input=architecture_pb2.InputSpec(
             channels=row.channels, height=row.height, width=row.width, mean=row.mean, std=row.std
@@ -118,7 +125,7 @@ def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:
 def dataset_to_proto(row: DatasetRow) -> dataset_pb2.Dataset:
     """A stored data set."""
     return dataset_pb2.Dataset(
-        **_described(row),
+        **described_fields(row),
         labels=row.labels,
         splits=[
             dataset_pb2.DatasetSplit(
@@ -148,13 +155,13 @@ def module_from_proto(message: module_pb2.Module) -> ModuleDraft:
         dataset=message.dataset,
         record=RecordDraft(
             algorithm=record.algorithm,
-            content=_json(record, field="module.record"),
+            content=message_to_json(record, field="module.record"),
             dataset_digest=record.dataset_digest,
             source_split=record.validation.source_split,
             operation=record.operation,
             cache_key=record.cache_key,
         ),
-        retention=None if retention is None else _json(retention, field="module.retention"),
+        retention=None if retention is None else message_to_json(retention, field="module.retention"),
         weight_retention=None if retention is None else retention.weight_retention,
     )
 
@@ -163,7 +170,7 @@ def module_to_proto(row: ModuleRow) -> module_pb2.Module:
     """A stored module."""
     problem = problem_of(row)
     message = module_pb2.Module(
-        **_described(row),
+        **described_fields(row),
         base_model=row.base_model,
         base_digest=row.base_digest,
         problem=problem_to_proto(problem),
@@ -192,7 +199,7 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft
         dataset=message.dataset,
         dataset_digest=message.dataset_digest,
         split=message.split,
-        content=_json(content, field="evaluation"),
+        content=message_to_json(content, field="evaluation"),
         module=message.module,
         problem=problem_from_proto(message.problem) if message.HasField("problem") else None,
         sample_count=message.sample_count,
@@ -256,7 +263,8 @@ def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
             return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=labels))
 
 
-def _described(row: DescribedRow) -> dict[str, Any]:
+def described_fields(row: DescribedRow) -> dict[str, Any]:
+    """The fields that all described resources have."""
     return {
         "name": row.name,
         "uid": row.uid,
@@ -280,7 +288,12 @@ def _timestamp(moment: datetime) -> Timestamp:
     return timestamp
 
 
-def _json(message: Message, *, field: str) -> Mapping[str, Any]:
+def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:
+    """The JSON of a message.
+
+    Raises:
+        InvalidField: it has NaN or infinity where JSON has none.
+    """
     try:
         return MessageToDict(message, preserving_proto_field_name=True)
     except (Error, ValueError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelfoundry.core.problems import Problem
+from modelfoundry.registry.catalog.tables import CompositionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,58 @@ class ModuleDraft:
     about: About = field(default_factory=About)
     retention: Mapping[str, Any] | None = None
     weight_retention: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputDraft:
+    """What an image looks like."""
+
+    channels: int
+    height: int
+    width: int
+    mean: Sequence[float] = ()
+    std: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberDraft:
+    """Where one label of a composition comes from."""
+
+    label: str
+    source: str
+    source_label: str
+    source_digest: str
+    scale: float
+    bias: float
+    validation_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CompositionRecordDraft:
+    """How a composition was made: what the registry looks at, and the whole as JSON."""
+
+    strategy: str
+    content: Mapping[str, Any]
+    score: str = ""
+    source_split: str = ""
+    dataset_digests: Sequence[str] = ()
+    operation: str = ""
+    cache_key: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Every accuracy and score, by its path in the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompositionDraft:
+    """A composition to be registered."""
+
+    task: CompositionTask | None
+    members: Sequence[MemberDraft]
+    input: InputDraft
+    datasets: Sequence[str]
+    record: CompositionRecordDraft
+    about: About = field(default_factory=About)
+    base_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,20 @@ from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, TestSplitSealed, UnknownArchitecture
 from modelfoundry.names import near, parse_parent, shortened
+from modelfoundry.registry.catalog.composition_uses import composed_of_model
 from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CreateCall, ModelDraft, TrainingDraft
+from modelfoundry.registry.catalog.drafts import CreateCall, InputDraft, ModelDraft, TrainingDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
+from modelfoundry.registry.catalog.tables import (
+    CompositionRow,
+    DatasetRow,
+    EvaluationRow,
+    ModelRow,
+    ModuleRow,
+    Relation,
+)
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_labels, check_line
 from modelfoundry.registry.listing.fields import TextField
@@ -81,9 +89,15 @@ class Models(DescribedCollection[ModelRow]):
         Raises:
             NotFound: there is no such model.
             EtagMismatch: somebody else changed it.
-            InUse: modules or evaluations depend on it.
+            InUse: modules, compositions or evaluations depend on it.
         """
-        self._delete(name, etag, (ModuleRow, col(ModuleRow.base_model)), (EvaluationRow, col(EvaluationRow.subject)))
+        self._delete(
+            name,
+            etag,
+            (ModuleRow, col(ModuleRow.base_model) == name),
+            (CompositionRow, composed_of_model(name)),
+            (EvaluationRow, col(EvaluationRow.subject) == name),
+        )
 
     def _edges(self, draft: ModelDraft) -> list[Edge]:
         edges = []
@@ -122,7 +136,7 @@ def _check_draft(draft: ModelDraft, project: str) -> None:
     check_labels(draft.labels, field="model.labels")
     _check_builder(draft.builder, field="model.architecture.builder")
     _check_parameters(draft.parameters, field="model.architecture.parameters")
-    _check_input(draft, field="model.input")
+    check_input(draft, field="model.input")
     if draft.training_dataset:
         check_reference(draft.training_dataset, "datasets", project, field="model.training_dataset")
     check_operation(draft.operation, project, field="model.operation")
@@ -182,7 +196,12 @@ def _check_parameters(parameters: Mapping[str, Any], *, field: str) -> None:
             check_line(value, MAX_PARAMETER_TEXT, field=path)
 
 
-def _check_input(draft: ModelDraft, *, field: str) -> None:
+def check_input(draft: ModelDraft | InputDraft, *, field: str) -> None:
+    """Checks size, channels, mean and standard deviation of images.
+
+    Raises:
+        InvalidField: one is out of range, or there are not as many values as channels.
+    """
     limits = {"channels": MAX_CHANNELS, "height": MAX_EXTENT, "width": MAX_EXTENT}
     for part, limit in limits.items():
         value = getattr(draft, part)

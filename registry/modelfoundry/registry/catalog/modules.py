@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select
-from sqlmodel import Session, col
+from sqlalchemy import func, or_
+from sqlmodel import col
 
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
-from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
+from modelfoundry.registry.catalog.composition_uses import composed_of_module
+from modelfoundry.registry.catalog.describing import (
+    DescribedCollection,
+    described,
+    described_filters,
+    described_order,
+    refuse_used,
+)
 from modelfoundry.registry.catalog.drafts import CreateCall, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ProvenanceRow, Relation
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget, forget_evaluations
+from modelfoundry.registry.catalog.tables import (
+    CompositionRow,
+    DatasetRow,
+    EvaluationRow,
+    ModelRow,
+    ModuleRow,
+    Relation,
+)
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
@@ -89,11 +103,13 @@ class Modules(DescribedCollection[ModuleRow]):
         Raises:
             NotFound: there is no such module.
             EtagMismatch: somebody else changed it.
+            InUse: compositions are made of it.
         """
         parse_name(name, "modules", field="name")
         with self._shelf.database.session() as session:
             row = self._locked(session, name, etag, field="name")
-            _forget_evaluations(session, name)
+            refuse_used(session, name, [(CompositionRow, composed_of_module(name))])
+            forget_evaluations(session, or_(col(EvaluationRow.subject) == name, col(EvaluationRow.module) == name))
             forget(session, row)
 
     def _new_row(
@@ -130,13 +146,6 @@ class Modules(DescribedCollection[ModuleRow]):
         with self._shelf.database.read_session() as session:
             base = find(session, ModelRow, draft.base_model, field="module.base_model")
             return base, find(session, DatasetRow, draft.dataset, field="module.dataset")
-
-
-def _forget_evaluations(session: Session, module: str) -> None:
-    belongs = or_(col(EvaluationRow.subject) == module, col(EvaluationRow.module) == module)
-    names = select(col(EvaluationRow.name)).where(belongs)
-    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
-    session.execute(delete(EvaluationRow).where(belongs))
 
 
 def problem_of(row: ModuleRow) -> Problem:

@@ -22,6 +22,17 @@ class Relation(StrEnum):
     PRODUCED_BY = "PRODUCED_BY"
     EVALUATES = "EVALUATES"
     MEASURED_ON = "MEASURED_ON"
+    COMPOSED_OF = "COMPOSED_OF"
+    PATCH_OF = "PATCH_OF"
+    SELECTED_ON = "SELECTED_ON"
+
+
+class CompositionTask(StrEnum):
+    """What a composition was made for."""
+
+    MORE_ACCURATE = "MORE_ACCURATE"
+    NEW_TASK = "NEW_TASK"
+    PATCH = "PATCH"
 
 
 class ResourceRow(SQLModel):
@@ -109,6 +120,52 @@ class ModuleRow(DescribedRow, table=True):
     """RetentionMetrics, as protobuf's JSON."""
 
 
+class CompositionRow(DescribedRow, table=True):
+    """A composition."""
+
+    __tablename__ = "compositions"
+    __table_args__ = (Index(None, "project", "create_time", "name"), Index(None, "project", "cache_key"))
+
+    task: str
+    labels: list[str] = Field(sa_type=JSON)
+    members: list[JsonObject] = Field(sa_type=JSON)
+    """For every label: `label`, `source`, `source_label`, `source_digest`, `scale`, `bias`, `validation_score`."""
+    channels: int
+    height: int
+    width: int
+    mean: list[float] = Field(sa_type=JSON)
+    std: list[float] = Field(sa_type=JSON)
+    base_model: str | None = Field(default=None, foreign_key="models.name", index=True)
+    """What a patch patches."""
+    datasets: list[str] = Field(sa_type=JSON)
+    digest: str = Field(index=True)
+    strategy: str
+    operation: str = ""
+    cache_key: str = ""
+    record: JsonObject = Field(sa_type=JSON)
+    """The whole CompositionRecord, as protobuf's JSON."""
+
+
+class CompositionSourceRow(SQLModel, table=True):
+    """A module or model that a composition takes labels from: the foreign keys keep it there."""
+
+    __tablename__ = "composition_sources"
+
+    composition: str = Field(primary_key=True, foreign_key="compositions.name")
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    module: str | None = Field(default=None, foreign_key="modules.name", index=True)
+    model: str | None = Field(default=None, foreign_key="models.name", index=True)
+
+
+class CompositionDatasetRow(SQLModel, table=True):
+    """A data set that a composition was chosen on."""
+
+    __tablename__ = "composition_datasets"
+
+    composition: str = Field(primary_key=True, foreign_key="compositions.name")
+    dataset: str = Field(primary_key=True, foreign_key="datasets.name", index=True)
+
+
 class EvaluationRow(ResourceRow, table=True):
     """What was measured, once."""
 
@@ -128,7 +185,7 @@ class EvaluationRow(ResourceRow, table=True):
 
 
 class LabelRow(SQLModel, table=True):
-    """A label of a model, data set or module: what lists look through."""
+    """A label of a model, data set, module or composition: what lists look through."""
 
     __tablename__ = "resource_labels"
     __table_args__ = (Index(None, "label", "resource"),)
@@ -139,7 +196,7 @@ class LabelRow(SQLModel, table=True):
 
 
 class TagRow(SQLModel, table=True):
-    """A tag of a model, data set or module: what lists look through."""
+    """A tag of a model, data set, module or composition: what lists look through."""
 
     __tablename__ = "resource_tags"
     __table_args__ = (Index(None, "key", "value", "resource"),)

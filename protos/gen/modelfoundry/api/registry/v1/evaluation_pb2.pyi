@@ -32,7 +32,7 @@ class _ScoringEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scoring.Value
     SCORING_UNSPECIFIED: _Scoring.ValueType  # 0
     """Never stored."""
     SCORING_ALL_OUTPUTS: _Scoring.ValueType  # 1
-    """All outputs of the subject. For a module its own head; for a model all labels."""
+    """All outputs of the subject. For a module its own head; for others all labels."""
     SCORING_RESTRICTED: _Scoring.ValueType  # 2
     """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
     because its `rest` is all other labels.
@@ -44,7 +44,7 @@ class Scoring(_Scoring, metaclass=_ScoringEnumTypeWrapper):
 SCORING_UNSPECIFIED: Scoring.ValueType  # 0
 """Never stored."""
 SCORING_ALL_OUTPUTS: Scoring.ValueType  # 1
-"""All outputs of the subject. For a module its own head; for a model all labels."""
+"""All outputs of the subject. For a module its own head; for others all labels."""
 SCORING_RESTRICTED: Scoring.ValueType  # 2
 """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
 because its `rest` is all other labels.
@@ -53,7 +53,7 @@ Global___Scoring: _TypeAlias = Scoring  # noqa: Y015
 
 @_typing.final
 class Evaluation(_message.Message):
-    """What was measured of a model or module, once, on one split. Never changed afterwards."""
+    """What was measured of a model, module or composition, once, on one split. Never changed afterwards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -77,12 +77,12 @@ class Evaluation(_message.Message):
     name: _builtins.str
     """`projects/{project}/evaluations/{evaluation}`."""
     subject: _builtins.str
-    """What was measured: a model or a module."""
+    """What was measured: a model, a module or a composition."""
     subject_digest: _builtins.str
-    """SHA-256 of the subject's weights or artifact."""
+    """SHA-256 of the subject's weights or artifact, or the digest of a composition."""
     module: _builtins.str
     """The module whose target problem was posed: the subject itself, or the module that a base model is a baseline for.
-    Empty when a model was measured on all of its labels or on a problem of the caller's.
+    Empty when a model or composition was measured on all of its labels or on a problem of the caller's.
     """
     scoring: Global___Scoring.ValueType
     """Which outputs a prediction was chosen from."""
@@ -98,7 +98,7 @@ class Evaluation(_message.Message):
     """Operation that measured it."""
     @_builtins.property
     def problem(self) -> _problem_pb2.TargetProblem:
-        """The problem posed. Unset: all labels of the model."""
+        """The problem posed. Unset: all labels of the subject."""
 
     @_builtins.property
     def classification(self) -> _metrics_pb2.ClassificationMetrics:
@@ -106,7 +106,7 @@ class Evaluation(_message.Message):
 
     @_builtins.property
     def retention(self) -> _metrics_pb2.RetentionMetrics:
-        """What the module kept. Unset for models."""
+        """What the module kept. Unset for others."""
 
     @_builtins.property
     def cost(self) -> _metrics_pb2.CostMetrics:
