@@ -9,8 +9,8 @@ from modelfoundry.core.metrics.classification import (
     wilson_interval,
 )
 from modelfoundry.core.metrics.cost import Cost, cost
-from modelfoundry.core.metrics.latency import Latency, interleaved_latency, latency
 from modelfoundry.core.metrics.kernels import active_kernels, kept_kernels, used_kernels
+from modelfoundry.core.metrics.latency import Latency, interleaved_latency, latency
 from modelfoundry.core.metrics.modularity import ModularityMetrics, cohesion, coupling, even_samples
 from modelfoundry.core.metrics.retention import LayerRetention, RetentionMetrics, retention
 
@@ -28,9 +28,9 @@ __all__ = [
     "classification",
     "cohesion",
     "cost",
-    "interleaved_latency",
     "coupling",
     "even_samples",
+    "interleaved_latency",
     "kept_kernels",
     "latency",
     "retention",
