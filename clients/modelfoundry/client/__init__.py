@@ -33,6 +33,8 @@ from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    FormComparison,
+    FormCost,
     Interval,
     LabelMetrics,
     Latency,
@@ -55,6 +57,7 @@ from modelfoundry.client.resources import (
     Scoring,
 )
 from modelfoundry.client.results import (
+    Compaction,
     Export,
     ExportedFile,
     ExportFormat,
@@ -89,6 +92,7 @@ __all__ = [
     "Blobs",
     "ClassificationMetrics",
     "Client",
+    "Compaction",
     "ConfusionMatrix",
     "CostMetrics",
     "Dataset",
@@ -103,6 +107,8 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "FormComparison",
+    "FormCost",
     "ImageLike",
     "InitialMasks",
     "InputSpec",
