@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from sqlalchemy import delete, func, or_, select
@@ -223,7 +224,7 @@ def _check_forms(draft: FormsDraft) -> None:
             f"forms.{missing[0]} is not set", field=f"forms.{missing[0]}", hint="measure all three forms in one run"
         )
     for figure, value in {**draft.figures, "max_difference": draft.max_difference}.items():
-        if value < 0:
+        if not 0 <= value < math.inf:
             raise InvalidField(f"forms.{figure} is {value}", field=f"forms.{figure}", hint="pass 0 or more")
 
 
