@@ -44,6 +44,8 @@ from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    FormComparison,
+    FormCost,
     Interval,
     LabelMetrics,
     Latency,
@@ -75,6 +77,7 @@ from modelfoundry.client.resources import (
     TrainingRecord,
 )
 from modelfoundry.client.results import (
+    Compaction,
     Export,
     ExportedFile,
     ExportFormat,
@@ -111,6 +114,7 @@ __all__ = [
     "Blobs",
     "ClassificationMetrics",
     "Client",
+    "Compaction",
     "Composition",
     "CompositionMember",
     "CompositionRecord",
@@ -130,6 +134,8 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "FormComparison",
+    "FormCost",
     "ImageLike",
     "InitialMasks",
     "InputSpec",

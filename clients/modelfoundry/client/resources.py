@@ -10,7 +10,13 @@ from typing import Any
 
 from modelfoundry.client.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.client.computing import Environment, TrainingSubset, ValidationSplit
-from modelfoundry.client.metrics import ClassificationMetrics, CostMetrics, ModularityMetrics, RetentionMetrics
+from modelfoundry.client.metrics import (
+    ClassificationMetrics,
+    CostMetrics,
+    FormComparison,
+    ModularityMetrics,
+    RetentionMetrics,
+)
 from modelfoundry.client.problems import Problem
 
 
@@ -141,6 +147,7 @@ class Module:
     dataset: str
     record: DecompositionRecord
     retention: RetentionMetrics | None = None
+    forms: FormComparison | None = None
     outputs: tuple[str, ...] = ()
     display_name: str = ""
     description: str = ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from modelfoundry.client.metrics import FormComparison
 from modelfoundry.client.resources import BlobRef, Evaluation, Model, Module
 from modelfoundry.errors import ModelFoundryError
 
@@ -135,13 +136,15 @@ class ExportedFile:
 class Export:
     """Result of an export.
 
-    `max_difference` is the largest absolute difference between the exported program's outputs and PyTorch's.
+    `max_difference` is the largest absolute difference between the exported program's outputs and PyTorch's; `compact`
+    says whether dead channels were removed.
     """
 
     subject: str
     format: ExportFormat
     files: tuple[ExportedFile, ...]
     max_difference: float
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,15 @@ class TrainedModel:
     validation_accuracy: float
 
 
-JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """Result of a compaction: the module, and what its forms cost."""
+
+    module: str
+    forms: FormComparison
+
+
+JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.artifacts.jobs import workbench
-from modelfoundry.reuser.codec import format_from_proto
+from modelfoundry.client.codec.metrics import forms_to_proto
+from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto
+from modelfoundry.reuser.compact import compact
 from modelfoundry.reuser.export import ExportedFile, export_subject
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
@@ -14,13 +16,21 @@ from modelfoundry.runtime.jobs import JobContext
 def run_export(request: pb.ExportRequest, context: JobContext) -> pb.ExportResponse:
     """Carries a queued Export out."""
     with workbench(context, ReuserSettings()) as bench:
-        exported = export_subject(request.subject, format_from_proto(request.format), bench)
+        exported = export_subject(request.subject, format_from_proto(request.format), bench, compact=request.compact)
     return pb.ExportResponse(
         subject=request.subject,
         format=request.format,
         files=[_file_to_proto(file) for file in exported.files],
         max_difference=exported.max_difference,
+        compact=request.compact,
     )
+
+
+def run_compact(request: pb.CompactRequest, context: JobContext) -> pb.CompactResponse:
+    """Carries a queued Compact out."""
+    with workbench(context, ReuserSettings()) as bench:
+        forms = compact(request.module, batch_sizes_from_proto(request), context.name, bench)
+    return pb.CompactResponse(module=request.module, forms=forms_to_proto(forms))
 
 
 def _file_to_proto(file: ExportedFile) -> pb.ExportedFile:

@@ -8,7 +8,7 @@ from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_serv
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
 from modelfoundry.api.registry.v1 import evaluation_pb2, model_pb2, module_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
-from modelfoundry.client.codec.jobs import export_from_proto
+from modelfoundry.client.codec.jobs import compaction_from_proto, export_from_proto
 from modelfoundry.client.codec.modules import evaluation_from_proto, module_from_proto
 from modelfoundry.client.codec.resources import model_from_proto
 from modelfoundry.client.endpoints import Service
@@ -28,6 +28,7 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
     evaluated = evaluator_service_pb2.EvaluateResponse()
     trained = training_service_pb2.TrainModelResponse()
     exported = reuser_service_pb2.ExportResponse()
+    compacted = reuser_service_pb2.CompactResponse()
     if response.Unpack(decomposed):
         modules = []
         for name in decomposed.modules:
@@ -48,6 +49,8 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
         return TrainedModel(model_from_proto(model), trained.validation_accuracy)
     if response.Unpack(exported):
         return export_from_proto(exported)
+    if response.Unpack(compacted):
+        return compaction_from_proto(compacted)
     raise Internal(
         f"the job resulted in a {response.TypeName() or 'nothing'}, which this client does not know",
         hint="the services are newer than this client: `pip install --upgrade modelfoundry`",

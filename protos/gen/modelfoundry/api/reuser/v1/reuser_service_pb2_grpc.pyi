@@ -45,6 +45,14 @@ class ReuserServiceStub:
 
     FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
     """
+    Compact: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.CompactRequest, _operations_pb2.Operation]
+    """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+    and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+    The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+    compacted network itself is written by Export with `compact`.
+
+    FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+    """
     Predict: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]
     """Classifies images with a model or a module. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
 
@@ -63,6 +71,14 @@ class ReuserServiceAsyncStub(ReuserServiceStub):
     files at once.
 
     FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
+    """
+    Compact: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.CompactRequest, _operations_pb2.Operation]  # type: ignore[assignment]
+    """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+    and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+    The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+    compacted network itself is written by Export with `compact`.
+
+    FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
     """
     Predict: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]  # type: ignore[assignment]
     """Classifies images with a model or a module. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
@@ -85,6 +101,20 @@ class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
         files at once.
 
         FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
+        """
+
+    @_abc_1.abstractmethod
+    def Compact(
+        self,
+        request: _reuser_service_pb2.CompactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
+        """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+        and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+        The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+        compacted network itself is written by Export with `compact`.
+
+        FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
         """
 
     @_abc_1.abstractmethod
