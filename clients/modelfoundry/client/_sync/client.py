@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from modelfoundry.api.registry.v1 import provenance_pb2
+from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
@@ -21,8 +21,10 @@ from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.pages import each
 from modelfoundry.client._sync.verbs import Verbs
+from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client.architectures import Architecture
 from modelfoundry.client.codec.resources import provenance_edge_from_proto
+from modelfoundry.client.codec.searching import search_result_from_proto
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
@@ -32,6 +34,7 @@ from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
 from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.searching import SearchResult
 from modelfoundry.client.transport import Transport
 from modelfoundry.names import DEFAULT_PROJECT
 
@@ -56,6 +59,7 @@ class Client:
     evaluations: Evaluations
     blobs: Blobs
     jobs: Jobs
+    vocabularies: Vocabularies
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Client:
         self.compositions = Compositions(self._transport, parent)
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
+        self.vocabularies = Vocabularies(self._transport, parent)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
 
@@ -293,6 +298,21 @@ class Client:
     def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """The recipes of `train`, with all settings."""
         return self._verbs.training_recipes()
+
+    def search(self, query: str = "", filter: str = "", order_by: str = "") -> Iterator[SearchResult]:
+        """Modules that answer a query, the most relevant first, fetched page by page.
+
+        Args:
+            query: Label text. Empty: all modules.
+            filter: AIP-160 filter, for example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
+            order_by: For example `size_bytes, accuracy desc`. Empty: by the reason of the match, equals by accuracy.
+
+        Raises:
+            InvalidField: query, filter or order are not as the contract says.
+        """
+        request = search_pb2.SearchModulesRequest(parent=self.parent, query=query, filter=filter, order_by=order_by)
+        for message in each(self._transport, self._transport.stubs.search.SearchModules, request, "results"):
+            yield search_result_from_proto(message)
 
     def provenance(self, filter: str = "") -> Iterator[ProvenanceEdge]:
         """Steps of provenance, oldest first, page by page.
