@@ -42,6 +42,8 @@ from modelfoundry.client import (
     Environment,
     Evaluation,
     ExportFormat,
+    FormComparison,
+    FormCost,
     InitialMasks,
     InputSpec,
     Interval,
@@ -240,6 +242,31 @@ def test_models(model: Model) -> None:
 )
 def test_datasets(dataset: Dataset) -> None:
     assert resources.dataset_from_proto(over_the_wire(resources.dataset_to_proto(dataset))) == dataset
+
+
+form_costs = st.builds(
+    FormCost,
+    stored_bytes=whole,
+    parameters=whole,
+    macs_dense=whole,
+    latencies=st.lists(st.builds(Latency, small, real, real, small), max_size=2).map(tuple),
+)
+
+
+@given(
+    st.builds(
+        FormComparison,
+        original=form_costs,
+        masked=form_costs,
+        compacted=form_costs,
+        max_difference=real,
+        held_layers=names,
+        environment=environments,
+        operation=text,
+    )
+)
+def test_forms(forms: FormComparison) -> None:
+    assert metrics.forms_from_proto(over_the_wire(metrics.forms_to_proto(forms))) == forms
 
 
 @given(
