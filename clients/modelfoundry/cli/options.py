@@ -32,7 +32,10 @@ DatasetArgument = Annotated[str, typer.Argument(help="A data set: id or name.", 
 JobArgument = Annotated[str, typer.Argument(help="A job: id or name.", autocompletion=complete_jobs)]
 
 DatasetOption = Annotated[
-    str, typer.Option("--dataset", help="Labelled images: a data set's id or name.", autocompletion=complete_datasets)
+    str,
+    typer.Option(
+        "--dataset", "--data", help="Labelled images: a data set's id or name.", autocompletion=complete_datasets
+    ),
 ]
 FilterOption = Annotated[str, typer.Option("--filter", help='For example: labels:"horse" AND tags.team = "vision".')]
 OrderOption = Annotated[str, typer.Option("--order-by", help="For example: display_name, create_time desc.")]

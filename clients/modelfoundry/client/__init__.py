@@ -25,7 +25,7 @@ from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
-from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
@@ -40,7 +40,14 @@ from modelfoundry.client.metrics import (
     RetentionMetrics,
 )
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
-from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.recipes import (
+    Augmentation,
+    InitialMasks,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named
 from modelfoundry.client.resources import (
     BlobRef,
@@ -53,6 +60,7 @@ from modelfoundry.client.resources import (
     ProvenanceEdge,
     Relation,
     Scoring,
+    TrainingRecord,
 )
 from modelfoundry.client.results import (
     Export,
@@ -147,6 +155,9 @@ __all__ = [
     "Timeouts",
     "TrainedModel",
     "TrainingRecipe",
+    "TrainingRecipeDescription",
+    "TrainingRecord",
+    "TrainingSubset",
     "ValidationSplit",
     "connect",
     "connect_async",

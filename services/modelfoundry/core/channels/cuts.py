@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,11 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from modelfoundry.core.channels.groups import ChannelMasks, ChannelPlan, Units
 from modelfoundry.core.channels.tracing import channel_axis, is_depthwise
+
+Widths = tuple[int | None, int | None]
+"""Inputs and outputs of a layer; None for those that the architecture says."""
+_MOST_CHANNELS: Final = 2**20
+"""More than any layer has; bounds the memory that a hostile file can ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +106,49 @@ def cut(network: nn.Module, cuts: tuple[LayerCut, ...]) -> nn.Module:
         cuts: What its layers keep.
     """
     smaller = copy.deepcopy(network)
-    layers = dict(smaller.named_modules())
-    with torch.no_grad():
-        for planned in cuts:
-            inputs, outputs = _index(planned.inputs), _index(planned.outputs)
-            if planned.layer in layers:
-                cut_layer(layers[planned.layer], inputs, outputs)
-            elif outputs is not None:
-                owner, _, name = planned.layer.rpartition(".")
-                parameter = layers[owner].get_parameter(name)
-                _select(layers[owner], name, channel_axis(parameter), outputs)
+    for planned in cuts:
+        _cut_in_place(smaller, planned.layer, _index(planned.inputs), _index(planned.outputs))
     return smaller
+
+
+def narrowed(network: nn.Module, widths: Mapping[str, Widths]) -> nn.Module:
+    """A copy of a network with layers of other widths, for loading the weights of a cut one into.
+
+    Args:
+        network: Of the architecture that was cut, with any weights.
+        widths: As `widths_of` gave them.
+
+    Raises:
+        ValueError: there is no such layer, it cannot be cut, or is narrower itself.
+    """
+    narrow = copy.deepcopy(network)
+    for layer, (inputs, outputs) in widths.items():
+        try:
+            _cut_in_place(narrow, layer, _first(inputs), _first(outputs))
+        except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
+            raise ValueError(f"{layer} cannot have {inputs} inputs and {outputs} outputs: {error}") from error
+    return narrow
+
+
+def widths_of(cuts: tuple[LayerCut, ...]) -> dict[str, Widths]:
+    """How many channels the layers have that were cut."""
+    return {
+        cut.layer: (
+            None if cut.inputs is None else len(cut.inputs.kept),
+            None if cut.outputs is None else len(cut.outputs.kept),
+        )
+        for cut in cuts
+    }
+
+
+@torch.no_grad()
+def _cut_in_place(network: nn.Module, name: str, inputs: Tensor | None, outputs: Tensor | None) -> None:
+    layers = dict(network.named_modules())
+    if name in layers:
+        cut_layer(layers[name], inputs, outputs)
+    elif outputs is not None:
+        owner, _, parameter = name.rpartition(".")
+        _select(layers[owner], parameter, channel_axis(layers[owner].get_parameter(parameter)), outputs)
 
 
 def compact(network: nn.Module, plan: ChannelPlan, masks: ChannelMasks) -> nn.Module:
@@ -128,6 +167,12 @@ def compact(network: nn.Module, plan: ChannelPlan, masks: ChannelMasks) -> nn.Mo
 
 def _index(kept: KeptChannels | None) -> Tensor | None:
     return None if kept is None else torch.tensor(kept.kept)
+
+
+def _first(count: int | None) -> Tensor | None:
+    if count is not None and not 1 <= count <= _MOST_CHANNELS:
+        raise ValueError(f"{count} is no number of channels")
+    return None if count is None else torch.arange(count)
 
 
 @singledispatch

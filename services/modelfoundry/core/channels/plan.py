@@ -60,7 +60,7 @@ def _runnable(network: nn.Module, images: Tensor) -> nn.Module:
 
 def _units(ties: ChannelTies) -> tuple[Tensor, dict[int, str]]:
     """Number of the unit of every slot, -1 for those that must stay, and for these the reason by slot."""
-    left, right = (torch.tensor(side, dtype=torch.int64) for side in zip(*ties.pairs, strict=True))
+    left, right = torch.tensor(ties.pairs, dtype=torch.int64).view(-1, 2).T
     component = _components(ties.size, left, right)
     reasons: dict[int, str] = {}
     for pin in ties.pins:

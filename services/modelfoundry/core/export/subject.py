@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures import Architecture, InputSpec
+from modelfoundry.core.channels import LayerCut, widths_of
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.core.problems import Problem
 
@@ -38,6 +39,8 @@ class ExportSubject:
     """`sha256:...` of the weights of the model, or of the module's base model."""
     problem: Problem | None = None
     """Target problem of a module; None for a model."""
+    cuts: tuple[LayerCut, ...] = ()
+    """What the layers of a compacted module's base network kept; empty for networks as their architecture says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +129,9 @@ def _description(subject: ExportSubject, program: str) -> dict[str, Any]:
             },
             "label_count": subject.label_count,
             "weights_digest": subject.weights_digest,
+        },
+        "widths": {
+            layer: {"inputs": inputs, "outputs": outputs}
+            for layer, (inputs, outputs) in widths_of(subject.cuts).items()
         },
     }

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network, load_state
+from modelfoundry.core.channels import Widths, narrowed
 from modelfoundry.core.export.subject import (
     DESCRIPTION_FILE,
     FORMAT,
@@ -28,6 +29,7 @@ from modelfoundry.core.export.verification import max_difference
 from modelfoundry.core.modules import MaterialisedModule, head_network
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
+from modelfoundry.names import shortened
 
 WEIGHTS_FILE: Final = "model.safetensors"
 
@@ -68,7 +70,10 @@ def load_exported(folder: Path) -> ImageClassifier:
         state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
     except (ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise MalformedFile(f"no export of ModelFoundry: {error}", hint="export or download it again") from error
-    classifier = _rebuilt(description, state)
+    try:
+        classifier = _rebuilt(description, state)
+    except ValueError as error:
+        raise MalformedFile(f"{DESCRIPTION_FILE}: {error}", hint="export or download it again") from error
     _load(classifier.network, state)
     return classifier.eval().requires_grad_(False)
 
@@ -90,6 +95,7 @@ def _rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
             spec = InputSpec(channels, height, width, tuple(mean), tuple(std))
             with torch.random.fork_rng(devices=[]):
                 network = build_network(Architecture(**architecture), label_count, spec)
+                network = narrowed(network, _widths(description.get("widths", {})))
                 if kind == "module":
                     head = head_network(label_count, (*_hidden_widths(state), len(outputs)), "cpu")
                     network = MaterialisedModule(network, head, tuple(outputs))
@@ -98,6 +104,20 @@ def _rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
         f"{DESCRIPTION_FILE} does not describe a {FORMAT} of version {FORMAT_VERSION}",
         hint="export it again with this version of ModelFoundry",
     )
+
+
+def _widths(stated: Any) -> dict[str, Widths]:
+    """Widths of the layers of a compacted network; exports of former versions state none."""
+    widths: dict[str, Widths] = {}
+    if not isinstance(stated, dict):
+        raise ValueError("its widths are no object")  # noqa: TRY004  # of a file, not of a caller
+    for layer, sides in stated.items():
+        match sides:
+            case {"inputs": int() | None as inputs, "outputs": int() | None as outputs}:
+                widths[layer] = (inputs, outputs)
+            case _:
+                raise ValueError(f"the widths of {shortened(layer)} are no numbers of inputs and outputs")
+    return widths
 
 
 def _hidden_widths(state: Mapping[str, Tensor]) -> list[int]:
