@@ -42,6 +42,8 @@ from modelfoundry.client.metrics import (
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.client.recipes import (
     Augmentation,
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
     InitialMasks,
     RecipeDescription,
     SeamRecipe,
@@ -111,6 +113,8 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "GradSplitterRecipe",
+    "GradSplitterRecipeDescription",
     "ImageLike",
     "InitialMasks",
     "InputSpec",

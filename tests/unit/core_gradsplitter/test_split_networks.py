@@ -34,7 +34,7 @@ class Case:
 
 
 CASES = (
-    Case("zoo:simcnn", 32),
+    Case("zoo:simcnn", 32, slow=True),
     Case("zoo:rescnn", 32, slow=True),
     Case("zoo:incecnn", 32, slow=True),
     Case("zoo:resnet20", 32),

@@ -92,7 +92,7 @@ class Passes:
                 raise RuntimeError("the loss does not depend on the logits")
             for modules, samples in pieces:
                 self._monitor.check_cancelled()
-                self._trunk(images[samples], bits[modules]).backward(wanted[modules, samples])
+                self._trunk(images[samples], bits[modules]).backward(wanted[modules, samples])  # type: ignore[no-untyped-call]
         if bits.grad is None:
             raise RuntimeError("no layer reads what is masked")
         return loss.detach(), bits.grad
@@ -110,7 +110,7 @@ class Passes:
         Raises:
             Cancelled: the monitor says so.
         """
-        different, module = alive.unique(dim=0, return_inverse=True)
+        different, module = torch.unique(alive, dim=0, return_inverse=True)
         return self._without_gradients(images, different.float())[module]
 
     def split_logits(self, image_set: ImageSet, alive: Tensor) -> SplitLogits:
@@ -123,7 +123,7 @@ class Passes:
         Raises:
             Cancelled: the monitor says so.
         """
-        different, module = alive.unique(dim=0, return_inverse=True)
+        different, module = torch.unique(alive, dim=0, return_inverse=True)
         bits = different.float()
         at_once = max(1, _ROWS_WITHOUT_GRADIENTS // len(bits))
         parts = [

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -165,7 +166,7 @@ class _Search:
             images, labels = self._images(indices), self._labels(indices)
             self._optimiser.zero_grad(set_to_none=True)
             loss, of_bits = self._passes.gradient(
-                images, self._scores.alive(), lambda logits, labels=labels: self._cross_entropy(logits, labels)
+                images, self._scores.alive(), partial(self._cross_entropy, labels=labels)
             )
             self._scores.set_gradient(of_bits, self._task.settings.alpha)
             self._optimiser.step()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.fx.experimental.optimization import fuse
 from torch.nn.modules.conv import _ConvNd
 
@@ -66,7 +67,7 @@ class FoldedTrunk:
             logits: Tensor = self._network(folded)
         finally:
             self._bits = None
-        return logits.unflatten(0, (modules, len(images)))
+        return logits.view(modules, len(images), -1)
 
     def storages(self) -> frozenset[int]:
         """Addresses of its weights in memory."""
@@ -105,10 +106,12 @@ def _with_folded_norms(network: nn.Module, masked: frozenset[str], input_spec: I
     try:
         with torch.no_grad():
             folded = fuse(network)
-            called = {node.target for node in folded.graph.nodes if node.op == "call_module"}
             expected, found = network(images), folded(images)
     except (*_UNTRACEABLE, NotImplementedError):
         return network
+    if not isinstance(folded, GraphModule):
+        return network
+    called = {node.target for node in folded.graph.nodes if node.op == "call_module"}
     scale = float(expected.abs().max())
     same = found.shape == expected.shape and float((found - expected).abs().max()) <= _TOLERANCE * max(scale, 1.0)
     return folded if same and masked <= called else network

@@ -39,14 +39,14 @@ class UnitScores:
     def alive(self) -> Tensor:
         """Which units are kept now: bool, shaped like `values`, a copy that later training does not touch."""
         parts = []
-        for scores in self.values.detach().split(self.widths, dim=1):
+        for scores in torch.split(self.values.detach(), self.widths, dim=1):
             highest = nn.functional.one_hot(scores.argmax(dim=1), scores.shape[1]).bool()
             parts.append((scores > 0) | (highest & (scores <= 0).all(dim=1, keepdim=True)))
         return torch.cat(parts, dim=1)
 
     def held(self) -> Tensor:
         """Where one unit stays though no score is above 0: bool [modules, groups]."""
-        parts = self.values.detach().split(self.widths, dim=1)
+        parts = torch.split(self.values.detach(), self.widths, dim=1)
         return torch.stack([(scores <= 0).all(dim=1) for scores in parts], dim=1)
 
     def kept(self, alive: Tensor) -> int:
@@ -64,7 +64,7 @@ class UnitScores:
 
     def masks(self, alive: Tensor, held: Tensor) -> ChannelMasks:
         """One module's rows of `alive` [units] and `held` [groups] by the names of the groups, on the CPU."""
-        parts = alive.cpu().split(self.widths)
+        parts = torch.split(alive.cpu(), self.widths)
         empty = held.cpu().tolist()
         return ChannelMasks(
             {group.name: part.clone() for group, part in zip(self.groups, parts, strict=True)},
