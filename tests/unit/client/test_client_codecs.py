@@ -44,6 +44,7 @@ from modelfoundry.client import (
     ExportFormat,
     FormComparison,
     FormCost,
+    GradSplitterRecipe,
     InitialMasks,
     InputSpec,
     Interval,
@@ -172,6 +173,7 @@ records = st.builds(
     fell_back=st.booleans(),
     cache_key=text,
     training_samples=whole,
+    empty_layers=names,
     subset=st.none() | subsets,
 )
 composition_records = st.builds(
@@ -353,6 +355,20 @@ def test_recipes_keep_what_is_unset(recipe: SeamRecipe) -> None:
 
 @given(
     st.builds(
+        GradSplitterRecipe,
+        recipe=text,
+        **dict.fromkeys(("warmup_epochs", "cycles", "mask_epochs", "head_epochs"), st.none() | small),
+        **dict.fromkeys(("batch_size", "head_width"), st.none() | small),
+        **dict.fromkeys(("lr_warmup", "lr_head", "lr_mask", "alpha", "accuracy_loss"), st.none() | real),
+    )
+)
+def test_recipes_of_gradsplitter_keep_what_is_unset(recipe: GradSplitterRecipe) -> None:
+    message = over_the_wire(recipes.gradsplitter_recipe_to_proto(recipe))
+    assert recipes.gradsplitter_recipe_from_proto(message) == recipe
+
+
+@given(
+    st.builds(
         TrainingRecipe,
         recipe=text,
         epochs=st.none() | small,
@@ -429,6 +445,7 @@ def test_enums_have_the_members_of_the_contract(wire: Any, prefix: str, members:
         (ClassificationMetrics, metrics.metrics_pb2.ClassificationMetrics),
         (CostMetrics, metrics.metrics_pb2.CostMetrics),
         (SeamRecipe, recipe_pb2.SeamRecipe),
+        (GradSplitterRecipe, recipe_pb2.GradSplitterRecipe),
     ],
     ids=lambda value: value.__name__ if is_dataclass(value) else "",
 )
