@@ -50,7 +50,7 @@ from modelfoundry.client.metrics import (
     LayerRetention,
     RetentionMetrics,
 )
-from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
 from modelfoundry.client.references import Named
 from modelfoundry.client.resources import (
@@ -146,6 +146,7 @@ __all__ = [
     "MultiClassProblem",
     "Named",
     "OnTransfer",
+    "OpenSetProblem",
     "Prediction",
     "Problem",
     "Progress",

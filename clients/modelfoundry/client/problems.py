@@ -39,7 +39,19 @@ class MultiClassProblem:
         return self.labels
 
 
-Problem = BinaryProblem | MultiClassProblem
+@dataclass(frozen=True, slots=True)
+class OpenSetProblem:
+    """Which one of several labels, or none of them. Outputs: the labels in this order and `rest`."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Meaning of every output of a module for this problem."""
+        return (*self.labels, REST)
+
+
+Problem = BinaryProblem | MultiClassProblem | OpenSetProblem
 
 
 def problem_from(

@@ -29,6 +29,8 @@ def problem_from(problem: sdk.Problem) -> problems.Problem:
             return problems.BinaryProblem(label)
         case sdk.MultiClassProblem(labels):
             return problems.MultiClassProblem(labels)
+        case sdk.OpenSetProblem(labels):
+            return problems.OpenSetProblem(labels)
 
 
 def problem_to(problem: problems.Problem) -> sdk.Problem:
@@ -38,6 +40,8 @@ def problem_to(problem: problems.Problem) -> sdk.Problem:
             return sdk.BinaryProblem(label)
         case problems.MultiClassProblem(labels):
             return sdk.MultiClassProblem(labels)
+        case problems.OpenSetProblem(labels):
+            return sdk.OpenSetProblem(labels)
 
 
 def environment_to(environment: devices.Environment) -> sdk.Environment:

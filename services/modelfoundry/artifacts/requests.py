@@ -9,7 +9,7 @@ from typing import Final
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
 from modelfoundry.client import ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
 
@@ -37,18 +37,20 @@ def problem_from_proto(problem: problem_pb2.TargetProblem, *, field: str) -> Pro
     """The core's problem.
 
     Raises:
-        InvalidField: neither kind is set.
+        InvalidField: no kind is set.
     """
     match problem.WhichOneof("kind"):
         case "binary":
             return BinaryProblem(problem.binary.label)
         case "multi_class":
             return MultiClassProblem(tuple(problem.multi_class.labels))
+        case "open_set":
+            return OpenSetProblem(tuple(problem.open_set.labels))
         case _:
             raise InvalidField(
                 f"{field}: no target problem is set",
                 field=field,
-                hint="set `binary` with one label, or `multi_class` with two labels or more",
+                hint="set `binary` with one label, or `multi_class` or `open_set` with two labels or more",
             )
 
 

@@ -41,7 +41,19 @@ class MultiClassProblem:
         return self.labels
 
 
-Problem = BinaryProblem | MultiClassProblem
+@dataclass(frozen=True, slots=True)
+class OpenSetProblem:
+    """Which one of several labels, or none of them."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Meaning of the module's outputs: the labels in the order given, then `rest`."""
+        return (*self.labels, REST)
+
+
+Problem = BinaryProblem | MultiClassProblem | OpenSetProblem
 
 
 def resolve(problem: Problem, labels: Sequence[str], *, field: str = "problem") -> tuple[int, ...]:
@@ -57,22 +69,27 @@ def resolve(problem: Problem, labels: Sequence[str], *, field: str = "problem") 
 
     Raises:
         UnknownLabel: the model lacks one.
-        InvalidField: a multi-class problem with fewer than two labels, the same label twice, or all labels.
+        InvalidField: a problem of several labels with fewer than two, the same label twice, or all labels.
     """
     match problem:
         case BinaryProblem(label):
             return (_index(label, labels, f"{field}.binary.label"),)
         case MultiClassProblem(wanted):
-            path = f"{field}.multi_class.labels"
-            indices = tuple(_index(label, labels, f"{path}[{place}]") for place, label in enumerate(wanted))
-            _check_multi_class(wanted, len(labels), path)
-            return indices
+            return _several(wanted, labels, f"{field}.multi_class.labels")
+        case OpenSetProblem(wanted):
+            return _several(wanted, labels, f"{field}.open_set.labels")
 
 
-def _check_multi_class(wanted: Sequence[str], known: int, path: str) -> None:
+def _several(wanted: Sequence[str], labels: Sequence[str], path: str) -> tuple[int, ...]:
+    indices = tuple(_index(label, labels, f"{path}[{place}]") for place, label in enumerate(wanted))
+    _check_several(wanted, len(labels), path)
+    return indices
+
+
+def _check_several(wanted: Sequence[str], known: int, path: str) -> None:
     if len(wanted) < 2:
         raise InvalidField(
-            f"{path}: a multi-class problem needs two labels or more, got {len(wanted)}",
+            f"{path}: a problem of several labels needs two or more, got {len(wanted)}",
             field=path,
             hint="name at least two labels, or ask for a binary problem",
         )

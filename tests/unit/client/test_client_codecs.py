@@ -53,6 +53,7 @@ from modelfoundry.client import (
     Model,
     Module,
     MultiClassProblem,
+    OpenSetProblem,
     Relation,
     RetentionMetrics,
     Scoring,
@@ -74,7 +75,9 @@ tags = st.dictionaries(text, text, max_size=3)
 setting = st.one_of(text, st.integers(-(2**50), 2**50), st.booleans(), st.floats(0.1, 0.9), st.lists(st.booleans()))
 
 blobs = st.builds(BlobRef, text, whole, text)
-problems = st.one_of(st.builds(BinaryProblem, text), st.builds(MultiClassProblem, names))
+problems = st.one_of(
+    st.builds(BinaryProblem, text), st.builds(MultiClassProblem, names), st.builds(OpenSetProblem, names)
+)
 validations = st.builds(
     ValidationSplit, source_split=st.text(min_size=1, max_size=9), fraction=st.floats(0.01, 0.5), seed=whole
 )

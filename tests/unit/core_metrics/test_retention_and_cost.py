@@ -160,7 +160,7 @@ def test_a_module_costs_its_kept_weights_and_its_head_in_both_counts() -> None:
     masks = WeightMasks(
         {name: network.get_parameter(name) > 0.01 for name in names if network.get_parameter(name).dim() > 1}
     )
-    head = Head(torch.ones(2, 10), torch.ones(2))
+    head = Head.linear(torch.ones(2, 10), torch.ones(2))
     module = materialise(network, ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("1"), masks, head, "seam"))
     whole, part = cost(network, spec), cost(module, spec)
     assert part.macs_dense == whole.macs_dense + 20

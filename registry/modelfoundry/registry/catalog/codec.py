@@ -19,7 +19,7 @@ from modelfoundry.api.registry.v1 import (
     provenance_pb2,
 )
 from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, problem_pb2
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.catalog.drafts import (
     About,
@@ -231,15 +231,21 @@ def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
             return BinaryProblem(message.binary.label)
         case "multi_class":
             return MultiClassProblem(tuple(message.multi_class.labels))
+        case "open_set":
+            return OpenSetProblem(tuple(message.open_set.labels))
         case _:
             return None
 
 
 def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
     """The message of a problem."""
-    if isinstance(problem, BinaryProblem):
-        return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=problem.label))
-    return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=problem.labels))
+    match problem:
+        case BinaryProblem(label):
+            return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=label))
+        case MultiClassProblem(labels):
+            return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=labels))
+        case OpenSetProblem(labels):
+            return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=labels))
 
 
 def described_fields(row: DescribedRow) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, or_
 from sqlmodel import col
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem, resolve
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
@@ -129,6 +129,7 @@ class Modules(DescribedCollection[ModuleRow]):
             base_model=base.name,
             base_digest=base.weights_digest,
             binary=isinstance(problem, BinaryProblem),
+            open_set=isinstance(problem, OpenSetProblem),
             labels=list(problem.labels),
             artifact_digest=artifact.digest,
             artifact_bytes=artifact.size,
@@ -149,7 +150,10 @@ class Modules(DescribedCollection[ModuleRow]):
 
 def problem_of(row: ModuleRow) -> Problem:
     """The problem that a stored module solves."""
-    return BinaryProblem(row.labels[0]) if row.binary else MultiClassProblem(tuple(row.labels))
+    if row.binary:
+        return BinaryProblem(row.labels[0])
+    labels = tuple(row.labels)
+    return OpenSetProblem(labels) if row.open_set else MultiClassProblem(labels)
 
 
 def _edges(draft: ModuleDraft, base: ModelRow, dataset: DatasetRow) -> list[Edge]:
@@ -175,7 +179,9 @@ def _check_draft(draft: ModuleDraft, project: str) -> Problem:
         )
     if draft.problem is None:
         raise InvalidField(
-            "module.problem is not set", field="module.problem", hint="set binary.label or multi_class.labels"
+            "module.problem is not set",
+            field="module.problem",
+            hint="set binary.label, multi_class.labels or open_set.labels",
         )
     return draft.problem
 

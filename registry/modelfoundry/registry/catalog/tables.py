@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, false
 from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.database import UtcDateTime
@@ -102,6 +102,8 @@ class ModuleRow(DescribedRow, table=True):
     base_digest: str
     binary: bool
     """One label against the rest, or which of several labels."""
+    open_set: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Which of several labels, or none of them; never set together with `binary`."""
     labels: list[str] = Field(sa_type=JSON)
     artifact_digest: str = Field(index=True)
     artifact_bytes: int = Field(sa_type=BigInteger)

@@ -2,20 +2,21 @@
 
 from modelfoundry.core.datasets.cutting import validation_cut
 from modelfoundry.core.datasets.labels import align_labels
-from modelfoundry.core.datasets.posing import binary_indices, pose_binary, pose_multi_class
+from modelfoundry.core.datasets.posing import against_rest_indices, pose_binary, pose_multi_class, pose_open_set
 from modelfoundry.core.datasets.splits import ImageSet, read_split, write_split
 from modelfoundry.core.datasets.statistics import channel_statistics
 from modelfoundry.core.datasets.transforms import check_fits, normalise, random_crop
 
 __all__ = [
     "ImageSet",
+    "against_rest_indices",
     "align_labels",
-    "binary_indices",
     "channel_statistics",
     "check_fits",
     "normalise",
     "pose_binary",
     "pose_multi_class",
+    "pose_open_set",
     "random_crop",
     "read_split",
     "validation_cut",

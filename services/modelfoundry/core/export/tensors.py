@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from modelfoundry.core.export.subject import (
     write_description,
 )
 from modelfoundry.core.export.verification import max_difference
-from modelfoundry.core.modules import MaterialisedModule
+from modelfoundry.core.modules import MaterialisedModule, head_network
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
 
@@ -67,12 +68,12 @@ def load_exported(folder: Path) -> ImageClassifier:
         state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
     except (ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise MalformedFile(f"no export of ModelFoundry: {error}", hint="export or download it again") from error
-    classifier = _rebuilt(description)
+    classifier = _rebuilt(description, state)
     _load(classifier.network, state)
     return classifier.eval().requires_grad_(False)
 
 
-def _rebuilt(description: Any) -> ImageClassifier:
+def _rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
     match description:
         case {
             "format": str(name),
@@ -90,12 +91,21 @@ def _rebuilt(description: Any) -> ImageClassifier:
             with torch.random.fork_rng(devices=[]):
                 network = build_network(Architecture(**architecture), label_count, spec)
                 if kind == "module":
-                    network = MaterialisedModule(network, nn.Linear(label_count, len(outputs)), tuple(outputs))
+                    head = head_network(label_count, (*_hidden_widths(state), len(outputs)), "cpu")
+                    network = MaterialisedModule(network, head, tuple(outputs))
             return ImageClassifier(network, spec, tuple(outputs))
     raise MalformedFile(
         f"{DESCRIPTION_FILE} does not describe a {FORMAT} of version {FORMAT_VERSION}",
         hint="export it again with this version of ModelFoundry",
     )
+
+
+def _hidden_widths(state: Mapping[str, Tensor]) -> list[int]:
+    """Number of outputs of every layer of a head but the last."""
+    widths: list[int] = []
+    while f"head.{len(widths) + 1}.weight" in state and (bias := state.get(f"head.{len(widths)}.bias")) is not None:
+        widths.append(bias.numel())
+    return widths
 
 
 def _load(network: nn.Module, state: dict[str, Tensor]) -> None:

@@ -1,14 +1,16 @@
 """Modules: what is stored of them, their file, and the network that they are."""
 
 from modelfoundry.core.modules.artifact import ModuleArtifact
-from modelfoundry.core.modules.format import FORMAT, FORMAT_VERSION, read_module, write_module
-from modelfoundry.core.modules.materialise import MaterialisedModule, materialise
+from modelfoundry.core.modules.format import DEEP_HEAD_VERSION, FORMAT, FORMAT_VERSION, read_module, write_module
+from modelfoundry.core.modules.materialise import MaterialisedModule, head_network, materialise
 
 __all__ = [
+    "DEEP_HEAD_VERSION",
     "FORMAT",
     "FORMAT_VERSION",
     "MaterialisedModule",
     "ModuleArtifact",
+    "head_network",
     "materialise",
     "read_module",
     "write_module",
