@@ -27,6 +27,7 @@ from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
+from modelfoundry.client.composing import NewLabel, Strategy
 from modelfoundry.client.compositions import (
     Baseline,
     Composition,
@@ -66,6 +67,7 @@ from modelfoundry.client.resources import (
     Scoring,
 )
 from modelfoundry.client.results import (
+    ComposedModel,
     Export,
     ExportedFile,
     ExportFormat,
@@ -78,6 +80,7 @@ from modelfoundry.client.results import (
     Prediction,
     Progress,
     ProgressMade,
+    Replacement,
     ServiceHealth,
     Severity,
     StateChanged,
@@ -102,6 +105,7 @@ __all__ = [
     "Blobs",
     "ClassificationMetrics",
     "Client",
+    "ComposedModel",
     "Composition",
     "CompositionMember",
     "CompositionRecord",
@@ -145,6 +149,7 @@ __all__ = [
     "Modules",
     "MultiClassProblem",
     "Named",
+    "NewLabel",
     "OnTransfer",
     "OpenSetProblem",
     "Prediction",
@@ -154,6 +159,7 @@ __all__ = [
     "ProvenanceEdge",
     "RecipeDescription",
     "Relation",
+    "Replacement",
     "RetentionMetrics",
     "Retries",
     "Scoring",
@@ -162,6 +168,7 @@ __all__ = [
     "ServiceHealth",
     "Severity",
     "StateChanged",
+    "Strategy",
     "StrategyReport",
     "TensorSpec",
     "Timeouts",

@@ -49,14 +49,15 @@ def fit_calibration(log_odds: Tensor, positive: Tensor) -> Calibration:
     Returns:
         The same values for the same data.
     """
-    from sklearn.linear_model import LogisticRegression  # takes a second, and few jobs calibrate
+    from sklearn import linear_model  # takes a second, and few jobs calibrate
 
     values = log_odds.double().cpu().numpy()
     truth = positive.cpu().numpy()
     count = int(truth.sum())
     target = np.where(truth, (count + 1) / (count + 2), 1 / (len(truth) - count + 2))
     spread = float(values.std()) or 1.0  # the solver stops early on values far from 1
-    regression: Any = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    untyped: Any = linear_model
+    regression = untyped.LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
     regression.fit(
         np.concatenate([values, values])[:, None] / spread,
         np.repeat([1, 0], len(values)),

@@ -52,6 +52,7 @@ class ComposedNetwork(nn.Module):
 
     Attributes:
         sources: The networks.
+        members: Which output of which source speaks for every label.
         labels: Meaning of the outputs, in order.
     """
 
@@ -62,7 +63,7 @@ class ComposedNetwork(nn.Module):
         super().__init__()
         self.sources = nn.ModuleList(sources)
         self.labels = tuple(labels)
-        self._members = tuple(members)
+        self.members = tuple(members)
         self._plan: CallPlan | None = None
         self.register_buffer("scale", torch.tensor([member.calibration.scale for member in members]))
         self.register_buffer("bias", torch.tensor([member.calibration.bias for member in members]))
@@ -75,7 +76,7 @@ class ComposedNetwork(nn.Module):
         shared = self._plan is not None and not self.training
         with SharedCalls(self._plan) if shared else nullcontext():
             logits = [source(images) for source in self.sources]
-        columns = [log_odds(logits[member.source], member.readout) for member in self._members]
+        columns = [log_odds(logits[member.source], member.readout) for member in self.members]
         return torch.stack(columns, dim=1) * self.scale + self.bias
 
     def share_work(self, input_spec: InputSpec) -> Self:
@@ -111,7 +112,7 @@ class ComposedNetwork(nn.Module):
         def once(tensor: Tensor) -> Tensor:
             return moved.setdefault(id(tensor), (tensor, fn(tensor)))[1]
 
-        super()._apply(once, recurse)
+        super()._apply(once, recurse)  # type: ignore[no-untyped-call]
         return self
 
 

@@ -32,7 +32,7 @@ def share_equal_tensors(networks: Iterable[nn.Module]) -> None:
     for network in networks:
         for layer in network.modules():
             if isinstance(getattr(layer, "inplace", None), bool):
-                layer.inplace = False
+                layer.inplace = False  # type: ignore[assignment]  # a plain attribute of activations
             for kind, tensors in (("parameter", layer.named_parameters), ("buffer", layer.named_buffers)):
                 for name, tensor in list(tensors(recurse=False)):
                     setattr(layer, name, known.setdefault((kind, *_content(tensor)), tensor))

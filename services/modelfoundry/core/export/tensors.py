@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network, load_state
+from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, NormalisedNetwork, Readout
 from modelfoundry.core.export.subject import (
     DESCRIPTION_FILE,
     FORMAT,
     FORMAT_VERSION,
     Export,
+    Exportable,
     ExportedFile,
-    ExportSubject,
     ImageClassifier,
     classifier_of,
     write_description,
@@ -32,8 +33,10 @@ from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
 WEIGHTS_FILE: Final = "model.safetensors"
 
 
-def export_safetensors(subject: ExportSubject, folder: Path) -> Export:
+def export_safetensors(subject: Exportable, folder: Path) -> Export:
     """Writes the weights (masked, and the head, for a module) and the description, and loads them again.
+
+    Of tensors that sources of a composition share, one is written.
 
     Args:
         subject: What to export.
@@ -44,8 +47,10 @@ def export_safetensors(subject: ExportSubject, folder: Path) -> Export:
     """
     classifier = classifier_of(subject)
     path = folder / WEIGHTS_FILE
-    write_tensors(path, subject.network.state_dict())
-    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE))
+    state = subject.network.state_dict()
+    shared = _shared_names(state)
+    write_tensors(path, {name: tensor for name, tensor in state.items() if name not in shared})
+    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE, shared))
     return Export(files, max_difference(load_exported(folder), classifier))
 
 
@@ -68,9 +73,27 @@ def load_exported(folder: Path) -> ImageClassifier:
         state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
     except (ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise MalformedFile(f"no export of ModelFoundry: {error}", hint="export or download it again") from error
+    state = _with_shared(description, state)
     classifier = _rebuilt(description, state)
     _load(classifier.network, state)
+    if isinstance(classifier.network, ComposedNetwork):
+        classifier.network.eval().share_work(classifier.input_spec)
     return classifier.eval().requires_grad_(False)
+
+
+def _with_shared(description: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """All tensors by all of their names."""
+    match description:
+        case {"shared_tensors": {**shared}}:
+            return state | {str(name): state[first] for name, first in shared.items() if first in state}
+    return state
+
+
+def _shared_names(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Names of tensors that are another one in memory, to the first name of that."""
+    first: dict[tuple[int, torch.Size], str] = {}
+    names = {name: first.setdefault((tensor.data_ptr(), tensor.shape), name) for name, tensor in state.items()}
+    return {name: original for name, original in names.items() if name != original}
 
 
 def _rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
@@ -81,29 +104,89 @@ def _rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
             "input": {"shape": [_, int(channels), int(height), int(width)]},
             "normalisation": {"mean": [*mean], "std": [*std]},
             "output": {"labels": [*outputs]},
+            "kind": str(kind),
+        } if (name, version) == (FORMAT, FORMAT_VERSION):
+            spec = InputSpec(channels, height, width, tuple(mean), tuple(std))
+            with torch.random.fork_rng(devices=[]):
+                network = (
+                    _composed_of(description, state, spec, tuple(outputs))
+                    if kind == "composition"
+                    else _network_of(description, state, spec, tuple(outputs))
+                )
+            return ImageClassifier(network, spec, tuple(outputs))
+    raise _malformed()
+
+
+def _network_of(
+    description: Any, state: Mapping[str, Tensor], spec: InputSpec, outputs: tuple[str, ...], prefix: str = ""
+) -> nn.Module:
+    """A model or module with weights yet to be loaded; its tensors have names that begin with `prefix`."""
+    match description:
+        case {
             "kind": ("model" | "module") as kind,
             "base": {
                 "architecture": {"builder": str(), "parameters": {}} as architecture,
                 "label_count": int(label_count),
             },
-        } if (name, version) == (FORMAT, FORMAT_VERSION):
-            spec = InputSpec(channels, height, width, tuple(mean), tuple(std))
-            with torch.random.fork_rng(devices=[]):
-                network = build_network(Architecture(**architecture), label_count, spec)
-                if kind == "module":
-                    head = head_network(label_count, (*_hidden_widths(state), len(outputs)), "cpu")
-                    network = MaterialisedModule(network, head, tuple(outputs))
-            return ImageClassifier(network, spec, tuple(outputs))
-    raise MalformedFile(
+        }:
+            network = build_network(Architecture(**architecture), label_count, spec)
+            if kind == "model":
+                return network
+            head = head_network(label_count, (*_hidden_widths(state, prefix), len(outputs)), "cpu")
+            return MaterialisedModule(network, head, outputs)
+    raise _malformed()
+
+
+def _composed_of(
+    description: Any, state: Mapping[str, Tensor], spec: InputSpec, outputs: tuple[str, ...]
+) -> ComposedNetwork:
+    """A composition with weights yet to be loaded."""
+    match description:
+        case {"sources": [*sources], "members": [*members], "shared_tensors": {}}:
+            networks = [
+                _source_of(source, state, spec, f"sources.{place}.network.") for place, source in enumerate(sources)
+            ]
+            read = [_member_of(member, len(networks)) for member in members]
+            if len(read) == len(outputs):
+                return ComposedNetwork(networks, read, outputs)
+    raise _malformed()
+
+
+def _source_of(description: Any, state: Mapping[str, Tensor], spec: InputSpec, prefix: str) -> NormalisedNetwork:
+    match description:
+        case {"labels": [*labels], "mean": [*mean], "std": [*std]}:
+            own = InputSpec(*spec.shape, tuple(mean), tuple(std))
+            return NormalisedNetwork(_network_of(description, state, own, tuple(labels), prefix), own)
+    raise _malformed()
+
+
+def _member_of(description: Any, sources: int) -> Member:
+    match description:
+        case {
+            "source": int(source),
+            "output": int(column),
+            "rest": int() | None as rest,
+            "scale": float() | int() as scale,
+            "bias": float() | int() as bias,
+        } if 0 <= source < sources:
+            return Member(source, Readout(column, rest), Calibration(float(scale), float(bias)))
+    raise _malformed()
+
+
+def _malformed() -> MalformedFile:
+    return MalformedFile(
         f"{DESCRIPTION_FILE} does not describe a {FORMAT} of version {FORMAT_VERSION}",
         hint="export it again with this version of ModelFoundry",
     )
 
 
-def _hidden_widths(state: Mapping[str, Tensor]) -> list[int]:
+def _hidden_widths(state: Mapping[str, Tensor], prefix: str = "") -> list[int]:
     """Number of outputs of every layer of a head but the last."""
     widths: list[int] = []
-    while f"head.{len(widths) + 1}.weight" in state and (bias := state.get(f"head.{len(widths)}.bias")) is not None:
+    while (
+        f"{prefix}head.{len(widths) + 1}.weight" in state
+        and (bias := state.get(f"{prefix}head.{len(widths)}.bias")) is not None
+    ):
         widths.append(bias.numel())
     return widths
 
