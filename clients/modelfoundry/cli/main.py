@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from modelfoundry.cli.commands import (
+    composition,
     dataset,
     decompose,
     demo,
@@ -64,6 +65,7 @@ train.register(app)
 decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
+app.add_typer(composition.app, name="composition")
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)

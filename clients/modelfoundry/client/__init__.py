@@ -37,7 +37,7 @@ from modelfoundry.client.compositions import (
     LabelChange,
     StrategyReport,
 )
-from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
@@ -52,7 +52,14 @@ from modelfoundry.client.metrics import (
     RetentionMetrics,
 )
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
-from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.recipes import (
+    Augmentation,
+    InitialMasks,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named
 from modelfoundry.client.resources import (
     BlobRef,
@@ -65,6 +72,7 @@ from modelfoundry.client.resources import (
     ProvenanceEdge,
     Relation,
     Scoring,
+    TrainingRecord,
 )
 from modelfoundry.client.results import (
     ComposedModel,
@@ -174,6 +182,9 @@ __all__ = [
     "Timeouts",
     "TrainedModel",
     "TrainingRecipe",
+    "TrainingRecipeDescription",
+    "TrainingRecord",
+    "TrainingSubset",
     "ValidationSplit",
     "connect",
     "connect_async",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelfoundry.client.computing import TrainingSubset
+
 
 class Augmentation(StrEnum):
     """How training images are varied: not at all, by random crops, or by crops and horizontal flips."""
@@ -61,10 +63,22 @@ class RecipeDescription:
 class TrainingRecipe:
     """How a network is trained: SGD with momentum, learning rate divided by 10 at the milestones.
 
-    None means the service's default (`training_service.proto`): 30 epochs, batches of 128, learning rate 0.05,
-    momentum 0.9, weight decay 0.0001. No milestones: at half and at three quarters of the epochs.
+    Args:
+        recipe: Name of the recipe that fields with None come from: `default` (30 epochs, batches of 128, learning rate
+            0.05, momentum 0.9, weight decay 0.0001, all of the training data) or `weak` (GradSplitter, section 4.1:
+            200 epochs, learning rate 0.01, crops and flips, an imbalanced part of the training data by seed).
+        epochs: Epochs, 1 to 10,000.
+        batch_size: Samples in a batch, 1 to 4096.
+        lr: Initial learning rate, above 0.
+        momentum: 0 to below 1.
+        weight_decay: 0 or more.
+        milestones: Epochs at which the learning rate is divided by 10. Empty: half and three quarters of the epochs;
+            `weak`: 30 % and 60 % of them.
+        augmentation: How training images are varied.
+        subset: The part of the training data to train on. None: the recipe's own.
     """
 
+    recipe: str = "default"
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
@@ -72,3 +86,12 @@ class TrainingRecipe:
     weight_decay: float | None = None
     milestones: tuple[int, ...] = ()
     augmentation: Augmentation | None = None
+    subset: TrainingSubset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecipeDescription:
+    """A recipe of training with all its fields, and one paragraph of what it is for."""
+
+    recipe: TrainingRecipe
+    description: str

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from modelfoundry.client.architectures import Architecture, InputSpec, TensorSpec
-from modelfoundry.client.computing import Environment, ValidationSplit
+from modelfoundry.client.computing import Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.metrics import ClassificationMetrics, CostMetrics, RetentionMetrics
 from modelfoundry.client.problems import Problem
 
@@ -21,6 +21,27 @@ class BlobRef:
     digest: str
     size_bytes: int = 0
     media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """Everything that repeats a training, and what it saw while choosing. See `model.proto` for each field.
+
+    `label_counts` are the samples trained on, in the order of the model's labels; `subset` is None for all of them.
+    """
+
+    recipe: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    validation: ValidationSplit = field(default_factory=ValidationSplit)
+    subset: TrainingSubset | None = None
+    dataset_digest: str = ""
+    label_counts: tuple[int, ...] = ()
+    validation_accuracy: float = 0.0
+    validation_samples: int = 0
+    chosen_epoch: int = 0
+    epochs_run: int = 0
+    environment: Environment = field(default_factory=Environment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +59,7 @@ class Model:
     tags: Mapping[str, str] = field(default_factory=dict)
     training_dataset: str = ""
     operation: str = ""
+    training: TrainingRecord | None = None
     tensors: tuple[TensorSpec, ...] = ()
     uid: str = ""
     create_time: datetime | None = None
@@ -104,6 +126,8 @@ class DecompositionRecord:
     epochs_run: int = 0
     fell_back: bool = False
     cache_key: str = ""
+    training_samples: int = 0
+    subset: TrainingSubset | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from modelfoundry import client as sdk
 from modelfoundry.core import devices, metrics, problems
 from modelfoundry.core.architectures import Architecture, InputSpec, TensorSpec
+from modelfoundry.core.datasets import TrainingSubset
 
 
 def architecture_from(architecture: sdk.Architecture) -> Architecture:
@@ -42,6 +43,19 @@ def problem_to(problem: problems.Problem) -> sdk.Problem:
             return sdk.MultiClassProblem(labels)
         case problems.OpenSetProblem(labels):
             return sdk.OpenSetProblem(labels)
+
+
+def subset_from(subset: sdk.TrainingSubset) -> TrainingSubset:
+    """The core's subset; what a record does not say takes its default."""
+    given = {"concentration": subset.concentration, "minimum_samples": subset.minimum_samples, "seed": subset.seed}
+    return TrainingSubset(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def subset_to(subset: TrainingSubset) -> sdk.TrainingSubset:
+    """The client's subset."""
+    return sdk.TrainingSubset(
+        concentration=subset.concentration, minimum_samples=subset.minimum_samples or None, seed=subset.seed
+    )
 
 
 def environment_to(environment: devices.Environment) -> sdk.Environment:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.client import Client, Dataset, DatasetSplit, ValidationSplit
-from modelfoundry.core.datasets import ImageSet, align_labels, read_split
+from modelfoundry.artifacts.convert import subset_from
+from modelfoundry.client import Client, Dataset, DatasetSplit, Model, ValidationSplit
+from modelfoundry.core.datasets import (
+    ImageSet,
+    TrainingSubset,
+    align_labels,
+    imbalanced_subset,
+    read_split,
+    validation_cut,
+)
 from modelfoundry.errors import DatasetMismatch, InvalidField, TestSplitSealed
 from modelfoundry.names import near, shortened
 
@@ -122,3 +130,36 @@ def check_validation_split(validation: ValidationSplit, dataset: Dataset) -> Non
             field="validation.fraction",
             hint="give a share above 0 and at most 0.5, or 0 for the default of 0.1",
         )
+
+
+def recorded_subset(model: Model, dataset: Dataset, validation: ValidationSplit) -> TrainingSubset | None:
+    """The part of the training data that a model was trained on, for training its modules on the same part.
+
+    Returns:
+        None when the model's record names no part, or when its part cannot be drawn from this data: another data set,
+        another order of labels, or another validation cut.
+    """
+    record = model.training
+    if record is None or record.subset is None:
+        return None
+    same = (dataset.digest, dataset.labels, validation) == (record.dataset_digest, model.labels, record.validation)
+    return subset_from(record.subset) if same else None
+
+
+def training_parts(
+    images: ImageSet, validation: ValidationSplit, subset: TrainingSubset | None
+) -> tuple[ImageSet, ImageSet]:
+    """Training and validation images, both cut from one split. Training a model and its modules cut in the same way.
+
+    Args:
+        images: All images of the source split, label numbers as in the data set.
+        validation: How validation data is cut, from all images.
+        subset: The part of what is left that is trained on (`recorded_subset`). None: all of it.
+
+    Raises:
+        InvalidField: the subset cannot be drawn.
+    """
+    train, held_out = validation_cut(images.labels, validation.fraction, validation.seed)
+    if subset is not None:
+        train = train[imbalanced_subset(images.labels[train], subset)]
+    return images.subset(train), images.subset(held_out)

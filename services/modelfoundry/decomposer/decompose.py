@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to
+from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to, subset_to
 from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.artifacts.networks import LoadedModel, load_model
 from modelfoundry.artifacts.requests import derived_request_id
-from modelfoundry.artifacts.splits import load_split
+from modelfoundry.artifacts.splits import load_split, training_parts
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
-from modelfoundry.core.datasets import ImageSet, validation_cut
+from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.evaluation import Run, baselines, pose
 from modelfoundry.core.metrics import retention
@@ -61,7 +61,8 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
         head=result.head,
         algorithm=ALGORITHM,
     )
-    record = _record(plan, operation, result, len(validation), environment_to(environment(device)))
+    samples = (len(train), len(validation))
+    record = _record(plan, operation, result, samples, environment_to(environment(device)))
     return _register(plan, operation, bench.client, base, artifact, record)
 
 
@@ -71,16 +72,17 @@ def _posed_splits(plan: DecompositionPlan, client: Client, cache: BlobCache) -> 
     images = load_split(
         client, cache, plan.dataset, request.validation.source_split, plan.model.labels, request.problem.labels
     )
-    train, validation = validation_cut(images.labels, request.validation.fraction, request.validation.seed)
+    train, validation = training_parts(images, request.validation, plan.subset)
     return (
-        pose(images.subset(train), request.problem, plan.model.labels),
-        pose(images.subset(validation), request.problem, plan.model.labels),
+        pose(train, request.problem, plan.model.labels),
+        pose(validation, request.problem, plan.model.labels),
     )
 
 
 def _record(
-    plan: DecompositionPlan, operation: str, result: SearchResult, samples: int, ran_on: Environment
+    plan: DecompositionPlan, operation: str, result: SearchResult, samples: tuple[int, int], ran_on: Environment
 ) -> DecompositionRecord:
+    training_samples, validation_samples = samples
     return DecompositionRecord(
         algorithm=ALGORITHM,
         settings=settings_record(plan.request.settings),
@@ -91,11 +93,13 @@ def _record(
         environment=ran_on,
         validation_accuracy=result.validation_accuracy,
         validation_accuracy_base=result.base_validation_accuracy,
-        validation_samples=samples,
+        validation_samples=validation_samples,
         chosen_epoch=result.chosen_epoch,
         epochs_run=result.epochs_run,
         fell_back=result.fell_back,
         cache_key=plan.cache_key,
+        training_samples=training_samples,
+        subset=None if plan.subset is None else subset_to(plan.subset),
     )
 
 

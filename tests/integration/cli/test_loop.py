@@ -63,7 +63,7 @@ def test_a_label_or_an_image_size_that_nobody_gave_is_asked_for(call, tmp_path):
 def test_a_subject_that_is_neither_module_nor_model_is_not_found(call, tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "i.png")
     outcome = call("predict", tmp_path / "i.png", "--with", "nobody", status=ExitCode.NOT_FOUND)
-    assert "neither a module nor a model" in outcome.stderr
+    assert "no module, model or composition" in outcome.stderr
 
 
 @pytest.mark.slow

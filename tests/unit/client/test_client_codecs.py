@@ -61,6 +61,9 @@ from modelfoundry.client import (
     Severity,
     StrategyReport,
     TensorSpec,
+    TrainingRecipe,
+    TrainingRecord,
+    TrainingSubset,
     ValidationSplit,
 )
 from modelfoundry.client.codec import architectures, compositions, computing, metrics, modules, recipes, resources
@@ -118,6 +121,28 @@ costs = st.builds(
     artifact_bytes=whole,
     latencies=st.lists(st.builds(Latency, small, real, real, small), max_size=3).map(tuple),
 )
+positive = small.filter(bool)
+subsets = st.builds(
+    TrainingSubset,
+    concentration=st.none() | st.floats(0.01, 1000),
+    minimum_samples=st.none() | positive,
+    seed=st.none() | whole,
+)
+trainings = st.builds(
+    TrainingRecord,
+    recipe=text,
+    settings=st.dictionaries(text, setting, max_size=4),
+    seed=whole,
+    validation=validations,
+    subset=st.none() | subsets,
+    dataset_digest=text,
+    label_counts=st.lists(whole, max_size=4).map(tuple),
+    validation_accuracy=real,
+    validation_samples=whole,
+    chosen_epoch=small,
+    epochs_run=small,
+    environment=environments,
+)
 records = st.builds(
     DecompositionRecord,
     algorithm=text,
@@ -134,6 +159,8 @@ records = st.builds(
     epochs_run=small,
     fell_back=st.booleans(),
     cache_key=text,
+    training_samples=whole,
+    subset=st.none() | subsets,
 )
 composition_records = st.builds(
     CompositionRecord,
@@ -185,6 +212,7 @@ def over_the_wire(message: Message) -> Any:
         weights=blobs,
         training_dataset=text,
         operation=text,
+        training=st.none() | trainings,
         **written,
     )
 )
@@ -283,6 +311,24 @@ def test_evaluations(evaluation: Evaluation) -> None:
 )
 def test_recipes_keep_what_is_unset(recipe: SeamRecipe) -> None:
     assert recipes.seam_recipe_from_proto(over_the_wire(recipes.seam_recipe_to_proto(recipe))) == recipe
+
+
+@given(
+    st.builds(
+        TrainingRecipe,
+        recipe=text,
+        epochs=st.none() | small,
+        batch_size=st.none() | small,
+        lr=st.none() | real,
+        momentum=st.none() | real,
+        weight_decay=st.none() | real,
+        milestones=st.lists(small, max_size=3).map(tuple),
+        augmentation=st.none() | st.sampled_from(Augmentation),
+        subset=st.none() | subsets,
+    )
+)
+def test_recipes_of_training_keep_what_is_unset(recipe: TrainingRecipe) -> None:
+    assert recipes.training_recipe_from_proto(over_the_wire(recipes.training_recipe_to_proto(recipe))) == recipe
 
 
 @given(st.builds(TensorSpec, text, text, st.lists(whole, max_size=4).map(tuple)))

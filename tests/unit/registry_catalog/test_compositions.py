@@ -459,11 +459,15 @@ def test_what_a_composition_needs_stays_as_long_as_it_is_there(registry: Any, zo
 
 def test_a_patched_model_stays_and_its_patch_is_named_once(registry: Any, zoo: Zoo) -> None:
     registry.create_composition(zoo.patch("cat", "dog", "horse"), "pets")
+    replaced = zoo.patch("cat", "dog", "horse")
+    for member in replaced.members:
+        member.source = zoo.twin.name
+    whole = registry.create_composition(replaced, "whole")
 
     with pytest.raises(errors.InUse) as caught:
         registry.call("DeleteModel", model_pb2.DeleteModelRequest(name=zoo.net.name))
 
-    assert caught.value.metadata["dependents"].split(",") == [zoo.horse.name, NAME]
+    assert caught.value.metadata["dependents"].split(",") == [zoo.horse.name, NAME, whole.name]
 
 
 def test_a_composition_that_is_deleted_is_gone_with_its_evaluations(registry: Any, zoo: Zoo) -> None:

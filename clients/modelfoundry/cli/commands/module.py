@@ -67,7 +67,7 @@ def remove(
     session: Session,
     modules: Annotated[list[str], typer.Argument(help="Modules: ids or names.", autocompletion=complete_modules)],
 ) -> None:
-    """Remove modules together with their evaluations."""
+    """Remove modules together with their evaluations. One that compositions are made of is refused."""
     with session.client() as client:
         remove_all(session, modules, client.modules.delete)
 

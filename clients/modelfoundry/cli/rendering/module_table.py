@@ -75,13 +75,22 @@ def _row(module: Module, parent: str) -> tuple[str, ...]:
     )
 
 
+def _training_samples(record: DecompositionRecord) -> str:
+    """Empty for a module of before these were counted."""
+    if not record.training_samples:
+        return ""
+    part = ", the imbalanced part that the base model was trained on" if record.subset else ""
+    return f", {record.training_samples} training samples{part}"
+
+
 def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> list[tuple[str, str]]:
     chosen = f"epoch {record.chosen_epoch} of {record.epochs_run}"
     fallback = ", the best trade-off: none reached the base model's accuracy" if record.fell_back else ""
     return [
         (
             "searched on",
-            f"{dataset}, validation on {record.validation_samples} samples of {record.validation.source_split}",
+            f"{dataset}{_training_samples(record)}, validation on {record.validation_samples} samples of "
+            f"{record.validation.source_split}",
         ),
         ("validation", f"{percent(record.validation_accuracy)} (base {percent(record.validation_accuracy_base)})"),
         ("chosen", chosen + fallback),

@@ -26,7 +26,7 @@ from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
 from modelfoundry.client.problems import Problem, problem_from
-from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe, TrainingRecipeDescription
 from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
@@ -153,7 +153,8 @@ class AsyncClient(AsyncComposing):
         Args:
             architecture: What to train, or its builder's name, for example `zoo:simcnn`.
             dataset: Labelled images: id, name or `Dataset`.
-            recipe: How to train. None: the service's defaults.
+            recipe: How to train. None: the recipe `default`. `TrainingRecipe(recipe="weak")` trains on an imbalanced
+                part of the data that the seed chooses.
             validation: How validation data is cut from the training split. None: a tenth, seed 0.
             seed: Seed of initialisation, sampling and dropout.
             device: `auto`, `cpu` or `cuda`.
@@ -259,6 +260,10 @@ class AsyncClient(AsyncComposing):
     async def recipes(self) -> tuple[RecipeDescription, ...]:
         """The decomposer's recipes, with all settings."""
         return await self._verbs.recipes()
+
+    async def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
+        """The recipes of `train`, with all settings."""
+        return await self._verbs.training_recipes()
 
     async def provenance(self, filter: str = "") -> AsyncIterator[ProvenanceEdge]:
         """Steps of provenance, oldest first, page by page.

@@ -23,13 +23,14 @@ from modelfoundry.client.codec.jobs import export_format_to_proto, predictions_f
 from modelfoundry.client.codec.recipes import (
     recipe_description_from_proto,
     seam_recipe_to_proto,
+    training_recipe_description_from_proto,
     training_recipe_to_proto,
 )
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.images import ImageLike, batches, image_inputs
 from modelfoundry.client.problems import Problem
-from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe, TrainingRecipeDescription
 from modelfoundry.client.references import Named, full_name, subject_name
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.resources import Evaluation, Module
@@ -161,6 +162,12 @@ class AsyncVerbs:
         request = decomposer_service_pb2.ListRecipesRequest()
         response = await self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
         return tuple(recipe_description_from_proto(one) for one in response.recipes)
+
+    async def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
+        """Lists recipes of training."""
+        request = training_service_pb2.ListTrainingRecipesRequest()
+        response = await self._transport.unary(Service.DECOMPOSER, self._stubs.training.ListTrainingRecipes, request)
+        return tuple(training_recipe_description_from_proto(one) for one in response.recipes)
 
     async def health(self) -> Mapping[Service, ServiceHealth]:
         """Asks every service whether it is ready."""

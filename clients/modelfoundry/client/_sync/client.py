@@ -28,7 +28,7 @@ from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
 from modelfoundry.client.problems import Problem, problem_from
-from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe, TrainingRecipeDescription
 from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
@@ -155,7 +155,8 @@ class Client(Composing):
         Args:
             architecture: What to train, or its builder's name, for example `zoo:simcnn`.
             dataset: Labelled images: id, name or `Dataset`.
-            recipe: How to train. None: the service's defaults.
+            recipe: How to train. None: the recipe `default`. `TrainingRecipe(recipe="weak")` trains on an imbalanced
+                part of the data that the seed chooses.
             validation: How validation data is cut from the training split. None: a tenth, seed 0.
             seed: Seed of initialisation, sampling and dropout.
             device: `auto`, `cpu` or `cuda`.
@@ -261,6 +262,10 @@ class Client(Composing):
     def recipes(self) -> tuple[RecipeDescription, ...]:
         """The decomposer's recipes, with all settings."""
         return self._verbs.recipes()
+
+    def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
+        """The recipes of `train`, with all settings."""
+        return self._verbs.training_recipes()
 
     def provenance(self, filter: str = "") -> Iterator[ProvenanceEdge]:
         """Steps of provenance, oldest first, page by page.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from modelfoundry.api.types.v1 import compute_pb2, problem_pb2
+from modelfoundry.api.types.v1 import compute_pb2, problem_pb2, training_pb2
 from modelfoundry.client.codec.enums import enum_to_proto
-from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 
@@ -50,6 +50,22 @@ def validation_from_proto(message: compute_pb2.ValidationSplit) -> ValidationSpl
         source_split=message.source_split or default.source_split,
         fraction=message.fraction or default.fraction,
         seed=message.seed,
+    )
+
+
+def subset_to_proto(subset: TrainingSubset) -> training_pb2.TrainingSubset:
+    """Value to message."""
+    return training_pb2.TrainingSubset(
+        concentration=subset.concentration or 0.0, minimum_samples=subset.minimum_samples or 0, seed=subset.seed
+    )
+
+
+def subset_from_proto(message: training_pb2.TrainingSubset) -> TrainingSubset:
+    """Message to value."""
+    return TrainingSubset(
+        concentration=message.concentration or None,
+        minimum_samples=message.minimum_samples or None,
+        seed=message.seed if message.HasField("seed") else None,
     )
 
 

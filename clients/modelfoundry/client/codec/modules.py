@@ -9,6 +9,8 @@ from modelfoundry.client.codec.computing import (
     environment_to_proto,
     problem_from_proto,
     problem_to_proto,
+    subset_from_proto,
+    subset_to_proto,
     validation_from_proto,
     validation_to_proto,
 )
@@ -43,6 +45,8 @@ def record_to_proto(record: DecompositionRecord) -> module_pb2.DecompositionReco
         epochs_run=record.epochs_run,
         fell_back=record.fell_back,
         cache_key=record.cache_key,
+        training_samples=record.training_samples,
+        subset=None if record.subset is None else subset_to_proto(record.subset),
     )
     message.settings.update(dict(record.settings))
     return message
@@ -65,6 +69,8 @@ def record_from_proto(message: module_pb2.DecompositionRecord) -> DecompositionR
         epochs_run=message.epochs_run,
         fell_back=message.fell_back,
         cache_key=message.cache_key,
+        training_samples=message.training_samples,
+        subset=subset_from_proto(message.subset) if message.HasField("subset") else None,
     )
 
 

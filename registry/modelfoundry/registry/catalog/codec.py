@@ -29,6 +29,7 @@ from modelfoundry.registry.catalog.drafts import (
     ModuleDraft,
     RecordDraft,
     SplitDraft,
+    TrainingDraft,
 )
 from modelfoundry.registry.catalog.modules import problem_of
 from modelfoundry.registry.catalog.safetensors_file import MEDIA_TYPE
@@ -76,6 +77,16 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
         weights=message.weights.digest,
         training_dataset=message.training_dataset,
         operation=message.operation,
+        training=_training_from_proto(message.training) if message.HasField("training") else None,
+    )
+
+
+def _training_from_proto(record: model_pb2.TrainingRecord) -> TrainingDraft:
+    return TrainingDraft(
+        content=message_to_json(record, field="model.training"),
+        dataset_digest=record.dataset_digest,
+        source_split=record.validation.source_split,
+        label_counts=tuple(record.label_counts),
     )
 
 
@@ -84,7 +95,7 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
     architecture = architecture_pb2.Architecture(builder=row.builder)
     if row.parameters:
         architecture.parameters.update(row.parameters)
-    return model_pb2.Model(
+    message = model_pb2.Model(
         **described_fields(row),
         architecture=architecture,
         input=architecture_pb2.InputSpec(
@@ -96,6 +107,10 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
         training_dataset=row.training_dataset or "",
         operation=row.operation,
     )
+    if row.training is not None:
+        message.training.SetInParent()
+        ParseDict(row.training, message.training, ignore_unknown_fields=True)
+    return message
 
 
 def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:

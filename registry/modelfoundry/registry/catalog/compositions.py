@@ -117,7 +117,7 @@ class Compositions(DescribedCollection[CompositionRow]):
         with self._shelf.database.session() as session:
             row = self._locked(session, name, etag, field="name")
             forget_evaluations(session, col(EvaluationRow.subject) == name)
-            session.execute(delete(CompositionSourceRow).where(name == _OF_SOURCE))
+            session.execute(delete(CompositionSourceRow).where(col(CompositionSourceRow.composition) == name))
             session.execute(delete(CompositionDatasetRow).where(col(CompositionDatasetRow.composition) == name))
             forget(session, row)
 

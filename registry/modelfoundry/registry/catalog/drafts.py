@@ -34,6 +34,16 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingDraft:
+    """How a model was trained: what the registry looks at, and the whole as JSON."""
+
+    content: Mapping[str, Any]
+    dataset_digest: str = ""
+    source_split: str = ""
+    label_counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDraft:
     """A model to be registered."""
 
@@ -50,6 +60,7 @@ class ModelDraft:
     about: About = field(default_factory=About)
     training_dataset: str = ""
     operation: str = ""
+    training: TrainingDraft | None = None
 
 
 @dataclass(frozen=True, slots=True)

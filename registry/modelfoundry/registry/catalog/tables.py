@@ -75,6 +75,8 @@ class ModelRow(DescribedRow, table=True):
     """Name, element type and shape of every tensor in the weights."""
     training_dataset: str | None = Field(default=None, foreign_key="datasets.name", index=True)
     operation: str = ""
+    training: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """TrainingRecord, as protobuf's JSON."""
 
 
 class DatasetRow(DescribedRow, table=True):

@@ -1,6 +1,7 @@
 """Labelled images: how they are stored, cut, posed as target problems, normalised and varied."""
 
-from modelfoundry.core.datasets.cutting import validation_cut
+from modelfoundry.core.datasets.cutting import validation_count, validation_cut
+from modelfoundry.core.datasets.imbalance import TrainingSubset, imbalanced_subset, subset_counts
 from modelfoundry.core.datasets.labels import align_labels
 from modelfoundry.core.datasets.posing import against_rest_indices, pose_binary, pose_multi_class, pose_open_set
 from modelfoundry.core.datasets.splits import ImageSet, read_split, write_split
@@ -9,16 +10,20 @@ from modelfoundry.core.datasets.transforms import check_fits, normalise, random_
 
 __all__ = [
     "ImageSet",
+    "TrainingSubset",
     "against_rest_indices",
     "align_labels",
     "channel_statistics",
     "check_fits",
+    "imbalanced_subset",
     "normalise",
     "pose_binary",
     "pose_multi_class",
     "pose_open_set",
     "random_crop",
     "read_split",
+    "subset_counts",
+    "validation_count",
     "validation_cut",
     "write_split",
 ]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures import Architecture, InputSpec
+from modelfoundry.core.channels import LayerCut, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.core.problems import Problem
@@ -40,6 +41,8 @@ class ExportSubject:
     """`sha256:...` of the weights of the model, or of the module's base model."""
     problem: Problem | None = None
     """Target problem of a module; None for a model."""
+    cuts: tuple[LayerCut, ...] = ()
+    """What the layers of a compacted module's base network kept; empty for networks as their architecture says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,10 @@ def _origin(subject: ExportSubject) -> dict[str, Any]:
             },
             "label_count": subject.label_count,
             "weights_digest": subject.weights_digest,
+        },
+        "widths": {
+            layer: {"inputs": inputs, "outputs": outputs}
+            for layer, (inputs, outputs) in widths_of(subject.cuts).items()
         },
     }
 

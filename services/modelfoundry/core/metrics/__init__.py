@@ -9,7 +9,7 @@ from modelfoundry.core.metrics.classification import (
     wilson_interval,
 )
 from modelfoundry.core.metrics.cost import Cost, cost
-from modelfoundry.core.metrics.latency import Latency, latency
+from modelfoundry.core.metrics.latency import Latency, interleaved_latency, latency
 from modelfoundry.core.metrics.retention import LayerRetention, RetentionMetrics, retention
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "RetentionMetrics",
     "classification",
     "cost",
+    "interleaved_latency",
     "latency",
     "retention",
     "wilson_interval",

@@ -14,6 +14,7 @@ from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
 from modelfoundry.api.types.v1 import metrics_pb2 as _metrics_pb2
 from modelfoundry.api.types.v1 import problem_pb2 as _problem_pb2
+from modelfoundry.api.types.v1 import training_pb2 as _training_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -167,6 +168,8 @@ class DecompositionRecord(_message.Message):
     EPOCHS_RUN_FIELD_NUMBER: _builtins.int
     FELL_BACK_FIELD_NUMBER: _builtins.int
     CACHE_KEY_FIELD_NUMBER: _builtins.int
+    TRAINING_SAMPLES_FIELD_NUMBER: _builtins.int
+    SUBSET_FIELD_NUMBER: _builtins.int
     algorithm: _builtins.str
     """Name of the algorithm, for example `seam`."""
     seed: _builtins.int
@@ -189,6 +192,8 @@ class DecompositionRecord(_message.Message):
     """True when no epoch reached the base model's validation accuracy and the best trade-off was kept instead."""
     cache_key: _builtins.str
     """Key of the request: model, data, algorithm, settings and seed. The same key gives this module at once."""
+    training_samples: _builtins.int
+    """Number of training samples of the target problem."""
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
         """Every setting in force, defaults included, as canonical JSON types."""
@@ -200,6 +205,12 @@ class DecompositionRecord(_message.Message):
     @_builtins.property
     def environment(self) -> _compute_pb2.Environment:
         """Libraries, device and threads."""
+
+    @_builtins.property
+    def subset(self) -> _training_pb2.TrainingSubset:
+        """The part of the training data that was used, all fields set: that of the base model, where it was trained on a part of
+        the same data after the same validation cut. Unset: all of it.
+        """
 
     def __init__(
         self,
@@ -218,10 +229,12 @@ class DecompositionRecord(_message.Message):
         epochs_run: _builtins.int = ...,
         fell_back: _builtins.bool = ...,
         cache_key: _builtins.str = ...,
+        training_samples: _builtins.int = ...,
+        subset: _training_pb2.TrainingSubset | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
