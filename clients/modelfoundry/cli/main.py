@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from modelfoundry.cli.commands import (
+    compact,
     composition,
     dataset,
     decompose,
@@ -66,6 +67,7 @@ decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 app.add_typer(composition.app, name="composition")
+compact.register(app)
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)

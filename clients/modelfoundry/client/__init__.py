@@ -45,6 +45,8 @@ from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    FormComparison,
+    FormCost,
     Interval,
     LabelMetrics,
     Latency,
@@ -75,6 +77,7 @@ from modelfoundry.client.resources import (
     TrainingRecord,
 )
 from modelfoundry.client.results import (
+    Compaction,
     ComposedModel,
     Export,
     ExportedFile,
@@ -113,6 +116,7 @@ __all__ = [
     "Blobs",
     "ClassificationMetrics",
     "Client",
+    "Compaction",
     "ComposedModel",
     "Composition",
     "CompositionMember",
@@ -133,6 +137,8 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "FormComparison",
+    "FormCost",
     "ImageLike",
     "InitialMasks",
     "InputSpec",

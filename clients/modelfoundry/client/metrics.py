@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modelfoundry.client.computing import Environment
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -95,3 +97,30 @@ class CostMetrics:
     parameter_bytes: int
     artifact_bytes: int
     latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormCost:
+    """What one form of a module costs: bytes of its file, parameters, multiply-accumulates and times of one image."""
+
+    stored_bytes: int
+    parameters: int
+    macs_dense: int
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormComparison:
+    """Base model, masked module and compacted module side by side, measured in turns on one machine.
+
+    `max_difference` is the largest between logits of the masked and the compacted form; in `held_layers` every channel
+    was dead, so that one had to stay. The masked form's file needs the base model's weights besides.
+    """
+
+    original: FormCost
+    masked: FormCost
+    compacted: FormCost
+    max_difference: float
+    held_layers: tuple[str, ...] = ()
+    environment: Environment
+    operation: str = ""

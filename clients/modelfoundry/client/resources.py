@@ -10,7 +10,7 @@ from typing import Any
 
 from modelfoundry.client.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.client.computing import Environment, TrainingSubset, ValidationSplit
-from modelfoundry.client.metrics import ClassificationMetrics, CostMetrics, RetentionMetrics
+from modelfoundry.client.metrics import ClassificationMetrics, CostMetrics, FormComparison, RetentionMetrics
 from modelfoundry.client.problems import Problem
 
 
@@ -141,6 +141,7 @@ class Module:
     dataset: str
     record: DecompositionRecord
     retention: RetentionMetrics | None = None
+    forms: FormComparison | None = None
     outputs: tuple[str, ...] = ()
     display_name: str = ""
     description: str = ""

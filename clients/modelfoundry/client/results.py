@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from modelfoundry.client.compositions import Composition
+from modelfoundry.client.metrics import FormComparison
 from modelfoundry.client.resources import BlobRef, Evaluation, Model, Module
 from modelfoundry.errors import ModelFoundryError
 
@@ -136,13 +137,15 @@ class ExportedFile:
 class Export:
     """Result of an export.
 
-    `max_difference` is the largest absolute difference between the exported program's outputs and PyTorch's.
+    `max_difference` is the largest absolute difference between the exported program's outputs and PyTorch's; `compact`
+    says whether dead channels were removed.
     """
 
     subject: str
     format: ExportFormat
     files: tuple[ExportedFile, ...]
     max_difference: float
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,15 @@ class ComposedModel:
     replacements: tuple[Replacement, ...] = ()
 
 
-JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | ComposedModel
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """Result of a compaction: the module, and what its forms cost."""
+
+    module: str
+    forms: FormComparison
+
+
+JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction | ComposedModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,16 @@ def retention_to(found: metrics.RetentionMetrics) -> sdk.RetentionMetrics:
     )
 
 
+def form_to(found: metrics.Cost, stored_bytes: int, latencies: tuple[metrics.Latency, ...]) -> sdk.FormCost:
+    """The client's costs of one form."""
+    return sdk.FormCost(
+        stored_bytes=stored_bytes,
+        parameters=found.parameters,
+        macs_dense=found.macs_dense,
+        latencies=_latencies_to(latencies),
+    )
+
+
 def cost_to(found: metrics.Cost, artifact_bytes: int, latencies: tuple[metrics.Latency, ...]) -> sdk.CostMetrics:
     """The client's cost metrics."""
     return sdk.CostMetrics(
@@ -123,5 +133,9 @@ def cost_to(found: metrics.Cost, artifact_bytes: int, latencies: tuple[metrics.L
         macs_sparse=found.macs_sparse,
         parameter_bytes=found.parameter_bytes,
         artifact_bytes=artifact_bytes,
-        latencies=tuple(sdk.Latency(each.batch_size, each.median_ms, each.p95_ms, each.passes) for each in latencies),
+        latencies=_latencies_to(latencies),
     )
+
+
+def _latencies_to(latencies: tuple[metrics.Latency, ...]) -> tuple[sdk.Latency, ...]:
+    return tuple(sdk.Latency(each.batch_size, each.median_ms, each.p95_ms, each.passes) for each in latencies)

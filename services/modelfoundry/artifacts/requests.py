@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
@@ -20,6 +21,8 @@ _DEVICES: Final[dict[int, str]] = {
     compute_pb2.DEVICE_CUDA: "cuda",
 }
 DEFAULT_VALIDATION_FRACTION = 0.1
+MOST_BATCH_SIZES: Final = 8
+LARGEST_BATCH: Final = 1024
 
 
 def device_from_proto(device: int, *, field: str = "device") -> str:
@@ -119,6 +122,24 @@ def subject_collection(name: str, *, field: str) -> str:
                 field=field,
                 hint="pass for example projects/{project}/models/{model}, or a name in modules or compositions",
             )
+
+
+def check_batch_sizes(sizes: Sequence[int]) -> None:
+    """Checks batch sizes at which forward passes are to be timed.
+
+    Raises:
+        InvalidField: there are more than 8, or one is not from 1 to 1024.
+    """
+    if len(sizes) > MOST_BATCH_SIZES:
+        raise InvalidField(
+            f"latency_batch_sizes: {len(sizes)} are given",
+            field="latency_batch_sizes",
+            hint=f"give at most {MOST_BATCH_SIZES}",
+        )
+    for place, size in enumerate(sizes):
+        if not 1 <= size <= LARGEST_BATCH:
+            field = f"latency_batch_sizes[{place}]"
+            raise InvalidField(f"{field}: {size} is out of range", field=field, hint=f"give 1 to {LARGEST_BATCH}")
 
 
 def check_request_id(text: str) -> str:

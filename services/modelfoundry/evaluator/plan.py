@@ -7,7 +7,7 @@ from typing import Final
 
 from modelfoundry.artifacts.compositions import ENSEMBLE, label_names_in
 from modelfoundry.artifacts.convert import input_spec_from
-from modelfoundry.artifacts.requests import subject_collection
+from modelfoundry.artifacts.requests import check_batch_sizes, subject_collection
 from modelfoundry.artifacts.splits import SEALED_SPLIT, check_dataset_fits, find_split
 from modelfoundry.client import AsyncClient, Composition, CompositionTask, Dataset, Model, Module
 from modelfoundry.core.problems import Problem, resolve
@@ -17,8 +17,6 @@ from modelfoundry.names import parse_name
 DEFAULT_SPLIT: Final = SEALED_SPLIT
 """Nothing is chosen by an evaluation, so that the test split is open to it."""
 MOST_SUBJECTS: Final = 1000
-MOST_BATCH_SIZES: Final = 8
-LARGEST_BATCH: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +54,7 @@ def check_evaluation(request: EvaluationRequest) -> None:
         )
     for place, subject in enumerate(request.subjects):
         parse_name(subject, subject_collection(subject, field=f"subjects[{place}]"), field=f"subjects[{place}]")
-    if len(request.latency_batch_sizes) > MOST_BATCH_SIZES:
-        raise InvalidField(
-            f"latency_batch_sizes: {len(request.latency_batch_sizes)} are given",
-            field="latency_batch_sizes",
-            hint=f"give at most {MOST_BATCH_SIZES}",
-        )
-    for place, size in enumerate(request.latency_batch_sizes):
-        if not 1 <= size <= LARGEST_BATCH:
-            field = f"latency_batch_sizes[{place}]"
-            raise InvalidField(f"{field}: {size} is out of range", field=field, hint=f"give 1 to {LARGEST_BATCH}")
+    check_batch_sizes(request.latency_batch_sizes)
 
 
 async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> EvaluationPlan:

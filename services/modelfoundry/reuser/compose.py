@@ -14,7 +14,6 @@ from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.artifacts.networks import (
     LoadedModel,
     LoadedModule,
-    join_sources,
     load_model,
     load_module,
     load_sources,
@@ -47,6 +46,7 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.compose_plan import CompositionPlan
 from modelfoundry.reuser.composing import Patch
 from modelfoundry.reuser.rivals import measure_rivals, parameter_count
+from modelfoundry.reuser.subjects import compacted_composition, subject_of_members
 from modelfoundry.reuser.validation_images import validation_images
 
 BATCH_SIZE = 256
@@ -80,9 +80,8 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
     bench.monitor.progress("comparing", 0, len(plan.rivals) + 1, "network", {})
     rivals = measure_rivals(plan, images, device, bench)
     members = _members(table, chosen.selection)
-    joined, input_spec = join_sources(
-        load_sources(bench.client, bench.cache, (member.source for member in members)), members
-    )
+    sources = load_sources(bench.client, bench.cache, (member.source for member in members))
+    joined = compacted_composition(subject_of_members(sources, members))
     record = CompositionRecord(
         strategy=plan.request.strategy,
         score=plan.request.score,
@@ -100,8 +99,8 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
             for name, choice in choices.items()
         ),
         baselines=rivals,
-        parameters=parameter_count(joined),
-        macs=cost(joined, input_spec).macs_dense,
+        parameters=parameter_count(joined.network),
+        macs=cost(joined.network, joined.input_spec).macs_dense,
         label_changes=_label_changes(table, chosen),
         operation=operation,
         environment=environment_to(environment(device)),
@@ -111,7 +110,7 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
     composition = Composition(
         task=plan.task,
         members=members,
-        input=input_spec_to(input_spec),
+        input=input_spec_to(joined.input_spec),
         datasets=tuple(dataset.name for dataset in plan.datasets),
         base_model=plan.request.task.model if isinstance(plan.request.task, Patch) else "",
         record=record,

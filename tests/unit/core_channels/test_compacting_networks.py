@@ -22,12 +22,12 @@ from modelfoundry.core.metrics import cost
 SPEC = InputSpec(3, 32, 32)
 IMAGES = torch.rand(8, *SPEC.shape, generator=torch.Generator().manual_seed(1))
 QUICK = (
-    *("zoo:resnet20", "zoo:vgg16_bn", "torchvision:resnet18", "torchvision:mobilenet_v2"),
+    *("zoo:resnet20", "torchvision:resnet18", "torchvision:mobilenet_v2"),
     *("torchvision:googlenet", "torchvision:efficientnet_b0", "torchvision:regnet_y_400mf"),
 )
 SLOW = (
-    *("zoo:simcnn", "zoo:rescnn", "zoo:incecnn", "torchvision:resnet50", "torchvision:densenet121"),
-    *("torchvision:convnext_tiny", "torchvision:regnet_x_400mf"),
+    *("zoo:simcnn", "zoo:rescnn", "zoo:incecnn", "zoo:vgg16_bn", "torchvision:resnet50"),
+    *("torchvision:densenet121", "torchvision:convnext_tiny", "torchvision:regnet_x_400mf"),
 )
 
 Settle = Callable[[nn.Module, Tensor], nn.Module]

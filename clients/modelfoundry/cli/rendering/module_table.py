@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text
+from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_table
@@ -53,6 +54,7 @@ def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str)
         ("weights kept", kept),
         ("kernels kept", kernels),
         ("artifact", f"{byte_count(module.artifact.size_bytes)}  {module.artifact.digest}"),
+        *form_facts(module.forms),
         *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
         *_record_facts(record, short_name(module.dataset, parent), parent),
         ("licence", module.license),

@@ -10,7 +10,7 @@ from modelfoundry.api.registry.v1 import composition_pb2, evaluation_pb2, model_
 from modelfoundry.api.reuser.v1 import composing_pb2, reuser_service_pb2
 from modelfoundry.client.codec.composing import replacement_from_proto
 from modelfoundry.client.codec.compositions import composition_from_proto
-from modelfoundry.client.codec.jobs import export_from_proto
+from modelfoundry.client.codec.jobs import compaction_from_proto, export_from_proto
 from modelfoundry.client.codec.modules import evaluation_from_proto, module_from_proto
 from modelfoundry.client.codec.resources import model_from_proto
 from modelfoundry.client.endpoints import Service
@@ -31,6 +31,7 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
     trained = training_service_pb2.TrainModelResponse()
     exported = reuser_service_pb2.ExportResponse()
     composed = composing_pb2.ComposeModelResponse()
+    compacted = reuser_service_pb2.CompactResponse()
     if response.Unpack(decomposed):
         modules = []
         for name in decomposed.modules:
@@ -56,6 +57,8 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
         composition = await transport.unary(Service.REGISTRY, registry.GetComposition, get_composition)
         replacements = tuple(replacement_from_proto(one) for one in composed.replacements)
         return ComposedModel(composition_from_proto(composition), replacements)
+    if response.Unpack(compacted):
+        return compaction_from_proto(compacted)
     raise Internal(
         f"the job resulted in a {response.TypeName() or 'nothing'}, which this client does not know",
         hint="the services are newer than this client: `pip install --upgrade modelfoundry`",

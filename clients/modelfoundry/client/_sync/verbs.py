@@ -36,12 +36,12 @@ from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingR
 from modelfoundry.client.references import Named, full_name, subject_name
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.resources import Evaluation, Module
-from modelfoundry.client.results import Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
 from modelfoundry.client.transport import Transport
 
 
 class Verbs:
-    """The calls behind `client.decompose`, `train`, `evaluate`, `export`, `predict`, `recipes` and `health`."""
+    """The calls behind `client.decompose`, `train`, `evaluate`, `export`, `compact`, `predict`, `recipes`, `health`."""
 
     def __init__(self, transport: Transport, parent: str) -> None:
         self._transport = transport
@@ -131,15 +131,26 @@ class Verbs:
         )
         return Job(self._transport, self._start(Service.EVALUATOR, self._stubs.evaluator.Evaluate, request))
 
-    def export(self, subject: Named, format: ExportFormat, request_id: str | None) -> Job[Export]:
+    def export(self, subject: Named, format: ExportFormat, request_id: str | None, *, compact: bool) -> Job[Export]:
         """Starts an export."""
         request = reuser_service_pb2.ExportRequest(
             parent=self._parent,
             subject=subject_name(subject, self._parent),
             format=export_format_to_proto(format),
             request_id=request_id or new_request_id(),
+            compact=compact,
         )
         return Job(self._transport, self._start(Service.REUSER, self._stubs.reuser.Export, request))
+
+    def compact(self, module: Named, latency_batch_sizes: Sequence[int], request_id: str | None) -> Job[Compaction]:
+        """Starts a compaction."""
+        request = reuser_service_pb2.CompactRequest(
+            parent=self._parent,
+            module=full_name(module, "modules", self._parent),
+            latency_batch_sizes=latency_batch_sizes,
+            request_id=request_id or new_request_id(),
+        )
+        return Job(self._transport, self._start(Service.REUSER, self._stubs.reuser.Compact, request))
 
     def predict(self, subject: Named, images: ImageLike | Iterable[ImageLike], top_k: int) -> tuple[Prediction, ...]:
         """Classifies images in as many calls as they need."""

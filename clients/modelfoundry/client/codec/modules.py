@@ -20,6 +20,7 @@ from modelfoundry.client.codec.metrics import (
     classification_to_proto,
     cost_from_proto,
     cost_to_proto,
+    forms_from_proto,
     retention_from_proto,
     retention_to_proto,
 )
@@ -118,6 +119,7 @@ def module_from_proto(message: module_pb2.Module) -> Module:
         dataset=message.dataset,
         record=record_from_proto(message.record),
         retention=retention_from_proto(message.retention) if message.HasField("retention") else None,
+        forms=forms_from_proto(message.forms) if message.HasField("forms") else None,
         create_time=time_from_proto(message, "create_time"),
         update_time=time_from_proto(message, "update_time"),
         etag=message.etag,

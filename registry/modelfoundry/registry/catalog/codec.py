@@ -18,13 +18,14 @@ from modelfoundry.api.registry.v1 import (
     module_pb2,
     provenance_pb2,
 )
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, problem_pb2
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.catalog.drafts import (
     About,
     DatasetDraft,
     EvaluationDraft,
+    FormsDraft,
     ModelDraft,
     ModuleDraft,
     RecordDraft,
@@ -182,7 +183,26 @@ def module_to_proto(row: ModuleRow) -> module_pb2.Module:
     if row.retention is not None:
         message.retention.SetInParent()
         ParseDict(row.retention, message.retention, ignore_unknown_fields=True)
+    if row.forms is not None:
+        message.forms.SetInParent()
+        ParseDict(row.forms, message.forms, ignore_unknown_fields=True)
     return message
+
+
+def forms_from_proto(message: forms_pb2.FormComparison) -> FormsDraft:
+    """A comparison of a module's forms to be kept."""
+    forms = {name: getattr(message, name) for name in ("original", "masked", "compacted") if message.HasField(name)}
+    return FormsDraft(
+        content=message_to_json(message, field="forms"),
+        figures={
+            f"{name}.{figure}": getattr(form, figure)
+            for name, form in forms.items()
+            for figure in ("stored_bytes", "parameters", "macs_dense")
+        },
+        measured=frozenset(forms),
+        max_difference=message.max_difference,
+        operation=message.operation,
+    )
 
 
 def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft:

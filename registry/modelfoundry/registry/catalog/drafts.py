@@ -161,6 +161,19 @@ class CompositionDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class FormsDraft:
+    """What was measured of a module's forms."""
+
+    content: Mapping[str, Any]
+    figures: Mapping[str, int]
+    """Path of a figure, for example `masked.parameters`, to its value."""
+    measured: frozenset[str]
+    """The forms that are there."""
+    max_difference: float
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationDraft:
     """A measurement to be stored."""
 

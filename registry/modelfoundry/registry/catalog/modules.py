@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from sqlalchemy import func, or_
@@ -17,9 +18,10 @@ from modelfoundry.registry.catalog.describing import (
     described,
     described_filters,
     described_order,
+    new_etag,
     refuse_used,
 )
-from modelfoundry.registry.catalog.drafts import CreateCall, ModuleDraft, RecordDraft
+from modelfoundry.registry.catalog.drafts import CreateCall, FormsDraft, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget, forget_evaluations
@@ -96,6 +98,23 @@ class Modules(DescribedCollection[ModuleRow]):
             labels=problem.labels,
             edges=_edges(draft, base, dataset),
         )
+
+    def set_forms(self, name: str, draft: FormsDraft) -> ModuleRow:
+        """Keeps what was measured of a module's forms, in place of an earlier measurement.
+
+        Raises:
+            InvalidField: a form is missing, or a figure cannot be.
+            NotFound: there is no such module.
+        """
+        project = parse_name(name, "modules", field="name").project
+        _check_forms(draft)
+        check_operation(draft.operation, project, field="forms.operation")
+        with self._shelf.database.session() as session:
+            row = self._locked(session, name, "", field="name")
+            row.forms = dict(draft.content)
+            row.etag = new_etag()
+            row.update_time = max(self._shelf.now(), row.update_time)
+            return row
 
     def delete(self, name: str, etag: str) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.
@@ -200,6 +219,17 @@ def _check_record(record: RecordDraft, project: str) -> None:
             field="module.record.validation.source_split",
             hint="choose on a part of the training split",
         )
+
+
+def _check_forms(draft: FormsDraft) -> None:
+    missing = [name for name in ("original", "masked", "compacted") if name not in draft.measured]
+    if missing:
+        raise InvalidField(
+            f"forms.{missing[0]} is not set", field=f"forms.{missing[0]}", hint="measure all three forms in one run"
+        )
+    for figure, value in {**draft.figures, "max_difference": draft.max_difference}.items():
+        if not 0 <= value < math.inf:
+            raise InvalidField(f"forms.{figure} is {value}", field=f"forms.{figure}", hint="pass 0 or more")
 
 
 def _check_dataset_digest(record: RecordDraft, dataset: DatasetRow) -> None:

@@ -152,6 +152,12 @@ class RegistryServicer(RegistryServiceServicer):
         return codec.module_to_proto(row)
 
     @_in_thread
+    def SetModuleForms(self, request: module_pb2.SetModuleFormsRequest) -> module_pb2.Module:
+        """See the contract."""
+        row = self._catalog.modules.set_forms(request.name, codec.forms_from_proto(request.forms))
+        return codec.module_to_proto(row)
+
+    @_in_thread
     def DeleteModule(self, request: module_pb2.DeleteModuleRequest) -> Empty:
         """See the contract."""
         self._catalog.modules.delete(request.name, request.etag)

@@ -118,6 +118,8 @@ class ModuleRow(DescribedRow, table=True):
     """The whole DecompositionRecord, as protobuf's JSON."""
     retention: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """RetentionMetrics, as protobuf's JSON."""
+    forms: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """FormComparison, as protobuf's JSON."""
 
 
 class CompositionRow(DescribedRow, table=True):

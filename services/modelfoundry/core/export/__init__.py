@@ -8,6 +8,7 @@ from modelfoundry.core.export.subject import (
     ExportedFile,
     ExportSubject,
     ImageClassifier,
+    classifier_of,
 )
 from modelfoundry.core.export.tensors import export_safetensors, load_exported
 from modelfoundry.core.export.verification import max_difference
@@ -19,6 +20,7 @@ __all__ = [
     "Exportable",
     "ExportedFile",
     "ImageClassifier",
+    "classifier_of",
     "export_onnx",
     "export_safetensors",
     "export_torch",

@@ -268,9 +268,9 @@ class CompositionRecord(_message.Message):
     validation_accuracy: _builtins.float
     """Accuracy of the composition on the validation samples."""
     parameters: _builtins.int
-    """Number of parameters of the composition as it runs; what members share is counted once."""
+    """Number of parameters of the composition without dead channels; what members share is counted once."""
     macs: _builtins.int
-    """Multiply-accumulates of one image; what members share is counted once."""
+    """Multiply-accumulates of one image, also without dead channels; what members share is counted once."""
     operation: _builtins.str
     """Operation that made it: `projects/{project}/operations/{operation}`."""
     cache_key: _builtins.str

@@ -12,6 +12,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
+from modelfoundry.api.types.v1 import forms_pb2 as _forms_pb2
 from modelfoundry.api.types.v1 import metrics_pb2 as _metrics_pb2
 from modelfoundry.api.types.v1 import problem_pb2 as _problem_pb2
 from modelfoundry.api.types.v1 import training_pb2 as _training_pb2
@@ -69,6 +70,7 @@ class Module(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    FORMS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/modules/{module}`."""
     uid: _builtins.str
@@ -119,6 +121,10 @@ class Module(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When a field was last changed."""
 
+    @_builtins.property
+    def forms(self) -> _forms_pb2.FormComparison:
+        """Size, multiply-accumulates and latency of original, masked and compacted form, where they were measured (SetModuleForms)."""
+
     def __init__(
         self,
         *,
@@ -139,10 +145,11 @@ class Module(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        forms: _forms_pb2.FormComparison | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "create_time", b"create_time", "problem", b"problem", "record", b"record", "retention", b"retention", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "create_time", b"create_time", "forms", b"forms", "problem", b"problem", "record", b"record", "retention", b"retention", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "base_digest", b"base_digest", "base_model", b"base_model", "create_time", b"create_time", "dataset", b"dataset", "description", b"description", "display_name", b"display_name", "etag", b"etag", "license", b"license", "name", b"name", "outputs", b"outputs", "problem", b"problem", "record", b"record", "retention", b"retention", "tags", b"tags", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "base_digest", b"base_digest", "base_model", b"base_model", "create_time", b"create_time", "dataset", b"dataset", "description", b"description", "display_name", b"display_name", "etag", b"etag", "forms", b"forms", "license", b"license", "name", b"name", "outputs", b"outputs", "problem", b"problem", "record", b"record", "retention", b"retention", "tags", b"tags", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -430,3 +437,31 @@ class DeleteModuleRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteModuleRequest: _TypeAlias = DeleteModuleRequest  # noqa: Y015
+
+@_typing.final
+class SetModuleFormsRequest(_message.Message):
+    """Request of SetModuleForms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FORMS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/modules/{module}`."""
+    @_builtins.property
+    def forms(self) -> _forms_pb2.FormComparison:
+        """What was measured."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        forms: _forms_pb2.FormComparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forms", b"forms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forms", b"forms", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetModuleFormsRequest: _TypeAlias = SetModuleFormsRequest  # noqa: Y015

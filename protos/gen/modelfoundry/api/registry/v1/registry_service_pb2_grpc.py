@@ -115,6 +115,11 @@ class RegistryServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.UpdateModuleRequest.SerializeToString,
                 response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.FromString,
                 _registered_method=True)
+        self.SetModuleForms = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/SetModuleForms',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.SetModuleFormsRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.FromString,
+                _registered_method=True)
         self.DeleteModule = channel.unary_unary(
                 '/modelfoundry.api.registry.v1.RegistryService/DeleteModule',
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.DeleteModuleRequest.SerializeToString,
@@ -289,6 +294,14 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetModuleForms(self, request, context):
+        """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+        changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteModule(self, request, context):
         """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
         ABORTED: the etag does not match.
@@ -442,6 +455,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
             'UpdateModule': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateModule,
                     request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.UpdateModuleRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.SerializeToString,
+            ),
+            'SetModuleForms': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetModuleForms,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.SetModuleFormsRequest.FromString,
                     response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.SerializeToString,
             ),
             'DeleteModule': grpc.unary_unary_rpc_method_handler(
@@ -882,6 +900,33 @@ class RegistryService:
             target,
             '/modelfoundry.api.registry.v1.RegistryService/UpdateModule',
             modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.UpdateModuleRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetModuleForms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/SetModuleForms',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.SetModuleFormsRequest.SerializeToString,
             modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.FromString,
             options,
             channel_credentials,

@@ -88,6 +88,10 @@ class RegistryServiceStub:
     """Lists modules."""
     UpdateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
+    SetModuleForms: _grpc.UnaryUnaryMultiCallable[_module_pb2.SetModuleFormsRequest, _module_pb2.Module]
+    """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+    changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+    """
     DeleteModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]
     """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
     ABORTED: the etag does not match.
@@ -172,6 +176,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists modules."""
     UpdateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
+    SetModuleForms: _aio.UnaryUnaryMultiCallable[_module_pb2.SetModuleFormsRequest, _module_pb2.Module]  # type: ignore[assignment]
+    """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+    changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+    """
     DeleteModule: _aio.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
     ABORTED: the etag does not match.
@@ -337,6 +345,16 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_module_pb2.Module, _abc.Awaitable[_module_pb2.Module]]:
         """Changes what people wrote about a module. ABORTED: the etag does not match."""
+
+    @_abc_1.abstractmethod
+    def SetModuleForms(
+        self,
+        request: _module_pb2.SetModuleFormsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_module_pb2.Module, _abc.Awaitable[_module_pb2.Module]]:
+        """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+        changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+        """
 
     @_abc_1.abstractmethod
     def DeleteModule(

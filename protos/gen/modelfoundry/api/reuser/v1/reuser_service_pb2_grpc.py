@@ -50,6 +50,11 @@ class ReuserServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2.ComposeModelRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.Compact = channel.unary_unary(
+                '/modelfoundry.api.reuser.v1.ReuserService/Compact',
+                request_serializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.CompactRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
         self.Predict = channel.unary_unary(
                 '/modelfoundry.api.reuser.v1.ReuserService/Predict',
                 request_serializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.PredictRequest.SerializeToString,
@@ -89,8 +94,21 @@ class ReuserServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Compact(self, request, context):
+        """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+        and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+        The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+        compacted network itself is written by Export with `compact`.
+
+        FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Predict(self, request, context):
-        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape.
+        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+        wrong shape.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +125,11 @@ def add_ReuserServiceServicer_to_server(servicer, server):
             'ComposeModel': grpc.unary_unary_rpc_method_handler(
                     servicer.ComposeModel,
                     request_deserializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2.ComposeModelRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'Compact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compact,
+                    request_deserializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.CompactRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
             'Predict': grpc.unary_unary_rpc_method_handler(
@@ -172,6 +195,33 @@ class ReuserService:
             target,
             '/modelfoundry.api.reuser.v1.ReuserService/ComposeModel',
             modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2.ComposeModelRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.reuser.v1.ReuserService/Compact',
+            modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.CompactRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,

@@ -56,8 +56,18 @@ class ReuserServiceStub:
     named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
     module.
     """
+    Compact: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.CompactRequest, _operations_pb2.Operation]
+    """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+    and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+    The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+    compacted network itself is written by Export with `compact`.
+
+    FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+    """
     Predict: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]
-    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
+    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+    wrong shape.
+    """
 
 @_typing.type_check_only
 class ReuserServiceAsyncStub(ReuserServiceStub):
@@ -85,8 +95,18 @@ class ReuserServiceAsyncStub(ReuserServiceStub):
     named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
     module.
     """
+    Compact: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.CompactRequest, _operations_pb2.Operation]  # type: ignore[assignment]
+    """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+    and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+    The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+    compacted network itself is written by Export with `compact`.
+
+    FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+    """
     Predict: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]  # type: ignore[assignment]
-    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
+    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+    wrong shape.
+    """
 
 class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
     """Puts models, modules and compositions to use.
@@ -125,11 +145,27 @@ class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def Compact(
+        self,
+        request: _reuser_service_pb2.CompactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
+        """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+        and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+        The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+        compacted network itself is written by Export with `compact`.
+
+        FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+        """
+
+    @_abc_1.abstractmethod
     def Predict(
         self,
         request: _reuser_service_pb2.PredictRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reuser_service_pb2.PredictResponse, _abc.Awaitable[_reuser_service_pb2.PredictResponse]]:
-        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
+        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+        wrong shape.
+        """
 
 def add_ReuserServiceServicer_to_server(servicer: ReuserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
