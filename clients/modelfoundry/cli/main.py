@@ -22,8 +22,10 @@ from modelfoundry.cli.commands import (
     model,
     module,
     predict,
+    search,
     train,
     up,
+    vocabulary,
 )
 from modelfoundry.cli.exit_codes import ExitCode, explanation
 from modelfoundry.cli.rendering.failures import one_line, print_lines
@@ -68,6 +70,8 @@ app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 app.add_typer(composition.app, name="composition")
 compact.register(app)
+search.register(app)
+app.add_typer(vocabulary.app, name="vocabulary")
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)

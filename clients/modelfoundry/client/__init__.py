@@ -18,6 +18,7 @@ from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.compositions import Compositions
@@ -26,6 +27,7 @@ from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 from modelfoundry.client.composing import NewLabel, Strategy
 from modelfoundry.client.compositions import (
@@ -51,6 +53,7 @@ from modelfoundry.client.metrics import (
     LabelMetrics,
     Latency,
     LayerRetention,
+    ModularityMetrics,
     RetentionMetrics,
 )
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
@@ -97,6 +100,14 @@ from modelfoundry.client.results import (
     StateChanged,
     TrainedModel,
 )
+from modelfoundry.client.searching import (
+    Match,
+    MatchKind,
+    MeasuredSummary,
+    SearchResult,
+    Vocabulary,
+    VocabularyTerm,
+)
 
 __all__ = [
     "Architecture",
@@ -109,6 +120,7 @@ __all__ = [
     "AsyncJobs",
     "AsyncModels",
     "AsyncModules",
+    "AsyncVocabularies",
     "Augmentation",
     "Baseline",
     "BinaryProblem",
@@ -156,9 +168,13 @@ __all__ = [
     "LayerRetention",
     "LogWritten",
     "MaskableLayer",
+    "Match",
+    "MatchKind",
+    "MeasuredSummary",
     "Model",
     "ModelCheck",
     "Models",
+    "ModularityMetrics",
     "Module",
     "Modules",
     "MultiClassProblem",
@@ -178,6 +194,7 @@ __all__ = [
     "Retries",
     "Scoring",
     "SeamRecipe",
+    "SearchResult",
     "Service",
     "ServiceHealth",
     "Severity",
@@ -192,6 +209,9 @@ __all__ = [
     "TrainingRecord",
     "TrainingSubset",
     "ValidationSplit",
+    "Vocabularies",
+    "Vocabulary",
+    "VocabularyTerm",
     "connect",
     "connect_async",
     "data_directory",

@@ -100,6 +100,27 @@ class CostMetrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModularityMetrics:
+    """A module as a software module, over sets of convolution kernels (`metrics.proto`).
+
+    Args:
+        cohesion: Mean Jaccard index of the kernels that two samples of the module's labels use.
+        cohesion_samples: Number of samples that it was measured on.
+        coupling: Mean Jaccard index of the module's kernels and those of every other module. None without others.
+        coupled_modules: Number of other modules.
+        kernel_retention: Kept kernels over all.
+        reuse_gain: Accuracy of the module minus that of its base restricted to the module's labels, in [-1, 1].
+    """
+
+    cohesion: float
+    cohesion_samples: int
+    coupling: float | None
+    coupled_modules: int
+    kernel_retention: float
+    reuse_gain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FormCost:
     """What one form of a module costs: bytes of its file, parameters, multiply-accumulates and times of one image."""
 

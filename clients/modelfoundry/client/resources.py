@@ -10,7 +10,13 @@ from typing import Any
 
 from modelfoundry.client.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.client.computing import Environment, TrainingSubset, ValidationSplit
-from modelfoundry.client.metrics import ClassificationMetrics, CostMetrics, FormComparison, RetentionMetrics
+from modelfoundry.client.metrics import (
+    ClassificationMetrics,
+    CostMetrics,
+    FormComparison,
+    ModularityMetrics,
+    RetentionMetrics,
+)
 from modelfoundry.client.problems import Problem
 
 
@@ -190,6 +196,7 @@ class Evaluation:
     classification: ClassificationMetrics | None = None
     retention: RetentionMetrics | None = None
     cost: CostMetrics | None = None
+    modularity: ModularityMetrics | None = None
     operation: str = ""
     environment: Environment = field(default_factory=Environment)
     create_time: datetime | None = None

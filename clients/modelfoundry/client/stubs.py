@@ -17,6 +17,7 @@ from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorSe
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceStub
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
 from modelfoundry.client.endpoints import Service
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceAsyncStub
     from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
 
 
@@ -43,6 +45,11 @@ class AsyncStubs:
     def registry(self) -> RegistryServiceAsyncStub:
         """Resources."""
         return RegistryServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def search(self) -> SearchServiceAsyncStub:
+        """Searches and vocabularies."""
+        return SearchServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceAsyncStub:
@@ -99,6 +106,11 @@ class Stubs:
     def registry(self) -> RegistryServiceStub:
         """Resources."""
         return RegistryServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def search(self) -> SearchServiceStub:
+        """Searches and vocabularies."""
+        return SearchServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceStub:

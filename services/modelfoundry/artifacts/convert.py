@@ -116,6 +116,18 @@ def retention_to(found: metrics.RetentionMetrics) -> sdk.RetentionMetrics:
     )
 
 
+def modularity_to(found: metrics.ModularityMetrics) -> sdk.ModularityMetrics:
+    """The client's modularity metrics."""
+    return sdk.ModularityMetrics(
+        cohesion=found.cohesion,
+        cohesion_samples=found.cohesion_samples,
+        coupling=found.coupling,
+        coupled_modules=found.coupled_modules,
+        kernel_retention=found.kernel_retention,
+        reuse_gain=found.reuse_gain,
+    )
+
+
 def form_to(found: metrics.Cost, stored_bytes: int, latencies: tuple[metrics.Latency, ...]) -> sdk.FormCost:
     """The client's costs of one form."""
     return sdk.FormCost(

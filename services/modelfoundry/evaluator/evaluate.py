@@ -13,6 +13,7 @@ from modelfoundry.artifacts.convert import (
     classification_to,
     cost_to,
     environment_to,
+    modularity_to,
     problem_from,
     problem_to,
     retention_to,
@@ -37,6 +38,7 @@ from modelfoundry.core.evaluation import (
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import ClassificationMetrics, classification, cost, latency, retention
 from modelfoundry.core.problems import MultiClassProblem, Problem
+from modelfoundry.evaluator.modularity import KernelSets, modularity
 from modelfoundry.evaluator.plan import EvaluationPlan
 
 
@@ -49,6 +51,8 @@ class _Bench:
     bench: Workbench
     device: torch.device
     environment: Environment
+    kernels: KernelSets | None
+    """For measuring modules as software modules, where that was asked for."""
 
     @property
     def dataset(self) -> Dataset:
@@ -76,7 +80,8 @@ def evaluate(plan: EvaluationPlan, operation: str, bench: Workbench) -> list[str
         Names of the evaluations in that order.
     """
     device = select_device(plan.request.device)
-    shared = _Bench(plan, operation, bench, device, environment_to(environment(device)))
+    kernels = KernelSets(plan, bench.client, bench.cache) if plan.request.modularity else None
+    shared = _Bench(plan, operation, bench, device, environment_to(environment(device)), kernels)
     names: list[str] = []
     for place, subject in enumerate(plan.subjects):
         bench.monitor.check_cancelled()
@@ -119,16 +124,27 @@ def _measure_module(shared: _Bench, name: str) -> Iterator[Evaluation]:
     posed = _posed(shared, base, problem)
     found = evaluate_module(module.network, posed, shared.run(base.input_spec))
     spent = _cost(shared, module.network, base.input_spec, module.resource.artifact.size_bytes)
-    yield replace(
+    own = replace(
         _evaluation(shared, base, found, len(posed), spent=spent, module=name, problem=problem),
         subject=name,
         subject_digest=module.resource.artifact.digest,
         retention=retention_to(retention(base.network, module.artifact.masks)),
     )
+    compared: list[Evaluation] = []
     if shared.plan.request.baselines:
         base.network.to(shared.device)
         spent = _cost(shared, base.network, base.input_spec, base.resource.weights.size_bytes)
-        yield from _baselines(shared, base, problem, module=name, spent=spent)
+        compared = list(_baselines(shared, base, problem, module=name, spent=spent))
+    if shared.kernels is not None:
+        gain = _accuracy(own) - next(_accuracy(e) for e in compared if e.scoring is Scoring.RESTRICTED)
+        measured = modularity(module, posed, gain, shared.kernels, shared.device)
+        own = replace(own, modularity=modularity_to(measured))
+    yield own
+    yield from compared
+
+
+def _accuracy(evaluation: Evaluation) -> float:
+    return evaluation.classification.accuracy if evaluation.classification else 0.0
 
 
 def _baselines(

@@ -28,6 +28,7 @@ class EvaluationRequest:
     dataset: str
     split: str
     baselines: bool
+    modularity: bool
     problem: Problem | None
     latency_batch_sizes: tuple[int, ...]
     device: str

@@ -48,7 +48,9 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     folder = tmp_path_factory.mktemp("composing")
     (folder / "services").mkdir()
     names = ("registry", "evaluator", "reuser")
-    with running_stack(folder / "services", names=names) as stack, Client(stack.endpoints) as client:
+    # Jobs in the service itself: processes of their own have their tests elsewhere, and cost seconds each.
+    inline = {"MODELFOUNDRY_REUSER_EXECUTOR": "inline", "MODELFOUNDRY_EVALUATOR_EXECUTOR": "inline"}
+    with running_stack(folder / "services", inline, names=names) as stack, Client(stack.endpoints) as client:
         low = push_digits(client, folder, "low", LOW)
         high = push_digits(client, folder, "high", HIGH)
         push_digits(client, folder, "twoless", LOW, {2: 1})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from foundry import Foundry
 
+from modelfoundry.cli.main import run
 from modelfoundry.client import Model, SeamRecipe, TrainingRecipe, TrainingSubset, ValidationSplit
 from modelfoundry.errors import InvalidField
 
-VALIDATION = ValidationSplit(fraction=0.2, seed=4)
+VALIDATION = ValidationSplit(fraction=0.2)
 BRIEF = SeamRecipe(epochs=2)
 
 
@@ -45,6 +48,21 @@ def test_a_weak_model_records_everything_that_repeats_it(foundry: Foundry, weak:
     assert sum(record.label_counts) < sum(left)
     assert record.environment.libraries["torch"]
     assert "imbalanced part" in weak.description
+
+
+def test_the_command_line_trains_the_same_model(
+    foundry: Foundry, weak: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for service in ("registry", "decomposer"):
+        monkeypatch.setenv(f"MODELFOUNDRY_{service.upper()}", getattr(foundry.stack.endpoints, service))
+
+    asked = ["train", "--arch", "digits_cnn", "--data", "digits", "--recipe", "weak", "--seed", "5"]
+    status = run([*asked, "--epochs", "2", "--validation-fraction", "0.2", "--json"])
+
+    assert status == 0
+    model = json.loads(capsys.readouterr().out)["model"]
+    assert model["training"]["subset"] == {"concentration": 1.0, "minimum_samples": None, "seed": 5}
+    assert model["weights"]["digest"] == weak.weights.digest
 
 
 def test_models_of_one_data_set_have_the_same_preprocessing(foundry: Foundry, weak: Model) -> None:
@@ -91,3 +109,36 @@ def test_recipes_of_training_are_listed_with_all_their_settings(foundry: Foundry
     assert recipes["weak"].milestones == (60, 120)
     assert recipes["weak"].subset is not None
     assert recipes["weak"].subset.concentration == 1.0
+
+
+def test_modules_are_measured_as_software_modules(foundry: Foundry, weak: Model) -> None:
+    modules = [
+        foundry.client.decompose(weak, "digits", labels=["3", "7"], recipe=BRIEF, validation=validation).wait(
+            timeout=240
+        )[0]
+        for validation in (VALIDATION, ValidationSplit())
+    ]
+
+    evaluations = foundry.client.evaluate(modules, "digits", modularity=True).wait(timeout=240)
+
+    assert [evaluation.subject for evaluation in evaluations] == [
+        *(modules[0].name, weak.name, weak.name),
+        *(modules[1].name, weak.name, weak.name),
+    ]
+    for own, _, restricted in (evaluations[:3], evaluations[3:]):
+        assert own.modularity is not None
+        assert own.retention is not None
+        assert own.classification is not None
+        assert restricted.classification is not None
+        assert 0 < own.modularity.cohesion <= 1
+        assert own.modularity.cohesion_samples == 100
+        assert own.modularity.coupled_modules == 1
+        assert own.modularity.kernel_retention == own.retention.kernel_retention
+        assert own.modularity.reuse_gain == own.classification.accuracy - restricted.classification.accuracy
+        assert restricted.modularity is None
+    first, second = (evaluations[place].modularity for place in (0, 3))
+    assert first is not None
+    assert second is not None
+    assert first.coupling == second.coupling
+    assert first.coupling is not None
+    assert 0 < first.coupling <= 1

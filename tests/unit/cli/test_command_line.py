@@ -28,6 +28,7 @@ def test_help_says_what_the_exit_codes_mean(cli):
         *("module list", "module show", "module download", "module rm"),
         *("composition list", "composition show", "composition rm"),
         *("evaluation list", "evaluation show", "evaluation rm"),
+        *("search", "vocabulary add", "vocabulary list", "vocabulary rm"),
         *("job list", "job show", "job watch", "job cancel"),
     ],
 )

@@ -51,6 +51,7 @@ from modelfoundry.client import (
     Latency,
     LayerRetention,
     Model,
+    ModularityMetrics,
     Module,
     MultiClassProblem,
     OpenSetProblem,
@@ -142,6 +143,15 @@ trainings = st.builds(
     chosen_epoch=small,
     epochs_run=small,
     environment=environments,
+)
+modularities = st.builds(
+    ModularityMetrics,
+    cohesion=real,
+    cohesion_samples=small,
+    coupling=st.none() | real,
+    coupled_modules=small,
+    kernel_retention=real,
+    reuse_gain=real,
 )
 records = st.builds(
     DecompositionRecord,
@@ -286,6 +296,7 @@ def test_a_task_that_a_newer_registry_knows_is_no_silent_guess() -> None:
         classification=st.none() | classifications,
         retention=st.none() | retentions,
         cost=st.none() | costs,
+        modularity=st.none() | modularities,
         operation=text,
         environment=environments,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.evaluation_table import accuracy_text
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, modularity_text
 from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, moment, percent
@@ -56,6 +56,7 @@ def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str)
         ("artifact", f"{byte_count(module.artifact.size_bytes)}  {module.artifact.digest}"),
         *form_facts(module.forms),
         *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
+        ("modularity", next((text for e in evaluations if (text := modularity_text(e))), "")),
         *_record_facts(record, short_name(module.dataset, parent), parent),
         ("licence", module.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(module.tags.items()))),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from modelfoundry.api.registry.v1 import provenance_pb2
+from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.composing import AsyncComposing
 from modelfoundry.client._async.compositions import AsyncCompositions
@@ -20,8 +20,10 @@ from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.verbs import AsyncVerbs
+from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client.architectures import Architecture
 from modelfoundry.client.codec.resources import provenance_edge_from_proto
+from modelfoundry.client.codec.searching import search_result_from_proto
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
@@ -31,6 +33,7 @@ from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
 from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.searching import SearchResult
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.names import DEFAULT_PROJECT
 
@@ -55,6 +58,7 @@ class AsyncClient(AsyncComposing):
     evaluations: AsyncEvaluations
     blobs: AsyncBlobs
     jobs: AsyncJobs
+    vocabularies: AsyncVocabularies
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class AsyncClient(AsyncComposing):
         self.compositions = AsyncCompositions(self._transport, parent)
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
+        self.vocabularies = AsyncVocabularies(self._transport, parent)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
 
@@ -182,6 +187,7 @@ class AsyncClient(AsyncComposing):
         *,
         split: str = "test",
         baselines: bool = False,
+        modularity: bool = False,
         label: str | None = None,
         labels: Sequence[str] | None = None,
         problem: Problem | None = None,
@@ -196,6 +202,8 @@ class AsyncClient(AsyncComposing):
             dataset: Labelled images: id, name or `Dataset`.
             split: The split.
             baselines: For every module also measure its base model on the module's problem, both ways.
+            modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
+                the same base among the subjects, reuse gain. Implies `baselines`.
             label: For models: pose this binary problem in place of all labels.
             labels: For models: pose this multi-class problem.
             problem: For models: pose this problem.
@@ -215,6 +223,7 @@ class AsyncClient(AsyncComposing):
             dataset,
             split=split,
             baselines=baselines,
+            modularity=modularity,
             problem=problem_from(problem, label, labels),
             latency_batch_sizes=latency_batch_sizes,
             device=chosen(device, Device, "device"),
@@ -288,6 +297,21 @@ class AsyncClient(AsyncComposing):
     async def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """The recipes of `train`, with all settings."""
         return await self._verbs.training_recipes()
+
+    async def search(self, query: str = "", filter: str = "", order_by: str = "") -> AsyncIterator[SearchResult]:
+        """Modules that answer a query, the most relevant first, fetched page by page.
+
+        Args:
+            query: Label text. Empty: all modules.
+            filter: AIP-160 filter, for example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
+            order_by: For example `size_bytes, accuracy desc`. Empty: by the reason of the match, equals by accuracy.
+
+        Raises:
+            InvalidField: query, filter or order are not as the contract says.
+        """
+        request = search_pb2.SearchModulesRequest(parent=self.parent, query=query, filter=filter, order_by=order_by)
+        async for message in each(self._transport, self._transport.stubs.search.SearchModules, request, "results"):
+            yield search_result_from_proto(message)
 
     async def provenance(self, filter: str = "") -> AsyncIterator[ProvenanceEdge]:
         """Steps of provenance, oldest first, page by page.

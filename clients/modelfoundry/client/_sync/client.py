@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from modelfoundry.api.registry.v1 import provenance_pb2
+from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.composing import Composing
 from modelfoundry.client._sync.compositions import Compositions
@@ -22,8 +22,10 @@ from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.pages import each
 from modelfoundry.client._sync.verbs import Verbs
+from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client.architectures import Architecture
 from modelfoundry.client.codec.resources import provenance_edge_from_proto
+from modelfoundry.client.codec.searching import search_result_from_proto
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
@@ -33,6 +35,7 @@ from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
 from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.searching import SearchResult
 from modelfoundry.client.transport import Transport
 from modelfoundry.names import DEFAULT_PROJECT
 
@@ -57,6 +60,7 @@ class Client(Composing):
     evaluations: Evaluations
     blobs: Blobs
     jobs: Jobs
+    vocabularies: Vocabularies
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Client(Composing):
         self.compositions = Compositions(self._transport, parent)
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
+        self.vocabularies = Vocabularies(self._transport, parent)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
 
@@ -184,6 +189,7 @@ class Client(Composing):
         *,
         split: str = "test",
         baselines: bool = False,
+        modularity: bool = False,
         label: str | None = None,
         labels: Sequence[str] | None = None,
         problem: Problem | None = None,
@@ -198,6 +204,8 @@ class Client(Composing):
             dataset: Labelled images: id, name or `Dataset`.
             split: The split.
             baselines: For every module also measure its base model on the module's problem, both ways.
+            modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
+                the same base among the subjects, reuse gain. Implies `baselines`.
             label: For models: pose this binary problem in place of all labels.
             labels: For models: pose this multi-class problem.
             problem: For models: pose this problem.
@@ -217,6 +225,7 @@ class Client(Composing):
             dataset,
             split=split,
             baselines=baselines,
+            modularity=modularity,
             problem=problem_from(problem, label, labels),
             latency_batch_sizes=latency_batch_sizes,
             device=chosen(device, Device, "device"),
@@ -290,6 +299,21 @@ class Client(Composing):
     def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """The recipes of `train`, with all settings."""
         return self._verbs.training_recipes()
+
+    def search(self, query: str = "", filter: str = "", order_by: str = "") -> Iterator[SearchResult]:
+        """Modules that answer a query, the most relevant first, fetched page by page.
+
+        Args:
+            query: Label text. Empty: all modules.
+            filter: AIP-160 filter, for example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
+            order_by: For example `size_bytes, accuracy desc`. Empty: by the reason of the match, equals by accuracy.
+
+        Raises:
+            InvalidField: query, filter or order are not as the contract says.
+        """
+        request = search_pb2.SearchModulesRequest(parent=self.parent, query=query, filter=filter, order_by=order_by)
+        for message in each(self._transport, self._transport.stubs.search.SearchModules, request, "results"):
+            yield search_result_from_proto(message)
 
     def provenance(self, filter: str = "") -> Iterator[ProvenanceEdge]:
         """Steps of provenance, oldest first, page by page.

@@ -16,6 +16,7 @@ from modelfoundry.client.metrics import (
     LabelMetrics,
     Latency,
     LayerRetention,
+    ModularityMetrics,
     RetentionMetrics,
 )
 
@@ -125,6 +126,30 @@ def cost_from_proto(message: metrics_pb2.CostMetrics) -> CostMetrics:
         parameter_bytes=message.parameter_bytes,
         artifact_bytes=message.artifact_bytes,
         latencies=_latencies_from_proto(message.latencies),
+    )
+
+
+def modularity_to_proto(metrics: ModularityMetrics) -> metrics_pb2.ModularityMetrics:
+    """Value to message."""
+    return metrics_pb2.ModularityMetrics(
+        cohesion=metrics.cohesion,
+        cohesion_samples=metrics.cohesion_samples,
+        coupling=metrics.coupling,
+        coupled_modules=metrics.coupled_modules,
+        kernel_retention=metrics.kernel_retention,
+        reuse_gain=metrics.reuse_gain,
+    )
+
+
+def modularity_from_proto(message: metrics_pb2.ModularityMetrics) -> ModularityMetrics:
+    """Message to value."""
+    return ModularityMetrics(
+        cohesion=message.cohesion,
+        cohesion_samples=message.cohesion_samples,
+        coupling=message.coupling if message.HasField("coupling") else None,
+        coupled_modules=message.coupled_modules,
+        kernel_retention=message.kernel_retention,
+        reuse_gain=message.reuse_gain,
     )
 
 

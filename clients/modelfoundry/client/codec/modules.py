@@ -21,6 +21,8 @@ from modelfoundry.client.codec.metrics import (
     cost_from_proto,
     cost_to_proto,
     forms_from_proto,
+    modularity_from_proto,
+    modularity_to_proto,
     retention_from_proto,
     retention_to_proto,
 )
@@ -143,6 +145,7 @@ def evaluation_to_proto(evaluation: Evaluation) -> evaluation_pb2.Evaluation:
         ),
         retention=None if evaluation.retention is None else retention_to_proto(evaluation.retention),
         cost=None if evaluation.cost is None else cost_to_proto(evaluation.cost),
+        modularity=None if evaluation.modularity is None else modularity_to_proto(evaluation.modularity),
         operation=evaluation.operation,
         environment=environment_to_proto(evaluation.environment),
     )
@@ -167,6 +170,7 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> Evaluation:
         ),
         retention=retention_from_proto(message.retention) if message.HasField("retention") else None,
         cost=cost_from_proto(message.cost) if message.HasField("cost") else None,
+        modularity=modularity_from_proto(message.modularity) if message.HasField("modularity") else None,
         operation=message.operation,
         environment=environment_from_proto(message.environment),
         create_time=time_from_proto(message, "create_time"),

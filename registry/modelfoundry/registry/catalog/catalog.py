@@ -18,6 +18,8 @@ from modelfoundry.registry.catalog.shelf import Shelf, utc_now
 from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.vocabularies import Vocabularies
 
 
 class Catalog:
@@ -37,6 +39,8 @@ class Catalog:
         self.compositions = Compositions(shelf)
         self.evaluations = Evaluations(shelf)
         self.provenance = Provenance(shelf)
+        self.vocabularies = Vocabularies(shelf)
+        self.search = Search(shelf)
 
     @property
     def signer(self) -> TokenSigner:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from google.protobuf.json_format import Error, MessageToDict, ParseDict
+from google.protobuf.json_format import Error, MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -18,7 +18,7 @@ from modelfoundry.api.registry.v1 import (
     module_pb2,
     provenance_pb2,
 )
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, metrics_pb2, problem_pb2
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.catalog.drafts import (
@@ -34,6 +34,7 @@ from modelfoundry.registry.catalog.drafts import (
 )
 from modelfoundry.registry.catalog.modules import problem_of
 from modelfoundry.registry.catalog.safetensors_file import MEDIA_TYPE
+from modelfoundry.registry.catalog.stored_messages import stored_message
 from modelfoundry.registry.catalog.tables import (
     DatasetRow,
     DescribedRow,
@@ -109,8 +110,7 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
         operation=row.operation,
     )
     if row.training is not None:
-        message.training.SetInParent()
-        ParseDict(row.training, message.training, ignore_unknown_fields=True)
+        message.training.CopyFrom(stored_message(model_pb2.TrainingRecord, row.training))
     return message
 
 
@@ -179,13 +179,11 @@ def module_to_proto(row: ModuleRow) -> module_pb2.Module:
         artifact=_blob(row.artifact_digest, row.artifact_bytes),
         dataset=row.dataset,
     )
-    ParseDict(row.record, message.record, ignore_unknown_fields=True)
+    message.record.CopyFrom(stored_message(module_pb2.DecompositionRecord, row.record))
     if row.retention is not None:
-        message.retention.SetInParent()
-        ParseDict(row.retention, message.retention, ignore_unknown_fields=True)
+        message.retention.CopyFrom(stored_message(metrics_pb2.RetentionMetrics, row.retention))
     if row.forms is not None:
-        message.forms.SetInParent()
-        ParseDict(row.forms, message.forms, ignore_unknown_fields=True)
+        message.forms.CopyFrom(stored_message(forms_pb2.FormComparison, row.forms))
     return message
 
 
@@ -230,8 +228,7 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft
 
 def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
     """A stored measurement."""
-    message = evaluation_pb2.Evaluation()
-    ParseDict(row.content, message, ignore_unknown_fields=True)
+    message = stored_message(evaluation_pb2.Evaluation, row.content)
     message.MergeFrom(
         evaluation_pb2.Evaluation(
             name=row.name,
@@ -242,7 +239,7 @@ def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
             dataset_digest=row.dataset_digest,
             split=row.split,
             operation=row.operation,
-            create_time=_timestamp(row.create_time),
+            create_time=timestamp(row.create_time),
         )
     )
     return message
@@ -255,7 +252,7 @@ def edge_to_proto(row: ProvenanceRow) -> provenance_pb2.ProvenanceEdge:
         relation=provenance_pb2.Relation.Value(f"RELATION_{row.relation}"),
         object=row.object,
         object_digest=row.object_digest,
-        create_time=_timestamp(row.create_time),
+        create_time=timestamp(row.create_time),
     )
 
 
@@ -292,8 +289,8 @@ def described_fields(row: DescribedRow) -> dict[str, Any]:
         "description": row.description,
         "license": row.license,
         "tags": row.tags,
-        "create_time": _timestamp(row.create_time),
-        "update_time": _timestamp(row.update_time),
+        "create_time": timestamp(row.create_time),
+        "update_time": timestamp(row.update_time),
         "etag": row.etag,
     }
 
@@ -302,10 +299,11 @@ def _blob(digest: str, size: int) -> blob_pb2.BlobRef:
     return blob_pb2.BlobRef(digest=digest, size_bytes=size, media_type=MEDIA_TYPE)
 
 
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
 
 
 def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:

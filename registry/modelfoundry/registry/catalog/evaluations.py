@@ -24,6 +24,7 @@ from modelfoundry.registry.catalog.tables import (
 )
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.search.indexing import index_modules
 
 EVALUATIONS: Final = Listing(
     row=EvaluationRow,
@@ -96,7 +97,13 @@ class Evaluations(Collection[EvaluationRow]):
         """
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
-            forget(session, find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE))
+            row = find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE)
+            forget(session, row)
+            session.flush()
+            index_modules(session, [row.subject])
+
+    def _stored(self, session: Session, row: EvaluationRow) -> None:
+        index_modules(session, [row.subject])
 
     def _measured(
         self, draft: EvaluationDraft, project: str

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from sqlalchemy import func, or_
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
@@ -37,6 +37,7 @@ from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.search.indexing import index_modules
 
 MAX_KEY: Final = 200
 
@@ -130,6 +131,12 @@ class Modules(DescribedCollection[ModuleRow]):
             refuse_used(session, name, [(CompositionRow, composed_of_module(name))])
             forget_evaluations(session, or_(col(EvaluationRow.subject) == name, col(EvaluationRow.module) == name))
             forget(session, row)
+
+    def _stored(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
+
+    def _changed(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
 
     def _new_row(
         self,

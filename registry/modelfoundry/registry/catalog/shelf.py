@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 
 from modelfoundry.errors import AlreadyExists, NotFound
-from modelfoundry.names import check_id, near, parse_name, parse_parent
+from modelfoundry.names import check_id, near, parse_name, parse_parent, singular_of
 from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.catalog.requests import answered_before, check_request_id, remember_answer
@@ -139,7 +139,7 @@ class Collection(Generic[Row]):
         """
         project = parse_parent(call.parent)
         check_request_id(call.request_id)
-        singular = self._name.removesuffix("s")
+        singular = singular_of(self._name)
         last = check_id(call.id, field=f"{singular}_id") if call.id else f"{singular}-{secrets.token_hex(8)}"
         name = f"projects/{project}/{self._name}/{last}"
         with self._shelf.database.read_session() as session:
@@ -187,6 +187,7 @@ class Collection(Generic[Row]):
                 session.flush()
                 session.add_all(parts)
                 session.flush()
+                self._stored(session, row)
         except IntegrityError:
             # Where several writers write at once (not on SQLite), an equal call or another of this name was quicker.
             _, earlier = self._begin(call)
@@ -194,6 +195,9 @@ class Collection(Generic[Row]):
                 raise
             return earlier
         return row
+
+    def _stored(self, session: Session, row: Row) -> None:
+        """What else has to follow a new row, in its transaction."""
 
     def _made_before(self, session: Session, project: str, name: str, call: CreateCall) -> Row | None:
         """What an equal call made, or None when there was none and the name is free."""
@@ -203,7 +207,7 @@ class Collection(Generic[Row]):
         if earlier is None and taken:
             raise AlreadyExists(
                 f"{name} is there already",
-                field=f"{self._name.removesuffix('s')}_id",
+                field=f"{singular_of(self._name)}_id",
                 hint="choose another id, or delete the old one first",
                 metadata={"resource": name},
             )

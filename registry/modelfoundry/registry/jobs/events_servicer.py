@@ -18,9 +18,9 @@ from modelfoundry.names import parse_name
 from modelfoundry.registry.jobs import codec
 from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.operation import Clock
-from modelfoundry.registry.jobs.threads import Threads
 from modelfoundry.registry.jobs.watch import OperationWatch
 from modelfoundry.registry.listing.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from modelfoundry.registry.threads import Threads
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

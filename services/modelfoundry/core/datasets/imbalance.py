@@ -99,7 +99,7 @@ def _draw(counts: NDArray[np.int64], subset: TrainingSubset, random: np.random.R
     for _ in range(MAX_DRAWS):
         shares = random.dirichlet(np.full(len(counts), subset.concentration))
         # All shares of a very small concentration may underflow: what is no number is below every minimum.
-        kept = np.floor(shares / shares.max() * counts)
+        kept: NDArray[np.float64] = np.floor(shares / shares.max() * counts)
         if (kept >= minima).all():
             return kept.astype(np.int64)
     raise InvalidField(

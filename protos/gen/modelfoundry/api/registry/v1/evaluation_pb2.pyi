@@ -81,6 +81,7 @@ class Evaluation(_message.Message):
     OPERATION_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    MODULARITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/evaluations/{evaluation}`."""
     subject: _builtins.str
@@ -129,6 +130,10 @@ class Evaluation(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored."""
 
+    @_builtins.property
+    def modularity(self) -> _metrics_pb2.ModularityMetrics:
+        """The module as a software module. Unset for models, and where it was not asked for."""
+
     def __init__(
         self,
         *,
@@ -148,10 +153,11 @@ class Evaluation(_message.Message):
         operation: _builtins.str = ...,
         environment: _compute_pb2.Environment | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        modularity: _metrics_pb2.ModularityMetrics | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "environment", b"environment", "problem", b"problem", "retention", b"retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "environment", b"environment", "modularity", b"modularity", "problem", b"problem", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "environment", b"environment", "module", b"module", "name", b"name", "operation", b"operation", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "environment", b"environment", "modularity", b"modularity", "module", b"module", "name", b"name", "operation", b"operation", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
