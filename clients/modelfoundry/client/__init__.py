@@ -29,6 +29,7 @@ from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
+from modelfoundry.client.composing import NewLabel, Strategy
 from modelfoundry.client.compositions import (
     Baseline,
     Composition,
@@ -82,6 +83,7 @@ from modelfoundry.client.resources import (
 )
 from modelfoundry.client.results import (
     Compaction,
+    ComposedModel,
     Export,
     ExportedFile,
     ExportFormat,
@@ -94,6 +96,7 @@ from modelfoundry.client.results import (
     Prediction,
     Progress,
     ProgressMade,
+    Replacement,
     ServiceHealth,
     Severity,
     StateChanged,
@@ -128,6 +131,7 @@ __all__ = [
     "ClassificationMetrics",
     "Client",
     "Compaction",
+    "ComposedModel",
     "Composition",
     "CompositionMember",
     "CompositionRecord",
@@ -179,6 +183,7 @@ __all__ = [
     "Modules",
     "MultiClassProblem",
     "Named",
+    "NewLabel",
     "OnTransfer",
     "OpenSetProblem",
     "Prediction",
@@ -188,6 +193,7 @@ __all__ = [
     "ProvenanceEdge",
     "RecipeDescription",
     "Relation",
+    "Replacement",
     "RetentionMetrics",
     "Retries",
     "Scoring",
@@ -197,6 +203,7 @@ __all__ = [
     "ServiceHealth",
     "Severity",
     "StateChanged",
+    "Strategy",
     "StrategyReport",
     "TensorSpec",
     "Timeouts",

@@ -167,10 +167,14 @@ class Module:
 
 
 class Scoring(StrEnum):
-    """Which outputs a prediction was chosen from: all of them, or those for the labels of the problem."""
+    """Which outputs a prediction was chosen from: all of them, those for the labels of the problem, or an ensemble's.
+
+    `ENSEMBLE`: of the models that the subject, a composition, is compared with.
+    """
 
     ALL_OUTPUTS = "all_outputs"
     RESTRICTED = "restricted"
+    ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from modelfoundry.client.compositions import Composition
 from modelfoundry.client.metrics import FormComparison
 from modelfoundry.client.resources import BlobRef, Evaluation, Model, Module
 from modelfoundry.errors import ModelFoundryError
@@ -155,6 +156,30 @@ class TrainedModel:
     validation_accuracy: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """What became of one label of a patched model; all figures are of validation data and lie in [0, 1].
+
+    `refusal` says why the model's own output stays; it is empty when the label was replaced by an output of `source`.
+    """
+
+    label: str
+    source: str
+    f1_before: float
+    f1_after: float
+    others_before: float
+    others_after: float
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedModel:
+    """Result of composing: the composition, and of a patch every label that was to be replaced."""
+
+    composition: Composition
+    replacements: tuple[Replacement, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Compaction:
     """Result of a compaction: the module, and what its forms cost."""
@@ -163,7 +188,7 @@ class Compaction:
     forms: FormComparison
 
 
-JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction
+JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction | ComposedModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,19 +108,19 @@ def derived_request_id(operation: str, what: str) -> str:
 
 
 def subject_collection(name: str, *, field: str) -> str:
-    """`models` or `modules`: what a subject's name says it is.
+    """`models`, `modules` or `compositions`: what a subject's name says it is.
 
     Raises:
-        InvalidField: it is neither.
+        InvalidField: it is none of these.
     """
     match name.split("/", 4):
-        case ["projects", _, ("models" | "modules") as collection, _]:
+        case ["projects", _, ("models" | "modules" | "compositions") as collection, _]:
             return collection
         case _:
             raise InvalidField(
-                f"{field}: {shortened(name)!r} is neither a model nor a module",
+                f"{field}: {shortened(name)!r} is neither a model, a module nor a composition",
                 field=field,
-                hint="pass projects/{project}/models/{model} or projects/{project}/modules/{module}",
+                hint="pass for example projects/{project}/models/{model}, or a name in modules or compositions",
             )
 
 

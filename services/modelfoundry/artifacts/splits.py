@@ -39,13 +39,16 @@ def find_split(dataset: Dataset, split: str, *, field: str) -> DatasetSplit:
     return found[split]
 
 
-def check_dataset_fits(dataset: Dataset, shape: tuple[int, int, int], labels: Sequence[str]) -> None:
+def check_dataset_fits(
+    dataset: Dataset, shape: tuple[int, int, int], labels: Sequence[str], *, field: str = "dataset"
+) -> None:
     """Checks, from metadata alone, that a data set can be used with a network.
 
     Args:
         dataset: The data set.
         shape: Channels, height and width that the network takes.
         labels: Labels that the data set must have.
+        field: Path of the request field that names it.
 
     Raises:
         DatasetMismatch: images of another shape, or a label is missing.
@@ -53,9 +56,9 @@ def check_dataset_fits(dataset: Dataset, shape: tuple[int, int, int], labels: Se
     actual = (dataset.channels, dataset.height, dataset.width)
     if actual != shape:
         raise DatasetMismatch(
-            f"dataset: images of {dataset.name} are {'x'.join(map(str, actual))} (channels, height, width), "
+            f"{field}: images of {dataset.name} are {'x'.join(map(str, actual))} (channels, height, width), "
             f"the model takes {'x'.join(map(str, shape))}",
-            field="dataset",
+            field=field,
             hint="convert the images to the model's channels and size and push them as another data set",
         )
     missing = [label for label in labels if label not in dataset.labels]
@@ -63,8 +66,8 @@ def check_dataset_fits(dataset: Dataset, shape: tuple[int, int, int], labels: Se
         similar = near(missing[0], dataset.labels)
         shown = ", ".join(repr(shortened(label)) for label in missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise DatasetMismatch(
-            f"dataset: {dataset.name} lacks the label{'s' if len(missing) > 1 else ''} {shown}",
-            field="dataset",
+            f"{field}: {dataset.name} lacks the label{'s' if len(missing) > 1 else ''} {shown}",
+            field=field,
             hint=f"did you mean {similar[0]!r}?"
             if similar
             else "labels are matched by name: push a data set that has them",
@@ -85,6 +88,26 @@ def load_split(
     part = find_split(dataset, split, field="split")
     images = read_split(cache.fetch(client, part.content.digest))
     return align_labels(images, dataset.labels, model_labels, needed=needed)
+
+
+def check_validation_labels(
+    dataset: Dataset, validation: ValidationSplit, labels: Sequence[str], *, field: str = "dataset"
+) -> None:
+    """Checks, from metadata alone, that validation data will have images of all labels.
+
+    Raises:
+        DatasetMismatch: a label has fewer than two images to cut from, one of which stays for training.
+    """
+    part = find_split(dataset, validation.source_split, field="validation.source_split")
+    counts = dict(zip(dataset.labels, part.label_counts, strict=False))
+    for label in labels:
+        if counts.get(label, 0) < 2:
+            raise DatasetMismatch(
+                f"{field}: validation data would lack {shortened(label)!r}: split {part.split!r} of {dataset.name} has "
+                f"{counts.get(label, 0)} images of it",
+                field=field,
+                hint="use a data set with two images or more of every label in the split that validation is cut from",
+            )
 
 
 def check_validation_split(validation: ValidationSplit, dataset: Dataset) -> None:

@@ -17,7 +17,7 @@ from modelfoundry.client import AsyncClient, FormComparison
 from modelfoundry.core.devices import environment
 from modelfoundry.core.export import export_safetensors
 from modelfoundry.core.metrics import cost, interleaved_latency
-from modelfoundry.reuser.subjects import compacted_subject, subject_of_module
+from modelfoundry.reuser.subjects import compacted_subject, subject_of_source
 
 COMPACT_VERSION: Final = "1"
 """Changes when the same module gives another compacted form."""
@@ -48,7 +48,7 @@ def compact(module: str, batch_sizes: tuple[int, ...], operation: str, bench: Wo
     """
     bench.monitor.progress("loading", 0, _STEPS, "step", {})
     loaded = load_module(bench.client, bench.cache, module)
-    masked = subject_of_module(loaded)
+    masked = subject_of_source(loaded)
     bench.monitor.check_cancelled()
     bench.monitor.progress("finding dead channels", 1, _STEPS, "step", {})
     compacted = compacted_subject(masked)

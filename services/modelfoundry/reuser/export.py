@@ -1,4 +1,4 @@
-"""Writes a model or module in a format that runs elsewhere, and stores the files as blobs."""
+"""Writes a model, module or composition in a format that runs elsewhere, and stores the files as blobs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Final
 from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import AsyncClient, BlobRef
-from modelfoundry.core.export import Export, ExportSubject, export_onnx, export_safetensors, export_torch
+from modelfoundry.core.export import Export, Exportable, export_onnx, export_safetensors, export_torch
 from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.subjects import load_compacted, load_subject
 
 EXPORT_VERSION: Final = "1"
 """Changes when the same subject gives other files."""
-EXPORTERS: Final[Mapping[str, Callable[[ExportSubject, Path], Export]]] = {
+EXPORTERS: Final[Mapping[str, Callable[[Exportable, Path], Export]]] = {
     "safetensors": export_safetensors,
     "torch_export": export_torch,
     "onnx": export_onnx,
@@ -51,19 +51,22 @@ async def plan_export(subject: str, format_name: str, client: AsyncClient, *, co
     """Checks that there is something to export and names the work: equal keys give equal files.
 
     Raises:
-        InvalidField: the name is neither a model's nor a module's, or a model was to be compacted.
+        InvalidField: the name is neither a model's, a module's nor a composition's, or a model was to be compacted.
         NotFound: there is none of that name.
     """
-    if subject_collection(subject, field="subject") == "models":
-        if compact:
-            raise InvalidField(
-                f"compact: {subject} is a model, nothing in it is dead",
-                field="compact",
-                hint="leave compact out, or export one of its modules",
-            )
-        digest = (await client.models.get(subject)).weights.digest
-    else:
-        digest = (await client.modules.get(subject)).artifact.digest
+    match subject_collection(subject, field="subject"):
+        case "models":
+            if compact:
+                raise InvalidField(
+                    f"compact: {subject} is a model, nothing in it is dead",
+                    field="compact",
+                    hint="leave compact out, or export one of its modules",
+                )
+            digest = (await client.models.get(subject)).weights.digest
+        case "modules":
+            digest = (await client.modules.get(subject)).artifact.digest
+        case _:
+            digest = (await client.compositions.get(subject)).digest
     form = "/compact" if compact else ""
     return hashlib.sha256(f"export/{EXPORT_VERSION}/{subject}/{digest}/{format_name}{form}".encode()).hexdigest()
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.artifacts.jobs import workbench
+from modelfoundry.client import AsyncClient, Endpoints
 from modelfoundry.client.codec.metrics import forms_to_proto
 from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto
 from modelfoundry.reuser.compact import compact
+from modelfoundry.reuser.compose import compose
+from modelfoundry.reuser.compose_plan import CompositionPlan, plan_composition
+from modelfoundry.reuser.composing import CompositionRequest
+from modelfoundry.reuser.composing_codec import composition_from_proto, replacement_to_proto
 from modelfoundry.reuser.export import ExportedFile, export_subject
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
@@ -24,6 +32,26 @@ def run_export(request: pb.ExportRequest, context: JobContext) -> pb.ExportRespo
         max_difference=exported.max_difference,
         compact=request.compact,
     )
+
+
+def run_compose(request: composing_pb2.ComposeModelRequest, context: JobContext) -> composing_pb2.ComposeModelResponse:
+    """Carries a queued ComposeModel out."""
+    plan = asyncio.run(_plan(composition_from_proto(request), context.registry))
+    with workbench(context, ReuserSettings()) as bench:
+        composed = compose(plan, context.name, bench)
+    for replacement in composed.replacements:
+        if replacement.refusal:
+            context.log(
+                f"{replacement.label} is not replaced by {replacement.source}: {replacement.refusal}", "warning"
+            )
+    return composing_pb2.ComposeModelResponse(
+        composition=composed.name, replacements=[replacement_to_proto(each) for each in composed.replacements]
+    )
+
+
+async def _plan(wanted: CompositionRequest, registry: str) -> CompositionPlan:
+    async with AsyncClient(Endpoints(registry=registry)) as client:
+        return await plan_composition(wanted, client)
 
 
 def run_compact(request: pb.CompactRequest, context: JobContext) -> pb.CompactResponse:

@@ -74,7 +74,8 @@ def _subject(evaluation: Evaluation, parent: str) -> str:
 def _chosen_from(evaluation: Evaluation) -> str:
     from modelfoundry.client import Scoring
 
-    return "the problem's labels" if evaluation.scoring is Scoring.RESTRICTED else "all outputs"
+    words = {Scoring.RESTRICTED: "the problem's labels", Scoring.ENSEMBLE: "ensemble of its sources"}
+    return words.get(evaluation.scoring, "all outputs")
 
 
 def _scores(evaluation: Evaluation) -> list[tuple[str, str]]:

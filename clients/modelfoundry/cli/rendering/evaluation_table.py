@@ -131,8 +131,8 @@ def modularity_text(evaluation: Evaluation) -> str:
 def _subject(evaluation: Evaluation, parent: str) -> str:
     from modelfoundry.client import Scoring
 
-    restricted = " (restricted)" if evaluation.scoring is Scoring.RESTRICTED else ""
-    return short_name(evaluation.subject, parent) + restricted
+    words = {Scoring.RESTRICTED: " (restricted)", Scoring.ENSEMBLE: " (ensemble of its sources)"}
+    return short_name(evaluation.subject, parent) + words.get(evaluation.scoring, "")
 
 
 def _accuracy(evaluation: Evaluation | None) -> str:

@@ -11,6 +11,7 @@ from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.composing import AsyncComposing
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
@@ -44,7 +45,7 @@ from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.names import DEFAULT_PROJECT
 
 
-class AsyncClient:
+class AsyncClient(AsyncComposing):
     """A client of all four services.
 
     Args:

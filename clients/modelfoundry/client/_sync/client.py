@@ -13,6 +13,7 @@ from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.composing import Composing
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
@@ -46,7 +47,7 @@ from modelfoundry.client.transport import Transport
 from modelfoundry.names import DEFAULT_PROJECT
 
 
-class Client:
+class Client(Composing):
     """A client of all four services.
 
     Args:

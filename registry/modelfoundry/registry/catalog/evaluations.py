@@ -168,7 +168,7 @@ def _check_draft(draft: EvaluationDraft, project: str) -> None:
     check_operation(draft.operation, project, field="evaluation.operation")
     if not draft.scored:
         raise InvalidField(
-            "evaluation.scoring is not set", field="evaluation.scoring", hint="pass ALL_OUTPUTS or RESTRICTED"
+            "evaluation.scoring is not set", field="evaluation.scoring", hint="pass ALL_OUTPUTS, RESTRICTED or ENSEMBLE"
         )
     if draft.sample_count < 0:
         raise InvalidField(

@@ -12,30 +12,29 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network, load_state
-from modelfoundry.core.channels import Widths, narrowed
+from modelfoundry.core.architectures import load_state
+from modelfoundry.core.composing import ComposedNetwork
+from modelfoundry.core.export.rebuilding import rebuilt
 from modelfoundry.core.export.subject import (
     DESCRIPTION_FILE,
-    FORMAT,
-    FORMAT_VERSION,
     Export,
+    Exportable,
     ExportedFile,
-    ExportSubject,
     ImageClassifier,
     classifier_of,
     write_description,
 )
 from modelfoundry.core.export.verification import max_difference
-from modelfoundry.core.modules import MaterialisedModule, head_network
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
-from modelfoundry.names import shortened
 
 WEIGHTS_FILE: Final = "model.safetensors"
 
 
-def export_safetensors(subject: ExportSubject, folder: Path) -> Export:
+def export_safetensors(subject: Exportable, folder: Path) -> Export:
     """Writes the weights (masked, and the head, for a module) and the description, and loads them again.
+
+    Of tensors that sources of a composition share, one is written.
 
     Args:
         subject: What to export.
@@ -46,8 +45,10 @@ def export_safetensors(subject: ExportSubject, folder: Path) -> Export:
     """
     classifier = classifier_of(subject)
     path = folder / WEIGHTS_FILE
-    write_tensors(path, subject.network.state_dict())
-    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE))
+    state = subject.network.state_dict()
+    shared = _shared_names(state)
+    write_tensors(path, {name: tensor for name, tensor in state.items() if name not in shared})
+    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE, shared))
     return Export(files, max_difference(load_exported(folder), classifier))
 
 
@@ -71,61 +72,29 @@ def load_exported(folder: Path) -> ImageClassifier:
     except (ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise MalformedFile(f"no export of ModelFoundry: {error}", hint="export or download it again") from error
     try:
-        classifier = _rebuilt(description, state)
+        state = _with_shared(description, state)
+        classifier = rebuilt(description, state)
     except ValueError as error:
         raise MalformedFile(f"{DESCRIPTION_FILE}: {error}", hint="export or download it again") from error
     _load(classifier.network, state)
+    if isinstance(classifier.network, ComposedNetwork):
+        classifier.network.eval().share_work(classifier.input_spec)
     return classifier.eval().requires_grad_(False)
 
 
-def _rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
+def _with_shared(description: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """All tensors by all of their names."""
     match description:
-        case {
-            "format": str(name),
-            "format_version": int(version),
-            "input": {"shape": [_, int(channels), int(height), int(width)]},
-            "normalisation": {"mean": [*mean], "std": [*std]},
-            "output": {"labels": [*outputs]},
-            "kind": ("model" | "module") as kind,
-            "base": {
-                "architecture": {"builder": str(), "parameters": {}} as architecture,
-                "label_count": int(label_count),
-            },
-        } if (name, version) == (FORMAT, FORMAT_VERSION):
-            spec = InputSpec(channels, height, width, tuple(mean), tuple(std))
-            with torch.random.fork_rng(devices=[]):
-                network = build_network(Architecture(**architecture), label_count, spec)
-                network = narrowed(network, _widths(description.get("widths", {})))
-                if kind == "module":
-                    head = head_network(label_count, (*_hidden_widths(state), len(outputs)), "cpu")
-                    network = MaterialisedModule(network, head, tuple(outputs))
-            return ImageClassifier(network, spec, tuple(outputs))
-    raise MalformedFile(
-        f"{DESCRIPTION_FILE} does not describe a {FORMAT} of version {FORMAT_VERSION}",
-        hint="export it again with this version of ModelFoundry",
-    )
+        case {"shared_tensors": {**shared}}:
+            return state | {str(name): state[first] for name, first in shared.items() if first in state}
+    return state
 
 
-def _widths(stated: Any) -> dict[str, Widths]:
-    """Widths of the layers of a compacted network; exports of former versions state none."""
-    widths: dict[str, Widths] = {}
-    if not isinstance(stated, dict):
-        raise ValueError("its widths are no object")  # noqa: TRY004  # of a file, not of a caller
-    for layer, sides in stated.items():
-        match sides:
-            case {"inputs": int() | None as inputs, "outputs": int() | None as outputs}:
-                widths[layer] = (inputs, outputs)
-            case _:
-                raise ValueError(f"the widths of {shortened(layer)} are no numbers of inputs and outputs")
-    return widths
-
-
-def _hidden_widths(state: Mapping[str, Tensor]) -> list[int]:
-    """Number of outputs of every layer of a head but the last."""
-    widths: list[int] = []
-    while f"head.{len(widths) + 1}.weight" in state and (bias := state.get(f"head.{len(widths)}.bias")) is not None:
-        widths.append(bias.numel())
-    return widths
+def _shared_names(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Names of tensors that are another one in memory, to the first name of that."""
+    first: dict[tuple[int, torch.Size], str] = {}
+    names = {name: first.setdefault((tensor.data_ptr(), tensor.shape), name) for name, tensor in state.items()}
+    return {name: original for name, original in names.items() if name != original}
 
 
 def _load(network: nn.Module, state: dict[str, Tensor]) -> None:

@@ -47,7 +47,8 @@ class EvaluateRequest(_message.Message):
     """The split. Empty means `test`."""
     baselines: _builtins.bool
     """For every module also measure its base model on the module's problem, predicting over all labels and restricted to the
-    labels of the problem.
+    labels of the problem. For every composition also measure the models that it was compared with when it was composed, and
+    their ensemble (SCORING_ENSEMBLE, stored with the composition as subject).
     """
     device: _compute_pb2.Device.ValueType
     """Where to compute."""
@@ -61,7 +62,10 @@ class EvaluateRequest(_message.Message):
     """
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What to measure: 1 to 1000 models and modules."""
+        """What to measure: 1 to 1000 models, modules and compositions. A composition for a new task is measured on those of its labels
+        that the data set has, under the names that they had there when it was composed; what it says in favour of other labels is
+        wrong.
+        """
 
     @_builtins.property
     def problem(self) -> _problem_pb2.TargetProblem:

@@ -268,16 +268,18 @@ class CompositionRecord(_message.Message):
     validation_accuracy: _builtins.float
     """Accuracy of the composition on the validation samples."""
     parameters: _builtins.int
-    """Number of parameters of the composition as it runs; what members share is counted once."""
+    """Number of parameters of the composition without dead channels; what members share is counted once."""
     macs: _builtins.int
-    """Multiply-accumulates of one image; what members share is counted once."""
+    """Multiply-accumulates of one image, also without dead channels; what members share is counted once."""
     operation: _builtins.str
     """Operation that made it: `projects/{project}/operations/{operation}`."""
     cache_key: _builtins.str
     """Key of the request: sources, data, strategy, settings and seed. The same key gives this composition at once."""
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
-        """Every further setting in force, defaults included, as canonical JSON types."""
+        """Every further setting in force, defaults included, as canonical JSON types. For a new task `images` says for every label of
+        the composition the name of its data set and its label there, as a list of two.
+        """
 
     @_builtins.property
     def validation(self) -> _compute_pb2.ValidationSplit:
@@ -375,7 +377,7 @@ class Baseline(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     MACS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of a model, or `ensemble` for the mean of the models' probabilities."""
+    """Name of a model or composition, or `ensemble` for the mean of their probabilities."""
     validation_accuracy: _builtins.float
     """Accuracy on the same validation samples."""
     parameters: _builtins.int

@@ -37,6 +37,10 @@ class _ScoringEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scoring.Value
     """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
     because its `rest` is all other labels.
     """
+    SCORING_ENSEMBLE: _Scoring.ValueType  # 3
+    """Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
+    probabilities. Costs are the sum of theirs.
+    """
 
 class Scoring(_Scoring, metaclass=_ScoringEnumTypeWrapper):
     """Which outputs a prediction was chosen from."""
@@ -48,6 +52,10 @@ SCORING_ALL_OUTPUTS: Scoring.ValueType  # 1
 SCORING_RESTRICTED: Scoring.ValueType  # 2
 """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
 because its `rest` is all other labels.
+"""
+SCORING_ENSEMBLE: Scoring.ValueType  # 3
+"""Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
+probabilities. Costs are the sum of theirs.
 """
 Global___Scoring: _TypeAlias = Scoring  # noqa: Y015
 
@@ -98,7 +106,9 @@ class Evaluation(_message.Message):
     """Operation that measured it."""
     @_builtins.property
     def problem(self) -> _problem_pb2.TargetProblem:
-        """The problem posed. Unset: all labels of the subject."""
+        """The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data set
+        has; when these are not all, but two or more, they stand here.
+        """
 
     @_builtins.property
     def classification(self) -> _metrics_pb2.ClassificationMetrics:

@@ -63,7 +63,7 @@ class ExportRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}`."""
     subject: _builtins.str
-    """A module or a model."""
+    """A module, a model or a composition."""
     format: Global___ExportFormat.ValueType
     """The format."""
     request_id: _builtins.str
@@ -231,7 +231,7 @@ class PredictRequest(_message.Message):
     IMAGES_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """A module or a model."""
+    """A module, a model or a composition."""
     top_k: _builtins.int
     """At most this many labels in an answer, most probable first. 0 means all."""
     @_builtins.property
@@ -323,7 +323,7 @@ class PredictResponse(_message.Message):
     subject: _builtins.str
     """What answered."""
     subject_digest: _builtins.str
-    """SHA-256 of its weights or artifact."""
+    """SHA-256 of its weights or artifact, or the digest of a composition."""
     @_builtins.property
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]:
         """One answer an image, in the order asked."""
