@@ -12,6 +12,7 @@ Everything that `Client` does, `AsyncClient` does with `await`. Errors are the c
 
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.client import AsyncClient, connect_async
+from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
@@ -20,6 +21,7 @@ from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
+from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
@@ -27,7 +29,17 @@ from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
-from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.composing import NewLabel, Strategy
+from modelfoundry.client.compositions import (
+    Baseline,
+    Composition,
+    CompositionMember,
+    CompositionRecord,
+    CompositionTask,
+    LabelChange,
+    StrategyReport,
+)
+from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
@@ -35,14 +47,26 @@ from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    FormComparison,
+    FormCost,
     Interval,
     LabelMetrics,
     Latency,
     LayerRetention,
+    ModularityMetrics,
     RetentionMetrics,
 )
-from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
-from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.client.recipes import (
+    Augmentation,
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
+    InitialMasks,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named
 from modelfoundry.client.resources import (
     BlobRef,
@@ -55,8 +79,11 @@ from modelfoundry.client.resources import (
     ProvenanceEdge,
     Relation,
     Scoring,
+    TrainingRecord,
 )
 from modelfoundry.client.results import (
+    Compaction,
+    ComposedModel,
     Export,
     ExportedFile,
     ExportFormat,
@@ -69,6 +96,7 @@ from modelfoundry.client.results import (
     Prediction,
     Progress,
     ProgressMade,
+    Replacement,
     ServiceHealth,
     Severity,
     StateChanged,
@@ -87,6 +115,7 @@ __all__ = [
     "Architecture",
     "AsyncBlobs",
     "AsyncClient",
+    "AsyncCompositions",
     "AsyncDatasets",
     "AsyncEvaluations",
     "AsyncJob",
@@ -95,11 +124,19 @@ __all__ = [
     "AsyncModules",
     "AsyncVocabularies",
     "Augmentation",
+    "Baseline",
     "BinaryProblem",
     "BlobRef",
     "Blobs",
     "ClassificationMetrics",
     "Client",
+    "Compaction",
+    "ComposedModel",
+    "Composition",
+    "CompositionMember",
+    "CompositionRecord",
+    "CompositionTask",
+    "Compositions",
     "ConfusionMatrix",
     "CostMetrics",
     "Dataset",
@@ -114,6 +151,10 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "FormComparison",
+    "FormCost",
+    "GradSplitterRecipe",
+    "GradSplitterRecipeDescription",
     "ImageLike",
     "InitialMasks",
     "InputSpec",
@@ -124,6 +165,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "Jobs",
+    "LabelChange",
     "LabelMetrics",
     "LabelProbability",
     "Latency",
@@ -136,11 +178,14 @@ __all__ = [
     "Model",
     "ModelCheck",
     "Models",
+    "ModularityMetrics",
     "Module",
     "Modules",
     "MultiClassProblem",
     "Named",
+    "NewLabel",
     "OnTransfer",
+    "OpenSetProblem",
     "Prediction",
     "Problem",
     "Progress",
@@ -148,6 +193,7 @@ __all__ = [
     "ProvenanceEdge",
     "RecipeDescription",
     "Relation",
+    "Replacement",
     "RetentionMetrics",
     "Retries",
     "Scoring",
@@ -157,10 +203,15 @@ __all__ = [
     "ServiceHealth",
     "Severity",
     "StateChanged",
+    "Strategy",
+    "StrategyReport",
     "TensorSpec",
     "Timeouts",
     "TrainedModel",
     "TrainingRecipe",
+    "TrainingRecipeDescription",
+    "TrainingRecord",
+    "TrainingSubset",
     "ValidationSplit",
     "Vocabularies",
     "Vocabulary",

@@ -26,6 +26,7 @@ from modelfoundry.cli.removing import remove_all
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count, moment
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
+from modelfoundry.cli.rendering.training_text import training_facts
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
 
@@ -126,7 +127,7 @@ def remove(
     session: Session,
     models: Annotated[list[str], typer.Argument(help="Models: ids or names.", autocompletion=complete_models)],
 ) -> None:
-    """Remove models. One that modules or evaluations depend on is refused."""
+    """Remove models. One that modules, compositions or evaluations depend on is refused."""
     with session.client() as client:
         remove_all(session, models, client.models.delete)
 
@@ -160,6 +161,7 @@ def _facts(session: Session, model: Model) -> list[tuple[str, str]]:
         ("tensors", str(len(model.tensors))),
         ("trained on", session.short(model.training_dataset)),
         ("made by", session.short(model.operation)),
+        *training_facts(model),
         ("licence", model.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(model.tags.items()))),
         ("created", moment(model.create_time)),

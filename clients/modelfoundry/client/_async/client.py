@@ -11,6 +11,8 @@ from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.composing import AsyncComposing
+from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
@@ -25,18 +27,25 @@ from modelfoundry.client.codec.searching import search_result_from_proto
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
-from modelfoundry.client.problems import Problem, problem_from
-from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.problems import Problem, label_groups_from, problem_from
+from modelfoundry.client.recipes import (
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
-from modelfoundry.client.results import Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
 from modelfoundry.client.searching import SearchResult
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.names import DEFAULT_PROJECT
 
 
-class AsyncClient:
+class AsyncClient(AsyncComposing):
     """A client of all four services.
 
     Args:
@@ -52,6 +61,7 @@ class AsyncClient:
     models: AsyncModels
     datasets: AsyncDatasets
     modules: AsyncModules
+    compositions: AsyncCompositions
     evaluations: AsyncEvaluations
     blobs: AsyncBlobs
     jobs: AsyncJobs
@@ -71,6 +81,7 @@ class AsyncClient:
         self.blobs = AsyncBlobs(self._transport, parent)
         self.models = AsyncModels(self._transport, parent, self.blobs)
         self.datasets = AsyncDatasets(self._transport, parent, self.blobs)
+        self.compositions = AsyncCompositions(self._transport, parent)
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
         self.vocabularies = AsyncVocabularies(self._transport, parent)
@@ -137,6 +148,55 @@ class AsyncClient:
             request_id=request_id,
         )
 
+    async def decompose_all(
+        self,
+        model: Named,
+        dataset: Named,
+        *,
+        label_groups: Sequence[Sequence[str]] = (),
+        recipe: GradSplitterRecipe | None = None,
+        validation: ValidationSplit | None = None,
+        seed: int = 0,
+        device: Device | str = Device.AUTO,
+        module_id: str = "",
+        force: bool = False,
+        request_id: str | None = None,
+    ) -> AsyncJob[tuple[Module, ...]]:
+        """Starts the search for the kernels that each label needs (GradSplitter); the result is a module for each.
+
+        Args:
+            model: The trained model, convolutional: id, name or `Model`.
+            dataset: Labelled images with all labels of the model: id, name or `Dataset`.
+            label_groups: Labels that one module recognises together. Labels in no group get a module each.
+            recipe: How to search. None: the paper's.
+            validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            seed: Seed of initialisation and order.
+            device: `auto`, `cpu` or `cuda`.
+            module_id: Beginning of the modules' ids, before their labels, at most 40 characters. Empty: made from model
+                and settings.
+            force: Search again even when equal modules exist.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Returns:
+            A job that results in all modules, in the order of the model's labels.
+
+        Raises:
+            UnsupportedModel: no kernel of the model can be cut out; layer and reason are named.
+            UnknownLabel, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
+        """
+        return await self._verbs.decompose_all(
+            model,
+            dataset,
+            label_groups_from(label_groups),
+            recipe or GradSplitterRecipe(),
+            validation or ValidationSplit(),
+            seed=seed,
+            device=chosen(device, Device, "device"),
+            module_id=module_id,
+            force=force,
+            request_id=request_id,
+        )
+
     async def train(
         self,
         architecture: Architecture | str,
@@ -154,7 +214,8 @@ class AsyncClient:
         Args:
             architecture: What to train, or its builder's name, for example `zoo:simcnn`.
             dataset: Labelled images: id, name or `Dataset`.
-            recipe: How to train. None: the service's defaults.
+            recipe: How to train. None: the recipe `default`. `TrainingRecipe(recipe="weak")` trains on an imbalanced
+                part of the data that the seed chooses.
             validation: How validation data is cut from the training split. None: a tenth, seed 0.
             seed: Seed of initialisation, sampling and dropout.
             device: `auto`, `cpu` or `cuda`.
@@ -182,6 +243,7 @@ class AsyncClient:
         *,
         split: str = "test",
         baselines: bool = False,
+        modularity: bool = False,
         label: str | None = None,
         labels: Sequence[str] | None = None,
         problem: Problem | None = None,
@@ -196,6 +258,8 @@ class AsyncClient:
             dataset: Labelled images: id, name or `Dataset`.
             split: The split.
             baselines: For every module also measure its base model on the module's problem, both ways.
+            modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
+                the same base among the subjects, reuse gain. Implies `baselines`.
             label: For models: pose this binary problem in place of all labels.
             labels: For models: pose this multi-class problem.
             problem: For models: pose this problem.
@@ -215,6 +279,7 @@ class AsyncClient:
             dataset,
             split=split,
             baselines=baselines,
+            modularity=modularity,
             problem=problem_from(problem, label, labels),
             latency_batch_sizes=latency_batch_sizes,
             device=chosen(device, Device, "device"),
@@ -222,7 +287,12 @@ class AsyncClient:
         )
 
     async def export(
-        self, subject: Named, format: ExportFormat | str = ExportFormat.SAFETENSORS, *, request_id: str | None = None
+        self,
+        subject: Named,
+        format: ExportFormat | str = ExportFormat.SAFETENSORS,
+        *,
+        compact: bool = False,
+        request_id: str | None = None,
     ) -> AsyncJob[Export]:
         """Starts writing a module or model in a format that runs elsewhere. `modules.download` also fetches the files.
 
@@ -230,12 +300,31 @@ class AsyncClient:
             subject: A module (bare id) or model (`models/ID`).
             format: `safetensors` (`model.safetensors`), `torch_export` (`model.pt2`) or `onnx` (`model.onnx`), each
                 with `module.json`.
+            compact: Write a module without its dead channels: smaller and faster, with the same outputs.
             request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
 
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the service says.
         """
-        return await self._verbs.export(subject, chosen(format, ExportFormat, "format"), request_id)
+        return await self._verbs.export(subject, chosen(format, ExportFormat, "format"), request_id, compact=compact)
+
+    async def compact(
+        self, module: Named, *, latency_batch_sizes: Sequence[int] = (), request_id: str | None = None
+    ) -> AsyncJob[Compaction]:
+        """Starts removing a module's dead channels, and measures original, masked and compacted form side by side.
+
+        What was measured is then on the module (`Module.forms`). `export` and `modules.download` write the compacted
+        form with `compact=True`.
+
+        Args:
+            module: Id, name or `Module`.
+            latency_batch_sizes: Batch sizes at which to time the forward pass. Empty: 1 and 16.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Raises:
+            UnsupportedModel, InvalidField, NotFound, Unavailable: as the service says.
+        """
+        return await self._verbs.compact(module, latency_batch_sizes, request_id)
 
     async def predict(
         self, subject: Named, images: ImageLike | Iterable[ImageLike], *, top_k: int = 0
@@ -258,8 +347,16 @@ class AsyncClient:
         return await self._verbs.predict(subject, images, top_k)
 
     async def recipes(self) -> tuple[RecipeDescription, ...]:
-        """The decomposer's recipes, with all settings."""
+        """The recipes of `decompose`, with all settings."""
         return await self._verbs.recipes()
+
+    async def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
+        """The recipes of `decompose_all`, with all settings."""
+        return await self._verbs.gradsplitter_recipes()
+
+    async def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
+        """The recipes of `train`, with all settings."""
+        return await self._verbs.training_recipes()
 
     async def search(self, query: str = "", filter: str = "", order_by: str = "") -> AsyncIterator[SearchResult]:
         """Modules that answer a query, the most relevant first, fetched page by page.

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from modelfoundry.registry.catalog.compositions import Compositions
 from modelfoundry.registry.catalog.datasets import Datasets
 from modelfoundry.registry.catalog.evaluations import Evaluations
 from modelfoundry.registry.catalog.models import Models
@@ -35,6 +36,7 @@ class Catalog:
         self.models = Models(shelf)
         self.datasets = Datasets(shelf)
         self.modules = Modules(shelf)
+        self.compositions = Compositions(shelf)
         self.evaluations = Evaluations(shelf)
         self.provenance = Provenance(shelf)
         self.vocabularies = Vocabularies(shelf)

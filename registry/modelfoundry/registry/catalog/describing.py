@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, select
-from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col
 
 from modelfoundry.errors import EtagMismatch, InUse
@@ -23,8 +22,8 @@ from modelfoundry.registry.listing.fields import Column, EntriesField, FilterFie
 
 NAMED_DEPENDENTS: Final = 20
 Row = TypeVar("Row", bound=DescribedRow)
-Reference = tuple[type[ResourceRow], Mapped[Any]]
-"""A table and its column that names a resource."""
+Reference = tuple[type[ResourceRow], ColumnElement[bool]]
+"""A table, and which of its rows need the resource."""
 
 
 def new_etag() -> str:
@@ -111,12 +110,12 @@ class DescribedCollection(Collection[Row]):
         """Deletes a resource that nothing refers to.
 
         Raises:
-            InUse: one of `references` names it; the dependents are listed.
+            InUse: rows of `references` need it; they are listed.
         """
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
             row = self._locked(session, name, etag, field="name")
-            _refuse_used(session, name, references)
+            refuse_used(session, name, references)
             forget(session, row)
 
     def _locked(self, session: Session, name: str, etag: str, *, field: str) -> Row:
@@ -136,11 +135,15 @@ def _replace_tags(session: Session, row: DescribedRow) -> None:
     session.add_all(TagRow(resource=row.name, key=key, value=value) for key, value in row.tags.items())
 
 
-def _refuse_used(session: Session, name: str, references: tuple[Reference, ...]) -> None:
+def refuse_used(session: Session, name: str, references: Sequence[Reference]) -> None:
+    """Checks that nothing needs a resource.
+
+    Raises:
+        InUse: rows of `references` need it; they are listed.
+    """
     dependents: list[str] = []
     counts: dict[str, int] = {}
-    for owner, column in references:
-        uses: ColumnElement[bool] = column == name
+    for owner, uses in references:
         counts[str(owner.__tablename__)] = session.scalar(select(func.count()).select_from(owner).where(uses)) or 0
         dependents += session.scalars(
             select(col(owner.name)).where(uses).order_by(col(owner.name)).limit(NAMED_DEPENDENTS)

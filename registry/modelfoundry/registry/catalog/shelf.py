@@ -11,9 +11,9 @@ from enum import Enum
 from functools import cached_property
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col
+from sqlmodel import Session, SQLModel, col
 
 from modelfoundry.errors import AlreadyExists, NotFound
 from modelfoundry.names import check_id, near, parse_name, parse_parent, singular_of
@@ -23,6 +23,7 @@ from modelfoundry.registry.catalog.requests import answered_before, check_reques
 from modelfoundry.registry.catalog.safetensors_file import BlobReader, missing_blob
 from modelfoundry.registry.catalog.tables import (
     BlobUseRow,
+    EvaluationRow,
     LabelRow,
     ProvenanceRow,
     Relation,
@@ -153,6 +154,7 @@ class Collection(Generic[Row]):
         blobs: Sequence[Use] = (),
         labels: Sequence[str] = (),
         edges: Sequence[Edge] = (),
+        parts: Sequence[SQLModel] = (),
     ) -> Row:
         """Stores a checked row with all that belongs to it, in one transaction.
 
@@ -163,6 +165,7 @@ class Collection(Generic[Row]):
             blobs: Blobs that it is made of.
             labels: Labels that lists find it by.
             edges: Where it came from.
+            parts: Rows of other tables that refer to the row.
 
         Returns:
             The row, or the one that an equal call stored in the meantime.
@@ -181,6 +184,8 @@ class Collection(Generic[Row]):
                         raise missing_blob(use.digest, field=use.field)
                 remember_answer(session, row.project, call, row, row.create_time)
                 _insert(session, row, {use.digest for use in blobs}, labels, edges)
+                session.flush()
+                session.add_all(parts)
                 session.flush()
                 self._stored(session, row)
         except IntegrityError:
@@ -253,6 +258,13 @@ def forget(session: Session, row: ResourceRow) -> None:
     session.execute(delete(TagRow).where(col(TagRow.resource) == row.name))
     session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject) == row.name))
     session.delete(row)
+
+
+def forget_evaluations(session: Session, belongs: ColumnElement[bool]) -> None:
+    """Deletes the evaluations that `belongs` says, with the provenance that was written with them."""
+    names = select(col(EvaluationRow.name)).where(belongs)
+    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
+    session.execute(delete(EvaluationRow).where(belongs))
 
 
 def _insert(

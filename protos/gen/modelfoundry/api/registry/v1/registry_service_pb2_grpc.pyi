@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
+from modelfoundry.api.registry.v1 import composition_pb2 as _composition_pb2
 from modelfoundry.api.registry.v1 import dataset_pb2 as _dataset_pb2
 from modelfoundry.api.registry.v1 import evaluation_pb2 as _evaluation_pb2
 from modelfoundry.api.registry.v1 import model_pb2 as _model_pb2
@@ -32,7 +33,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RegistryServiceStub:
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -56,7 +57,9 @@ class RegistryServiceStub:
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+    """Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
+    does not match.
+    """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Registers a data set whose splits were uploaded before.
 
@@ -70,7 +73,9 @@ class RegistryServiceStub:
     UpdateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+    """Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
+    not match.
+    """
     CreateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]
     """Registers a module whose artifact was uploaded before.
 
@@ -83,8 +88,29 @@ class RegistryServiceStub:
     """Lists modules."""
     UpdateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
+    SetModuleForms: _grpc.UnaryUnaryMultiCallable[_module_pb2.SetModuleFormsRequest, _module_pb2.Module]
+    """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+    changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+    """
     DeleteModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]
-    """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
+    ABORTED: the etag does not match.
+    """
+    CreateComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]
+    """Registers a classifier joined from modules and models that are there. Called by the reuser.
+
+    NOT_FOUND: a source, the base model or a data set is not there. INVALID_ARGUMENT: a label is there twice, a source lacks
+    the label, has other bytes than the digest says or takes images of another size, a patch has other labels than its base
+    model, or something was chosen on test data. ALREADY_EXISTS: the name is taken.
+    """
+    GetComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.GetCompositionRequest, _composition_pb2.Composition]
+    """Returns a composition."""
+    ListCompositions: _grpc.UnaryUnaryMultiCallable[_composition_pb2.ListCompositionsRequest, _composition_pb2.ListCompositionsResponse]
+    """Lists compositions."""
+    UpdateComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.UpdateCompositionRequest, _composition_pb2.Composition]
+    """Changes what people wrote about a composition. ABORTED: the etag does not match."""
+    DeleteComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.DeleteCompositionRequest, _empty_pb2.Empty]
+    """Forgets a composition together with its evaluations; its sources stay. ABORTED: the etag does not match."""
     CreateEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]
@@ -98,7 +124,7 @@ class RegistryServiceStub:
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -119,7 +145,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+    """Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
+    does not match.
+    """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Registers a data set whose splits were uploaded before.
 
@@ -133,7 +161,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+    """Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
+    not match.
+    """
     CreateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Registers a module whose artifact was uploaded before.
 
@@ -146,8 +176,29 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists modules."""
     UpdateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
+    SetModuleForms: _aio.UnaryUnaryMultiCallable[_module_pb2.SetModuleFormsRequest, _module_pb2.Module]  # type: ignore[assignment]
+    """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+    changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+    """
     DeleteModule: _aio.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
+    ABORTED: the etag does not match.
+    """
+    CreateComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
+    """Registers a classifier joined from modules and models that are there. Called by the reuser.
+
+    NOT_FOUND: a source, the base model or a data set is not there. INVALID_ARGUMENT: a label is there twice, a source lacks
+    the label, has other bytes than the digest says or takes images of another size, a patch has other labels than its base
+    model, or something was chosen on test data. ALREADY_EXISTS: the name is taken.
+    """
+    GetComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.GetCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
+    """Returns a composition."""
+    ListCompositions: _aio.UnaryUnaryMultiCallable[_composition_pb2.ListCompositionsRequest, _composition_pb2.ListCompositionsResponse]  # type: ignore[assignment]
+    """Lists compositions."""
+    UpdateComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.UpdateCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
+    """Changes what people wrote about a composition. ABORTED: the etag does not match."""
+    DeleteComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.DeleteCompositionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Forgets a composition together with its evaluations; its sources stay. ABORTED: the etag does not match."""
     CreateEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
@@ -160,7 +211,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists provenance."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -209,7 +260,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+        """Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
+        does not match.
+        """
 
     @_abc_1.abstractmethod
     def CreateDataset(
@@ -253,7 +306,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.DeleteDatasetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+        """Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
+        not match.
+        """
 
     @_abc_1.abstractmethod
     def CreateModule(
@@ -292,12 +347,69 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes what people wrote about a module. ABORTED: the etag does not match."""
 
     @_abc_1.abstractmethod
+    def SetModuleForms(
+        self,
+        request: _module_pb2.SetModuleFormsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_module_pb2.Module, _abc.Awaitable[_module_pb2.Module]]:
+        """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+        changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+        """
+
+    @_abc_1.abstractmethod
     def DeleteModule(
         self,
         request: _module_pb2.DeleteModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
+        ABORTED: the etag does not match.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateComposition(
+        self,
+        request: _composition_pb2.CreateCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.Composition, _abc.Awaitable[_composition_pb2.Composition]]:
+        """Registers a classifier joined from modules and models that are there. Called by the reuser.
+
+        NOT_FOUND: a source, the base model or a data set is not there. INVALID_ARGUMENT: a label is there twice, a source lacks
+        the label, has other bytes than the digest says or takes images of another size, a patch has other labels than its base
+        model, or something was chosen on test data. ALREADY_EXISTS: the name is taken.
+        """
+
+    @_abc_1.abstractmethod
+    def GetComposition(
+        self,
+        request: _composition_pb2.GetCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.Composition, _abc.Awaitable[_composition_pb2.Composition]]:
+        """Returns a composition."""
+
+    @_abc_1.abstractmethod
+    def ListCompositions(
+        self,
+        request: _composition_pb2.ListCompositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.ListCompositionsResponse, _abc.Awaitable[_composition_pb2.ListCompositionsResponse]]:
+        """Lists compositions."""
+
+    @_abc_1.abstractmethod
+    def UpdateComposition(
+        self,
+        request: _composition_pb2.UpdateCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.Composition, _abc.Awaitable[_composition_pb2.Composition]]:
+        """Changes what people wrote about a composition. ABORTED: the etag does not match."""
+
+    @_abc_1.abstractmethod
+    def DeleteComposition(
+        self,
+        request: _composition_pb2.DeleteCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Forgets a composition together with its evaluations; its sources stay. ABORTED: the etag does not match."""
 
     @_abc_1.abstractmethod
     def CreateEvaluation(
