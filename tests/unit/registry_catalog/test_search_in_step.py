@@ -141,3 +141,9 @@ def test_a_new_database_is_ready_for_searches(tmp_path: Path) -> None:
     with database.read_session() as session:
         assert session.execute(text("SELECT count(*) FROM search_terms_fts")).scalar() == 0
     database.close()
+
+
+def test_a_list_shows_what_a_module_shows(registry: Any, module: Any) -> None:
+    listed = registry.call("ListModules", module_pb2.ListModulesRequest(parent="projects/default"))
+
+    assert list(listed.modules) == [registry.call("GetModule", module_pb2.GetModuleRequest(name=MODULE))] == [module]

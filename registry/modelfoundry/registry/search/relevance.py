@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -138,7 +139,7 @@ class _Order:
         """Keeps to the tier."""
         if self.module is _OWNER:
             first, *others = self.tier.terms
-            mine = _TERM.in_(self.tier.terms) if others else first == _TERM
+            mine: ColumnElement[bool] = _TERM.in_(self.tier.terms) if others else operator.eq(_TERM, first)
             return and_(mine, *(belongs(Tier(0, (term,)), _OWNER) for term in self.tier.also))
         return and_(col(SearchModuleRow.project) == project, belongs(self.tier, self.module))
 
