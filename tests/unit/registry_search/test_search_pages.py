@@ -54,7 +54,7 @@ def test_an_order_of_the_callers_goes_over_all_that_is_found(
     animals: Any, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relevance, "MANY", many)
-    sizes = [result.facts.size_bytes for result in animals.page("dog", order_by="size_bytes desc").rows]
+    sizes = [result.module.row.artifact_bytes for result in animals.page("dog", order_by="size_bytes desc").rows]
 
     assert len(sizes) == 4 * EACH
     assert all(first >= second for first, second in pairwise(sizes))

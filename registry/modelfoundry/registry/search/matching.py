@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from sqlmodel import Session
 
-from modelfoundry.registry.search.folding import fold
 from modelfoundry.registry.search.tables import Source
 from modelfoundry.registry.search.terms import exactly, terms_of
 from modelfoundry.registry.search.vocabularies import vocabularies_of
@@ -92,14 +91,14 @@ def meaning(session: Session, project: str, query: str) -> Meaning:
 
 def _related(query: str, name: str, vocabulary: Vocabulary) -> Iterable[Match]:
     for term in vocabulary.named(query):
-        about = Match(MatchKind.SYNONYM, term=term.term, vocabulary=name)
-        yield from (replace(about, label=word) for word in map(fold, term.words) if word != query)
+        words = vocabulary.folded(term)
+        yield from (Match(MatchKind.SYNONYM, word, term.term, name) for word in words if word != query)
         for kind, others in (
             (MatchKind.MEMBER, vocabulary.kinds_of(term)),
             (MatchKind.SUPER_CLASS, vocabulary.super_classes_of(term)),
         ):
             for other in others:
-                yield from (replace(about, kind=kind, label=fold(word)) for word in other.words)
+                yield from (Match(kind, word, term.term, name) for word in vocabulary.folded(other))
 
 
 def _text_tier(session: Session, project: str, words: Sequence[str]) -> Tier | None:

@@ -44,8 +44,8 @@ def fetch_relevant(
     condition: ColumnElement[bool] | None,
     window: Window,
     signer: TokenSigner,
-) -> Page[SearchModuleRow]:
-    """Reads one page; a module is in the strongest tier that it belongs to.
+) -> Page[int]:
+    """Ids of the modules of one page; a module is in the strongest tier that it belongs to.
 
     Args:
         session: The transaction.
@@ -77,14 +77,7 @@ def fetch_relevant(
             break
     page = found[: window.size]
     tokens = PageTokens(signer, page, window.arguments, is_last=len(found) <= window.size)
-    return Page(facts_of(session, [module for *_, module in page]), tokens)
-
-
-def facts_of(session: Session, modules: Sequence[int]) -> list[SearchModuleRow]:
-    """What is known of modules, in the order of their ids as given."""
-    query = select(SearchModuleRow).where(_ID.in_(modules)).execution_options(populate_existing=True)
-    rows = {row.id: row for row in session.scalars(query)}
-    return [rows[module] for module in modules]
+    return Page([module for *_, module in page], tokens)
 
 
 def window_start(values: Sequence[SortValue]) -> tuple[int, float, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Mapped, load_only
@@ -21,10 +21,9 @@ from modelfoundry.registry.listing.filters import compile_filter
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page, page_size
 from modelfoundry.registry.listing.tokens import TokenSigner
 from modelfoundry.registry.search.folding import fold
-from modelfoundry.registry.search.indexing import packed_modules
 from modelfoundry.registry.search.matching import Match, MatchKind, Meaning, meaning
-from modelfoundry.registry.search.relevance import Window, facts_of, fetch_relevant, in_any, window_start
-from modelfoundry.registry.search.tables import NOT_MEASURED, SearchEntryRow, SearchModuleRow
+from modelfoundry.registry.search.relevance import Window, fetch_relevant, in_any, window_start
+from modelfoundry.registry.search.tables import NOT_MEASURED, PackedModuleRow, SearchEntryRow, SearchModuleRow
 
 MAX_QUERY: Final = 200
 MAX_MATCHES: Final = 16
@@ -79,12 +78,25 @@ SEARCH: Final = Listing(
 _NOTHING: Final = Meaning({}, ())
 
 
+class Facts(NamedTuple):
+    """What the index knows of a module and results show."""
+
+    id: int
+    module: str
+    architecture: str
+    accuracy: float | None
+    f1: float | None
+    measured_dataset: str
+    latency_ms: float | None
+    packed: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """A module that was found."""
 
     module: ListedModule
-    facts: SearchModuleRow
+    facts: Facts
     matches: tuple[Match, ...]
     """Strongest first; none for an empty query."""
 
@@ -120,9 +132,8 @@ class Search:
                 scope = col(SearchModuleRow.project) == project
                 if asked is not None:
                     scope = in_any(session, project, asked.tiers, walked=_is_indexed(request.order_by))
-                page = fetch_page(session, SEARCH, scope, request, signer)
-                facts = facts_of(session, [row.id or 0 for row in page.rows])
-                page = Page(facts, page.tokens)
+                rows = fetch_page(session, SEARCH, scope, request, signer)
+                page = Page([row.id or 0 for row in rows.rows], rows.tokens)
             else:
                 condition = compile_filter(request.filter, SEARCH.filterable)
                 window = _window(request, signer)
@@ -141,27 +152,38 @@ def _window(request: ListRequest, signer: TokenSigner) -> Window:
     return Window(page_size(request.page_size), behind, arguments)
 
 
-def _with_reasons(session: Session, page: Page[SearchModuleRow], asked: Meaning | None) -> Page[Result]:
-    names = [facts.module for facts in page.rows]
-    query = select(ModuleRow).where(col(ModuleRow.name).in_(names)).options(*WITHOUT_RECORD)
+def _with_reasons(session: Session, page: Page[int], asked: Meaning | None) -> Page[Result]:
+    facts = _facts(session, page.rows)
+    query = select(ModuleRow).where(col(ModuleRow.name).in_([one.module for one in facts])).options(*WITHOUT_RECORD)
     modules = {row.name: row for row in session.scalars(query)}
-    packed = packed_modules(session, names)
     terms = _terms_of(session, page.rows) if asked is not None else {}
     results = [
         Result(
-            ListedModule(modules[facts.module], packed[facts.module]),
-            facts,
-            () if asked is None else _reasons(modules[facts.module], terms[facts.id or 0], asked),
+            ListedModule(modules[one.module], one.packed),
+            one,
+            () if asked is None else _reasons(modules[one.module], terms[one.id], asked),
         )
-        for facts in page.rows
+        for one in facts
     ]
     return Page(results, page.tokens)
 
 
-def _terms_of(session: Session, rows: Sequence[SearchModuleRow]) -> Mapping[int, list[int]]:
+def _facts(session: Session, modules: Sequence[int]) -> list[Facts]:
+    """What is known of modules, in the order of their ids as given."""
+    columns: list[Any] = [getattr(SearchModuleRow, name) for name in Facts._fields if name != "packed"]
+    query = (
+        select(*columns, col(PackedModuleRow.packed))
+        .join(PackedModuleRow, col(PackedModuleRow.module) == col(SearchModuleRow.module))
+        .where(_ID.in_(modules))
+    )
+    found = {facts.id: facts for facts in map(Facts._make, session.execute(query))}
+    return [found[module] for module in modules]
+
+
+def _terms_of(session: Session, modules: Sequence[int]) -> Mapping[int, list[int]]:
     owner, term = col(SearchEntryRow.module_id), col(SearchEntryRow.term_id)
     found: dict[int, list[int]] = defaultdict(list)
-    for module, identity in session.execute(select(owner, term).where(owner.in_([row.id for row in rows]))):
+    for module, identity in session.execute(select(owner, term).where(owner.in_(modules))):
         found[module].append(identity)
     return found
 

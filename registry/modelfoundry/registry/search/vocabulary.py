@@ -47,13 +47,17 @@ class Vocabulary:
         """Terms that a folded word names."""
         return self._by_word.get(word, ())
 
+    def folded(self, term: Term) -> tuple[str, ...]:
+        """All words for a term, folded."""
+        return self._folded[term.term]
+
     def kinds_of(self, term: Term) -> Iterator[Term]:
         """All terms below a term."""
         return self._walk(term, lambda name: self._below.get(name, ()))
 
     def super_classes_of(self, term: Term) -> Iterator[Term]:
         """All terms above a term."""
-        return self._walk(term, lambda name: tuple(map(fold, self._by_name[name].broader)))
+        return self._walk(term, lambda name: self._above[name])
 
     def _walk(self, term: Term, step: Any) -> Iterator[Term]:
         seen = {fold(term.term)}
@@ -70,12 +74,20 @@ class Vocabulary:
         return {fold(term.term): term for term in self.terms}
 
     @cached_property
+    def _folded(self) -> Mapping[str, tuple[str, ...]]:
+        return {term.term: tuple(dict.fromkeys(map(fold, term.words))) for term in self.terms}
+
+    @cached_property
     def _by_word(self) -> Mapping[str, list[Term]]:
         found: dict[str, list[Term]] = defaultdict(list)
         for term in self.terms:
-            for word in dict.fromkeys(map(fold, term.words)):
+            for word in self._folded[term.term]:
                 found[word].append(term)
         return dict(found)
+
+    @cached_property
+    def _above(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: tuple(map(fold, term.broader)) for name, term in self._by_name.items()}
 
     @cached_property
     def _below(self) -> Mapping[str, list[str]]:
