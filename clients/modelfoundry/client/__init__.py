@@ -59,6 +59,8 @@ from modelfoundry.client.metrics import (
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.client.recipes import (
     Augmentation,
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
     InitialMasks,
     RecipeDescription,
     SeamRecipe,
@@ -151,6 +153,8 @@ __all__ = [
     "ExportedFile",
     "FormComparison",
     "FormCost",
+    "GradSplitterRecipe",
+    "GradSplitterRecipeDescription",
     "ImageLike",
     "InitialMasks",
     "InputSpec",

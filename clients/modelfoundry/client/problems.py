@@ -75,3 +75,14 @@ def problem_from(
     if labels is not None:
         return MultiClassProblem(tuple(labels))
     return problem
+
+
+def label_groups_from(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Groups of labels as a caller gave them.
+
+    Raises:
+        InvalidField: one string stands where several labels were meant.
+    """
+    if isinstance(groups, str) or any(isinstance(group, str) for group in groups):
+        raise InvalidField("label_groups: a single string", field="label_groups", hint="pass a list of lists of labels")
+    return tuple(tuple(group) for group in groups)

@@ -51,6 +51,47 @@ class SeamRecipe:
     augmentation: Augmentation | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradSplitterRecipe:
+    """How GradSplitter searches (Qi et al., TOSEM 2023, sections 3 and 4.1). Ranges: `recipe.proto`.
+
+    Args:
+        recipe: Name of the recipe that fields with None come from.
+        warmup_epochs: Epochs of the heads alone before the first cycle.
+        cycles: Cycles, each of `mask_epochs` and `head_epochs`.
+        mask_epochs: Epochs of masks and heads at the beginning of a cycle.
+        head_epochs: Epochs of the heads alone at the end of a cycle.
+        batch_size: Samples in a batch, 1 to 4096.
+        lr_warmup: Learning rate of the heads before the first cycle, above 0.
+        lr_head: Learning rate of the heads in the cycles, above 0.
+        lr_mask: Learning rate of the masks, above 0. Masks begin at 1 and drop at 0.
+        alpha: Weight of the kept share of kernels in the loss, 0 or more.
+        head_width: Outputs of a head's first layer.
+        accuracy_loss: Validation accuracy that may be lost for fewer kernels, above 0 and at most 1.
+    """
+
+    recipe: str = "paper"
+    warmup_epochs: int | None = None
+    cycles: int | None = None
+    mask_epochs: int | None = None
+    head_epochs: int | None = None
+    batch_size: int | None = None
+    lr_warmup: float | None = None
+    lr_head: float | None = None
+    lr_mask: float | None = None
+    alpha: float | None = None
+    head_width: int | None = None
+    accuracy_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GradSplitterRecipeDescription:
+    """A recipe of GradSplitter with all its fields, and one paragraph of what it is for."""
+
+    recipe: GradSplitterRecipe
+    description: str
+
+
 @dataclass(frozen=True, slots=True)
 class RecipeDescription:
     """A recipe with all its fields, and one paragraph of what it is for."""

@@ -134,6 +134,7 @@ class DecompositionRecord:
     cache_key: str = ""
     training_samples: int = 0
     subset: TrainingSubset | None = None
+    empty_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

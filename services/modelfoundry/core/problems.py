@@ -75,23 +75,38 @@ def resolve(problem: Problem, labels: Sequence[str], *, field: str = "problem") 
         case BinaryProblem(label):
             return (_index(label, labels, f"{field}.binary.label"),)
         case MultiClassProblem(wanted):
-            return _several(wanted, labels, f"{field}.multi_class.labels")
+            return resolve_labels(wanted, labels, field=f"{field}.multi_class.labels")
         case OpenSetProblem(wanted):
-            return _several(wanted, labels, f"{field}.open_set.labels")
+            return resolve_labels(wanted, labels, field=f"{field}.open_set.labels")
 
 
-def _several(wanted: Sequence[str], labels: Sequence[str], path: str) -> tuple[int, ...]:
-    indices = tuple(_index(label, labels, f"{path}[{place}]") for place, label in enumerate(wanted))
-    _check_several(wanted, len(labels), path)
+def resolve_labels(wanted: Sequence[str], labels: Sequence[str], *, field: str, least: int = 2) -> tuple[int, ...]:
+    """Finds some labels of a model, which may be neither too few nor all of them.
+
+    Args:
+        wanted: What is looked for.
+        labels: Labels of the model, in the order of its outputs.
+        field: Path of `wanted` in the request, for error messages.
+        least: How many there must be.
+
+    Returns:
+        Indices into `labels`, in the order of `wanted`.
+
+    Raises:
+        UnknownLabel: the model lacks one.
+        InvalidField: there are too few, the same twice, or all of them.
+    """
+    indices = tuple(_index(label, labels, f"{field}[{place}]") for place, label in enumerate(wanted))
+    _check_several(wanted, len(labels), field, least)
     return indices
 
 
-def _check_several(wanted: Sequence[str], known: int, path: str) -> None:
-    if len(wanted) < 2:
+def _check_several(wanted: Sequence[str], known: int, path: str, least: int) -> None:
+    if len(wanted) < least:
         raise InvalidField(
-            f"{path}: a problem of several labels needs two or more, got {len(wanted)}",
+            f"{path}: {least} labels are needed at least, got {len(wanted)}",
             field=path,
-            hint="name at least two labels, or ask for a binary problem",
+            hint="name more labels, or ask for a binary problem" if least > 1 else "name a label, or leave it out",
         )
     for place, label in enumerate(wanted):
         if label in wanted[:place]:

@@ -111,26 +111,31 @@ def _register(
     artifact: ModuleArtifact,
     record: DecompositionRecord,
 ) -> str:
-    with tempfile.TemporaryDirectory(prefix="modelfoundry-module-") as folder:
-        path = Path(folder) / "module.safetensors"
-        write_module(path, artifact)
-        blob = client.blobs.upload(path, media_type=MODULE_MEDIA_TYPE)
     module = Module(
         base_model=plan.model.name,
         problem=problem_to(plan.request.problem),
-        artifact=BlobRef(blob.digest),
+        artifact=upload_artifact(client, artifact),
         dataset=plan.dataset.name,
         record=record,
         retention=retention_to(retention(base.network, artifact.masks)),
     )
+    made_up = plan.request.force and not plan.request.module_id
     # The id follows from the job: a job that was taken up again after this line finds its module, and makes no other.
     return client.modules.create(
-        module, module_id=_module_id(plan, operation), request_id=derived_request_id(operation, "module")
+        module,
+        module_id=forced_id(plan.module_id, operation) if made_up else plan.module_id,
+        request_id=derived_request_id(operation, "module"),
     ).name
 
 
-def _module_id(plan: DecompositionPlan, operation: str) -> str:
-    """The planned id; a search that was forced stands beside the module that was there."""
-    if plan.request.force and not plan.request.module_id:
-        return f"{plan.module_id[:56].strip('-')}-{operation.rpartition('/')[2][-6:]}"
-    return plan.module_id
+def upload_artifact(client: Client, artifact: ModuleArtifact) -> BlobRef:
+    """Writes a module file and uploads it."""
+    with tempfile.TemporaryDirectory(prefix="modelfoundry-module-") as folder:
+        path = Path(folder) / "module.safetensors"
+        write_module(path, artifact)
+        return BlobRef(client.blobs.upload(path, media_type=MODULE_MEDIA_TYPE).digest)
+
+
+def forced_id(module_id: str, operation: str) -> str:
+    """The id of a module that was searched again and stands beside the one that was there."""
+    return f"{module_id[:56].strip('-')}-{operation.rpartition('/')[2][-6:]}"

@@ -14,6 +14,7 @@ from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_s
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import check_weights
 from modelfoundry.core.datasets import TrainingSubset
+from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.problems import BinaryProblem, Problem, resolve
 from modelfoundry.core.seam import SeamSettings
 
@@ -82,7 +83,7 @@ def plan_decomposition(request: DecompositionRequest, model: Model, dataset: Dat
     )
 
 
-def settings_record(settings: SeamSettings) -> Mapping[str, object]:
+def settings_record(settings: SeamSettings | GradSplitterSettings) -> Mapping[str, object]:
     """The settings as JSON types, for cards and for comparing."""
     record: Mapping[str, object] = json.loads(json.dumps(asdict(settings)))
     return record

@@ -86,8 +86,11 @@ def test_a_project_that_cannot_be_one_is_wrong_usage(cli):
         (("--label", "a", "--labels", "b,c"), "--label goes"),
         (("--label", "a", "--each"), "--label goes"),
         (("--each", "--name", "x"), "--name names one"),
+        (("--algorithm", "gradsplitter", "--label", "a"), "--label says nothing to --algorithm gradsplitter"),
+        (("--algorithm", "gradsplitter", "--patience", "0"), "--patience says nothing"),
+        (("--label", "a", "--group", "b,c"), "--group says nothing to --algorithm seam"),
     ],
-    ids=["none", "label and labels", "label and each", "one name for many"],
+    ids=["none", "label and labels", "label and each", "one name for many", "label of all", "other option", "group"],
 )
 def test_a_problem_is_given_in_exactly_one_way(cli, arguments, word):
     outcome = cli("decompose", "net", "--dataset", "digits", *arguments)

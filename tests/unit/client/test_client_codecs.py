@@ -42,6 +42,9 @@ from modelfoundry.client import (
     Environment,
     Evaluation,
     ExportFormat,
+    FormComparison,
+    FormCost,
+    GradSplitterRecipe,
     InitialMasks,
     InputSpec,
     Interval,
@@ -170,6 +173,7 @@ records = st.builds(
     fell_back=st.booleans(),
     cache_key=text,
     training_samples=whole,
+    empty_layers=names,
     subset=st.none() | subsets,
 )
 composition_records = st.builds(
@@ -240,6 +244,31 @@ def test_models(model: Model) -> None:
 )
 def test_datasets(dataset: Dataset) -> None:
     assert resources.dataset_from_proto(over_the_wire(resources.dataset_to_proto(dataset))) == dataset
+
+
+form_costs = st.builds(
+    FormCost,
+    stored_bytes=whole,
+    parameters=whole,
+    macs_dense=whole,
+    latencies=st.lists(st.builds(Latency, small, real, real, small), max_size=2).map(tuple),
+)
+
+
+@given(
+    st.builds(
+        FormComparison,
+        original=form_costs,
+        masked=form_costs,
+        compacted=form_costs,
+        max_difference=real,
+        held_layers=names,
+        environment=environments,
+        operation=text,
+    )
+)
+def test_forms(forms: FormComparison) -> None:
+    assert metrics.forms_from_proto(over_the_wire(metrics.forms_to_proto(forms))) == forms
 
 
 @given(
@@ -326,6 +355,20 @@ def test_recipes_keep_what_is_unset(recipe: SeamRecipe) -> None:
 
 @given(
     st.builds(
+        GradSplitterRecipe,
+        recipe=text,
+        **dict.fromkeys(("warmup_epochs", "cycles", "mask_epochs", "head_epochs"), st.none() | small),
+        **dict.fromkeys(("batch_size", "head_width"), st.none() | small),
+        **dict.fromkeys(("lr_warmup", "lr_head", "lr_mask", "alpha", "accuracy_loss"), st.none() | real),
+    )
+)
+def test_recipes_of_gradsplitter_keep_what_is_unset(recipe: GradSplitterRecipe) -> None:
+    message = over_the_wire(recipes.gradsplitter_recipe_to_proto(recipe))
+    assert recipes.gradsplitter_recipe_from_proto(message) == recipe
+
+
+@given(
+    st.builds(
         TrainingRecipe,
         recipe=text,
         epochs=st.none() | small,
@@ -402,6 +445,7 @@ def test_enums_have_the_members_of_the_contract(wire: Any, prefix: str, members:
         (ClassificationMetrics, metrics.metrics_pb2.ClassificationMetrics),
         (CostMetrics, metrics.metrics_pb2.CostMetrics),
         (SeamRecipe, recipe_pb2.SeamRecipe),
+        (GradSplitterRecipe, recipe_pb2.GradSplitterRecipe),
     ],
     ids=lambda value: value.__name__ if is_dataclass(value) else "",
 )

@@ -147,8 +147,9 @@ def test_a_network_that_leaves_the_graph_is_refused() -> None:
 
 
 def test_a_layer_that_fails_is_named() -> None:
-    with pytest.raises(UnsupportedModel, match="does not run"):
-        plan_channels(nn.Sequential(nn.Conv2d(4, 4, 3)), SPEC)
+    with pytest.raises(UnsupportedModel, match="layer 1 cannot be cut: it does not run in float64") as caught:
+        plan_channels(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(5, 4, 3), nn.Flatten()), SPEC)
+    assert caught.value.metadata == {"layer": "1"}
 
 
 def test_planning_leaves_the_network_as_it_is() -> None:

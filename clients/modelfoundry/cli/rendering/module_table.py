@@ -53,6 +53,7 @@ def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str)
         ("module of", f"{short_name(module.base_model, parent)}  {module.base_digest}"),
         ("weights kept", kept),
         ("kernels kept", kernels),
+        *([("emptied layers", _emptied(record))] if record.empty_layers else []),
         ("artifact", f"{byte_count(module.artifact.size_bytes)}  {module.artifact.digest}"),
         *form_facts(module.forms),
         *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
@@ -63,6 +64,10 @@ def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str)
         ("created", moment(module.create_time)),
         ("description", module.description),
     ]
+
+
+def _emptied(record: DecompositionRecord) -> str:
+    return f"{', '.join(record.empty_layers)}: no kernel was left, so one was kept in each"
 
 
 def _row(module: Module, parent: str) -> tuple[str, ...]:

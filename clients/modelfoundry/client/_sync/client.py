@@ -29,8 +29,15 @@ from modelfoundry.client.codec.searching import search_result_from_proto
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
-from modelfoundry.client.problems import Problem, problem_from
-from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe, TrainingRecipeDescription
+from modelfoundry.client.problems import Problem, label_groups_from, problem_from
+from modelfoundry.client.recipes import (
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
@@ -135,6 +142,55 @@ class Client(Composing):
             dataset,
             problem_from(problem, label, labels),
             recipe or SeamRecipe(),
+            validation or ValidationSplit(),
+            seed=seed,
+            device=chosen(device, Device, "device"),
+            module_id=module_id,
+            force=force,
+            request_id=request_id,
+        )
+
+    def decompose_all(
+        self,
+        model: Named,
+        dataset: Named,
+        *,
+        label_groups: Sequence[Sequence[str]] = (),
+        recipe: GradSplitterRecipe | None = None,
+        validation: ValidationSplit | None = None,
+        seed: int = 0,
+        device: Device | str = Device.AUTO,
+        module_id: str = "",
+        force: bool = False,
+        request_id: str | None = None,
+    ) -> Job[tuple[Module, ...]]:
+        """Starts the search for the kernels that each label needs (GradSplitter); the result is a module for each.
+
+        Args:
+            model: The trained model, convolutional: id, name or `Model`.
+            dataset: Labelled images with all labels of the model: id, name or `Dataset`.
+            label_groups: Labels that one module recognises together. Labels in no group get a module each.
+            recipe: How to search. None: the paper's.
+            validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            seed: Seed of initialisation and order.
+            device: `auto`, `cpu` or `cuda`.
+            module_id: Beginning of the modules' ids, before their labels, at most 40 characters. Empty: made from model
+                and settings.
+            force: Search again even when equal modules exist.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Returns:
+            A job that results in all modules, in the order of the model's labels.
+
+        Raises:
+            UnsupportedModel: no kernel of the model can be cut out; layer and reason are named.
+            UnknownLabel, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
+        """
+        return self._verbs.decompose_all(
+            model,
+            dataset,
+            label_groups_from(label_groups),
+            recipe or GradSplitterRecipe(),
             validation or ValidationSplit(),
             seed=seed,
             device=chosen(device, Device, "device"),
@@ -293,8 +349,12 @@ class Client(Composing):
         return self._verbs.predict(subject, images, top_k)
 
     def recipes(self) -> tuple[RecipeDescription, ...]:
-        """The decomposer's recipes, with all settings."""
+        """The recipes of `decompose`, with all settings."""
         return self._verbs.recipes()
+
+    def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
+        """The recipes of `decompose_all`, with all settings."""
+        return self._verbs.gradsplitter_recipes()
 
     def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """The recipes of `train`, with all settings."""

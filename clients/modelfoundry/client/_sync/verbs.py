@@ -23,6 +23,8 @@ from modelfoundry.client.codec.architectures import architecture_to_proto
 from modelfoundry.client.codec.computing import device_to_proto, problem_to_proto, validation_to_proto
 from modelfoundry.client.codec.jobs import export_format_to_proto, predictions_from_proto
 from modelfoundry.client.codec.recipes import (
+    gradsplitter_recipe_description_from_proto,
+    gradsplitter_recipe_to_proto,
     recipe_description_from_proto,
     seam_recipe_to_proto,
     training_recipe_description_from_proto,
@@ -32,7 +34,14 @@ from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.images import ImageLike, batches, image_inputs
 from modelfoundry.client.problems import Problem
-from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe, TrainingRecipeDescription
+from modelfoundry.client.recipes import (
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named, full_name, subject_name
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.resources import Evaluation, Module
@@ -69,6 +78,38 @@ class Verbs:
             dataset=full_name(dataset, "datasets", self._parent),
             seam=decomposer_service_pb2.SeamSettings(
                 problem=None if problem is None else problem_to_proto(problem), recipe=seam_recipe_to_proto(recipe)
+            ),
+            validation=validation_to_proto(validation),
+            seed=seed,
+            device=device_to_proto(device),
+            module_id=module_id,
+            request_id=request_id or new_request_id(),
+            force=force,
+        )
+        return Job(self._transport, self._start(Service.DECOMPOSER, self._stubs.decomposer.Decompose, request))
+
+    def decompose_all(
+        self,
+        model: Named,
+        dataset: Named,
+        label_groups: Sequence[Sequence[str]],
+        recipe: GradSplitterRecipe,
+        validation: ValidationSplit,
+        *,
+        seed: int,
+        device: Device,
+        module_id: str,
+        force: bool,
+        request_id: str | None,
+    ) -> Job[tuple[Module, ...]]:
+        """Starts a joint search."""
+        groups = [decomposer_service_pb2.LabelGroup(labels=group) for group in label_groups]
+        request = decomposer_service_pb2.DecomposeRequest(
+            parent=self._parent,
+            model=full_name(model, "models", self._parent),
+            dataset=full_name(dataset, "datasets", self._parent),
+            gradsplitter=decomposer_service_pb2.GradSplitterSettings(
+                label_groups=groups, recipe=gradsplitter_recipe_to_proto(recipe)
             ),
             validation=validation_to_proto(validation),
             seed=seed,
@@ -171,6 +212,12 @@ class Verbs:
         request = decomposer_service_pb2.ListRecipesRequest()
         response = self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
         return tuple(recipe_description_from_proto(one) for one in response.recipes)
+
+    def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
+        """Lists recipes of GradSplitter."""
+        request = decomposer_service_pb2.ListRecipesRequest()
+        response = self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
+        return tuple(gradsplitter_recipe_description_from_proto(one) for one in response.gradsplitter_recipes)
 
     def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """Lists recipes of training."""

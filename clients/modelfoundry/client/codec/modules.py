@@ -49,6 +49,7 @@ def record_to_proto(record: DecompositionRecord) -> module_pb2.DecompositionReco
         fell_back=record.fell_back,
         cache_key=record.cache_key,
         training_samples=record.training_samples,
+        empty_layers=record.empty_layers,
         subset=None if record.subset is None else subset_to_proto(record.subset),
     )
     message.settings.update(dict(record.settings))
@@ -73,6 +74,7 @@ def record_from_proto(message: module_pb2.DecompositionRecord) -> DecompositionR
         fell_back=message.fell_back,
         cache_key=message.cache_key,
         training_samples=message.training_samples,
+        empty_layers=tuple(message.empty_layers),
         subset=subset_from_proto(message.subset) if message.HasField("subset") else None,
     )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, recipe_pb2, training_service_pb2
 from modelfoundry.client.codec.computing import subset_from_proto, subset_to_proto
 from modelfoundry.client.codec.enums import enum_from_proto, enum_to_proto
 from modelfoundry.client.recipes import (
     Augmentation,
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
     InitialMasks,
     RecipeDescription,
     SeamRecipe,
@@ -45,6 +49,24 @@ def seam_recipe_from_proto(message: recipe_pb2.SeamRecipe) -> SeamRecipe:
         patience=message.patience if message.HasField("patience") else None,
         augmentation=enum_from_proto(recipe_pb2.Augmentation, "AUGMENTATION", message.augmentation, Augmentation),
     )
+
+
+def gradsplitter_recipe_to_proto(recipe: GradSplitterRecipe) -> recipe_pb2.GradSplitterRecipe:
+    """Value to message."""
+    return recipe_pb2.GradSplitterRecipe(**asdict(recipe))
+
+
+def gradsplitter_recipe_from_proto(message: recipe_pb2.GradSplitterRecipe) -> GradSplitterRecipe:
+    """Message to value."""
+    given = {descriptor.name: value for descriptor, value in message.ListFields()}
+    return GradSplitterRecipe(**{"recipe": "", **given})
+
+
+def gradsplitter_recipe_description_from_proto(
+    message: decomposer_service_pb2.GradSplitterRecipeDescription,
+) -> GradSplitterRecipeDescription:
+    """Message to value."""
+    return GradSplitterRecipeDescription(gradsplitter_recipe_from_proto(message.recipe), message.description)
 
 
 def recipe_description_from_proto(message: decomposer_service_pb2.RecipeDescription) -> RecipeDescription:

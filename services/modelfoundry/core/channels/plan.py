@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels.groups import ChannelGroup, ChannelPlan, WholeLayer
 from modelfoundry.core.channels.proof import proven_groups, randomised
-from modelfoundry.core.channels.tracing import FAILURES, OUTPUT_REASON, ChannelTies, Side, refuse, trace_ties
+from modelfoundry.core.channels.tracing import (
+    FAILURES,
+    OUTPUT_REASON,
+    ChannelTies,
+    Side,
+    entering_layers,
+    refuse,
+    trace_ties,
+)
 from modelfoundry.core.masking import maskable_layers
 from modelfoundry.names import shortened
 
@@ -47,12 +55,14 @@ def plan_channels(network: nn.Module, input_spec: InputSpec) -> ChannelPlan:
 
 
 def _runnable(network: nn.Module, images: Tensor) -> nn.Module:
+    entered = [""]
     try:
         with torch.inference_mode(False), torch.no_grad():
-            random = randomised(network, images)
+            with entering_layers(network, lambda name, *_: entered.append(name)):
+                random = randomised(network, images)
             outputs = random(images)
-    except (*FAILURES, NotImplementedError) as error:
-        refuse("", f"it does not run in float64 on the CPU: {shortened(str(error), 200)}")
+    except FAILURES as error:
+        refuse(entered[-1], f"it does not run in float64 on the CPU: {shortened(str(error), 200)}")
     if not isinstance(outputs, Tensor) or outputs.dim() != 2:
         refuse("", "it does not give one logit per label")
     return random

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import functools
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
 
@@ -87,33 +89,36 @@ def trace_ties(network: nn.Module, images: Tensor) -> ChannelTies:
 def _graph(network: nn.Module, images: Tensor, ties: ChannelTies) -> Any:
     import torch_pruning  # imports timm: several seconds that most jobs need not spend
 
-    entered = [""]
-    handles = [layer.register_forward_pre_hook(_entering(name, entered, ties)) for name, layer in _leaves(network)]
+    def note(name: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(layer, _ConvNd) or (inputs and isinstance(inputs[0], Tensor) and inputs[0].dim() > 2):
+            ties.on_maps.add(name)
+
     try:
-        with warnings.catch_warnings(), torch.inference_mode(False), torch.enable_grad():
+        with (
+            entering_layers(network, note),
+            warnings.catch_warnings(),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+        ):
             warnings.simplefilter("ignore")
             graph: Any = torch_pruning.DependencyGraph()  # type: ignore[no-untyped-call]
             return graph.build_dependency(
                 network.requires_grad_(True), images, forward_fn=lambda traced, inputs: traced(inputs), verbose=False
             )
-    except (*FAILURES, NotImplementedError) as error:
-        refuse(entered[-1], f"its channels cannot be followed: {shortened(str(error) or type(error).__name__, 200)}")
+    except FAILURES as error:
+        refuse("", f"its channels cannot be followed: {shortened(str(error) or type(error).__name__, 200)}")
+
+
+@contextmanager
+def entering_layers(network: nn.Module, note: Callable[[str, nn.Module, tuple[Any, ...]], None]) -> Iterator[None]:
+    """Tells `note` the name, the layer and its inputs whenever a layer without parts is entered."""
+    leaves = [(name, layer) for name, layer in network.named_modules() if not any(layer.children())]
+    handles = [layer.register_forward_pre_hook(functools.partial(note, name)) for name, layer in leaves]
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _leaves(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    return ((name, layer) for name, layer in network.named_modules() if not any(layer.children()))
-
-
-def _entering(name: str, entered: list[str], ties: ChannelTies) -> Any:
-    def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        entered.append(name)
-        if isinstance(layer, _ConvNd) or (inputs and isinstance(inputs[0], Tensor) and inputs[0].dim() > 2):
-            ties.on_maps.add(name)
-
-    return enter
 
 
 def refuse(layer: str, reason: str) -> NoReturn:

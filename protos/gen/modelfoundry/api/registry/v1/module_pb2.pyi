@@ -177,6 +177,7 @@ class DecompositionRecord(_message.Message):
     CACHE_KEY_FIELD_NUMBER: _builtins.int
     TRAINING_SAMPLES_FIELD_NUMBER: _builtins.int
     SUBSET_FIELD_NUMBER: _builtins.int
+    EMPTY_LAYERS_FIELD_NUMBER: _builtins.int
     algorithm: _builtins.str
     """Name of the algorithm, for example `seam`."""
     seed: _builtins.int
@@ -186,11 +187,13 @@ class DecompositionRecord(_message.Message):
     operation: _builtins.str
     """Operation that made it: `projects/{project}/operations/{operation}`."""
     validation_accuracy: _builtins.float
-    """Accuracy on the validation samples of the target problem, of the chosen epoch."""
+    """Accuracy on the validation samples of the target problem, of the chosen epoch. GradSplitter: of all modules together on
+    all labels.
+    """
     validation_accuracy_base: _builtins.float
     """Accuracy of the base model on the same samples, prediction over all of its labels."""
     validation_samples: _builtins.int
-    """Number of validation samples of the target problem."""
+    """Number of validation samples of the target problem. GradSplitter: of all labels."""
     chosen_epoch: _builtins.int
     """Epoch that was chosen, counted from 0."""
     epochs_run: _builtins.int
@@ -219,6 +222,10 @@ class DecompositionRecord(_message.Message):
         the same data after the same validation cut. Unset: all of it.
         """
 
+    @_builtins.property
+    def empty_layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Layers of which the search left no kernel: one was kept in each, so that there is something to run."""
+
     def __init__(
         self,
         *,
@@ -238,10 +245,11 @@ class DecompositionRecord(_message.Message):
         cache_key: _builtins.str = ...,
         training_samples: _builtins.int = ...,
         subset: _training_pb2.TrainingSubset | None = ...,
+        empty_layers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
