@@ -22,8 +22,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: setup ## decompose a digits network through the four services and print the table
-	$(BIN)/modelfoundry demo --output build/demo
+demo: setup ## decompose and compose digits networks through the four services and print the tables
+	$(BIN)/modelfoundry demo --compose --output build/demo
 
 # A process a core, each with the tests of whole files; every process computes on one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
