@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from modelfoundry.registry.catalog.datasets import Datasets
 from modelfoundry.registry.catalog.evaluations import Evaluations
+from modelfoundry.registry.catalog.lineage import Lineages
 from modelfoundry.registry.catalog.models import Models
 from modelfoundry.registry.catalog.modules import Modules
 from modelfoundry.registry.catalog.provenance import Provenance
@@ -35,6 +36,7 @@ class Catalog:
         self.modules = Modules(shelf)
         self.evaluations = Evaluations(shelf)
         self.provenance = Provenance(shelf)
+        self.lineages = Lineages(shelf)
 
     @property
     def signer(self) -> TokenSigner:

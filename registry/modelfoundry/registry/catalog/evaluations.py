@@ -10,9 +10,10 @@ from sqlmodel import Session, col
 from modelfoundry.core.problems import resolve
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, parse_name, parse_parent, shortened
+from modelfoundry.registry.catalog.deletion import delete_resource
 from modelfoundry.registry.catalog.drafts import CreateCall, EvaluationDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find, forget
+from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find
 from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
@@ -88,7 +89,8 @@ class Evaluations(Collection[EvaluationRow]):
         """
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
-            forget(session, find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE))
+            row = find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE)
+            delete_resource(session, row, cascade=False)
 
     def _measured(
         self, draft: EvaluationDraft, project: str

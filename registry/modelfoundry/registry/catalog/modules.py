@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select
-from sqlmodel import Session, col
+from sqlalchemy import func
+from sqlmodel import col
 
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
-from modelfoundry.names import parse_name, parse_parent, shortened
+from modelfoundry.names import parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
 from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
 from modelfoundry.registry.catalog.drafts import CreateCall, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ProvenanceRow, Relation
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
+from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
@@ -83,18 +83,15 @@ class Modules(DescribedCollection[ModuleRow]):
             edges=_edges(draft, base, dataset),
         )
 
-    def delete(self, name: str, etag: str) -> None:
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.
 
         Raises:
             NotFound: there is no such module.
             EtagMismatch: somebody else changed it.
+            InUse: others than evaluations depend on it and `cascade` is not set; they are named.
         """
-        parse_name(name, "modules", field="name")
-        with self._shelf.database.session() as session:
-            row = self._locked(session, name, etag, field="name")
-            _forget_evaluations(session, name)
-            forget(session, row)
+        self._delete(name, etag, cascade=cascade, carried=("evaluations",))
 
     def _new_row(
         self,
@@ -129,13 +126,6 @@ class Modules(DescribedCollection[ModuleRow]):
         with self._shelf.database.read_session() as session:
             base = find(session, ModelRow, draft.base_model, field="module.base_model")
             return base, find(session, DatasetRow, draft.dataset, field="module.dataset")
-
-
-def _forget_evaluations(session: Session, module: str) -> None:
-    belongs = or_(col(EvaluationRow.subject) == module, col(EvaluationRow.module) == module)
-    names = select(col(EvaluationRow.name)).where(belongs)
-    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
-    session.execute(delete(EvaluationRow).where(belongs))
 
 
 def problem_of(row: ModuleRow) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -30,6 +31,11 @@ class ResourceRow(SQLModel):
     name: str = Field(primary_key=True)
     project: str
     create_time: datetime = Field(sa_type=UtcDateTime)
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 that names what it is made of; empty for what has no content of its own."""
+        return ""
 
 
 class DescribedRow(ResourceRow):
@@ -65,6 +71,11 @@ class ModelRow(DescribedRow, table=True):
     training_dataset: str | None = Field(default=None, foreign_key="datasets.name", index=True)
     operation: str = ""
 
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.weights_digest
+
 
 class DatasetRow(DescribedRow, table=True):
     """A data set."""
@@ -79,6 +90,11 @@ class DatasetRow(DescribedRow, table=True):
     height: int
     width: int
     digest: str = Field(index=True)
+
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.digest
 
 
 class ModuleRow(DescribedRow, table=True):
@@ -103,6 +119,11 @@ class ModuleRow(DescribedRow, table=True):
     """The whole DecompositionRecord, as protobuf's JSON."""
     retention: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """RetentionMetrics, as protobuf's JSON."""
+
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.artifact_digest
 
 
 class EvaluationRow(ResourceRow, table=True):
@@ -191,3 +212,15 @@ class SigningKeyRow(SQLModel, table=True):
 
     purpose: str = Field(primary_key=True)
     key: bytes = Field(sa_type=LargeBinary)
+
+
+def resource_tables() -> Mapping[str, type[ResourceRow]]:
+    """The table of every collection of resources, by the collection's name."""
+    tables: dict[str, type[ResourceRow]] = {}
+    classes = [ResourceRow]
+    while classes:
+        row = classes.pop()
+        classes += row.__subclasses__()
+        if hasattr(row, "__table__"):
+            tables[str(row.__tablename__)] = row
+    return tables

@@ -56,7 +56,9 @@ class RegistryServiceStub:
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+    """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+    not match.
+    """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Registers a data set whose splits were uploaded before.
 
@@ -70,7 +72,9 @@ class RegistryServiceStub:
     UpdateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+    """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+    does not match.
+    """
     CreateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]
     """Registers a module whose artifact was uploaded before.
 
@@ -84,7 +88,9 @@ class RegistryServiceStub:
     UpdateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
     DeleteModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]
-    """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+    `cascade` is not set. ABORTED: the etag does not match.
+    """
     CreateEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]
@@ -95,6 +101,12 @@ class RegistryServiceStub:
     """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]
     """Lists provenance."""
+    GetLineage: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.GetLineageRequest, _provenance_pb2.GetLineageResponse]
+    """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+    step of provenance names it.
+    """
+    ListDependents: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.ListDependentsRequest, _provenance_pb2.ListDependentsResponse]
+    """Lists what `cascade` would delete together with a resource."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -119,7 +131,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+    """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+    not match.
+    """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Registers a data set whose splits were uploaded before.
 
@@ -133,7 +147,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+    """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+    does not match.
+    """
     CreateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Registers a module whose artifact was uploaded before.
 
@@ -147,7 +163,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
     DeleteModule: _aio.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+    `cascade` is not set. ABORTED: the etag does not match.
+    """
     CreateEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
@@ -158,6 +176,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _aio.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]  # type: ignore[assignment]
     """Lists provenance."""
+    GetLineage: _aio.UnaryUnaryMultiCallable[_provenance_pb2.GetLineageRequest, _provenance_pb2.GetLineageResponse]  # type: ignore[assignment]
+    """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+    step of provenance names it.
+    """
+    ListDependents: _aio.UnaryUnaryMultiCallable[_provenance_pb2.ListDependentsRequest, _provenance_pb2.ListDependentsResponse]  # type: ignore[assignment]
+    """Lists what `cascade` would delete together with a resource."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Remembers models, data sets, modules, what was measured of them and where they came from.
@@ -209,7 +233,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+        """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+        not match.
+        """
 
     @_abc_1.abstractmethod
     def CreateDataset(
@@ -253,7 +279,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.DeleteDatasetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+        """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+        does not match.
+        """
 
     @_abc_1.abstractmethod
     def CreateModule(
@@ -297,7 +325,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _module_pb2.DeleteModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+        `cascade` is not set. ABORTED: the etag does not match.
+        """
 
     @_abc_1.abstractmethod
     def CreateEvaluation(
@@ -338,5 +368,23 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provenance_pb2.ListProvenanceEdgesResponse, _abc.Awaitable[_provenance_pb2.ListProvenanceEdgesResponse]]:
         """Lists provenance."""
+
+    @_abc_1.abstractmethod
+    def GetLineage(
+        self,
+        request: _provenance_pb2.GetLineageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provenance_pb2.GetLineageResponse, _abc.Awaitable[_provenance_pb2.GetLineageResponse]]:
+        """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+        step of provenance names it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDependents(
+        self,
+        request: _provenance_pb2.ListDependentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provenance_pb2.ListDependentsResponse, _abc.Awaitable[_provenance_pb2.ListDependentsResponse]]:
+        """Lists what `cascade` would delete together with a resource."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
