@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import Session
+
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.catalog.catalog import Catalog
@@ -113,6 +115,10 @@ class CatalogRows:
         return self._put(row, [(Relation.MODULE_OF, model), (Relation.TRAINED_ON, dataset)], *further)
 
     def evaluation(self, last: str, subject: str, dataset: str, module: str | None = None) -> str:
+        with self.database.session() as session:
+            return self.add_evaluation(session, last, subject, dataset, module)
+
+    def add_evaluation(self, session: Session, last: str, subject: str, dataset: str, module: str | None = None) -> str:
         row = EvaluationRow(
             name=named("evaluations", last),
             project="default",
@@ -125,21 +131,25 @@ class CatalogRows:
             split="test",
             content={},
         )
-        return self._put(row, [(Relation.EVALUATES, subject), (Relation.MEASURED_ON, dataset)])
+        return _add(session, row, [(Relation.EVALUATES, subject), (Relation.MEASURED_ON, dataset)])
 
     def _put(self, row: ResourceRow, steps: Sequence[Step], *further: Step) -> str:
         with self.database.session() as session:
-            session.add(row)
-            session.flush()
-            labels = getattr(row, "labels", [])
-            session.add_all(LabelRow(resource=row.name, position=place, label=one) for place, one in enumerate(labels))
-            session.add_all(
-                ProvenanceRow(
-                    project=row.project, subject=row.name, relation=relation, object=used, create_time=row.create_time
-                )
-                for relation, used in (*steps, *further)
-            )
-        return row.name
+            return _add(session, row, [*steps, *further])
+
+
+def _add(session: Session, row: ResourceRow, steps: Sequence[Step]) -> str:
+    session.add(row)
+    session.flush()
+    labels = getattr(row, "labels", [])
+    session.add_all(LabelRow(resource=row.name, position=place, label=one) for place, one in enumerate(labels))
+    session.add_all(
+        ProvenanceRow(
+            project=row.project, subject=row.name, relation=relation, object=used, create_time=row.create_time
+        )
+        for relation, used in steps
+    )
+    return row.name
 
 
 def _described(collection: str, last: str) -> dict[str, Any]:

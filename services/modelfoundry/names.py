@@ -12,7 +12,7 @@ from modelfoundry.errors import InvalidField
 
 RESOURCE_ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-COLLECTIONS: Final = ("models", "datasets", "modules", "evaluations", "operations", "uploads")
+COLLECTIONS: Final = ("models", "datasets", "modules", "evaluations", "operations", "uploads", "webhooks")
 DEFAULT_PROJECT: Final = "projects/default"
 ID_RULE: Final = "use lower-case letters, digits and '-', beginning with a letter, at most 63 characters"
 

@@ -16,12 +16,15 @@ from modelfoundry.cli.commands import (
     doctor,
     evaluate,
     evaluation,
+    events,
     job,
+    lineage,
     model,
     module,
     predict,
     train,
     up,
+    webhook,
 )
 from modelfoundry.cli.exit_codes import ExitCode, explanation
 from modelfoundry.cli.rendering.failures import one_line, print_lines
@@ -67,6 +70,9 @@ app.add_typer(module.app, name="module")
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)
+lineage.register(app)
+events.register(app)
+app.add_typer(webhook.app, name="webhook")
 demo.register(app)
 doctor.register(app)
 

@@ -17,6 +17,7 @@ from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.datasets import Datasets
@@ -24,11 +25,22 @@ from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 from modelfoundry.client.computing import Device, Environment, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.lineage import (
+    Dependents,
+    Direction,
+    EventKind,
+    Lineage,
+    LineageNode,
+    RegistryEvent,
+    Webhook,
+    WebhookState,
+)
 from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
@@ -83,6 +95,7 @@ __all__ = [
     "AsyncJobs",
     "AsyncModels",
     "AsyncModules",
+    "AsyncWebhooks",
     "Augmentation",
     "BinaryProblem",
     "BlobRef",
@@ -95,11 +108,14 @@ __all__ = [
     "DatasetSplit",
     "Datasets",
     "DecompositionRecord",
+    "Dependents",
     "Device",
+    "Direction",
     "Endpoints",
     "Environment",
     "Evaluation",
     "Evaluations",
+    "EventKind",
     "Export",
     "ExportFormat",
     "ExportedFile",
@@ -117,6 +133,8 @@ __all__ = [
     "LabelProbability",
     "Latency",
     "LayerRetention",
+    "Lineage",
+    "LineageNode",
     "LogWritten",
     "MaskableLayer",
     "Model",
@@ -133,6 +151,7 @@ __all__ = [
     "ProgressMade",
     "ProvenanceEdge",
     "RecipeDescription",
+    "RegistryEvent",
     "Relation",
     "RetentionMetrics",
     "Retries",
@@ -147,6 +166,9 @@ __all__ = [
     "TrainedModel",
     "TrainingRecipe",
     "ValidationSplit",
+    "Webhook",
+    "WebhookState",
+    "Webhooks",
     "connect",
     "connect_async",
     "data_directory",

@@ -104,8 +104,9 @@ def test_dependents_are_listed_in_the_order_of_their_deletion(rows: CatalogRows,
 def test_more_dependents_than_a_statement_takes_go_too(rows: CatalogRows) -> None:
     dataset = rows.dataset("digits")
     model = rows.model("net", dataset)
-    for number in range(1100):
-        rows.evaluation(f"number-{number}", model, dataset)
+    with rows.database.session() as session:
+        for number in range(1100):
+            rows.add_evaluation(session, f"number-{number}", model, dataset)
 
     response = dependents(rows, dataset)
     rows.call("DeleteDataset", dataset_pb2.DeleteDatasetRequest(name=dataset, cascade=True))

@@ -17,6 +17,7 @@ from modelfoundry.registry.catalog.safetensors_file import BlobReader
 from modelfoundry.registry.catalog.shelf import Shelf, utc_now
 from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.events.journal import Journal
 from modelfoundry.registry.listing.tokens import TokenSigner
 
 
@@ -31,6 +32,7 @@ class Catalog:
 
     def __init__(self, database: Database, blobs: BlobReader, now: Callable[[], datetime] = utc_now) -> None:
         self._shelf = shelf = Shelf(database, blobs, now)
+        Journal(now).keep(database)
         self.models = Models(shelf)
         self.datasets = Datasets(shelf)
         self.modules = Modules(shelf)

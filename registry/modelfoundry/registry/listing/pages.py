@@ -66,7 +66,7 @@ def fetch_page(
     Raises:
         InvalidField: page size, token, filter or order are not as the contract says.
     """
-    size = _page_size(request.page_size)
+    size = checked_page_size(request.page_size)
     keys = parse_order(request.order_by, listing.sortable, listing.default_order, listing.last)
     order = request.order_by or listing.default_order
     arguments = "\0".join((listing.row.__name__, request.parent, request.filter, order))
@@ -85,7 +85,12 @@ def fetch_page(
     return Page(rows, tokens)
 
 
-def _page_size(asked: int) -> int:
+def checked_page_size(asked: int) -> int:
+    """How many results a page has when a caller asked for so many.
+
+    Raises:
+        InvalidField: it is negative.
+    """
     if asked < 0:
         raise InvalidField(
             f"page_size is {asked}", field="page_size", hint=f"pass 1 to {MAX_PAGE_SIZE}, or 0 for {DEFAULT_PAGE_SIZE}"
