@@ -28,6 +28,7 @@ def test_help_says_what_the_exit_codes_mean(cli):
         *("module list", "module show", "module download", "module rm"),
         *("evaluation list", "evaluation show", "evaluation rm"),
         *("job list", "job show", "job watch", "job cancel"),
+        *("lineage", "events", "webhook add", "webhook list", "webhook rm"),
     ],
 )
 def test_every_command_has_help_and_answers_programs(cli, command):
