@@ -18,8 +18,10 @@ import pytest
 
 from modelfoundry.api.registry.v1 import event_service_pb2, webhook_service_pb2, webhook_service_pb2_grpc
 from modelfoundry.registry.settings import RegistrySettings
+from modelfoundry.registry.webhooks import destination
 
 PARENT = "projects/default"
+HANGING = 50.0
 
 
 class Receiver:
@@ -147,25 +149,30 @@ async def test_a_restart_loses_nothing(open_settings: RegistrySettings, serve: A
     ]
 
 
-async def test_a_slow_receiver_holds_up_no_other(open_settings: RegistrySettings, serve: Any) -> None:
+async def test_a_slow_receiver_holds_up_no_other(
+    open_settings: RegistrySettings, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destination, "SECONDS", 2 * HANGING)
     released = threading.Event()
 
     def hang(_: int) -> int:
-        released.wait(60)
+        released.wait(HANGING)
         return 200
 
     with receiving(hang) as slow, receiving(lambda _: 200) as quick:
         async with serve(open_settings) as client:
             request = webhook_service_pb2.CreateWebhookRequest(parent=PARENT)
+            hooks = []
             for url in (slow.url, quick.url):
                 request.webhook.url = url
-                await stub(client).CreateWebhook(request)
+                hooks.append(await stub(client).CreateWebhook(request))
             await client.create_dataset("first")
             await slow.got(1)
             await client.create_dataset("second")
             await quick.got(2)
-            assert len(slow.requests) == 1
+            waiting = await state(client, hooks[0].name, lambda _: True)
             released.set()
+    assert (waiting.delivered_sequence, waiting.failures) == (0, 0)
 
 
 async def test_redirects_are_failures(open_settings: RegistrySettings, serve: Any) -> None:
