@@ -17,6 +17,9 @@ from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.catalog.catalog import Catalog
 from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.catalog.tables import (
+    CompositionDatasetRow,
+    CompositionRow,
+    CompositionSourceRow,
     DatasetRow,
     EvaluationRow,
     LabelRow,
@@ -113,6 +116,30 @@ class CatalogRows:
             record={},
         )
         return self._put(row, [(Relation.MODULE_OF, model), (Relation.TRAINED_ON, dataset)], *further)
+
+    def composition(self, last: str, module: str, model: str, dataset: str) -> str:
+        """One label from a module and one from a model, chosen on a data set."""
+        row = CompositionRow(
+            **_described("compositions", last),
+            task="NEW_TASK",
+            members=[],
+            channels=1,
+            height=8,
+            width=8,
+            mean=[],
+            std=[],
+            datasets=[dataset],
+            digest=f"sha256:{last}",
+            strategy="per_label_best",
+            record={},
+        )
+        steps = [(Relation.COMPOSED_OF, module), (Relation.COMPOSED_OF, model), (Relation.SELECTED_ON, dataset)]
+        with self.database.session() as session:
+            _add(session, row, steps)
+            session.add(CompositionSourceRow(composition=row.name, position=0, module=module))
+            session.add(CompositionSourceRow(composition=row.name, position=1, model=model))
+            session.add(CompositionDatasetRow(composition=row.name, dataset=dataset))
+        return row.name
 
     def evaluation(self, last: str, subject: str, dataset: str, module: str | None = None) -> str:
         with self.database.session() as session:

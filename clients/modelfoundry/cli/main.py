@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from modelfoundry.cli.commands import (
+    compact,
+    composition,
     dataset,
     decompose,
     demo,
@@ -22,8 +24,10 @@ from modelfoundry.cli.commands import (
     model,
     module,
     predict,
+    search,
     train,
     up,
+    vocabulary,
     webhook,
 )
 from modelfoundry.cli.exit_codes import ExitCode, explanation
@@ -67,6 +71,10 @@ train.register(app)
 decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
+app.add_typer(composition.app, name="composition")
+compact.register(app)
+search.register(app)
+app.add_typer(vocabulary.app, name="vocabulary")
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from modelfoundry.cli.completion import complete_datasets, complete_jobs, complete_models, complete_modules
+from modelfoundry.cli.completion import (
+    complete_compositions,
+    complete_datasets,
+    complete_jobs,
+    complete_models,
+    complete_modules,
+)
 
 
 class DeviceChoice(StrEnum):
@@ -28,11 +34,17 @@ class AugmentationChoice(StrEnum):
 
 ModelArgument = Annotated[str, typer.Argument(help="A model: id or name.", autocompletion=complete_models)]
 ModuleArgument = Annotated[str, typer.Argument(help="A module: id or name.", autocompletion=complete_modules)]
+CompositionArgument = Annotated[
+    str, typer.Argument(help="A composition: id or name.", autocompletion=complete_compositions)
+]
 DatasetArgument = Annotated[str, typer.Argument(help="A data set: id or name.", autocompletion=complete_datasets)]
 JobArgument = Annotated[str, typer.Argument(help="A job: id or name.", autocompletion=complete_jobs)]
 
 DatasetOption = Annotated[
-    str, typer.Option("--dataset", help="Labelled images: a data set's id or name.", autocompletion=complete_datasets)
+    str,
+    typer.Option(
+        "--dataset", "--data", help="Labelled images: a data set's id or name.", autocompletion=complete_datasets
+    ),
 ]
 FilterOption = Annotated[str, typer.Option("--filter", help='For example: labels:"horse" AND tags.team = "vision".')]
 OrderOption = Annotated[str, typer.Option("--order-by", help="For example: display_name, create_time desc.")]

@@ -18,6 +18,7 @@ from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import Ope
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
 from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceStub
 from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
 from modelfoundry.client.endpoints import Service
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
     from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceAsyncStub
     from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
     from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
 
@@ -47,6 +49,11 @@ class AsyncStubs:
     def registry(self) -> RegistryServiceAsyncStub:
         """Resources."""
         return RegistryServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def search(self) -> SearchServiceAsyncStub:
+        """Searches and vocabularies."""
+        return SearchServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceAsyncStub:
@@ -113,6 +120,11 @@ class Stubs:
     def registry(self) -> RegistryServiceStub:
         """Resources."""
         return RegistryServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def search(self) -> SearchServiceStub:
+        """Searches and vocabularies."""
+        return SearchServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceStub:

@@ -15,6 +15,8 @@ from modelfoundry.api.registry.v1 import (
     blob_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
+    search_service_pb2,
+    search_service_pb2_grpc,
 )
 from modelfoundry.errors import Unavailable
 from modelfoundry.registry.blobs.blobs import Blobs
@@ -33,6 +35,7 @@ from modelfoundry.registry.events.service import EventService
 from modelfoundry.registry.jobs.ledger import is_checkpoint
 from modelfoundry.registry.jobs.service import JobService
 from modelfoundry.registry.results import Results
+from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.settings import RegistrySettings
 from modelfoundry.registry.webhooks.service import WebhookService
 from modelfoundry.runtime.server import Service
@@ -64,6 +67,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         blobs = Blobs(database, store, references=(uses_blob, is_checkpoint))
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
+        search_servicer = SearchServicer(catalog)
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
         blob_servicer = BlobServicer(blobs, uploads)
 
@@ -95,6 +99,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         yield Registry(
             services=(
                 _catalog_service(catalog_servicer),
+                _search_service(search_servicer),
                 _blob_service(blob_servicer),
                 *jobs.services(),
                 events.service(),
@@ -104,6 +109,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             background=(jobs.run, blob_servicer.sweep, events.run, webhooks.run),
         )
         catalog_servicer.close()
+        search_servicer.close()
         blob_servicer.close()
     finally:
         database.close()
@@ -138,6 +144,13 @@ def _catalog_service(servicer: RegistryServicer) -> Service:
     return Service(
         registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
         lambda server: registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(servicer, server),
+    )
+
+
+def _search_service(servicer: SearchServicer) -> Service:
+    return Service(
+        search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
+        lambda server: search_service_pb2_grpc.add_SearchServiceServicer_to_server(servicer, server),
     )
 
 

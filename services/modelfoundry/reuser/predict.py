@@ -13,7 +13,7 @@ from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client
 from modelfoundry.core.datasets import normalise
-from modelfoundry.core.export import ExportSubject
+from modelfoundry.core.export import Exportable
 from modelfoundry.reuser.subjects import Subject, load_subject
 
 
@@ -63,12 +63,16 @@ class Predictor:
 
     def _digest(self, name: str) -> str:
         # Asked anew for every call: a deleted module must not go on answering from memory.
-        if subject_collection(name, field="subject") == "models":
-            return self._client.models.get(name).weights.digest
-        return self._client.modules.get(name).artifact.digest
+        match subject_collection(name, field="subject"):
+            case "models":
+                return self._client.models.get(name).weights.digest
+            case "modules":
+                return self._client.modules.get(name).artifact.digest
+            case _:
+                return self._client.compositions.get(name).digest
 
 
-def classify(classifier: ExportSubject, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
+def classify(classifier: Exportable, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
     """Probabilities of the labels of every image, most probable first.
 
     Args:

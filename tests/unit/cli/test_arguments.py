@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelfoundry.cli.arguments import builder_parameters, extents, split_counts, split_list, split_numbers, tag_map
+from modelfoundry.cli.exit_codes import ExitCode
 from modelfoundry.cli.resource_names import full_parent, short_name
 from modelfoundry.errors import InvalidField
 
@@ -53,3 +54,10 @@ def test_a_project_may_be_given_short():
 def test_names_are_shown_as_short_as_they_can_be_typed():
     assert short_name("projects/default/models/net", "projects/default") == "net"
     assert short_name("projects/other/models/net", "projects/default") == "projects/other/models/net"
+
+
+@pytest.mark.parametrize("given", [[], ["simcnn", "--arch", "rescnn"]], ids=["none", "two"])
+def test_training_needs_one_architecture(cli, given):
+    outcome = cli("train", *given, "--data", "digits")
+    assert outcome.status == ExitCode.USAGE
+    assert "--arch" in outcome.err

@@ -9,8 +9,8 @@ from catalog_rows import CatalogRows, named
 from sqlmodel import select
 
 from modelfoundry import errors
-from modelfoundry.api.registry.v1 import dataset_pb2, model_pb2, module_pb2, provenance_pb2
-from modelfoundry.registry.catalog.tables import LabelRow, ProvenanceRow, Relation, resource_tables
+from modelfoundry.api.registry.v1 import composition_pb2, dataset_pb2, model_pb2, module_pb2, provenance_pb2
+from modelfoundry.registry.catalog.tables import LabelRow, ProvenanceRow, resource_tables
 
 
 @pytest.fixture
@@ -52,17 +52,39 @@ def test_what_a_model_came_from_stays(rows: CatalogRows, digits: str) -> None:
     assert stored(rows) == {digits}
 
 
-def test_a_module_goes_with_its_measurements_but_not_with_what_was_made_of_it(rows: CatalogRows, digits: str) -> None:
-    horse = named("modules", "horse")
-    patched = rows.model("patched", "", (Relation.MODULE_OF, horse))
+def test_a_module_goes_with_its_measurements_but_not_with_what_is_made_of_it(rows: CatalogRows, digits: str) -> None:
+    horse, other = named("modules", "horse"), rows.model("other")
+    farm = rows.composition("farm", horse, other, digits)
+    measured = rows.evaluation("of-farm", farm, digits)
 
     with pytest.raises(errors.InUse) as caught:
         rows.call("DeleteModule", module_pb2.DeleteModuleRequest(name=horse))
 
-    assert caught.value.metadata == {"dependents": patched}
+    assert caught.value.metadata == {"dependents": farm}
     assert "`--cascade`" in caught.value.hint
+    names = [node.name for node in dependents(rows, horse).dependents]
+    assert names.index(measured) < names.index(farm)
     rows.call("DeleteModule", module_pb2.DeleteModuleRequest(name=horse, cascade=True))
-    assert stored(rows) == {digits, named("models", "net"), named("modules", "cow")}
+    assert stored(rows) == {digits, named("models", "net"), named("modules", "cow"), other}
+
+
+def test_a_model_goes_with_the_modules_measurements_and_compositions_made_of_it(rows: CatalogRows, digits: str) -> None:
+    other = rows.model("other")
+    rows.composition("farm", named("modules", "horse"), other, digits)
+
+    rows.call("DeleteModel", model_pb2.DeleteModelRequest(name=named("models", "net"), cascade=True))
+
+    assert stored(rows) == {digits, other}
+
+
+def test_measurements_go_with_a_composition_and_its_sources_stay(rows: CatalogRows, digits: str) -> None:
+    before = stored(rows)
+    farm = rows.composition("farm", named("modules", "horse"), named("models", "net"), digits)
+    rows.evaluation("of-farm", farm, digits)
+
+    rows.call("DeleteComposition", composition_pb2.DeleteCompositionRequest(name=farm))
+
+    assert stored(rows) == before
 
 
 def test_without_cascade_nothing_is_deleted_that_others_need(rows: CatalogRows, digits: str) -> None:

@@ -28,6 +28,7 @@ from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count, moment
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
+from modelfoundry.cli.rendering.training_text import training_facts
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
 
@@ -168,6 +169,7 @@ def _facts(session: Session, model: Model) -> list[tuple[str, str]]:
         ("tensors", str(len(model.tensors))),
         ("trained on", session.short(model.training_dataset)),
         ("made by", session.short(model.operation)),
+        *training_facts(model),
         ("licence", model.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(model.tags.items()))),
         ("created", moment(model.create_time)),

@@ -55,10 +55,13 @@ def download(
     module: ModuleArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files; it is made.")] = Path(),
     format: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.SAFETENSORS,  # noqa: A002
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
+    ] = False,
 ) -> None:
     """Take a module home: masked weights and head as safetensors, a torch.export program, or ONNX."""
     with session.client() as client, transfer_bar(f"downloading {module}") as show_bytes:
-        files = client.modules.download(module, output, _export_format(format), on_progress=show_bytes)
+        files = client.modules.download(module, output, _export_format(format), compact=compact, on_progress=show_bytes)
     session.answer({"files": files}, lambda: print_line("\n".join(map(str, files))))
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from modelfoundry.registry.catalog.compositions import Compositions
 from modelfoundry.registry.catalog.datasets import Datasets
 from modelfoundry.registry.catalog.evaluations import Evaluations
 from modelfoundry.registry.catalog.lineage import Lineages
@@ -19,6 +20,8 @@ from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.events.journal import Journal
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.vocabularies import Vocabularies
 
 
 class Catalog:
@@ -36,9 +39,12 @@ class Catalog:
         self.models = Models(shelf)
         self.datasets = Datasets(shelf)
         self.modules = Modules(shelf)
+        self.compositions = Compositions(shelf)
         self.evaluations = Evaluations(shelf)
         self.provenance = Provenance(shelf)
         self.lineages = Lineages(shelf)
+        self.vocabularies = Vocabularies(shelf)
+        self.search = Search(shelf)
 
     @property
     def signer(self) -> TokenSigner:

@@ -14,9 +14,12 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from modelfoundry.errors import InUse
+from modelfoundry.names import singular_of
 from modelfoundry.registry.catalog.nodes import batches, collection_of, find_rows
 from modelfoundry.registry.catalog.tables import (
     BlobUseRow,
+    CompositionDatasetRow,
+    CompositionSourceRow,
     EvaluationRow,
     LabelRow,
     ProvenanceRow,
@@ -24,6 +27,7 @@ from modelfoundry.registry.catalog.tables import (
     TagRow,
     resource_tables,
 )
+from modelfoundry.registry.search.indexing import index_modules
 
 NAMED_DEPENDENTS: Final = 20
 
@@ -44,8 +48,12 @@ def delete_resource(session: Session, row: ResourceRow, *, cascade: bool, carrie
         direct = _direct_dependents(session, [row.name])[row.name]
         _refuse_used(row.name, [name for name in direct if collection_of(name) not in carried])
     graph = dependents(session, row.name, lock=True)
+    measured: set[str] = set()
     for generation in _generations(graph):
-        _forget(session, find_rows(session, generation))
+        rows = find_rows(session, generation)
+        measured |= {doomed.subject for doomed in rows if isinstance(doomed, EvaluationRow)}
+        _forget(session, rows)
+    index_modules(session, sorted(measured))
 
 
 def deletion_order(graph: Mapping[str, Collection[str]]) -> list[str]:
@@ -107,6 +115,8 @@ def _forget(session: Session, rows: Iterable[ResourceRow]) -> None:
         session.execute(delete(LabelRow).where(col(LabelRow.resource).in_(names)))
         session.execute(delete(TagRow).where(col(TagRow.resource).in_(names)))
         session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
+        session.execute(delete(CompositionSourceRow).where(col(CompositionSourceRow.composition).in_(names)))
+        session.execute(delete(CompositionDatasetRow).where(col(CompositionDatasetRow.composition).in_(names)))
     for row in doomed.values():
         session.delete(row)
     session.flush()
@@ -128,6 +138,6 @@ def _refuse_used(name: str, users: Sequence[str]) -> None:
 
 def _how_to_delete(collections: Sequence[str]) -> str:
     """What to do about dependents in these collections, for people at a shell and for programs."""
-    commands = " and ".join(f"`modelfoundry {collection.removesuffix('s')} rm`" for collection in collections)
+    commands = " and ".join(f"`modelfoundry {singular_of(collection)} rm`" for collection in collections)
     calls = " and ".join(f"`client.{collection}.delete`" for collection in collections)
     return f"delete these first: {commands}, or {calls} in Python; or all at once with `--cascade`"

@@ -97,7 +97,12 @@ class DescribedCollection(Collection[Row]):
                 row.update_time = max(self._shelf.now(), row.update_time)
                 if "tags" in changes:
                     _replace_tags(session, row)
+                session.flush()
+                self._changed(session, row)
             return row
+
+    def _changed(self, session: Session, row: Row) -> None:
+        """What else has to follow a changed row, in its transaction."""
 
     def _delete(self, name: str, etag: str, *, cascade: bool = False, carried: Container[str] = ()) -> None:
         """Deletes a resource; see `delete_resource`.

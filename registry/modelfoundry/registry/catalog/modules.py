@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from sqlalchemy import func
-from sqlmodel import col
+from sqlmodel import Session, col
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem, resolve
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
-from modelfoundry.names import parse_parent, shortened
+from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
-from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CreateCall, ModuleDraft, RecordDraft
+from modelfoundry.registry.catalog.describing import (
+    DescribedCollection,
+    described,
+    described_filters,
+    described_order,
+    new_etag,
+)
+from modelfoundry.registry.catalog.drafts import CreateCall, FormsDraft, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
@@ -21,6 +28,7 @@ from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.search.indexing import index_modules
 
 MAX_KEY: Final = 200
 
@@ -83,6 +91,23 @@ class Modules(DescribedCollection[ModuleRow]):
             edges=_edges(draft, base, dataset),
         )
 
+    def set_forms(self, name: str, draft: FormsDraft) -> ModuleRow:
+        """Keeps what was measured of a module's forms, in place of an earlier measurement.
+
+        Raises:
+            InvalidField: a form is missing, or a figure cannot be.
+            NotFound: there is no such module.
+        """
+        project = parse_name(name, "modules", field="name").project
+        _check_forms(draft)
+        check_operation(draft.operation, project, field="forms.operation")
+        with self._shelf.database.session() as session:
+            row = self._locked(session, name, "", field="name")
+            row.forms = dict(draft.content)
+            row.etag = new_etag()
+            row.update_time = max(self._shelf.now(), row.update_time)
+            return row
+
     def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.
 
@@ -92,6 +117,12 @@ class Modules(DescribedCollection[ModuleRow]):
             InUse: others than evaluations depend on it and `cascade` is not set; they are named.
         """
         self._delete(name, etag, cascade=cascade, carried=("evaluations",))
+
+    def _stored(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
+
+    def _changed(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
 
     def _new_row(
         self,
@@ -110,6 +141,7 @@ class Modules(DescribedCollection[ModuleRow]):
             base_model=base.name,
             base_digest=base.weights_digest,
             binary=isinstance(problem, BinaryProblem),
+            open_set=isinstance(problem, OpenSetProblem),
             labels=list(problem.labels),
             artifact_digest=artifact.digest,
             artifact_bytes=artifact.size,
@@ -130,7 +162,10 @@ class Modules(DescribedCollection[ModuleRow]):
 
 def problem_of(row: ModuleRow) -> Problem:
     """The problem that a stored module solves."""
-    return BinaryProblem(row.labels[0]) if row.binary else MultiClassProblem(tuple(row.labels))
+    if row.binary:
+        return BinaryProblem(row.labels[0])
+    labels = tuple(row.labels)
+    return OpenSetProblem(labels) if row.open_set else MultiClassProblem(labels)
 
 
 def _edges(draft: ModuleDraft, base: ModelRow, dataset: DatasetRow) -> list[Edge]:
@@ -156,7 +191,9 @@ def _check_draft(draft: ModuleDraft, project: str) -> Problem:
         )
     if draft.problem is None:
         raise InvalidField(
-            "module.problem is not set", field="module.problem", hint="set binary.label or multi_class.labels"
+            "module.problem is not set",
+            field="module.problem",
+            hint="set binary.label, multi_class.labels or open_set.labels",
         )
     return draft.problem
 
@@ -175,6 +212,17 @@ def _check_record(record: RecordDraft, project: str) -> None:
             field="module.record.validation.source_split",
             hint="choose on a part of the training split",
         )
+
+
+def _check_forms(draft: FormsDraft) -> None:
+    missing = [name for name in ("original", "masked", "compacted") if name not in draft.measured]
+    if missing:
+        raise InvalidField(
+            f"forms.{missing[0]} is not set", field=f"forms.{missing[0]}", hint="measure all three forms in one run"
+        )
+    for figure, value in {**draft.figures, "max_difference": draft.max_difference}.items():
+        if not 0 <= value < math.inf:
+            raise InvalidField(f"forms.{figure} is {value}", field=f"forms.{figure}", hint="pass 0 or more")
 
 
 def _check_dataset_digest(record: RecordDraft, dataset: DatasetRow) -> None:

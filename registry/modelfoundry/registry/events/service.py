@@ -14,7 +14,7 @@ from modelfoundry.registry.events.history import History
 from modelfoundry.registry.events.servicer import EventServicer
 from modelfoundry.registry.events.watch import TOPIC, EventWatch
 from modelfoundry.registry.jobs.bells import Bells
-from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.server import Service
 
 POLL_SECONDS: Final = 0.2
@@ -37,7 +37,7 @@ class EventService:
         self, history: History, now: Callable[[], datetime], *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
     ) -> None:
         self._history = history
-        self._threads = Threads()
+        self._threads = Threads("events")
         self._bells = Bells()
         self._newest = -1
         watch = EventWatch(history, self._bells, self._threads, keep_alive_seconds)

@@ -14,8 +14,8 @@ from modelfoundry.names import parse_parent
 from modelfoundry.registry.events import codec
 from modelfoundry.registry.events.history import EventQuery, History
 from modelfoundry.registry.events.watch import EventWatch, Quiet
-from modelfoundry.registry.jobs.threads import Threads
-from modelfoundry.registry.listing.pages import checked_page_size
+from modelfoundry.registry.listing.pages import page_size
+from modelfoundry.registry.threads import Threads
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Request = event_service_pb2.WatchEventsRequest | event_service_pb2.ListEventsRequest
@@ -45,7 +45,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         self, request: event_service_pb2.ListEventsRequest, context: Context
     ) -> event_service_pb2.ListEventsResponse:
         """Lists past changes."""
-        limit = checked_page_size(request.page_size)
+        limit = page_size(request.page_size)
         page = await self._threads.run(self._history.page, _query(request), _after(request), limit)
         return event_service_pb2.ListEventsResponse(
             events=map(codec.event_to_proto, page.events), through_sequence=page.through, newest_sequence=page.newest

@@ -10,7 +10,7 @@ from typing import Final
 from modelfoundry.registry.events.history import EventPage, EventQuery, History
 from modelfoundry.registry.events.tables import EventRow
 from modelfoundry.registry.jobs.bells import Bells
-from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.threads import Threads
 
 BATCH: Final = 500
 TOPIC: Final = "events"

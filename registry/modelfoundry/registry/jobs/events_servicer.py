@@ -17,9 +17,9 @@ from modelfoundry.names import parse_name
 from modelfoundry.registry.jobs import codec
 from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.operation import Clock
-from modelfoundry.registry.jobs.threads import Threads
 from modelfoundry.registry.jobs.watch import OperationWatch
-from modelfoundry.registry.listing.pages import checked_page_size
+from modelfoundry.registry.listing.pages import page_size
+from modelfoundry.registry.threads import Threads
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -52,7 +52,7 @@ class OperationEventsServicer(operation_events_service_pb2_grpc.OperationEventsS
     ) -> operation_events_service_pb2.ListOperationEventsResponse:
         """Lists past events of a job."""
         name = parse_name(request.name, "operations", field="name")
-        limit = checked_page_size(request.page_size)
+        limit = page_size(request.page_size)
         page = await self._threads.run(self._archive.events, name, request.after_sequence, limit)
         return operation_events_service_pb2.ListOperationEventsResponse(
             events=[codec.event_to_proto(name, event) for event in page.events], more=page.more

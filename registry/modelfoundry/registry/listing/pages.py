@@ -42,6 +42,8 @@ class ListRequest:
     page_token: str = ""
     filter: str = ""
     order_by: str = ""
+    query: str = ""
+    """What is searched for, where the list is a search: page tokens are bound to it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,10 @@ def fetch_page(
     Raises:
         InvalidField: page size, token, filter or order are not as the contract says.
     """
-    size = checked_page_size(request.page_size)
+    size = page_size(request.page_size)
     keys = parse_order(request.order_by, listing.sortable, listing.default_order, listing.last)
     order = request.order_by or listing.default_order
-    arguments = "\0".join((listing.row.__name__, request.parent, request.filter, order))
+    arguments = "\0".join((listing.row.__name__, request.parent, request.filter, order, request.query))
     condition = compile_filter(request.filter, listing.filterable)
     query = select(listing.row, *(key.column for key in keys)).where(scope)
     if condition is not None:
@@ -85,8 +87,8 @@ def fetch_page(
     return Page(rows, tokens)
 
 
-def checked_page_size(asked: int) -> int:
-    """How many results a page has when a caller asked for so many.
+def page_size(asked: int) -> int:
+    """How many rows a page may have when a caller asks for so many; 0 asks for the default.
 
     Raises:
         InvalidField: it is negative.

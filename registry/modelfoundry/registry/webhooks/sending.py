@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from google.protobuf.json_format import MessageToDict
 
+from modelfoundry.names import singular_of
 from modelfoundry.registry.events.codec import event_to_proto
 from modelfoundry.registry.events.tables import EventRow
 from modelfoundry.registry.webhooks.deliveries import Deliveries, Delivery
@@ -101,7 +102,7 @@ def event_body(event: EventRow) -> bytes:
     """What is sent of an event: JSON with `type`, `timestamp` and `data`."""
     data = MessageToDict(event_to_proto(event), preserving_proto_field_name=True)
     content = {
-        "type": f"{event.collection.removesuffix('s')}.{event.kind.lower()}",
+        "type": f"{singular_of(event.collection)}.{event.kind.lower()}",
         "timestamp": event.event_time.astimezone(UTC).isoformat(),
         "data": data,
     }

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from modelfoundry.api.registry.v1 import webhook_service_pb2, webhook_service_pb2_grpc
 from modelfoundry.registry.database import Database
-from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.threads import Threads
 from modelfoundry.registry.webhooks.deliveries import Deliveries
 from modelfoundry.registry.webhooks.sending import Sender
 from modelfoundry.registry.webhooks.servicer import WebhookServicer
@@ -30,7 +30,7 @@ class WebhookService:
     ) -> None:
         webhooks = Webhooks(database, allow_private=allow_private, now=now)
         self._sender = Sender(Deliveries(database, max_failures=max_failures, now=now), allow_private=allow_private)
-        self._servicer = WebhookServicer(webhooks, Threads())
+        self._servicer = WebhookServicer(webhooks, Threads("webhooks"))
 
     def service(self) -> Service:
         """What a server has to serve."""

@@ -12,7 +12,7 @@ from modelfoundry.names import parse_parent
 from modelfoundry.registry.events.codec import filter_to_proto, query_from_proto
 from modelfoundry.registry.events.history import EventQuery
 from modelfoundry.registry.events.tables import EventKind
-from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.threads import Threads
 from modelfoundry.registry.webhooks.tables import WebhookRow
 from modelfoundry.registry.webhooks.webhooks import WebhookDraft, Webhooks
 

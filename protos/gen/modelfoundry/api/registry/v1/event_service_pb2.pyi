@@ -31,7 +31,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_CREATED: _EventKind.ValueType  # 1
     """It was registered."""
     EVENT_KIND_UPDATED: _EventKind.ValueType  # 2
-    """What people wrote about it was changed."""
+    """It was changed: what people wrote about it, or what was measured of a module's forms."""
     EVENT_KIND_EVALUATED: _EventKind.ValueType  # 3
     """A measurement of it was stored."""
     EVENT_KIND_ALIASED: _EventKind.ValueType  # 4
@@ -47,7 +47,7 @@ EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 EVENT_KIND_CREATED: EventKind.ValueType  # 1
 """It was registered."""
 EVENT_KIND_UPDATED: EventKind.ValueType  # 2
-"""What people wrote about it was changed."""
+"""It was changed: what people wrote about it, or what was measured of a module's forms."""
 EVENT_KIND_EVALUATED: EventKind.ValueType  # 3
 """A measurement of it was stored."""
 EVENT_KIND_ALIASED: EventKind.ValueType  # 4
@@ -122,7 +122,7 @@ class EventFilter(_message.Message):
 
     @_builtins.property
     def collections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Collections of the resource: `models`, `datasets`, `modules`, `evaluations`, `compositions`."""
+        """Collections of the resource: `models`, `datasets`, `modules`, `evaluations`, `compositions`, `vocabularies`."""
 
     def __init__(
         self,

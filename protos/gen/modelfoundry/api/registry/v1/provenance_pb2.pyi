@@ -33,11 +33,17 @@ class _RelationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Relation.Val
     RELATION_TRAINED_ON: _Relation.ValueType  # 2
     """The subject was trained, or its masks were searched, on the object: model or module on data set."""
     RELATION_PRODUCED_BY: _Relation.ValueType  # 3
-    """The subject was made by the object: model, module or evaluation by operation."""
+    """The subject was made by the object: model, module, composition or evaluation by operation."""
     RELATION_EVALUATES: _Relation.ValueType  # 4
-    """The subject measures the object: evaluation of model or module."""
+    """The subject measures the object: evaluation of model, module or composition."""
     RELATION_MEASURED_ON: _Relation.ValueType  # 5
     """The subject was measured on the object: evaluation on data set."""
+    RELATION_COMPOSED_OF: _Relation.ValueType  # 6
+    """The object is a source of the subject: composition of module or model."""
+    RELATION_PATCH_OF: _Relation.ValueType  # 7
+    """The subject is the object with some of its labels replaced: composition of model."""
+    RELATION_SELECTED_ON: _Relation.ValueType  # 8
+    """The parts of the subject were chosen on the object: composition on data set."""
 
 class Relation(_Relation, metaclass=_RelationEnumTypeWrapper):
     """How one resource came from another."""
@@ -49,11 +55,17 @@ RELATION_MODULE_OF: Relation.ValueType  # 1
 RELATION_TRAINED_ON: Relation.ValueType  # 2
 """The subject was trained, or its masks were searched, on the object: model or module on data set."""
 RELATION_PRODUCED_BY: Relation.ValueType  # 3
-"""The subject was made by the object: model, module or evaluation by operation."""
+"""The subject was made by the object: model, module, composition or evaluation by operation."""
 RELATION_EVALUATES: Relation.ValueType  # 4
-"""The subject measures the object: evaluation of model or module."""
+"""The subject measures the object: evaluation of model, module or composition."""
 RELATION_MEASURED_ON: Relation.ValueType  # 5
 """The subject was measured on the object: evaluation on data set."""
+RELATION_COMPOSED_OF: Relation.ValueType  # 6
+"""The object is a source of the subject: composition of module or model."""
+RELATION_PATCH_OF: Relation.ValueType  # 7
+"""The subject is the object with some of its labels replaced: composition of model."""
+RELATION_SELECTED_ON: Relation.ValueType  # 8
+"""The parts of the subject were chosen on the object: composition on data set."""
 Global___Relation: _TypeAlias = Relation  # noqa: Y015
 
 class _LineageDirection:
