@@ -11,6 +11,7 @@ import typer
 
 from modelfoundry.cli.commands import (
     compact,
+    compose,
     composition,
     dataset,
     decompose,
@@ -73,6 +74,7 @@ app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 app.add_typer(composition.app, name="composition")
 compact.register(app)
+compose.register(app)
 search.register(app)
 app.add_typer(vocabulary.app, name="vocabulary")
 evaluate.register(app)

@@ -73,7 +73,9 @@ def _term(file: Path, index: int, entry: Any) -> VocabularyTerm:
         case {"term": str(term), **others} if set(others) <= {"synonyms", "broader"} and all(
             map(_is_words, others.values())
         ):
-            return VocabularyTerm(term=term, **{key: tuple(words) for key, words in others.items()})
+            return VocabularyTerm(
+                term=term, synonyms=tuple(entry.get("synonyms", ())), broader=tuple(entry.get("broader", ()))
+            )
         case _:
             raise InvalidField(f"{file}: entry {index} is no term", field=f"terms[{index}]", hint=f"write {FORM}")
 

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from google.api import field_behavior_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from sqlmodel import SQLModel
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
 from modelfoundry.registry.catalog.codec import Described
 from modelfoundry.registry.catalog.drafts import CreateCall
-from modelfoundry.registry.listing.pages import ListRequest, Page
+from modelfoundry.registry.listing.pages import ListRequest
 
 CHANGEABLE: Final = ("display_name", "description", "license", "tags")
 # Below the 4 MiB that a client takes, with room for the token and for trailers.
 MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
-Row = TypeVar("Row", bound=SQLModel)
+Row_co = TypeVar("Row_co", covariant=True)
+
+
+class Filled(Protocol[Row_co]):
+    """Rows of a list, and how to go on behind any of them."""
+
+    @property
+    def rows(self) -> Sequence[Row_co]:
+        """The rows."""
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """For every row the token of the page that begins behind it."""
+
+    @property
+    def next_page_token(self) -> str:
+        """Empty on the last page."""
 
 
 class ListMessage(Protocol):
@@ -63,7 +78,9 @@ def changes(message: Described, mask: FieldMask) -> Mapping[str, Any]:
     return {field: dict(message.tags) if field == "tags" else getattr(message, field) for field in fields}
 
 
-def fill_page(page: Page[Row], encode: Callable[[Row], Message], target: Any, *, limit: int = MAX_PAGE_BYTES) -> str:
+def fill_page(
+    page: Filled[Row_co], encode: Callable[[Row_co], Message], target: Any, *, limit: int = MAX_PAGE_BYTES
+) -> str:
     """Appends a page's rows to a repeated field, as many as a message carries: a short page is not the end.
 
     Returns:

@@ -88,8 +88,8 @@ def _facts(session: Session, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         "create_time": ModuleRow.create_time,
         "update_time": ModuleRow.update_time,
     }
-    query = (
-        select(*(col(column).label(name) for name, column in columns.items()))  # type: ignore[call-overload]
+    query: Any = (
+        select(*(col(column).label(name) for name, column in columns.items()))
         .join(ModelRow, col(ModelRow.name) == col(ModuleRow.base_model))
         .where(col(ModuleRow.name).in_(names))
     )

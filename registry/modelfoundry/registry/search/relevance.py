@@ -106,9 +106,9 @@ def _each(tier: Tier) -> list[tuple[int]]:
     return [(term,) for term in tier.also]
 
 
-def _tier_query(session: Session, project: str, tier: Tier, *, filtered: bool) -> Select[tuple[SearchModuleRow]]:
+def _tier_query(session: Session, project: str, tier: Tier, *, filtered: bool) -> Select[SearchModuleRow]:
     if _is_walked(tier):
-        query = select(SearchModuleRow).join(SearchEntryRow, _OWNER == _ID).where(tier.terms[0] == _TERM)
+        query = select(SearchModuleRow).join(SearchEntryRow, _OWNER == _ID).where(_TERM == tier.terms[0])  # noqa: SIM300 - SQL
         return query.order_by(col(SearchEntryRow.ranked_accuracy).desc(), _OWNER.desc())
     query = select(SearchModuleRow).where(col(SearchModuleRow.project) == project)
     if _has(session, tier.terms, MANY_TO_FILTER if filtered else MANY):

@@ -115,7 +115,7 @@ class Vocabularies(Collection[VocabularyRow]):
             col(VocabularyRow.uid),
             col(VocabularyRow.create_time),
         )
-        query = select(*columns).where(col(VocabularyRow.project) == project).order_by(col(VocabularyRow.name))  # type: ignore[call-overload]
+        query = select(*columns).where(col(VocabularyRow.project) == project).order_by(col(VocabularyRow.name))
         with self._shelf.database.read_session() as session:
             own = [StoredVocabulary(**row) for row in session.execute(query).mappings()]
         return [*(_stored_built_in(parent, one, with_terms=False) for one in BUILT_IN), *own]
