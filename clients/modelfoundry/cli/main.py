@@ -19,7 +19,9 @@ from modelfoundry.cli.commands import (
     doctor,
     evaluate,
     evaluation,
+    events,
     job,
+    lineage,
     model,
     module,
     predict,
@@ -27,6 +29,7 @@ from modelfoundry.cli.commands import (
     train,
     up,
     vocabulary,
+    webhook,
 )
 from modelfoundry.cli.exit_codes import ExitCode, explanation
 from modelfoundry.cli.rendering.failures import one_line, print_lines
@@ -77,6 +80,9 @@ app.add_typer(vocabulary.app, name="vocabulary")
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)
+lineage.register(app)
+events.register(app)
+app.add_typer(webhook.app, name="webhook")
 demo.register(app)
 doctor.register(app)
 

@@ -19,6 +19,7 @@ from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
+from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.compositions import Compositions
@@ -28,6 +29,7 @@ from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.vocabularies import Vocabularies
+from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 from modelfoundry.client.composing import NewLabel, Strategy
 from modelfoundry.client.compositions import (
@@ -43,6 +45,16 @@ from modelfoundry.client.computing import Device, Environment, TrainingSubset, V
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.lineage import (
+    Dependents,
+    Direction,
+    EventKind,
+    Lineage,
+    LineageNode,
+    RegistryEvent,
+    Webhook,
+    WebhookState,
+)
 from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
@@ -123,6 +135,7 @@ __all__ = [
     "AsyncModels",
     "AsyncModules",
     "AsyncVocabularies",
+    "AsyncWebhooks",
     "Augmentation",
     "Baseline",
     "BinaryProblem",
@@ -143,11 +156,14 @@ __all__ = [
     "DatasetSplit",
     "Datasets",
     "DecompositionRecord",
+    "Dependents",
     "Device",
+    "Direction",
     "Endpoints",
     "Environment",
     "Evaluation",
     "Evaluations",
+    "EventKind",
     "Export",
     "ExportFormat",
     "ExportedFile",
@@ -170,6 +186,8 @@ __all__ = [
     "LabelProbability",
     "Latency",
     "LayerRetention",
+    "Lineage",
+    "LineageNode",
     "LogWritten",
     "MaskableLayer",
     "Match",
@@ -192,6 +210,7 @@ __all__ = [
     "ProgressMade",
     "ProvenanceEdge",
     "RecipeDescription",
+    "RegistryEvent",
     "Relation",
     "Replacement",
     "RetentionMetrics",
@@ -216,6 +235,9 @@ __all__ = [
     "Vocabularies",
     "Vocabulary",
     "VocabularyTerm",
+    "Webhook",
+    "WebhookState",
+    "Webhooks",
     "connect",
     "connect_async",
     "data_directory",

@@ -28,12 +28,16 @@ from modelfoundry.registry.blobs.store import BlobStore
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
+from modelfoundry.registry.catalog.shelf import utc_now
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.events.history import History, Kept
+from modelfoundry.registry.events.service import EventService
 from modelfoundry.registry.jobs.ledger import is_checkpoint
 from modelfoundry.registry.jobs.service import JobService
 from modelfoundry.registry.results import Results
 from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.settings import RegistrySettings
+from modelfoundry.registry.webhooks.service import WebhookService
 from modelfoundry.runtime.server import Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
@@ -79,6 +83,15 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             still_valid=Results(database, blobs).are_there,
         )
 
+        kept = Kept(settings.event_history_days, settings.event_history_count)
+        events = EventService(History(database, kept, utc_now), utc_now)
+        webhooks = WebhookService(
+            database,
+            allow_private=settings.webhook_private_addresses,
+            max_failures=settings.webhook_max_failures,
+            now=utc_now,
+        )
+
         async def ready() -> None:
             await asyncio.to_thread(database.check)
             await asyncio.to_thread(blobs.check)
@@ -89,9 +102,11 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 _search_service(search_servicer),
                 _blob_service(blob_servicer),
                 *jobs.services(),
+                events.service(),
+                webhooks.service(),
             ),
             ready=ready,
-            background=(jobs.run, blob_servicer.sweep),
+            background=(jobs.run, blob_servicer.sweep, events.run, webhooks.run),
         )
         catalog_servicer.close()
         search_servicer.close()

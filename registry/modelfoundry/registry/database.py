@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import DateTime, Dialect, Engine, event, exc
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import sessionmaker
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
@@ -79,6 +80,7 @@ class Database:
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._reader = self._engine.execution_options(**{_READ_ONLY: True})
+        self._writers = sessionmaker(self._engine, class_=Session, expire_on_commit=False)
         # SQLite has one writer at a time. Queuing here is fair and quick; its own waiting polls and can starve.
         self._writer_turn = threading.Lock()
         if self._is_sqlite:
@@ -90,6 +92,11 @@ class Database:
         """The engine, for what a session cannot do."""
         return self._engine
 
+    @property
+    def writers(self) -> sessionmaker[Session]:
+        """What makes the transactions of `session`, to listen to them."""
+        return self._writers
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction that may write: commits at the end of the block, rolls back when the block raises.
@@ -100,7 +107,7 @@ class Database:
         with (
             self._translated(),
             self._turn(),
-            Session(self._engine, expire_on_commit=False) as session,
+            self._writers() as session,
             session.begin(),
         ):
             yield session

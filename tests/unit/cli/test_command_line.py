@@ -30,6 +30,7 @@ def test_help_says_what_the_exit_codes_mean(cli):
         *("evaluation list", "evaluation show", "evaluation rm"),
         *("search", "vocabulary add", "vocabulary list", "vocabulary rm"),
         *("job list", "job show", "job watch", "job cancel"),
+        *("lineage", "events", "webhook add", "webhook list", "webhook rm"),
     ],
 )
 def test_every_command_has_help_and_answers_programs(cli, command):

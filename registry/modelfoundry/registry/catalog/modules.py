@@ -5,34 +5,25 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from sqlalchemy import func, or_
+from sqlalchemy import func
 from sqlmodel import Session, col
 
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
-from modelfoundry.registry.catalog.composition_uses import composed_of_module
 from modelfoundry.registry.catalog.describing import (
     DescribedCollection,
     described,
     described_filters,
     described_order,
     new_etag,
-    refuse_used,
 )
 from modelfoundry.registry.catalog.drafts import CreateCall, FormsDraft, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget, forget_evaluations
-from modelfoundry.registry.catalog.tables import (
-    CompositionRow,
-    DatasetRow,
-    EvaluationRow,
-    ModelRow,
-    ModuleRow,
-    Relation,
-)
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
+from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
@@ -117,20 +108,15 @@ class Modules(DescribedCollection[ModuleRow]):
             row.update_time = max(self._shelf.now(), row.update_time)
             return row
 
-    def delete(self, name: str, etag: str) -> None:
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.
 
         Raises:
             NotFound: there is no such module.
             EtagMismatch: somebody else changed it.
-            InUse: compositions are made of it.
+            InUse: others than evaluations depend on it and `cascade` is not set; they are named.
         """
-        parse_name(name, "modules", field="name")
-        with self._shelf.database.session() as session:
-            row = self._locked(session, name, etag, field="name")
-            refuse_used(session, name, [(CompositionRow, composed_of_module(name))])
-            forget_evaluations(session, or_(col(EvaluationRow.subject) == name, col(EvaluationRow.module) == name))
-            forget(session, row)
+        self._delete(name, etag, cascade=cascade, carried=("evaluations",))
 
     def _stored(self, session: Session, row: ModuleRow) -> None:
         index_modules(session, [row.name])

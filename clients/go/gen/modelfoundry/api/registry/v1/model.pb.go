@@ -690,7 +690,10 @@ type DeleteModelRequest struct {
 	// `projects/{project}/models/{model}`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// When set, must match.
-	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Also delete everything that depends on it, and what depends on that, in the same transaction: all of it or nothing.
+	// `ListDependents` says beforehand what that is.
+	Cascade       bool `protobuf:"varint,3,opt,name=cascade,proto3" json:"cascade,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -737,6 +740,13 @@ func (x *DeleteModelRequest) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *DeleteModelRequest) GetCascade() bool {
+	if x != nil {
+		return x.Cascade
+	}
+	return false
 }
 
 var File_modelfoundry_api_registry_v1_model_proto protoreflect.FileDescriptor
@@ -807,10 +817,11 @@ const file_modelfoundry_api_registry_v1_model_proto_rawDesc = "" +
 	"\x12UpdateModelRequest\x12?\n" +
 	"\x05model\x18\x01 \x01(\v2#.modelfoundry.api.registry.v1.ModelB\x04\xe2A\x01\x02R\x05model\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"B\n" +
+	"updateMask\"\\\n" +
 	"\x12DeleteModelRequest\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x12\n" +
-	"\x04etag\x18\x02 \x01(\tR\x04etagB\x86\x02\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\x12\x18\n" +
+	"\acascade\x18\x03 \x01(\bR\acascadeB\x86\x02\n" +
 	" com.modelfoundry.api.registry.v1B\n" +
 	"ModelProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 

@@ -747,7 +747,10 @@ type DeleteModuleRequest struct {
 	// `projects/{project}/modules/{module}`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// When set, must match.
-	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Also delete everything that depends on it, and what depends on that, in the same transaction: all of it or nothing.
+	// `ListDependents` says beforehand what that is.
+	Cascade       bool `protobuf:"varint,3,opt,name=cascade,proto3" json:"cascade,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -794,6 +797,13 @@ func (x *DeleteModuleRequest) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *DeleteModuleRequest) GetCascade() bool {
+	if x != nil {
+		return x.Cascade
+	}
+	return false
 }
 
 // Request of SetModuleForms.
@@ -927,10 +937,11 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\x13UpdateModuleRequest\x12B\n" +
 	"\x06module\x18\x01 \x01(\v2$.modelfoundry.api.registry.v1.ModuleB\x04\xe2A\x01\x02R\x06module\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"C\n" +
+	"updateMask\"]\n" +
 	"\x13DeleteModuleRequest\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x12\n" +
-	"\x04etag\x18\x02 \x01(\tR\x04etag\"x\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\x12\x18\n" +
+	"\acascade\x18\x03 \x01(\bR\acascade\"x\n" +
 	"\x15SetModuleFormsRequest\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12E\n" +
 	"\x05forms\x18\x02 \x01(\v2).modelfoundry.api.types.v1.FormComparisonB\x04\xe2A\x01\x02R\x05formsB\x87\x02\n" +

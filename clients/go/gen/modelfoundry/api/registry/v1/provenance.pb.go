@@ -100,6 +100,63 @@ func (Relation) EnumDescriptor() ([]byte, []int) {
 	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP(), []int{0}
 }
 
+// Which way a graph is walked.
+type LineageDirection int32
+
+const (
+	// The same as LINEAGE_DIRECTION_BOTH.
+	LineageDirection_LINEAGE_DIRECTION_UNSPECIFIED LineageDirection = 0
+	// From a resource to what it came from: its model, data sets and operation, and what those came from.
+	LineageDirection_LINEAGE_DIRECTION_ANCESTORS LineageDirection = 1
+	// From a resource to what came from it: modules of a model, evaluations of a module, compositions.
+	LineageDirection_LINEAGE_DIRECTION_DESCENDANTS LineageDirection = 2
+	// Ancestors and descendants, each walked by itself: siblings are not reached.
+	LineageDirection_LINEAGE_DIRECTION_BOTH LineageDirection = 3
+)
+
+// Enum value maps for LineageDirection.
+var (
+	LineageDirection_name = map[int32]string{
+		0: "LINEAGE_DIRECTION_UNSPECIFIED",
+		1: "LINEAGE_DIRECTION_ANCESTORS",
+		2: "LINEAGE_DIRECTION_DESCENDANTS",
+		3: "LINEAGE_DIRECTION_BOTH",
+	}
+	LineageDirection_value = map[string]int32{
+		"LINEAGE_DIRECTION_UNSPECIFIED": 0,
+		"LINEAGE_DIRECTION_ANCESTORS":   1,
+		"LINEAGE_DIRECTION_DESCENDANTS": 2,
+		"LINEAGE_DIRECTION_BOTH":        3,
+	}
+)
+
+func (x LineageDirection) Enum() *LineageDirection {
+	p := new(LineageDirection)
+	*p = x
+	return p
+}
+
+func (x LineageDirection) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LineageDirection) Descriptor() protoreflect.EnumDescriptor {
+	return file_modelfoundry_api_registry_v1_provenance_proto_enumTypes[1].Descriptor()
+}
+
+func (LineageDirection) Type() protoreflect.EnumType {
+	return &file_modelfoundry_api_registry_v1_provenance_proto_enumTypes[1]
+}
+
+func (x LineageDirection) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LineageDirection.Descriptor instead.
+func (LineageDirection) EnumDescriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP(), []int{1}
+}
+
 // One step of provenance. Written by the registry together with the resource it belongs to; never changed.
 type ProvenanceEdge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -310,6 +367,353 @@ func (x *ListProvenanceEdgesResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of GetLineage.
+type GetLineageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A resource or operation: `projects/{project}/{collection}/{id}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Which way to walk.
+	Direction LineageDirection `protobuf:"varint,2,opt,name=direction,proto3,enum=modelfoundry.api.registry.v1.LineageDirection" json:"direction,omitempty"`
+	// Steps from the resource at most. 0 means 10; above 100 means 100; negative is refused.
+	Depth int32 `protobuf:"varint,3,opt,name=depth,proto3" json:"depth,omitempty"`
+	// Nodes at most, nearest first. 0 means 500; above 5000 means 5000; negative is refused.
+	MaxNodes      int32 `protobuf:"varint,4,opt,name=max_nodes,json=maxNodes,proto3" json:"max_nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLineageRequest) Reset() {
+	*x = GetLineageRequest{}
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLineageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLineageRequest) ProtoMessage() {}
+
+func (x *GetLineageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLineageRequest.ProtoReflect.Descriptor instead.
+func (*GetLineageRequest) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetLineageRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetLineageRequest) GetDirection() LineageDirection {
+	if x != nil {
+		return x.Direction
+	}
+	return LineageDirection_LINEAGE_DIRECTION_UNSPECIFIED
+}
+
+func (x *GetLineageRequest) GetDepth() int32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *GetLineageRequest) GetMaxNodes() int32 {
+	if x != nil {
+		return x.MaxNodes
+	}
+	return 0
+}
+
+// Response of GetLineage.
+type GetLineageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The resource that was asked for comes first, then nearer ones before farther ones.
+	Nodes []*LineageNode `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Every step that was walked between two of the nodes, oldest first.
+	Edges []*ProvenanceEdge `protobuf:"bytes,2,rep,name=edges,proto3" json:"edges,omitempty"`
+	// True when there was more within the depth than `max_nodes` allows.
+	Truncated     bool `protobuf:"varint,3,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLineageResponse) Reset() {
+	*x = GetLineageResponse{}
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLineageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLineageResponse) ProtoMessage() {}
+
+func (x *GetLineageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLineageResponse.ProtoReflect.Descriptor instead.
+func (*GetLineageResponse) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetLineageResponse) GetNodes() []*LineageNode {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *GetLineageResponse) GetEdges() []*ProvenanceEdge {
+	if x != nil {
+		return x.Edges
+	}
+	return nil
+}
+
+func (x *GetLineageResponse) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
+}
+
+// A resource or operation, in short.
+type LineageNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Which collection it is in: `models`, `datasets`, `modules`, `evaluations`, `compositions`, `operations`.
+	Collection string `protobuf:"bytes,2,opt,name=collection,proto3" json:"collection,omitempty"`
+	// What people see; of an operation its kind.
+	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// SHA-256 that names its content, where it has any.
+	Digest string `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	// When it was stored. Unset when it is missing.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Its labels, the first 100 of them.
+	Labels []string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty"`
+	// True when others say that they came from it and it is not there any more.
+	Missing bool `protobuf:"varint,7,opt,name=missing,proto3" json:"missing,omitempty"`
+	// Steps from the resource that was asked for, on the shortest way.
+	Distance      int32 `protobuf:"varint,8,opt,name=distance,proto3" json:"distance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LineageNode) Reset() {
+	*x = LineageNode{}
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LineageNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LineageNode) ProtoMessage() {}
+
+func (x *LineageNode) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LineageNode.ProtoReflect.Descriptor instead.
+func (*LineageNode) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LineageNode) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LineageNode) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *LineageNode) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *LineageNode) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *LineageNode) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *LineageNode) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *LineageNode) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+func (x *LineageNode) GetDistance() int32 {
+	if x != nil {
+		return x.Distance
+	}
+	return 0
+}
+
+// Request of ListDependents.
+type ListDependentsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Model, data set, module, evaluation or composition: `projects/{project}/{collection}/{id}`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDependentsRequest) Reset() {
+	*x = ListDependentsRequest{}
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDependentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDependentsRequest) ProtoMessage() {}
+
+func (x *ListDependentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDependentsRequest.ProtoReflect.Descriptor instead.
+func (*ListDependentsRequest) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ListDependentsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of ListDependents.
+type ListDependentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What depends on the resource, directly or through others, in the order in which `cascade` deletes it: the first 1000.
+	Dependents []*LineageNode `protobuf:"bytes,1,rep,name=dependents,proto3" json:"dependents,omitempty"`
+	// How many there are.
+	TotalCount    int32 `protobuf:"varint,2,opt,name=total_count,json=totalCount,proto3" json:"total_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDependentsResponse) Reset() {
+	*x = ListDependentsResponse{}
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDependentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDependentsResponse) ProtoMessage() {}
+
+func (x *ListDependentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_provenance_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDependentsResponse.ProtoReflect.Descriptor instead.
+func (*ListDependentsResponse) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListDependentsResponse) GetDependents() []*LineageNode {
+	if x != nil {
+		return x.Dependents
+	}
+	return nil
+}
+
+func (x *ListDependentsResponse) GetTotalCount() int32 {
+	if x != nil {
+		return x.TotalCount
+	}
+	return 0
+}
+
 var File_modelfoundry_api_registry_v1_provenance_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_registry_v1_provenance_proto_rawDesc = "" +
@@ -330,7 +734,36 @@ const file_modelfoundry_api_registry_v1_provenance_proto_rawDesc = "" +
 	"\x06filter\x18\x04 \x01(\tR\x06filter\"\x89\x01\n" +
 	"\x1bListProvenanceEdgesResponse\x12B\n" +
 	"\x05edges\x18\x01 \x03(\v2,.modelfoundry.api.registry.v1.ProvenanceEdgeR\x05edges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xec\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xae\x01\n" +
+	"\x11GetLineageRequest\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12L\n" +
+	"\tdirection\x18\x02 \x01(\x0e2..modelfoundry.api.registry.v1.LineageDirectionR\tdirection\x12\x14\n" +
+	"\x05depth\x18\x03 \x01(\x05R\x05depth\x12\x1b\n" +
+	"\tmax_nodes\x18\x04 \x01(\x05R\bmaxNodes\"\xb7\x01\n" +
+	"\x12GetLineageResponse\x12?\n" +
+	"\x05nodes\x18\x01 \x03(\v2).modelfoundry.api.registry.v1.LineageNodeR\x05nodes\x12B\n" +
+	"\x05edges\x18\x02 \x03(\v2,.modelfoundry.api.registry.v1.ProvenanceEdgeR\x05edges\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\x87\x02\n" +
+	"\vLineageNode\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x02 \x01(\tR\n" +
+	"collection\x12!\n" +
+	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\tR\x06digest\x12;\n" +
+	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x16\n" +
+	"\x06labels\x18\x06 \x03(\tR\x06labels\x12\x18\n" +
+	"\amissing\x18\a \x01(\bR\amissing\x12\x1a\n" +
+	"\bdistance\x18\b \x01(\x05R\bdistance\"1\n" +
+	"\x15ListDependentsRequest\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\"\x84\x01\n" +
+	"\x16ListDependentsResponse\x12I\n" +
+	"\n" +
+	"dependents\x18\x01 \x03(\v2).modelfoundry.api.registry.v1.LineageNodeR\n" +
+	"dependents\x12\x1f\n" +
+	"\vtotal_count\x18\x02 \x01(\x05R\n" +
+	"totalCount*\xec\x01\n" +
 	"\bRelation\x12\x18\n" +
 	"\x14RELATION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RELATION_MODULE_OF\x10\x01\x12\x17\n" +
@@ -340,7 +773,12 @@ const file_modelfoundry_api_registry_v1_provenance_proto_rawDesc = "" +
 	"\x14RELATION_MEASURED_ON\x10\x05\x12\x18\n" +
 	"\x14RELATION_COMPOSED_OF\x10\x06\x12\x15\n" +
 	"\x11RELATION_PATCH_OF\x10\a\x12\x18\n" +
-	"\x14RELATION_SELECTED_ON\x10\bB\x8b\x02\n" +
+	"\x14RELATION_SELECTED_ON\x10\b*\x95\x01\n" +
+	"\x10LineageDirection\x12!\n" +
+	"\x1dLINEAGE_DIRECTION_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bLINEAGE_DIRECTION_ANCESTORS\x10\x01\x12!\n" +
+	"\x1dLINEAGE_DIRECTION_DESCENDANTS\x10\x02\x12\x1a\n" +
+	"\x16LINEAGE_DIRECTION_BOTH\x10\x03B\x8b\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x0fProvenanceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (
@@ -355,24 +793,35 @@ func file_modelfoundry_api_registry_v1_provenance_proto_rawDescGZIP() []byte {
 	return file_modelfoundry_api_registry_v1_provenance_proto_rawDescData
 }
 
-var file_modelfoundry_api_registry_v1_provenance_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_modelfoundry_api_registry_v1_provenance_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_modelfoundry_api_registry_v1_provenance_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_modelfoundry_api_registry_v1_provenance_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_modelfoundry_api_registry_v1_provenance_proto_goTypes = []any{
 	(Relation)(0),                       // 0: modelfoundry.api.registry.v1.Relation
-	(*ProvenanceEdge)(nil),              // 1: modelfoundry.api.registry.v1.ProvenanceEdge
-	(*ListProvenanceEdgesRequest)(nil),  // 2: modelfoundry.api.registry.v1.ListProvenanceEdgesRequest
-	(*ListProvenanceEdgesResponse)(nil), // 3: modelfoundry.api.registry.v1.ListProvenanceEdgesResponse
-	(*timestamppb.Timestamp)(nil),       // 4: google.protobuf.Timestamp
+	(LineageDirection)(0),               // 1: modelfoundry.api.registry.v1.LineageDirection
+	(*ProvenanceEdge)(nil),              // 2: modelfoundry.api.registry.v1.ProvenanceEdge
+	(*ListProvenanceEdgesRequest)(nil),  // 3: modelfoundry.api.registry.v1.ListProvenanceEdgesRequest
+	(*ListProvenanceEdgesResponse)(nil), // 4: modelfoundry.api.registry.v1.ListProvenanceEdgesResponse
+	(*GetLineageRequest)(nil),           // 5: modelfoundry.api.registry.v1.GetLineageRequest
+	(*GetLineageResponse)(nil),          // 6: modelfoundry.api.registry.v1.GetLineageResponse
+	(*LineageNode)(nil),                 // 7: modelfoundry.api.registry.v1.LineageNode
+	(*ListDependentsRequest)(nil),       // 8: modelfoundry.api.registry.v1.ListDependentsRequest
+	(*ListDependentsResponse)(nil),      // 9: modelfoundry.api.registry.v1.ListDependentsResponse
+	(*timestamppb.Timestamp)(nil),       // 10: google.protobuf.Timestamp
 }
 var file_modelfoundry_api_registry_v1_provenance_proto_depIdxs = []int32{
-	0, // 0: modelfoundry.api.registry.v1.ProvenanceEdge.relation:type_name -> modelfoundry.api.registry.v1.Relation
-	4, // 1: modelfoundry.api.registry.v1.ProvenanceEdge.create_time:type_name -> google.protobuf.Timestamp
-	1, // 2: modelfoundry.api.registry.v1.ListProvenanceEdgesResponse.edges:type_name -> modelfoundry.api.registry.v1.ProvenanceEdge
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	0,  // 0: modelfoundry.api.registry.v1.ProvenanceEdge.relation:type_name -> modelfoundry.api.registry.v1.Relation
+	10, // 1: modelfoundry.api.registry.v1.ProvenanceEdge.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 2: modelfoundry.api.registry.v1.ListProvenanceEdgesResponse.edges:type_name -> modelfoundry.api.registry.v1.ProvenanceEdge
+	1,  // 3: modelfoundry.api.registry.v1.GetLineageRequest.direction:type_name -> modelfoundry.api.registry.v1.LineageDirection
+	7,  // 4: modelfoundry.api.registry.v1.GetLineageResponse.nodes:type_name -> modelfoundry.api.registry.v1.LineageNode
+	2,  // 5: modelfoundry.api.registry.v1.GetLineageResponse.edges:type_name -> modelfoundry.api.registry.v1.ProvenanceEdge
+	10, // 6: modelfoundry.api.registry.v1.LineageNode.create_time:type_name -> google.protobuf.Timestamp
+	7,  // 7: modelfoundry.api.registry.v1.ListDependentsResponse.dependents:type_name -> modelfoundry.api.registry.v1.LineageNode
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_registry_v1_provenance_proto_init() }
@@ -385,8 +834,8 @@ func file_modelfoundry_api_registry_v1_provenance_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_registry_v1_provenance_proto_rawDesc), len(file_modelfoundry_api_registry_v1_provenance_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   3,
+			NumEnums:      2,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

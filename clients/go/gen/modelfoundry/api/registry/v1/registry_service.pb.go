@@ -25,7 +25,7 @@ var File_modelfoundry_api_registry_v1_registry_service_proto protoreflect.FileDe
 
 const file_modelfoundry_api_registry_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	"3modelfoundry/api/registry/v1/registry_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a.modelfoundry/api/registry/v1/composition.proto\x1a*modelfoundry/api/registry/v1/dataset.proto\x1a-modelfoundry/api/registry/v1/evaluation.proto\x1a(modelfoundry/api/registry/v1/model.proto\x1a)modelfoundry/api/registry/v1/module.proto\x1a-modelfoundry/api/registry/v1/provenance.proto2\xa9\x16\n" +
+	"3modelfoundry/api/registry/v1/registry_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a.modelfoundry/api/registry/v1/composition.proto\x1a*modelfoundry/api/registry/v1/dataset.proto\x1a-modelfoundry/api/registry/v1/evaluation.proto\x1a(modelfoundry/api/registry/v1/model.proto\x1a)modelfoundry/api/registry/v1/module.proto\x1a-modelfoundry/api/registry/v1/provenance.proto2\x97\x18\n" +
 	"\x0fRegistryService\x12d\n" +
 	"\vCreateModel\x120.modelfoundry.api.registry.v1.CreateModelRequest\x1a#.modelfoundry.api.registry.v1.Model\x12^\n" +
 	"\bGetModel\x12-.modelfoundry.api.registry.v1.GetModelRequest\x1a#.modelfoundry.api.registry.v1.Model\x12o\n" +
@@ -54,7 +54,10 @@ const file_modelfoundry_api_registry_v1_registry_service_proto_rawDesc = "" +
 	"\rGetEvaluation\x122.modelfoundry.api.registry.v1.GetEvaluationRequest\x1a(.modelfoundry.api.registry.v1.Evaluation\x12~\n" +
 	"\x0fListEvaluations\x124.modelfoundry.api.registry.v1.ListEvaluationsRequest\x1a5.modelfoundry.api.registry.v1.ListEvaluationsResponse\x12a\n" +
 	"\x10DeleteEvaluation\x125.modelfoundry.api.registry.v1.DeleteEvaluationRequest\x1a\x16.google.protobuf.Empty\x12\x8a\x01\n" +
-	"\x13ListProvenanceEdges\x128.modelfoundry.api.registry.v1.ListProvenanceEdgesRequest\x1a9.modelfoundry.api.registry.v1.ListProvenanceEdgesResponseB\x90\x02\n" +
+	"\x13ListProvenanceEdges\x128.modelfoundry.api.registry.v1.ListProvenanceEdgesRequest\x1a9.modelfoundry.api.registry.v1.ListProvenanceEdgesResponse\x12o\n" +
+	"\n" +
+	"GetLineage\x12/.modelfoundry.api.registry.v1.GetLineageRequest\x1a0.modelfoundry.api.registry.v1.GetLineageResponse\x12{\n" +
+	"\x0eListDependents\x123.modelfoundry.api.registry.v1.ListDependentsRequest\x1a4.modelfoundry.api.registry.v1.ListDependentsResponseB\x90\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x14RegistryServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var file_modelfoundry_api_registry_v1_registry_service_proto_goTypes = []any{
@@ -84,18 +87,22 @@ var file_modelfoundry_api_registry_v1_registry_service_proto_goTypes = []any{
 	(*ListEvaluationsRequest)(nil),      // 23: modelfoundry.api.registry.v1.ListEvaluationsRequest
 	(*DeleteEvaluationRequest)(nil),     // 24: modelfoundry.api.registry.v1.DeleteEvaluationRequest
 	(*ListProvenanceEdgesRequest)(nil),  // 25: modelfoundry.api.registry.v1.ListProvenanceEdgesRequest
-	(*Model)(nil),                       // 26: modelfoundry.api.registry.v1.Model
-	(*ListModelsResponse)(nil),          // 27: modelfoundry.api.registry.v1.ListModelsResponse
-	(*emptypb.Empty)(nil),               // 28: google.protobuf.Empty
-	(*Dataset)(nil),                     // 29: modelfoundry.api.registry.v1.Dataset
-	(*ListDatasetsResponse)(nil),        // 30: modelfoundry.api.registry.v1.ListDatasetsResponse
-	(*Module)(nil),                      // 31: modelfoundry.api.registry.v1.Module
-	(*ListModulesResponse)(nil),         // 32: modelfoundry.api.registry.v1.ListModulesResponse
-	(*Composition)(nil),                 // 33: modelfoundry.api.registry.v1.Composition
-	(*ListCompositionsResponse)(nil),    // 34: modelfoundry.api.registry.v1.ListCompositionsResponse
-	(*Evaluation)(nil),                  // 35: modelfoundry.api.registry.v1.Evaluation
-	(*ListEvaluationsResponse)(nil),     // 36: modelfoundry.api.registry.v1.ListEvaluationsResponse
-	(*ListProvenanceEdgesResponse)(nil), // 37: modelfoundry.api.registry.v1.ListProvenanceEdgesResponse
+	(*GetLineageRequest)(nil),           // 26: modelfoundry.api.registry.v1.GetLineageRequest
+	(*ListDependentsRequest)(nil),       // 27: modelfoundry.api.registry.v1.ListDependentsRequest
+	(*Model)(nil),                       // 28: modelfoundry.api.registry.v1.Model
+	(*ListModelsResponse)(nil),          // 29: modelfoundry.api.registry.v1.ListModelsResponse
+	(*emptypb.Empty)(nil),               // 30: google.protobuf.Empty
+	(*Dataset)(nil),                     // 31: modelfoundry.api.registry.v1.Dataset
+	(*ListDatasetsResponse)(nil),        // 32: modelfoundry.api.registry.v1.ListDatasetsResponse
+	(*Module)(nil),                      // 33: modelfoundry.api.registry.v1.Module
+	(*ListModulesResponse)(nil),         // 34: modelfoundry.api.registry.v1.ListModulesResponse
+	(*Composition)(nil),                 // 35: modelfoundry.api.registry.v1.Composition
+	(*ListCompositionsResponse)(nil),    // 36: modelfoundry.api.registry.v1.ListCompositionsResponse
+	(*Evaluation)(nil),                  // 37: modelfoundry.api.registry.v1.Evaluation
+	(*ListEvaluationsResponse)(nil),     // 38: modelfoundry.api.registry.v1.ListEvaluationsResponse
+	(*ListProvenanceEdgesResponse)(nil), // 39: modelfoundry.api.registry.v1.ListProvenanceEdgesResponse
+	(*GetLineageResponse)(nil),          // 40: modelfoundry.api.registry.v1.GetLineageResponse
+	(*ListDependentsResponse)(nil),      // 41: modelfoundry.api.registry.v1.ListDependentsResponse
 }
 var file_modelfoundry_api_registry_v1_registry_service_proto_depIdxs = []int32{
 	0,  // 0: modelfoundry.api.registry.v1.RegistryService.CreateModel:input_type -> modelfoundry.api.registry.v1.CreateModelRequest
@@ -124,34 +131,38 @@ var file_modelfoundry_api_registry_v1_registry_service_proto_depIdxs = []int32{
 	23, // 23: modelfoundry.api.registry.v1.RegistryService.ListEvaluations:input_type -> modelfoundry.api.registry.v1.ListEvaluationsRequest
 	24, // 24: modelfoundry.api.registry.v1.RegistryService.DeleteEvaluation:input_type -> modelfoundry.api.registry.v1.DeleteEvaluationRequest
 	25, // 25: modelfoundry.api.registry.v1.RegistryService.ListProvenanceEdges:input_type -> modelfoundry.api.registry.v1.ListProvenanceEdgesRequest
-	26, // 26: modelfoundry.api.registry.v1.RegistryService.CreateModel:output_type -> modelfoundry.api.registry.v1.Model
-	26, // 27: modelfoundry.api.registry.v1.RegistryService.GetModel:output_type -> modelfoundry.api.registry.v1.Model
-	27, // 28: modelfoundry.api.registry.v1.RegistryService.ListModels:output_type -> modelfoundry.api.registry.v1.ListModelsResponse
-	26, // 29: modelfoundry.api.registry.v1.RegistryService.UpdateModel:output_type -> modelfoundry.api.registry.v1.Model
-	28, // 30: modelfoundry.api.registry.v1.RegistryService.DeleteModel:output_type -> google.protobuf.Empty
-	29, // 31: modelfoundry.api.registry.v1.RegistryService.CreateDataset:output_type -> modelfoundry.api.registry.v1.Dataset
-	29, // 32: modelfoundry.api.registry.v1.RegistryService.GetDataset:output_type -> modelfoundry.api.registry.v1.Dataset
-	30, // 33: modelfoundry.api.registry.v1.RegistryService.ListDatasets:output_type -> modelfoundry.api.registry.v1.ListDatasetsResponse
-	29, // 34: modelfoundry.api.registry.v1.RegistryService.UpdateDataset:output_type -> modelfoundry.api.registry.v1.Dataset
-	28, // 35: modelfoundry.api.registry.v1.RegistryService.DeleteDataset:output_type -> google.protobuf.Empty
-	31, // 36: modelfoundry.api.registry.v1.RegistryService.CreateModule:output_type -> modelfoundry.api.registry.v1.Module
-	31, // 37: modelfoundry.api.registry.v1.RegistryService.GetModule:output_type -> modelfoundry.api.registry.v1.Module
-	32, // 38: modelfoundry.api.registry.v1.RegistryService.ListModules:output_type -> modelfoundry.api.registry.v1.ListModulesResponse
-	31, // 39: modelfoundry.api.registry.v1.RegistryService.UpdateModule:output_type -> modelfoundry.api.registry.v1.Module
-	31, // 40: modelfoundry.api.registry.v1.RegistryService.SetModuleForms:output_type -> modelfoundry.api.registry.v1.Module
-	28, // 41: modelfoundry.api.registry.v1.RegistryService.DeleteModule:output_type -> google.protobuf.Empty
-	33, // 42: modelfoundry.api.registry.v1.RegistryService.CreateComposition:output_type -> modelfoundry.api.registry.v1.Composition
-	33, // 43: modelfoundry.api.registry.v1.RegistryService.GetComposition:output_type -> modelfoundry.api.registry.v1.Composition
-	34, // 44: modelfoundry.api.registry.v1.RegistryService.ListCompositions:output_type -> modelfoundry.api.registry.v1.ListCompositionsResponse
-	33, // 45: modelfoundry.api.registry.v1.RegistryService.UpdateComposition:output_type -> modelfoundry.api.registry.v1.Composition
-	28, // 46: modelfoundry.api.registry.v1.RegistryService.DeleteComposition:output_type -> google.protobuf.Empty
-	35, // 47: modelfoundry.api.registry.v1.RegistryService.CreateEvaluation:output_type -> modelfoundry.api.registry.v1.Evaluation
-	35, // 48: modelfoundry.api.registry.v1.RegistryService.GetEvaluation:output_type -> modelfoundry.api.registry.v1.Evaluation
-	36, // 49: modelfoundry.api.registry.v1.RegistryService.ListEvaluations:output_type -> modelfoundry.api.registry.v1.ListEvaluationsResponse
-	28, // 50: modelfoundry.api.registry.v1.RegistryService.DeleteEvaluation:output_type -> google.protobuf.Empty
-	37, // 51: modelfoundry.api.registry.v1.RegistryService.ListProvenanceEdges:output_type -> modelfoundry.api.registry.v1.ListProvenanceEdgesResponse
-	26, // [26:52] is the sub-list for method output_type
-	0,  // [0:26] is the sub-list for method input_type
+	26, // 26: modelfoundry.api.registry.v1.RegistryService.GetLineage:input_type -> modelfoundry.api.registry.v1.GetLineageRequest
+	27, // 27: modelfoundry.api.registry.v1.RegistryService.ListDependents:input_type -> modelfoundry.api.registry.v1.ListDependentsRequest
+	28, // 28: modelfoundry.api.registry.v1.RegistryService.CreateModel:output_type -> modelfoundry.api.registry.v1.Model
+	28, // 29: modelfoundry.api.registry.v1.RegistryService.GetModel:output_type -> modelfoundry.api.registry.v1.Model
+	29, // 30: modelfoundry.api.registry.v1.RegistryService.ListModels:output_type -> modelfoundry.api.registry.v1.ListModelsResponse
+	28, // 31: modelfoundry.api.registry.v1.RegistryService.UpdateModel:output_type -> modelfoundry.api.registry.v1.Model
+	30, // 32: modelfoundry.api.registry.v1.RegistryService.DeleteModel:output_type -> google.protobuf.Empty
+	31, // 33: modelfoundry.api.registry.v1.RegistryService.CreateDataset:output_type -> modelfoundry.api.registry.v1.Dataset
+	31, // 34: modelfoundry.api.registry.v1.RegistryService.GetDataset:output_type -> modelfoundry.api.registry.v1.Dataset
+	32, // 35: modelfoundry.api.registry.v1.RegistryService.ListDatasets:output_type -> modelfoundry.api.registry.v1.ListDatasetsResponse
+	31, // 36: modelfoundry.api.registry.v1.RegistryService.UpdateDataset:output_type -> modelfoundry.api.registry.v1.Dataset
+	30, // 37: modelfoundry.api.registry.v1.RegistryService.DeleteDataset:output_type -> google.protobuf.Empty
+	33, // 38: modelfoundry.api.registry.v1.RegistryService.CreateModule:output_type -> modelfoundry.api.registry.v1.Module
+	33, // 39: modelfoundry.api.registry.v1.RegistryService.GetModule:output_type -> modelfoundry.api.registry.v1.Module
+	34, // 40: modelfoundry.api.registry.v1.RegistryService.ListModules:output_type -> modelfoundry.api.registry.v1.ListModulesResponse
+	33, // 41: modelfoundry.api.registry.v1.RegistryService.UpdateModule:output_type -> modelfoundry.api.registry.v1.Module
+	33, // 42: modelfoundry.api.registry.v1.RegistryService.SetModuleForms:output_type -> modelfoundry.api.registry.v1.Module
+	30, // 43: modelfoundry.api.registry.v1.RegistryService.DeleteModule:output_type -> google.protobuf.Empty
+	35, // 44: modelfoundry.api.registry.v1.RegistryService.CreateComposition:output_type -> modelfoundry.api.registry.v1.Composition
+	35, // 45: modelfoundry.api.registry.v1.RegistryService.GetComposition:output_type -> modelfoundry.api.registry.v1.Composition
+	36, // 46: modelfoundry.api.registry.v1.RegistryService.ListCompositions:output_type -> modelfoundry.api.registry.v1.ListCompositionsResponse
+	35, // 47: modelfoundry.api.registry.v1.RegistryService.UpdateComposition:output_type -> modelfoundry.api.registry.v1.Composition
+	30, // 48: modelfoundry.api.registry.v1.RegistryService.DeleteComposition:output_type -> google.protobuf.Empty
+	37, // 49: modelfoundry.api.registry.v1.RegistryService.CreateEvaluation:output_type -> modelfoundry.api.registry.v1.Evaluation
+	37, // 50: modelfoundry.api.registry.v1.RegistryService.GetEvaluation:output_type -> modelfoundry.api.registry.v1.Evaluation
+	38, // 51: modelfoundry.api.registry.v1.RegistryService.ListEvaluations:output_type -> modelfoundry.api.registry.v1.ListEvaluationsResponse
+	30, // 52: modelfoundry.api.registry.v1.RegistryService.DeleteEvaluation:output_type -> google.protobuf.Empty
+	39, // 53: modelfoundry.api.registry.v1.RegistryService.ListProvenanceEdges:output_type -> modelfoundry.api.registry.v1.ListProvenanceEdgesResponse
+	40, // 54: modelfoundry.api.registry.v1.RegistryService.GetLineage:output_type -> modelfoundry.api.registry.v1.GetLineageResponse
+	41, // 55: modelfoundry.api.registry.v1.RegistryService.ListDependents:output_type -> modelfoundry.api.registry.v1.ListDependentsResponse
+	28, // [28:56] is the sub-list for method output_type
+	0,  // [0:28] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name

@@ -46,6 +46,8 @@ const (
 	RegistryService_ListEvaluations_FullMethodName     = "/modelfoundry.api.registry.v1.RegistryService/ListEvaluations"
 	RegistryService_DeleteEvaluation_FullMethodName    = "/modelfoundry.api.registry.v1.RegistryService/DeleteEvaluation"
 	RegistryService_ListProvenanceEdges_FullMethodName = "/modelfoundry.api.registry.v1.RegistryService/ListProvenanceEdges"
+	RegistryService_GetLineage_FullMethodName          = "/modelfoundry.api.registry.v1.RegistryService/GetLineage"
+	RegistryService_ListDependents_FullMethodName      = "/modelfoundry.api.registry.v1.RegistryService/ListDependents"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -69,8 +71,8 @@ type RegistryServiceClient interface {
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// Changes what people wrote about a model. ABORTED: the etag does not match.
 	UpdateModel(ctx context.Context, in *UpdateModelRequest, opts ...grpc.CallOption) (*Model, error)
-	// Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
-	// does not match.
+	// Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+	// not match.
 	DeleteModel(ctx context.Context, in *DeleteModelRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Registers a data set whose splits were uploaded before.
 	//
@@ -83,8 +85,8 @@ type RegistryServiceClient interface {
 	ListDatasets(ctx context.Context, in *ListDatasetsRequest, opts ...grpc.CallOption) (*ListDatasetsResponse, error)
 	// Changes what people wrote about a data set. ABORTED: the etag does not match.
 	UpdateDataset(ctx context.Context, in *UpdateDatasetRequest, opts ...grpc.CallOption) (*Dataset, error)
-	// Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
-	// not match.
+	// Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+	// does not match.
 	DeleteDataset(ctx context.Context, in *DeleteDatasetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Registers a module whose artifact was uploaded before.
 	//
@@ -100,8 +102,8 @@ type RegistryServiceClient interface {
 	// Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
 	// changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
 	SetModuleForms(ctx context.Context, in *SetModuleFormsRequest, opts ...grpc.CallOption) (*Module, error)
-	// Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
-	// ABORTED: the etag does not match.
+	// Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+	// `cascade` is not set. ABORTED: the etag does not match.
 	DeleteModule(ctx context.Context, in *DeleteModuleRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Registers a classifier joined from modules and models that are there. Called by the reuser.
 	//
@@ -127,6 +129,11 @@ type RegistryServiceClient interface {
 	DeleteEvaluation(ctx context.Context, in *DeleteEvaluationRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Lists provenance.
 	ListProvenanceEdges(ctx context.Context, in *ListProvenanceEdgesRequest, opts ...grpc.CallOption) (*ListProvenanceEdgesResponse, error)
+	// Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+	// step of provenance names it.
+	GetLineage(ctx context.Context, in *GetLineageRequest, opts ...grpc.CallOption) (*GetLineageResponse, error)
+	// Lists what `cascade` would delete together with a resource.
+	ListDependents(ctx context.Context, in *ListDependentsRequest, opts ...grpc.CallOption) (*ListDependentsResponse, error)
 }
 
 type registryServiceClient struct {
@@ -397,6 +404,26 @@ func (c *registryServiceClient) ListProvenanceEdges(ctx context.Context, in *Lis
 	return out, nil
 }
 
+func (c *registryServiceClient) GetLineage(ctx context.Context, in *GetLineageRequest, opts ...grpc.CallOption) (*GetLineageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetLineageResponse)
+	err := c.cc.Invoke(ctx, RegistryService_GetLineage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) ListDependents(ctx context.Context, in *ListDependentsRequest, opts ...grpc.CallOption) (*ListDependentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDependentsResponse)
+	err := c.cc.Invoke(ctx, RegistryService_ListDependents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistryServiceServer is the server API for RegistryService service.
 // All implementations must embed UnimplementedRegistryServiceServer
 // for forward compatibility.
@@ -418,8 +445,8 @@ type RegistryServiceServer interface {
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// Changes what people wrote about a model. ABORTED: the etag does not match.
 	UpdateModel(context.Context, *UpdateModelRequest) (*Model, error)
-	// Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
-	// does not match.
+	// Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+	// not match.
 	DeleteModel(context.Context, *DeleteModelRequest) (*emptypb.Empty, error)
 	// Registers a data set whose splits were uploaded before.
 	//
@@ -432,8 +459,8 @@ type RegistryServiceServer interface {
 	ListDatasets(context.Context, *ListDatasetsRequest) (*ListDatasetsResponse, error)
 	// Changes what people wrote about a data set. ABORTED: the etag does not match.
 	UpdateDataset(context.Context, *UpdateDatasetRequest) (*Dataset, error)
-	// Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
-	// not match.
+	// Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+	// does not match.
 	DeleteDataset(context.Context, *DeleteDatasetRequest) (*emptypb.Empty, error)
 	// Registers a module whose artifact was uploaded before.
 	//
@@ -449,8 +476,8 @@ type RegistryServiceServer interface {
 	// Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
 	// changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
 	SetModuleForms(context.Context, *SetModuleFormsRequest) (*Module, error)
-	// Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
-	// ABORTED: the etag does not match.
+	// Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+	// `cascade` is not set. ABORTED: the etag does not match.
 	DeleteModule(context.Context, *DeleteModuleRequest) (*emptypb.Empty, error)
 	// Registers a classifier joined from modules and models that are there. Called by the reuser.
 	//
@@ -476,6 +503,11 @@ type RegistryServiceServer interface {
 	DeleteEvaluation(context.Context, *DeleteEvaluationRequest) (*emptypb.Empty, error)
 	// Lists provenance.
 	ListProvenanceEdges(context.Context, *ListProvenanceEdgesRequest) (*ListProvenanceEdgesResponse, error)
+	// Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+	// step of provenance names it.
+	GetLineage(context.Context, *GetLineageRequest) (*GetLineageResponse, error)
+	// Lists what `cascade` would delete together with a resource.
+	ListDependents(context.Context, *ListDependentsRequest) (*ListDependentsResponse, error)
 	mustEmbedUnimplementedRegistryServiceServer()
 }
 
@@ -563,6 +595,12 @@ func (UnimplementedRegistryServiceServer) DeleteEvaluation(context.Context, *Del
 }
 func (UnimplementedRegistryServiceServer) ListProvenanceEdges(context.Context, *ListProvenanceEdgesRequest) (*ListProvenanceEdgesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListProvenanceEdges not implemented")
+}
+func (UnimplementedRegistryServiceServer) GetLineage(context.Context, *GetLineageRequest) (*GetLineageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetLineage not implemented")
+}
+func (UnimplementedRegistryServiceServer) ListDependents(context.Context, *ListDependentsRequest) (*ListDependentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDependents not implemented")
 }
 func (UnimplementedRegistryServiceServer) mustEmbedUnimplementedRegistryServiceServer() {}
 func (UnimplementedRegistryServiceServer) testEmbeddedByValue()                         {}
@@ -1053,6 +1091,42 @@ func _RegistryService_ListProvenanceEdges_Handler(srv interface{}, ctx context.C
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_GetLineage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLineageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).GetLineage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_GetLineage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).GetLineage(ctx, req.(*GetLineageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_ListDependents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDependentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).ListDependents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_ListDependents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).ListDependents(ctx, req.(*ListDependentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistryService_ServiceDesc is the grpc.ServiceDesc for RegistryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1163,6 +1237,14 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListProvenanceEdges",
 			Handler:    _RegistryService_ListProvenanceEdges_Handler,
+		},
+		{
+			MethodName: "GetLineage",
+			Handler:    _RegistryService_GetLineage_Handler,
+		},
+		{
+			MethodName: "ListDependents",
+			Handler:    _RegistryService_ListDependents_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/registry/v1/provenance.proto.
  */
 export const file_modelfoundry_api_registry_v1_provenance: GenFile = /*@__PURE__*/
-  fileDesc("Ci1tb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL3Byb3ZlbmFuY2UucHJvdG8SHG1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEiswEKDlByb3ZlbmFuY2VFZGdlEg8KB3N1YmplY3QYASABKAkSOAoIcmVsYXRpb24YAiABKA4yJi5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlJlbGF0aW9uEg4KBm9iamVjdBgDIAEoCRIVCg1vYmplY3RfZGlnZXN0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJpChpMaXN0UHJvdmVuYW5jZUVkZ2VzUmVxdWVzdBIUCgZwYXJlbnQYASABKAlCBOJBAQISEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJInMKG0xpc3RQcm92ZW5hbmNlRWRnZXNSZXNwb25zZRI7CgVlZGdlcxgBIAMoCzIsLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuUHJvdmVuYW5jZUVkZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKuwBCghSZWxhdGlvbhIYChRSRUxBVElPTl9VTlNQRUNJRklFRBAAEhYKElJFTEFUSU9OX01PRFVMRV9PRhABEhcKE1JFTEFUSU9OX1RSQUlORURfT04QAhIYChRSRUxBVElPTl9QUk9EVUNFRF9CWRADEhYKElJFTEFUSU9OX0VWQUxVQVRFUxAEEhgKFFJFTEFUSU9OX01FQVNVUkVEX09OEAUSGAoUUkVMQVRJT05fQ09NUE9TRURfT0YQBhIVChFSRUxBVElPTl9QQVRDSF9PRhAHEhgKFFJFTEFUSU9OX1NFTEVDVEVEX09OEAhCiwIKIGNvbS5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxQg9Qcm92ZW5hbmNlUHJvdG9QAVpDbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvcmVnaXN0cnkvdjE7cmVnaXN0cnl2MaICA01BUqoCHE1vZGVsZm91bmRyeS5BcGkuUmVnaXN0cnkuVjHKAhxNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYx4gIoTW9kZWxmb3VuZHJ5XEFwaVxSZWdpc3RyeVxWMVxHUEJNZXRhZGF0YeoCH01vZGVsZm91bmRyeTo6QXBpOjpSZWdpc3RyeTo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_timestamp]);
+  fileDesc("Ci1tb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL3Byb3ZlbmFuY2UucHJvdG8SHG1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEiswEKDlByb3ZlbmFuY2VFZGdlEg8KB3N1YmplY3QYASABKAkSOAoIcmVsYXRpb24YAiABKA4yJi5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlJlbGF0aW9uEg4KBm9iamVjdBgDIAEoCRIVCg1vYmplY3RfZGlnZXN0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJpChpMaXN0UHJvdmVuYW5jZUVkZ2VzUmVxdWVzdBIUCgZwYXJlbnQYASABKAlCBOJBAQISEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSDgoGZmlsdGVyGAQgASgJInMKG0xpc3RQcm92ZW5hbmNlRWRnZXNSZXNwb25zZRI7CgVlZGdlcxgBIAMoCzIsLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuUHJvdmVuYW5jZUVkZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIowBChFHZXRMaW5lYWdlUmVxdWVzdBISCgRuYW1lGAEgASgJQgTiQQECEkEKCWRpcmVjdGlvbhgCIAEoDjIuLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTGluZWFnZURpcmVjdGlvbhINCgVkZXB0aBgDIAEoBRIRCgltYXhfbm9kZXMYBCABKAUingEKEkdldExpbmVhZ2VSZXNwb25zZRI4CgVub2RlcxgBIAMoCzIpLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTGluZWFnZU5vZGUSOwoFZWRnZXMYAiADKAsyLC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlByb3ZlbmFuY2VFZGdlEhEKCXRydW5jYXRlZBgDIAEoCCK5AQoLTGluZWFnZU5vZGUSDAoEbmFtZRgBIAEoCRISCgpjb2xsZWN0aW9uGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIOCgZkaWdlc3QYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmxhYmVscxgGIAMoCRIPCgdtaXNzaW5nGAcgASgIEhAKCGRpc3RhbmNlGAggASgFIisKFUxpc3REZXBlbmRlbnRzUmVxdWVzdBISCgRuYW1lGAEgASgJQgTiQQECImwKFkxpc3REZXBlbmRlbnRzUmVzcG9uc2USPQoKZGVwZW5kZW50cxgBIAMoCzIpLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTGluZWFnZU5vZGUSEwoLdG90YWxfY291bnQYAiABKAUq7AEKCFJlbGF0aW9uEhgKFFJFTEFUSU9OX1VOU1BFQ0lGSUVEEAASFgoSUkVMQVRJT05fTU9EVUxFX09GEAESFwoTUkVMQVRJT05fVFJBSU5FRF9PThACEhgKFFJFTEFUSU9OX1BST0RVQ0VEX0JZEAMSFgoSUkVMQVRJT05fRVZBTFVBVEVTEAQSGAoUUkVMQVRJT05fTUVBU1VSRURfT04QBRIYChRSRUxBVElPTl9DT01QT1NFRF9PRhAGEhUKEVJFTEFUSU9OX1BBVENIX09GEAcSGAoUUkVMQVRJT05fU0VMRUNURURfT04QCCqVAQoQTGluZWFnZURpcmVjdGlvbhIhCh1MSU5FQUdFX0RJUkVDVElPTl9VTlNQRUNJRklFRBAAEh8KG0xJTkVBR0VfRElSRUNUSU9OX0FOQ0VTVE9SUxABEiEKHUxJTkVBR0VfRElSRUNUSU9OX0RFU0NFTkRBTlRTEAISGgoWTElORUFHRV9ESVJFQ1RJT05fQk9USBADQosCCiBjb20ubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MUIPUHJvdmVuYW5jZVByb3RvUAFaQ21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxO3JlZ2lzdHJ5djGiAgNNQVKqAhxNb2RlbGZvdW5kcnkuQXBpLlJlZ2lzdHJ5LlYxygIcTW9kZWxmb3VuZHJ5XEFwaVxSZWdpc3RyeVxWMeICKE1vZGVsZm91bmRyeVxBcGlcUmVnaXN0cnlcVjFcR1BCTWV0YWRhdGHqAh9Nb2RlbGZvdW5kcnk6OkFwaTo6UmVnaXN0cnk6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
  * One step of provenance. Written by the registry together with the resource it belongs to; never changed.
@@ -135,6 +135,202 @@ export const ListProvenanceEdgesResponseSchema: GenMessage<ListProvenanceEdgesRe
   messageDesc(file_modelfoundry_api_registry_v1_provenance, 2);
 
 /**
+ * Request of GetLineage.
+ *
+ * @generated from message modelfoundry.api.registry.v1.GetLineageRequest
+ */
+export type GetLineageRequest = Message<"modelfoundry.api.registry.v1.GetLineageRequest"> & {
+  /**
+   * A resource or operation: `projects/{project}/{collection}/{id}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Which way to walk.
+   *
+   * @generated from field: modelfoundry.api.registry.v1.LineageDirection direction = 2;
+   */
+  direction: LineageDirection;
+
+  /**
+   * Steps from the resource at most. 0 means 10; above 100 means 100; negative is refused.
+   *
+   * @generated from field: int32 depth = 3;
+   */
+  depth: number;
+
+  /**
+   * Nodes at most, nearest first. 0 means 500; above 5000 means 5000; negative is refused.
+   *
+   * @generated from field: int32 max_nodes = 4;
+   */
+  maxNodes: number;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.GetLineageRequest.
+ * Use `create(GetLineageRequestSchema)` to create a new message.
+ */
+export const GetLineageRequestSchema: GenMessage<GetLineageRequest> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_provenance, 3);
+
+/**
+ * Response of GetLineage.
+ *
+ * @generated from message modelfoundry.api.registry.v1.GetLineageResponse
+ */
+export type GetLineageResponse = Message<"modelfoundry.api.registry.v1.GetLineageResponse"> & {
+  /**
+   * The resource that was asked for comes first, then nearer ones before farther ones.
+   *
+   * @generated from field: repeated modelfoundry.api.registry.v1.LineageNode nodes = 1;
+   */
+  nodes: LineageNode[];
+
+  /**
+   * Every step that was walked between two of the nodes, oldest first.
+   *
+   * @generated from field: repeated modelfoundry.api.registry.v1.ProvenanceEdge edges = 2;
+   */
+  edges: ProvenanceEdge[];
+
+  /**
+   * True when there was more within the depth than `max_nodes` allows.
+   *
+   * @generated from field: bool truncated = 3;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.GetLineageResponse.
+ * Use `create(GetLineageResponseSchema)` to create a new message.
+ */
+export const GetLineageResponseSchema: GenMessage<GetLineageResponse> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_provenance, 4);
+
+/**
+ * A resource or operation, in short.
+ *
+ * @generated from message modelfoundry.api.registry.v1.LineageNode
+ */
+export type LineageNode = Message<"modelfoundry.api.registry.v1.LineageNode"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Which collection it is in: `models`, `datasets`, `modules`, `evaluations`, `compositions`, `operations`.
+   *
+   * @generated from field: string collection = 2;
+   */
+  collection: string;
+
+  /**
+   * What people see; of an operation its kind.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * SHA-256 that names its content, where it has any.
+   *
+   * @generated from field: string digest = 4;
+   */
+  digest: string;
+
+  /**
+   * When it was stored. Unset when it is missing.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Its labels, the first 100 of them.
+   *
+   * @generated from field: repeated string labels = 6;
+   */
+  labels: string[];
+
+  /**
+   * True when others say that they came from it and it is not there any more.
+   *
+   * @generated from field: bool missing = 7;
+   */
+  missing: boolean;
+
+  /**
+   * Steps from the resource that was asked for, on the shortest way.
+   *
+   * @generated from field: int32 distance = 8;
+   */
+  distance: number;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.LineageNode.
+ * Use `create(LineageNodeSchema)` to create a new message.
+ */
+export const LineageNodeSchema: GenMessage<LineageNode> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_provenance, 5);
+
+/**
+ * Request of ListDependents.
+ *
+ * @generated from message modelfoundry.api.registry.v1.ListDependentsRequest
+ */
+export type ListDependentsRequest = Message<"modelfoundry.api.registry.v1.ListDependentsRequest"> & {
+  /**
+   * Model, data set, module, evaluation or composition: `projects/{project}/{collection}/{id}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.ListDependentsRequest.
+ * Use `create(ListDependentsRequestSchema)` to create a new message.
+ */
+export const ListDependentsRequestSchema: GenMessage<ListDependentsRequest> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_provenance, 6);
+
+/**
+ * Response of ListDependents.
+ *
+ * @generated from message modelfoundry.api.registry.v1.ListDependentsResponse
+ */
+export type ListDependentsResponse = Message<"modelfoundry.api.registry.v1.ListDependentsResponse"> & {
+  /**
+   * What depends on the resource, directly or through others, in the order in which `cascade` deletes it: the first 1000.
+   *
+   * @generated from field: repeated modelfoundry.api.registry.v1.LineageNode dependents = 1;
+   */
+  dependents: LineageNode[];
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: int32 total_count = 2;
+   */
+  totalCount: number;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.ListDependentsResponse.
+ * Use `create(ListDependentsResponseSchema)` to create a new message.
+ */
+export const ListDependentsResponseSchema: GenMessage<ListDependentsResponse> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_provenance, 7);
+
+/**
  * How one resource came from another.
  *
  * @generated from enum modelfoundry.api.registry.v1.Relation
@@ -209,4 +405,45 @@ export enum Relation {
  */
 export const RelationSchema: GenEnum<Relation> = /*@__PURE__*/
   enumDesc(file_modelfoundry_api_registry_v1_provenance, 0);
+
+/**
+ * Which way a graph is walked.
+ *
+ * @generated from enum modelfoundry.api.registry.v1.LineageDirection
+ */
+export enum LineageDirection {
+  /**
+   * The same as LINEAGE_DIRECTION_BOTH.
+   *
+   * @generated from enum value: LINEAGE_DIRECTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * From a resource to what it came from: its model, data sets and operation, and what those came from.
+   *
+   * @generated from enum value: LINEAGE_DIRECTION_ANCESTORS = 1;
+   */
+  ANCESTORS = 1,
+
+  /**
+   * From a resource to what came from it: modules of a model, evaluations of a module, compositions.
+   *
+   * @generated from enum value: LINEAGE_DIRECTION_DESCENDANTS = 2;
+   */
+  DESCENDANTS = 2,
+
+  /**
+   * Ancestors and descendants, each walked by itself: siblings are not reached.
+   *
+   * @generated from enum value: LINEAGE_DIRECTION_BOTH = 3;
+   */
+  BOTH = 3,
+}
+
+/**
+ * Describes the enum modelfoundry.api.registry.v1.LineageDirection.
+ */
+export const LineageDirectionSchema: GenEnum<LineageDirection> = /*@__PURE__*/
+  enumDesc(file_modelfoundry_api_registry_v1_provenance, 1);
 
