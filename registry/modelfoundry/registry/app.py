@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -13,6 +14,8 @@ from sqlalchemy import make_url
 from modelfoundry.api.registry.v1 import (
     blob_service_pb2,
     blob_service_pb2_grpc,
+    maintenance_service_pb2,
+    maintenance_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
 )
@@ -29,6 +32,7 @@ from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.ledger import is_checkpoint
 from modelfoundry.registry.jobs.service import JobService
+from modelfoundry.registry.maintenance.servicer import MaintenanceServicer
 from modelfoundry.registry.results import Results
 from modelfoundry.registry.settings import RegistrySettings
 from modelfoundry.runtime.server import Service
@@ -63,6 +67,13 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
         blob_servicer = BlobServicer(blobs, uploads)
 
+        maintenance = MaintenanceServicer(
+            database,
+            blobs,
+            timedelta(hours=settings.gc_min_age_hours),
+            timedelta(hours=settings.gc_interval_hours),
+        )
+
         def release(digest: str) -> None:
             blobs.discard(digest)
 
@@ -80,12 +91,18 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             await asyncio.to_thread(blobs.check)
 
         yield Registry(
-            services=(_catalog_service(catalog_servicer), _blob_service(blob_servicer), *jobs.services()),
+            services=(
+                _catalog_service(catalog_servicer),
+                _blob_service(blob_servicer),
+                _maintenance_service(maintenance),
+                *jobs.services(),
+            ),
             ready=ready,
-            background=(jobs.run, blob_servicer.sweep),
+            background=(jobs.run, blob_servicer.sweep, maintenance.run),
         )
         catalog_servicer.close()
         blob_servicer.close()
+        maintenance.close()
     finally:
         database.close()
 
@@ -126,4 +143,11 @@ def _blob_service(servicer: BlobServicer) -> Service:
     return Service(
         blob_service_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
         lambda server: blob_service_pb2_grpc.add_BlobServiceServicer_to_server(servicer, server),
+    )
+
+
+def _maintenance_service(servicer: MaintenanceServicer) -> Service:
+    return Service(
+        maintenance_service_pb2.DESCRIPTOR.services_by_name["MaintenanceService"].full_name,
+        lambda server: maintenance_service_pb2_grpc.add_MaintenanceServiceServicer_to_server(servicer, server),
     )
