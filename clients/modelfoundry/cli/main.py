@@ -16,10 +16,12 @@ from modelfoundry.cli.commands import (
     doctor,
     evaluate,
     evaluation,
+    gc,
     job,
     model,
     module,
     predict,
+    registry,
     train,
     up,
 )
@@ -69,6 +71,8 @@ app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)
 demo.register(app)
 doctor.register(app)
+gc.register(app)
+app.add_typer(registry.app, name="registry")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from modelfoundry.client._async.client import AsyncClient, connect_async
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
+from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._sync.blobs import Blobs
@@ -22,6 +23,7 @@ from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
+from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
@@ -29,6 +31,7 @@ from modelfoundry.client.computing import Device, Environment, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.maintenance import BlobFinding, CheckProgress, FindingKind, GarbageSummary
 from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
@@ -81,12 +84,15 @@ __all__ = [
     "AsyncEvaluations",
     "AsyncJob",
     "AsyncJobs",
+    "AsyncMaintenance",
     "AsyncModels",
     "AsyncModules",
     "Augmentation",
     "BinaryProblem",
+    "BlobFinding",
     "BlobRef",
     "Blobs",
+    "CheckProgress",
     "ClassificationMetrics",
     "Client",
     "ConfusionMatrix",
@@ -103,6 +109,8 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "FindingKind",
+    "GarbageSummary",
     "ImageLike",
     "InitialMasks",
     "InputSpec",
@@ -118,6 +126,7 @@ __all__ = [
     "Latency",
     "LayerRetention",
     "LogWritten",
+    "Maintenance",
     "MaskableLayer",
     "Model",
     "ModelCheck",

@@ -16,6 +16,7 @@ from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingSer
 from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
+from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
 from modelfoundry.client.endpoints import Service
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceAsyncStub
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
+    from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
 
@@ -53,6 +55,11 @@ class AsyncStubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._thread_channel(Service.REGISTRY))
+
+    @cached_property
+    def maintenance(self) -> MaintenanceServiceAsyncStub:
+        """Garbage collection and checks."""
+        return MaintenanceServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def operations(self) -> Any:
@@ -109,6 +116,11 @@ class Stubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def maintenance(self) -> MaintenanceServiceStub:
+        """Garbage collection and checks."""
+        return MaintenanceServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def operations(self) -> Any:

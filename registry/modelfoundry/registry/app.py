@@ -21,11 +21,8 @@ from modelfoundry.api.registry.v1 import (
 )
 from modelfoundry.errors import Unavailable
 from modelfoundry.registry.blobs.blobs import Blobs
-from modelfoundry.registry.blobs.local_store import LocalBlobStore
-from modelfoundry.registry.blobs.minio_store import MinioBlobStore
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
-from modelfoundry.registry.blobs.store import BlobStore
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
@@ -35,6 +32,7 @@ from modelfoundry.registry.jobs.service import JobService
 from modelfoundry.registry.maintenance.servicer import MaintenanceServicer
 from modelfoundry.registry.results import Results
 from modelfoundry.registry.settings import RegistrySettings
+from modelfoundry.registry.storage import open_blob_store
 from modelfoundry.runtime.server import Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
@@ -60,7 +58,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
     try:
         _make_folder_of(settings.database_url.get_secret_value())
         await asyncio.to_thread(database.migrate)
-        store = _blob_store(settings)
+        store = open_blob_store(settings)
         blobs = Blobs(database, store, references=(uses_blob, is_checkpoint))
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
@@ -98,7 +96,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 *jobs.services(),
             ),
             ready=ready,
-            background=(jobs.run, blob_servicer.sweep, maintenance.run),
+            background=(jobs.run, blob_servicer.sweep, *([maintenance.run] if settings.gc_interval_hours else [])),
         )
         catalog_servicer.close()
         blob_servicer.close()
@@ -118,18 +116,6 @@ def _make_folder_of(database_url: str) -> None:
                 f"the folder of the database cannot be made: {folder}: {error.strerror}",
                 hint="set MODELFOUNDRY_REGISTRY_DATABASE_URL or MODELFOUNDRY_HOME to a place that can be written to",
             ) from error
-
-
-def _blob_store(settings: RegistrySettings) -> BlobStore:
-    if settings.blob_store == "local":
-        return LocalBlobStore(settings.folder)
-    return MinioBlobStore(
-        settings.minio_endpoint,
-        settings.minio_access_key,
-        settings.minio_secret_key.get_secret_value(),
-        bucket=settings.minio_bucket,
-        region=settings.minio_region,
-    )
 
 
 def _catalog_service(servicer: RegistryServicer) -> Service:

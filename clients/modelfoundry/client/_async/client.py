@@ -14,6 +14,7 @@ from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
+from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.pages import each
@@ -52,6 +53,7 @@ class AsyncClient:
     evaluations: AsyncEvaluations
     blobs: AsyncBlobs
     jobs: AsyncJobs
+    maintenance: AsyncMaintenance
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class AsyncClient:
         self.datasets = AsyncDatasets(self._transport, parent, self.blobs)
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
+        self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
 

@@ -16,6 +16,7 @@ from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
+from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.pages import each
@@ -54,6 +55,7 @@ class Client:
     evaluations: Evaluations
     blobs: Blobs
     jobs: Jobs
+    maintenance: Maintenance
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Client:
         self.datasets = Datasets(self._transport, parent, self.blobs)
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
+        self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
 

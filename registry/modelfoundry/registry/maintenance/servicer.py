@@ -34,7 +34,7 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
         database: Where rows are.
         blobs: What is looked after.
         min_age: Age at which unused blobs go where a caller names none.
-        interval: Time between collections by the clock; 0: none.
+        interval: Time between collections in `run`.
     """
 
     def __init__(self, database: Database, blobs: Blobs, min_age: timedelta, interval: timedelta) -> None:
@@ -70,8 +70,6 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
 
     async def run(self) -> None:
         """Collects garbage at every interval, the first time at once: background work of the server, without an end."""
-        if not self._interval:
-            return
         while True:
             try:
                 collected = await asyncio.get_running_loop().run_in_executor(self._threads, self._collector.collect)
