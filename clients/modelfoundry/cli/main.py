@@ -20,11 +20,13 @@ from modelfoundry.cli.commands import (
     evaluate,
     evaluation,
     events,
+    gc,
     job,
     lineage,
     model,
     module,
     predict,
+    registry,
     search,
     train,
     up,
@@ -85,6 +87,8 @@ events.register(app)
 app.add_typer(webhook.app, name="webhook")
 demo.register(app)
 doctor.register(app)
+gc.register(app)
+app.add_typer(registry.app, name="registry")
 
 
 def run(arguments: Sequence[str]) -> int:

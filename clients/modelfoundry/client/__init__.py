@@ -16,6 +16,7 @@ from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
+from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
@@ -26,6 +27,7 @@ from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
+from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.vocabularies import Vocabularies
@@ -55,6 +57,7 @@ from modelfoundry.client.lineage import (
     Webhook,
     WebhookState,
 )
+from modelfoundry.client.maintenance import BlobFinding, CheckProgress, FindingKind, GarbageSummary
 from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
@@ -132,6 +135,7 @@ __all__ = [
     "AsyncEvaluations",
     "AsyncJob",
     "AsyncJobs",
+    "AsyncMaintenance",
     "AsyncModels",
     "AsyncModules",
     "AsyncVocabularies",
@@ -139,8 +143,10 @@ __all__ = [
     "Augmentation",
     "Baseline",
     "BinaryProblem",
+    "BlobFinding",
     "BlobRef",
     "Blobs",
+    "CheckProgress",
     "ClassificationMetrics",
     "Client",
     "Compaction",
@@ -167,8 +173,10 @@ __all__ = [
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "FindingKind",
     "FormComparison",
     "FormCost",
+    "GarbageSummary",
     "GradSplitterRecipe",
     "GradSplitterRecipeDescription",
     "ImageLike",
@@ -189,6 +197,7 @@ __all__ = [
     "Lineage",
     "LineageNode",
     "LogWritten",
+    "Maintenance",
     "MaskableLayer",
     "Match",
     "MatchKind",

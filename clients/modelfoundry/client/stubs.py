@@ -17,6 +17,7 @@ from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorSe
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
 from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
+from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceStub
 from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceStub
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
     from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
+    from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceAsyncStub
     from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
@@ -64,6 +66,11 @@ class AsyncStubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._thread_channel(Service.REGISTRY))
+
+    @cached_property
+    def maintenance(self) -> MaintenanceServiceAsyncStub:
+        """Garbage collection and checks."""
+        return MaintenanceServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def operations(self) -> Any:
@@ -135,6 +142,11 @@ class Stubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def maintenance(self) -> MaintenanceServiceStub:
+        """Garbage collection and checks."""
+        return MaintenanceServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def operations(self) -> Any:

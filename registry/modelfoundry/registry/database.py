@@ -13,6 +13,8 @@ from typing import Any, Final
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, event, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
@@ -120,8 +122,7 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the schema to the newest version. Two processes may do it at once."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config = _migrations()
         # One transaction round everything: on SQLite it began with the write lock, on PostgreSQL it takes one, so a
         # second process waits and then finds nothing left to do.
         with self._translated(), self._turn(), self._engine.begin() as connection:
@@ -129,6 +130,11 @@ class Database:
                 connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def revision(self) -> str:
+        """The version of the schema; empty where there is none yet."""
+        with self.read_session() as session:
+            return MigrationContext.configure(session.connection()).get_current_revision() or ""
 
     def check(self) -> None:
         """Asks the database for an answer (readiness)."""
@@ -163,6 +169,17 @@ class Database:
             if translated is None:
                 raise
             raise translated from error
+
+
+def known_revisions() -> list[str]:
+    """The versions of the schema that this code knows, newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()]
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 def _engine(url: str) -> Engine:

@@ -18,6 +18,7 @@ from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.events import followed_events, past_events
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.lineage import get_lineage, list_dependents
+from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.pages import each
@@ -72,6 +73,7 @@ class AsyncClient(AsyncComposing):
     jobs: AsyncJobs
     vocabularies: AsyncVocabularies
     webhooks: AsyncWebhooks
+    maintenance: AsyncMaintenance
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class AsyncClient(AsyncComposing):
         self.jobs = AsyncJobs(self._transport, parent)
         self.vocabularies = AsyncVocabularies(self._transport, parent)
         self.webhooks = AsyncWebhooks(self._transport, parent)
+        self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
 

@@ -20,6 +20,7 @@ from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.events import followed_events, past_events
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.lineage import get_lineage, list_dependents
+from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.pages import each
@@ -74,6 +75,7 @@ class Client(Composing):
     jobs: Jobs
     vocabularies: Vocabularies
     webhooks: Webhooks
+    maintenance: Maintenance
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class Client(Composing):
         self.jobs = Jobs(self._transport, parent)
         self.vocabularies = Vocabularies(self._transport, parent)
         self.webhooks = Webhooks(self._transport, parent)
+        self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
 
