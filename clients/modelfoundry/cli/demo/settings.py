@@ -84,10 +84,10 @@ COMPOSITION_SETTINGS: Final = CompositionSettings(
     training=TrainingRecipe(recipe="weak", epochs=8, batch_size=32, lr=0.05, augmentation=Augmentation.NONE),
     # Hundreds of images make few steps an epoch: with the paper's 0.001 masks would not reach 0.
     recipe=GradSplitterRecipe(
-        warmup_epochs=10,
-        cycles=4,
+        warmup_epochs=8,
+        cycles=3,
         mask_epochs=3,
-        head_epochs=2,
+        head_epochs=1,
         batch_size=32,
         lr_warmup=0.03,
         lr_head=0.01,
