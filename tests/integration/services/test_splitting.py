@@ -21,7 +21,7 @@ from modelfoundry.core.architectures import Architecture, InputSpec, build_netwo
 from modelfoundry.core.datasets import read_split, write_split
 
 QUICK = GradSplitterRecipe(
-    warmup_epochs=2, cycles=1, mask_epochs=3, head_epochs=1, lr_warmup=0.05, lr_mask=0.03, accuracy_loss=0.5
+    warmup_epochs=2, cycles=1, mask_epochs=3, head_epochs=1, lr_warmup=0.05, lr_mask=0.03, accuracy_loss=1.0
 )
 """Enough steps to drop kernels; not enough to be good."""
 GROUPS = (("3", "8"), ("7",))
