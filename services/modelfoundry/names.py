@@ -21,6 +21,7 @@ COLLECTIONS: Final = (
     "operations",
     "uploads",
     "vocabularies",
+    "webhooks",
 )
 DEFAULT_PROJECT: Final = "projects/default"
 ID_RULE: Final = "use lower-case letters, digits and '-', beginning with a letter, at most 63 characters"

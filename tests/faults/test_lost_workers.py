@@ -27,7 +27,7 @@ def uninterrupted(foundry: Foundry) -> Module:
 
 
 ALL_LABELS = GradSplitterRecipe(
-    warmup_epochs=4, cycles=8, mask_epochs=4, head_epochs=2, lr_warmup=0.05, lr_mask=0.02, accuracy_loss=0.5
+    warmup_epochs=3, cycles=2, mask_epochs=4, head_epochs=2, lr_warmup=0.05, lr_mask=0.02, accuracy_loss=0.5
 )
 
 

@@ -70,3 +70,13 @@ BatchSizeOption = Annotated[int | None, typer.Option("--batch-size", help="Sampl
 AugmentationOption = Annotated[
     AugmentationChoice | None, typer.Option("--augmentation", help="How training images are varied.")
 ]
+CascadeOption = Annotated[bool, typer.Option("--cascade", help="Also remove everything that depends on it.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+EventKindOption = Annotated[
+    list[str] | None,
+    typer.Option("--kind", help="Only created, updated, evaluated, aliased or deleted. Comma-separated. Repeatable."),
+]
+CollectionOption = Annotated[
+    list[str] | None,
+    typer.Option("--collection", help="Only models, datasets, modules, ... Comma-separated. Repeatable."),
+]

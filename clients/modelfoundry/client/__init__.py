@@ -16,18 +16,22 @@ from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
+from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
+from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
+from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.vocabularies import Vocabularies
+from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 from modelfoundry.client.composing import NewLabel, Strategy
 from modelfoundry.client.compositions import (
@@ -43,6 +47,17 @@ from modelfoundry.client.computing import Device, Environment, TrainingSubset, V
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.lineage import (
+    Dependents,
+    Direction,
+    EventKind,
+    Lineage,
+    LineageNode,
+    RegistryEvent,
+    Webhook,
+    WebhookState,
+)
+from modelfoundry.client.maintenance import BlobFinding, CheckProgress, FindingKind, GarbageSummary
 from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
@@ -120,14 +135,18 @@ __all__ = [
     "AsyncEvaluations",
     "AsyncJob",
     "AsyncJobs",
+    "AsyncMaintenance",
     "AsyncModels",
     "AsyncModules",
     "AsyncVocabularies",
+    "AsyncWebhooks",
     "Augmentation",
     "Baseline",
     "BinaryProblem",
+    "BlobFinding",
     "BlobRef",
     "Blobs",
+    "CheckProgress",
     "ClassificationMetrics",
     "Client",
     "Compaction",
@@ -143,16 +162,21 @@ __all__ = [
     "DatasetSplit",
     "Datasets",
     "DecompositionRecord",
+    "Dependents",
     "Device",
+    "Direction",
     "Endpoints",
     "Environment",
     "Evaluation",
     "Evaluations",
+    "EventKind",
     "Export",
     "ExportFormat",
     "ExportedFile",
+    "FindingKind",
     "FormComparison",
     "FormCost",
+    "GarbageSummary",
     "GradSplitterRecipe",
     "GradSplitterRecipeDescription",
     "ImageLike",
@@ -170,7 +194,10 @@ __all__ = [
     "LabelProbability",
     "Latency",
     "LayerRetention",
+    "Lineage",
+    "LineageNode",
     "LogWritten",
+    "Maintenance",
     "MaskableLayer",
     "Match",
     "MatchKind",
@@ -192,6 +219,7 @@ __all__ = [
     "ProgressMade",
     "ProvenanceEdge",
     "RecipeDescription",
+    "RegistryEvent",
     "Relation",
     "Replacement",
     "RetentionMetrics",
@@ -216,6 +244,9 @@ __all__ = [
     "Vocabularies",
     "Vocabulary",
     "VocabularyTerm",
+    "Webhook",
+    "WebhookState",
+    "Webhooks",
     "connect",
     "connect_async",
     "data_directory",

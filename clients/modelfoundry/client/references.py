@@ -33,3 +33,10 @@ def subject_name(reference: Named, parent: str = DEFAULT_PROJECT) -> str:
             if reference.startswith(f"{collection}/"):
                 return full_name(reference, collection, parent)
     return full_name(reference, "modules", parent)
+
+
+def any_name(reference: Named, parent: str = DEFAULT_PROJECT) -> str:
+    """The full name of any resource or job. A bare id names a module; write `models/ID` for a model, and so on."""
+    if isinstance(reference, str) and "/" in reference and not reference.startswith("projects/"):
+        return f"{parent}/{reference}"
+    return full_name(reference, "modules", parent)

@@ -16,8 +16,11 @@ from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingSer
 from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
+from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
+from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceStub
+from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
 from modelfoundry.client.endpoints import Service
 
@@ -27,8 +30,11 @@ if TYPE_CHECKING:
     from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceAsyncStub
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
+    from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
+    from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceAsyncStub
+    from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
     from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
 
 
@@ -62,6 +68,11 @@ class AsyncStubs:
         return BlobServiceStub(self._thread_channel(Service.REGISTRY))
 
     @cached_property
+    def maintenance(self) -> MaintenanceServiceAsyncStub:
+        """Garbage collection and checks."""
+        return MaintenanceServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
     def operations(self) -> Any:
         """Jobs. The library's stub is untyped."""
         return OperationsStub(self._channel(Service.REGISTRY))  # type: ignore[no-untyped-call]
@@ -70,6 +81,16 @@ class AsyncStubs:
     def events(self) -> OperationEventsServiceAsyncStub:
         """Events of jobs."""
         return OperationEventsServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def registry_events(self) -> EventServiceAsyncStub:
+        """Changes in the registry."""
+        return EventServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def webhooks(self) -> WebhookServiceAsyncStub:
+        """Receivers of changes."""
+        return WebhookServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def decomposer(self) -> DecomposerServiceAsyncStub:
@@ -123,6 +144,11 @@ class Stubs:
         return BlobServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
+    def maintenance(self) -> MaintenanceServiceStub:
+        """Garbage collection and checks."""
+        return MaintenanceServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
     def operations(self) -> Any:
         """Jobs. The library's stub is untyped."""
         return OperationsStub(self._channel(Service.REGISTRY))  # type: ignore[no-untyped-call]
@@ -131,6 +157,16 @@ class Stubs:
     def events(self) -> OperationEventsServiceStub:
         """Events of jobs."""
         return OperationEventsServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def registry_events(self) -> EventServiceStub:
+        """Changes in the registry."""
+        return EventServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def webhooks(self) -> WebhookServiceStub:
+        """Receivers of changes."""
+        return WebhookServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def decomposer(self) -> DecomposerServiceStub:

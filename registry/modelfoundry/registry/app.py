@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -13,6 +14,8 @@ from sqlalchemy import make_url
 from modelfoundry.api.registry.v1 import (
     blob_service_pb2,
     blob_service_pb2_grpc,
+    maintenance_service_pb2,
+    maintenance_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
     search_service_pb2,
@@ -20,20 +23,23 @@ from modelfoundry.api.registry.v1 import (
 )
 from modelfoundry.errors import Unavailable
 from modelfoundry.registry.blobs.blobs import Blobs
-from modelfoundry.registry.blobs.local_store import LocalBlobStore
-from modelfoundry.registry.blobs.minio_store import MinioBlobStore
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
-from modelfoundry.registry.blobs.store import BlobStore
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
+from modelfoundry.registry.catalog.shelf import utc_now
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.events.history import History, Kept
+from modelfoundry.registry.events.service import EventService
 from modelfoundry.registry.jobs.ledger import is_checkpoint
 from modelfoundry.registry.jobs.service import JobService
+from modelfoundry.registry.maintenance.servicer import MaintenanceServicer
 from modelfoundry.registry.results import Results
 from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.settings import RegistrySettings
+from modelfoundry.registry.storage import open_blob_store
+from modelfoundry.registry.webhooks.service import WebhookService
 from modelfoundry.runtime.server import Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
@@ -59,13 +65,20 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
     try:
         _make_folder_of(settings.database_url.get_secret_value())
         await asyncio.to_thread(database.migrate)
-        store = _blob_store(settings)
+        store = open_blob_store(settings)
         blobs = Blobs(database, store, references=(uses_blob, is_checkpoint))
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
         search_servicer = SearchServicer(catalog)
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
         blob_servicer = BlobServicer(blobs, uploads)
+
+        maintenance = MaintenanceServicer(
+            database,
+            blobs,
+            timedelta(hours=settings.gc_min_age_hours),
+            timedelta(hours=settings.gc_interval_hours),
+        )
 
         def release(digest: str) -> None:
             blobs.discard(digest)
@@ -79,6 +92,15 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             still_valid=Results(database, blobs).are_there,
         )
 
+        kept = Kept(settings.event_history_days, settings.event_history_count)
+        events = EventService(History(database, kept, utc_now), utc_now)
+        webhooks = WebhookService(
+            database,
+            allow_private=settings.webhook_private_addresses,
+            max_failures=settings.webhook_max_failures,
+            now=utc_now,
+        )
+
         async def ready() -> None:
             await asyncio.to_thread(database.check)
             await asyncio.to_thread(blobs.check)
@@ -88,14 +110,24 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 _catalog_service(catalog_servicer),
                 _search_service(search_servicer),
                 _blob_service(blob_servicer),
+                _maintenance_service(maintenance),
                 *jobs.services(),
+                events.service(),
+                webhooks.service(),
             ),
             ready=ready,
-            background=(jobs.run, blob_servicer.sweep),
+            background=(
+                jobs.run,
+                blob_servicer.sweep,
+                events.run,
+                webhooks.run,
+                *([maintenance.run] if settings.gc_interval_hours else []),
+            ),
         )
         catalog_servicer.close()
         search_servicer.close()
         blob_servicer.close()
+        maintenance.close()
     finally:
         database.close()
 
@@ -111,18 +143,6 @@ def _make_folder_of(database_url: str) -> None:
                 f"the folder of the database cannot be made: {folder}: {error.strerror}",
                 hint="set MODELFOUNDRY_REGISTRY_DATABASE_URL or MODELFOUNDRY_HOME to a place that can be written to",
             ) from error
-
-
-def _blob_store(settings: RegistrySettings) -> BlobStore:
-    if settings.blob_store == "local":
-        return LocalBlobStore(settings.folder)
-    return MinioBlobStore(
-        settings.minio_endpoint,
-        settings.minio_access_key,
-        settings.minio_secret_key.get_secret_value(),
-        bucket=settings.minio_bucket,
-        region=settings.minio_region,
-    )
 
 
 def _catalog_service(servicer: RegistryServicer) -> Service:
@@ -143,4 +163,11 @@ def _blob_service(servicer: BlobServicer) -> Service:
     return Service(
         blob_service_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
         lambda server: blob_service_pb2_grpc.add_BlobServiceServicer_to_server(servicer, server),
+    )
+
+
+def _maintenance_service(servicer: MaintenanceServicer) -> Service:
+    return Service(
+        maintenance_service_pb2.DESCRIPTOR.services_by_name["MaintenanceService"].full_name,
+        lambda server: maintenance_service_pb2_grpc.add_MaintenanceServiceServicer_to_server(servicer, server),
     )

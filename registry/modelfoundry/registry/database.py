@@ -13,8 +13,11 @@ from typing import Any, Final
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, event, exc
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import sessionmaker
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
@@ -80,6 +83,7 @@ class Database:
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._reader = self._engine.execution_options(**{_READ_ONLY: True})
+        self._writers = sessionmaker(self._engine, class_=Session, expire_on_commit=False)
         # SQLite has one writer at a time. Queuing here is fair and quick; its own waiting polls and can starve.
         self._writer_turn = threading.Lock()
         if self._is_sqlite:
@@ -91,6 +95,11 @@ class Database:
         """The engine, for what a session cannot do."""
         return self._engine
 
+    @property
+    def writers(self) -> sessionmaker[Session]:
+        """What makes the transactions of `session`, to listen to them."""
+        return self._writers
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction that may write: commits at the end of the block, rolls back when the block raises.
@@ -101,7 +110,7 @@ class Database:
         with (
             self._translated(),
             self._turn(),
-            Session(self._engine, expire_on_commit=False) as session,
+            self._writers() as session,
             session.begin(),
         ):
             yield session
@@ -114,8 +123,7 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the schema to the newest version. Two processes may do it at once."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config = _migrations()
         # One transaction round everything: on SQLite it began with the write lock, on PostgreSQL it takes one, so a
         # second process waits and then finds nothing left to do.
         with self._translated(), self._turn(), self._engine.begin() as connection:
@@ -123,6 +131,11 @@ class Database:
                 connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def revision(self) -> str:
+        """The version of the schema; empty where there is none yet."""
+        with self.read_session() as session:
+            return MigrationContext.configure(session.connection()).get_current_revision() or ""
 
     def check(self) -> None:
         """Asks the database for an answer (readiness)."""
@@ -157,6 +170,17 @@ class Database:
             if translated is None:
                 raise
             raise translated from error
+
+
+def known_revisions() -> list[str]:
+    """The versions of the schema that this code knows, newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()]
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 def _engine(url: str) -> Engine:

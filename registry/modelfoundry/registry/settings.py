@@ -33,6 +33,10 @@ class RegistrySettings(ServiceSettings):
     """Folder of uploads that are not complete. Best on the file system of `folder`: no byte is then copied."""
     largest_blob_bytes: int = Field(default=LARGEST_BLOB_BYTES, gt=0)
     """Size of the largest blob that is taken."""
+    gc_interval_hours: float = Field(default=24.0, ge=0)
+    """Time between removals of blobs that nothing uses. 0: never; `modelfoundry gc` still does it."""
+    gc_min_age_hours: float = Field(default=24.0, ge=0)
+    """Age at which an unused blob is removed, since it was last uploaded or asked for."""
     minio_endpoint: str = "http://127.0.0.1:9000"
     """Address of the S3 server, `http://host:port` or `https://host:port`."""
     minio_access_key: str = ""
@@ -43,3 +47,11 @@ class RegistrySettings(ServiceSettings):
     """Bucket of the blobs; made when it is not there."""
     minio_region: str = "us-east-1"
     """What the S3 server calls its region; MinIO calls it `us-east-1`."""
+    event_history_days: int = Field(default=30, gt=0)
+    """How many days events are kept for those who watch and for webhooks."""
+    event_history_count: int = Field(default=100_000, gt=0)
+    """How many events are kept at most."""
+    webhook_private_addresses: bool = False
+    """Whether webhooks may lead to private networks and to this machine, which their creators can then reach."""
+    webhook_max_failures: int = Field(default=20, gt=0)
+    """After so many attempts in a row that failed, a webhook is disabled."""

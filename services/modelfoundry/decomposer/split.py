@@ -14,7 +14,6 @@ from modelfoundry.artifacts.networks import load_model
 from modelfoundry.artifacts.requests import derived_request_id
 from modelfoundry.artifacts.splits import load_split, training_parts
 from modelfoundry.client import Client, DecompositionRecord, Environment, Module
-from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.evaluation import Run, evaluate_model
@@ -59,7 +58,7 @@ def decompose_all(plan: SplitPlan, operation: str, bench: Workbench) -> list[str
     base_accuracy = evaluate_model(base.network, validation, labels, run).accuracy
     task = SplitTask(
         network=base.network,
-        plan=plan_channels(base.network, base.input_spec),
+        plan=plan.channels,
         label_groups=tuple(module.labels for module in plan.modules),
         train=train,
         validation=validation,

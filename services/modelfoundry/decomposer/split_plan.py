@@ -14,7 +14,7 @@ from modelfoundry.artifacts.convert import architecture_from, input_spec_from, t
 from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_split, find_split, recorded_subset
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network, check_weights
-from modelfoundry.core.channels import plan_channels
+from modelfoundry.core.channels import ChannelPlan, plan_channels
 from modelfoundry.core.datasets import TrainingSubset
 from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.problems import BinaryProblem, OpenSetProblem, Problem, resolve, resolve_labels
@@ -64,6 +64,7 @@ class SplitPlan:
     dataset: Dataset
     modules: tuple[PlannedModule, ...]
     """In the order of the model's labels."""
+    channels: ChannelPlan
     subset: TrainingSubset | None
     """The part of the training data to use: the one that the model was trained on."""
     cache_key: str
@@ -93,7 +94,8 @@ def plan_split(request: SplitRequest, model: Model, dataset: Dataset) -> SplitPl
     check_dataset_fits(dataset, input_spec.shape, model.labels)
     _check_label_counts(request.validation, model, dataset)
     check_weights(architecture, len(model.labels), input_spec, tensors_from(model.tensors))
-    _check_can_be_cut(architecture, len(model.labels), input_spec)
+    parameters = json.dumps(dict(architecture.parameters), sort_keys=True)
+    channels = _channels(architecture.builder, parameters, len(model.labels), input_spec)
     subset = recorded_subset(model, dataset, request.validation)
     cache_key = _cache_key(request, problems, model, dataset, subset)
     ids = _module_ids(request.module_id, model, problems, cache_key)
@@ -105,6 +107,7 @@ def plan_split(request: SplitRequest, model: Model, dataset: Dataset) -> SplitPl
             PlannedModule(problem=problem, labels=resolve(problem, model.labels), module_id=module_id)
             for problem, module_id in zip(problems, ids, strict=True)
         ),
+        channels=channels,
         subset=subset,
         cache_key=cache_key,
     )
@@ -143,29 +146,26 @@ def _check_label_counts(validation: ValidationSplit, model: Model, dataset: Data
             )
 
 
-def _check_can_be_cut(architecture: Architecture, labels: int, input_spec: InputSpec) -> None:
-    parameters = json.dumps(dict(architecture.parameters), sort_keys=True)
-    refusal = _refusal(architecture.builder, parameters, labels, input_spec)
-    if refusal is not None:
-        message, hint, metadata = refusal
-        raise UnsupportedModel(f"model: {message}", field="model", hint=hint, metadata=dict(metadata))
-
-
-@lru_cache(maxsize=256)
-def _refusal(
-    builder: str, parameters: str, labels: int, input_spec: InputSpec
-) -> tuple[str, str, tuple[tuple[str, str], ...]] | None:
-    """Why no kernel of an architecture can be cut out, or None: it depends on the structure alone."""
+@lru_cache(maxsize=64)
+def _channels(builder: str, parameters: str, labels: int, input_spec: InputSpec) -> ChannelPlan:
+    """The channels of an architecture, of which some kernels can be cut out; they depend on the structure alone."""
     network = build_network(Architecture(builder, json.loads(parameters)), labels, input_spec)
     hint = "decompose it with SeaM, which needs no kernels to cut out"
     try:
         plan = plan_channels(network, input_spec)
     except UnsupportedModel as error:
-        return error.message, error.hint or hint, tuple(error.metadata.items())
+        raise UnsupportedModel(
+            f"model: {error.message}", field="model", hint=error.hint or hint, metadata=error.metadata
+        ) from error
     if not plan.kernel_groups:
         first = plan.whole[0]
-        return f"{first.layer} cannot be cut: {first.reason}", hint, (("layer", first.layer),)
-    return None
+        raise UnsupportedModel(
+            f"model: layer {first.layer} cannot be cut: {first.reason}",
+            field="model",
+            hint=hint,
+            metadata={"layer": first.layer},
+        )
+    return plan
 
 
 def _cache_key(

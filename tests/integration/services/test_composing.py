@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from composing_stock import push_digits, push_model, push_module
 from service_stack import running_stack
 
 from modelfoundry import errors
+from modelfoundry.cli.exit_codes import ExitCode
+from modelfoundry.cli.main import run
 from modelfoundry.client import (
     Client,
     ComposedModel,
@@ -150,11 +153,12 @@ def test_predictions_are_those_that_were_measured(stock: Stock, composition: Com
     assert sum(each.probability for each in answers[0].labels) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("compact", [False, True], ids=["masked", "compact"])
 @pytest.mark.parametrize("export_format", list(ExportFormat), ids=str)
 def test_every_export_gives_the_outputs_of_predict(
-    stock: Stock, composition: Composition, tmp_path: Path, export_format: ExportFormat
+    stock: Stock, composition: Composition, tmp_path: Path, export_format: ExportFormat, compact: bool
 ) -> None:
-    export = stock.client.export(composition, export_format).wait(timeout=WAIT)
+    export = stock.client.export(composition, export_format, compact=compact).wait(timeout=WAIT)
     for file in export.files:
         stock.client.blobs.download(file.content, tmp_path / file.path)
     images = stock.images["low"][:9]
@@ -376,3 +380,39 @@ def test_a_patch_that_improves_nothing_stores_nothing(stock: Stock) -> None:
     assert caught.value.field == "patch.sources"
     with pytest.raises(errors.NotFound):
         stock.client.compositions.get("pointless")
+
+
+@pytest.fixture
+def cli(
+    stock: Stock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[str, str]]:
+    for service in ("registry", "evaluator", "reuser"):
+        monkeypatch.setenv(f"MODELFOUNDRY_{service.upper()}", getattr(stock.client.endpoints, service))
+
+    def call(*arguments: str, status: int = ExitCode.OK) -> tuple[str, str]:
+        capsys.readouterr()
+        found = run([*arguments, "--validation-fraction", "0.3"])
+        captured = capsys.readouterr()
+        assert found == status, captured.err
+        return captured.out, captured.err
+
+    return call
+
+
+def test_the_command_composes_and_says_what_to_do_next(cli: Callable[..., tuple[str, str]]) -> None:
+    out, err = cli("compose", "a", "b", "--dataset", "low", "--strategy", "per-label", "--name", "typed")
+    lines = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines()]
+    assert lines[0] == ["compositions/typed"]
+    assert {line[0]: line[1] for line in lines if line[:1] in (["0"], ["1"], ["2"])}.keys() == {"0", "1", "2"}
+    compared = [line[0] for line in lines if len(line) == 4 and "%" in line[1]]
+    assert compared[:4] == ["this composition", "models/a", "models/b", "ensemble"]
+    assert "modelfoundry evaluate compositions/typed --baselines --dataset low" in " ".join(err.split())
+
+
+def test_the_command_patches_and_composes_new_tasks(cli: Callable[..., tuple[str, str]]) -> None:
+    out, _ = cli("compose", "models/a", "models/b", "--patch", "weak", "--dataset", "low", "--labels", "2", "--json")
+    patched = json.loads(out)
+    assert patched["composition"]["task"] == "patch"
+    assert [each["label"] for each in patched["replacements"]] == ["2"]
+    out, _ = cli("compose", "--label", "zero=models/a:0@low", "--label", "3=high-3@high", "--json")
+    assert json.loads(out)["composition"]["labels"] == ["zero", "3"]

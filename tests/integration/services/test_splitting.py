@@ -21,7 +21,7 @@ from modelfoundry.core.architectures import Architecture, InputSpec, build_netwo
 from modelfoundry.core.datasets import read_split, write_split
 
 QUICK = GradSplitterRecipe(
-    warmup_epochs=3, cycles=2, mask_epochs=2, head_epochs=1, lr_warmup=0.05, lr_mask=0.03, accuracy_loss=0.5
+    warmup_epochs=2, cycles=1, mask_epochs=3, head_epochs=1, lr_warmup=0.05, lr_mask=0.03, accuracy_loss=1.0
 )
 """Enough steps to drop kernels; not enough to be good."""
 GROUPS = (("3", "8"), ("7",))
@@ -49,8 +49,8 @@ def test_every_label_gets_a_module_and_groups_share_one(foundry: Foundry, module
 def test_each_record_repeats_the_search_and_says_what_it_saw(foundry: Foundry, modules: Sequence[Module]) -> None:
     for record in (module.record for module in modules):
         assert record.algorithm == "gradsplitter"
-        assert (record.seed, record.epochs_run) == (7, 9)
-        assert record.settings["cycles"] == 2
+        assert (record.seed, record.epochs_run) == (7, 6)
+        assert record.settings["cycles"] == 1
         assert record.settings["alpha"] == 0.1
         assert record.dataset_digest == foundry.dataset.digest
         assert 0 < record.validation_accuracy <= 1
@@ -59,7 +59,8 @@ def test_each_record_repeats_the_search_and_says_what_it_saw(foundry: Foundry, m
         assert record.training_samples == 1170
     kept = [module.retention.kernel_retention for module in modules if module.retention]
     assert len(kept) == len(modules)
-    assert all(0 < share < 1 for share in kept)
+    assert all(0 < share <= 1 for share in kept)
+    assert min(kept) < 1
 
 
 def test_the_modules_answer_and_are_measured_like_any_other(foundry: Foundry, modules: Sequence[Module]) -> None:
@@ -197,6 +198,7 @@ def test_a_model_without_kernels_to_cut_is_refused_before_any_work(foundry: Foun
     before = [job.name for job in foundry.client.jobs.list()]
     with pytest.raises(errors.UnsupportedModel) as caught:
         foundry.client.decompose_all("vit", "digits", request_id=str(uuid.uuid4()))
-    assert caught.value.metadata["layer"] in str(caught.value)
+    # Where the graph cannot even be followed to a layer, the network as a whole is named.
+    assert f"{caught.value.metadata.get('layer') or 'the network'} cannot be cut" in str(caught.value)
     assert caught.value.hint
     assert [job.name for job in foundry.client.jobs.list()] == before

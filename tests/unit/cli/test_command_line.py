@@ -26,10 +26,11 @@ def test_help_says_what_the_exit_codes_mean(cli):
         *("model push", "model list", "model show", "model rm"),
         *("dataset push", "dataset list", "dataset show", "dataset rm"),
         *("module list", "module show", "module download", "module rm"),
-        *("composition list", "composition show", "composition rm"),
+        *("compose", "composition list", "composition show", "composition rm"),
         *("evaluation list", "evaluation show", "evaluation rm"),
         *("search", "vocabulary add", "vocabulary list", "vocabulary rm"),
         *("job list", "job show", "job watch", "job cancel"),
+        *("lineage", "events", "webhook add", "webhook list", "webhook rm"),
     ],
 )
 def test_every_command_has_help_and_answers_programs(cli, command):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from modelfoundry.core.composing import Calibration, Readout, fit_calibration, log_odds, one_vs_rest, readout_of
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.errors import InvalidField
 
 LOGITS = torch.randn(50, 4, generator=torch.Generator().manual_seed(1)) * 5
@@ -24,9 +24,11 @@ def test_log_odds_stay_finite_where_the_probability_is_one() -> None:
 
 
 def test_a_label_beside_rest_is_measured_against_rest_alone() -> None:
-    readout = readout_of(("cat", "rest"), "cat", BinaryProblem("cat"))
-    assert readout == Readout(0, rest=1)
-    torch.testing.assert_close(log_odds(LOGITS[:, :2], readout), LOGITS[:, 0] - LOGITS[:, 1])
+    assert readout_of(("cat", "rest"), "cat", BinaryProblem("cat")) == Readout(0, rest=1)
+    problem = OpenSetProblem(("cat", "dog", "cow"))
+    readout = readout_of(problem.outputs, "dog", problem)
+    assert readout == Readout(1, rest=3)
+    torch.testing.assert_close(log_odds(LOGITS, readout), LOGITS[:, 1] - LOGITS[:, 3])
 
 
 def test_without_rest_all_other_outputs_speak_against_a_label() -> None:

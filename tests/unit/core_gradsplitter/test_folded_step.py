@@ -98,12 +98,20 @@ def test_a_step_in_pieces_is_the_whole_step(make_task: Any, rows: int) -> None:
     whole = _Step(make_task())
     pieces = _Step(make_task())
     assert whole.passes._rows > 21
-    pieces.passes._rows = rows
+    pieces.passes._rows = pieces.passes._rows_at_once = rows
 
     torch.testing.assert_close(pieces.run(), whole.run(), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(pieces.scores.values.grad, whole.scores.values.grad, rtol=1e-6, atol=1e-6)
     for mine, theirs in zip(pieces.heads.parameters(), whole.heads.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-6, atol=1e-6)
+
+
+def test_one_graph_from_several_passes_is_that_of_one(make_task: Any) -> None:
+    whole, several = _Step(make_task()), _Step(make_task())
+    several.passes._rows_at_once = 7
+
+    torch.testing.assert_close(several.run(), whole.run(), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(several.scores.values.grad, whole.scores.values.grad, rtol=1e-6, atol=1e-6)
 
 
 def test_memory_bounds_the_rows_of_a_pass(make_task: Any) -> None:

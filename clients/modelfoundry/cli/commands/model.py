@@ -11,6 +11,7 @@ from modelfoundry.cli.arguments import builder_parameters, extents, input_spec, 
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets, complete_models
 from modelfoundry.cli.options import (
+    CascadeOption,
     DescriptionOption,
     DisplayNameOption,
     FilterOption,
@@ -21,8 +22,9 @@ from modelfoundry.cli.options import (
     OrderOption,
     ParameterOption,
     TagOption,
+    YesOption,
 )
-from modelfoundry.cli.removing import remove_all
+from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count, moment
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
@@ -126,10 +128,16 @@ def show(session: Session, model: ModelArgument) -> None:
 def remove(
     session: Session,
     models: Annotated[list[str], typer.Argument(help="Models: ids or names.", autocompletion=complete_models)],
+    *,
+    cascade: CascadeOption = False,
+    yes: YesOption = False,
 ) -> None:
-    """Remove models. One that modules, compositions or evaluations depend on is refused."""
+    """Remove models. One that others depend on is refused, unless --cascade removes them too."""
     with session.client() as client:
-        remove_all(session, models, client.models.delete)
+        if cascade:
+            remove_cascading(session, client, "models", models, client.models.delete, yes=yes)
+        else:
+            remove_all(session, models, client.models.delete)
 
 
 def _labels_and_input(

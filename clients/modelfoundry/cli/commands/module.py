@@ -10,8 +10,8 @@ import typer
 
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_modules
-from modelfoundry.cli.options import FilterOption, ModuleArgument, OrderOption
-from modelfoundry.cli.removing import remove_all
+from modelfoundry.cli.options import CascadeOption, FilterOption, ModuleArgument, OrderOption, YesOption
+from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.module_table import module_facts, print_modules
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.tables import print_facts, print_line
@@ -69,10 +69,16 @@ def download(
 def remove(
     session: Session,
     modules: Annotated[list[str], typer.Argument(help="Modules: ids or names.", autocompletion=complete_modules)],
+    *,
+    cascade: CascadeOption = False,
+    yes: YesOption = False,
 ) -> None:
-    """Remove modules together with their evaluations. One that compositions are made of is refused."""
+    """Remove modules with their evaluations. One that others use is refused, unless --cascade removes them too."""
     with session.client() as client:
-        remove_all(session, modules, client.modules.delete)
+        if cascade:
+            remove_cascading(session, client, "modules", modules, client.modules.delete, yes=yes)
+        else:
+            remove_all(session, modules, client.modules.delete)
 
 
 def _export_format(format: Format) -> ExportFormat:  # noqa: A002

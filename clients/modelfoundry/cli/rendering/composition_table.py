@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text
 from modelfoundry.cli.rendering.problem_text import labels_text
 from modelfoundry.cli.rendering.quantities import count, moment, percent
-from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
+from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
 if TYPE_CHECKING:
-    from modelfoundry.client import Composition, CompositionMember, CompositionRecord, Evaluation, LabelChange
+    from modelfoundry.client import (
+        ComposedModel,
+        Composition,
+        CompositionMember,
+        CompositionRecord,
+        Evaluation,
+        LabelChange,
+    )
 
 COLUMNS = (
     Column("COMPOSITION"),
@@ -40,6 +47,7 @@ COMPARISON_COLUMNS = (
     Column("PARAMETERS", "right"),
     Column("MACS", "right"),
 )
+REFUSAL_COLUMNS = (Column("NOT REPLACED"), Column("BY"), Column("BECAUSE"))
 STRATEGY_COLUMNS = (Column("STRATEGY"), Column("VALIDATION", "right"), Column("SOURCES", "right"), Column(""))
 
 
@@ -51,6 +59,27 @@ def print_compositions(compositions: Iterable[Composition], parent: str) -> None
 def print_composition(composition: Composition, evaluations: Sequence[Evaluation], parent: str) -> None:
     """Prints everything about one composition, with where every label comes from and what it is compared with."""
     print_facts(_facts(composition, evaluations, parent))
+    _print_choice(composition, parent)
+
+
+def print_composed(composed: ComposedModel, parent: str) -> None:
+    """Prints what came of composing: the choice, what it is compared with, what was not replaced, what to do next."""
+    composition = composed.composition
+    print_line(f"compositions/{composition.id}")
+    _print_choice(composition, parent)
+    refused = [each for each in composed.replacements if each.refusal]
+    if refused:
+        print_line("")
+        rows = [(each.label, each.source.removeprefix(f"{parent}/"), each.refusal) for each in refused]
+        print_table(REFUSAL_COLUMNS, rows)
+    datasets = " or ".join(short_name(name, parent) for name in composition.datasets)
+    print_remark(
+        f"All figures are of validation data, on which the choice was made. To measure on test data: modelfoundry "
+        f"evaluate compositions/{composition.id} --baselines --dataset {datasets}"
+    )
+
+
+def _print_choice(composition: Composition, parent: str) -> None:
     changes = {change.label: change for change in composition.record.label_changes}
     columns = [*MEMBER_COLUMNS, *CHANGE_COLUMNS] if changes else MEMBER_COLUMNS
     print_line("")

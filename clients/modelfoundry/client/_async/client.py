@@ -15,18 +15,24 @@ from modelfoundry.client._async.composing import AsyncComposing
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
+from modelfoundry.client._async.events import followed_events, past_events
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
+from modelfoundry.client._async.lineage import get_lineage, list_dependents
+from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
+from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client.architectures import Architecture
+from modelfoundry.client.codec.lineage import event_filter_to_proto
 from modelfoundry.client.codec.resources import provenance_edge_from_proto
 from modelfoundry.client.codec.searching import search_result_from_proto
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.lineage import Dependents, Direction, EventKind, Lineage, RegistryEvent
 from modelfoundry.client.problems import Problem, label_groups_from, problem_from
 from modelfoundry.client.recipes import (
     GradSplitterRecipe,
@@ -36,7 +42,7 @@ from modelfoundry.client.recipes import (
     TrainingRecipe,
     TrainingRecipeDescription,
 )
-from modelfoundry.client.references import Named
+from modelfoundry.client.references import Named, any_name
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
 from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
@@ -66,6 +72,8 @@ class AsyncClient(AsyncComposing):
     blobs: AsyncBlobs
     jobs: AsyncJobs
     vocabularies: AsyncVocabularies
+    webhooks: AsyncWebhooks
+    maintenance: AsyncMaintenance
 
     def __init__(
         self,
@@ -85,6 +93,8 @@ class AsyncClient(AsyncComposing):
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
         self.vocabularies = AsyncVocabularies(self._transport, parent)
+        self.webhooks = AsyncWebhooks(self._transport, parent)
+        self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
 
@@ -386,6 +396,60 @@ class AsyncClient(AsyncComposing):
             edge = provenance_edge_from_proto(message)
             if edge is not None:
                 yield edge
+
+    async def lineage(
+        self, name: Named, *, depth: int = 0, direction: Direction | str = Direction.BOTH, max_nodes: int = 0
+    ) -> Lineage:
+        """Walks the provenance of a resource or job: where it came from, and what came from it.
+
+        Args:
+            name: A module (bare id), any other resource (`models/ID`) or job (`operations/ID`).
+            depth: Steps at most. 0: the server's 10.
+            direction: `ancestors`, `descendants` or `both`.
+            max_nodes: Nodes at most, nearest first. 0: the server's 500.
+
+        Raises:
+            NotFound: there is no such resource, and no step of provenance names it.
+        """
+        way = chosen(direction, Direction, "direction")
+        whole = any_name(name, self.parent)
+        return await get_lineage(self._transport, whole, way, depth=depth, max_nodes=max_nodes)
+
+    async def dependents(self, name: Named) -> Dependents:
+        """What would be deleted together with a resource with `cascade`.
+
+        Args:
+            name: A module (bare id) or any other resource (`models/ID`).
+
+        Raises:
+            NotFound: there is no such resource.
+        """
+        return await list_dependents(self._transport, any_name(name, self.parent))
+
+    async def events(
+        self,
+        after: int | None = None,
+        *,
+        kinds: Sequence[EventKind | str] = (),
+        collections: Sequence[str] = (),
+        follow: bool = True,
+    ) -> AsyncIterator[RegistryEvent]:
+        """Changes in the registry, past ones first. A broken stream is opened again: nothing is missed or comes twice.
+
+        Args:
+            after: Only events with a larger number: that of the last event seen. None: from the oldest that is kept.
+            kinds: Which kinds of events: `created`, `updated`, `evaluated`, `aliased`, `deleted`. Empty: all.
+            collections: Of which resources: `models`, `modules`, ... Empty: of all.
+            follow: Go on with what happens from now on, without end.
+
+        Raises:
+            CursorExpired: events after `after` are not kept any more.
+            Unavailable: the registry cannot be reached, after several attempts that brought nothing.
+        """
+        members = [chosen(kind, EventKind, "kinds") for kind in kinds]
+        source = followed_events if follow else past_events
+        async for event in source(self._transport, self.parent, event_filter_to_proto(members, collections), after):
+            yield event
 
     async def health(self) -> Mapping[Service, ServiceHealth]:
         """Whether each service answers and is ready. Never raises for a service that does not."""

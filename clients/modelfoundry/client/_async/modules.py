@@ -132,12 +132,22 @@ class AsyncModules:
             await self._transport.unary(Service.REGISTRY, self._stubs.registry.SetModuleForms, request)
         )
 
-    async def delete(self, module: Named) -> None:
+    async def delete(self, module: Named, *, cascade: bool = False) -> None:
         """Forgets a module together with its evaluations.
 
+        Args:
+            module: Id, name or `Module`.
+            cascade: Also delete everything that depends on it, all at once; `client.dependents` says what that is.
+
         Raises:
+            InUse: others depend on it and `cascade` is not set; they are named.
             EtagMismatch: a `Module` was passed, and somebody changed it since.
         """
-        etag = module.etag if isinstance(module, Module) else ""
-        request = module_pb2.DeleteModuleRequest(name=full_name(module, "modules", self._parent), etag=etag)
-        await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteModule, request)
+        request = module_pb2.DeleteModuleRequest(
+            name=full_name(module, "modules", self._parent),
+            etag=module.etag if isinstance(module, Module) else "",
+            cascade=cascade,
+        )
+        await self._transport.unary(
+            Service.REGISTRY, self._stubs.registry.DeleteModule, request, timeout=self._transport.timeouts.check
+        )

@@ -17,18 +17,24 @@ from modelfoundry.client._sync.composing import Composing
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
+from modelfoundry.client._sync.events import followed_events, past_events
 from modelfoundry.client._sync.jobs import Job, Jobs
+from modelfoundry.client._sync.lineage import get_lineage, list_dependents
+from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.pages import each
 from modelfoundry.client._sync.verbs import Verbs
 from modelfoundry.client._sync.vocabularies import Vocabularies
+from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture
+from modelfoundry.client.codec.lineage import event_filter_to_proto
 from modelfoundry.client.codec.resources import provenance_edge_from_proto
 from modelfoundry.client.codec.searching import search_result_from_proto
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.lineage import Dependents, Direction, EventKind, Lineage, RegistryEvent
 from modelfoundry.client.problems import Problem, label_groups_from, problem_from
 from modelfoundry.client.recipes import (
     GradSplitterRecipe,
@@ -38,7 +44,7 @@ from modelfoundry.client.recipes import (
     TrainingRecipe,
     TrainingRecipeDescription,
 )
-from modelfoundry.client.references import Named
+from modelfoundry.client.references import Named, any_name
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.resources import Evaluation, Module, ProvenanceEdge
 from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
@@ -68,6 +74,8 @@ class Client(Composing):
     blobs: Blobs
     jobs: Jobs
     vocabularies: Vocabularies
+    webhooks: Webhooks
+    maintenance: Maintenance
 
     def __init__(
         self,
@@ -87,6 +95,8 @@ class Client(Composing):
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
         self.vocabularies = Vocabularies(self._transport, parent)
+        self.webhooks = Webhooks(self._transport, parent)
+        self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
 
@@ -388,6 +398,60 @@ class Client(Composing):
             edge = provenance_edge_from_proto(message)
             if edge is not None:
                 yield edge
+
+    def lineage(
+        self, name: Named, *, depth: int = 0, direction: Direction | str = Direction.BOTH, max_nodes: int = 0
+    ) -> Lineage:
+        """Walks the provenance of a resource or job: where it came from, and what came from it.
+
+        Args:
+            name: A module (bare id), any other resource (`models/ID`) or job (`operations/ID`).
+            depth: Steps at most. 0: the server's 10.
+            direction: `ancestors`, `descendants` or `both`.
+            max_nodes: Nodes at most, nearest first. 0: the server's 500.
+
+        Raises:
+            NotFound: there is no such resource, and no step of provenance names it.
+        """
+        way = chosen(direction, Direction, "direction")
+        whole = any_name(name, self.parent)
+        return get_lineage(self._transport, whole, way, depth=depth, max_nodes=max_nodes)
+
+    def dependents(self, name: Named) -> Dependents:
+        """What would be deleted together with a resource with `cascade`.
+
+        Args:
+            name: A module (bare id) or any other resource (`models/ID`).
+
+        Raises:
+            NotFound: there is no such resource.
+        """
+        return list_dependents(self._transport, any_name(name, self.parent))
+
+    def events(
+        self,
+        after: int | None = None,
+        *,
+        kinds: Sequence[EventKind | str] = (),
+        collections: Sequence[str] = (),
+        follow: bool = True,
+    ) -> Iterator[RegistryEvent]:
+        """Changes in the registry, past ones first. A broken stream is opened again: nothing is missed or comes twice.
+
+        Args:
+            after: Only events with a larger number: that of the last event seen. None: from the oldest that is kept.
+            kinds: Which kinds of events: `created`, `updated`, `evaluated`, `aliased`, `deleted`. Empty: all.
+            collections: Of which resources: `models`, `modules`, ... Empty: of all.
+            follow: Go on with what happens from now on, without end.
+
+        Raises:
+            CursorExpired: events after `after` are not kept any more.
+            Unavailable: the registry cannot be reached, after several attempts that brought nothing.
+        """
+        members = [chosen(kind, EventKind, "kinds") for kind in kinds]
+        source = followed_events if follow else past_events
+        for event in source(self._transport, self.parent, event_filter_to_proto(members, collections), after):
+            yield event
 
     def health(self) -> Mapping[Service, ServiceHealth]:
         """Whether each service answers and is ready. Never raises for a service that does not."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
+from sqlalchemy import ColumnElement, func, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from modelfoundry.errors import StorageFull
+from modelfoundry.registry.blobs.holds import is_held
 from modelfoundry.registry.blobs.locks import KeyedLocks
-from modelfoundry.registry.blobs.store import BlobStore, missing
+from modelfoundry.registry.blobs.store import BlobStore, StoredObject, missing
 from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.database import Database
 
+_PAGE: Final = 500
 ReferenceCheck = Callable[[Session, str], bool]
 """Says whether some resource refers to a digest, as seen in the given transaction."""
 
@@ -67,9 +72,16 @@ class Blobs:
             raise missing(digest)
         return blob
 
+    def touch(self, digest: str) -> Blob | None:
+        """Like `find`, for somebody who goes on to name the blob: garbage collection leaves it alone for a while."""
+        with self._database.session() as session:
+            _touch(session, [digest])
+        return self.find(digest)
+
     def missing(self, digests: Sequence[str]) -> list[str]:
-        """Those digests, each once and in their order, whose bytes must be uploaded."""
-        with self._database.read_session() as session:
+        """Those digests, each once and in their order, whose bytes must be uploaded; the others are touched."""
+        with self._database.session() as session:
+            _touch(session, digests)
             rows = session.exec(select(BlobRow).where(col(BlobRow.digest).in_(digests))).all()
         sizes = {row.digest: row.size_bytes for row in rows}
         return [
@@ -96,7 +108,7 @@ class Blobs:
             StorageFull: there is no room; nothing was kept.
         """
         with self._locks.hold(blob.digest):
-            if known := self.find(blob.digest):
+            if known := self.touch(blob.digest):
                 return known
             self._store.put_file(path, blob.digest, blob.size)
             try:
@@ -105,20 +117,72 @@ class Blobs:
                 self._store.delete(blob.digest)
                 raise
 
-    def discard(self, digest: str) -> bool:
-        """Removes a blob unless some resource refers to it.
+    def discard(self, digest: str, *, untouched_since: datetime | None = None) -> bool:
+        """Removes a blob unless some resource refers to it or a backup holds all blobs.
 
         The row goes first, in the transaction that asked for references: a crash leaves bytes without a row, never a
         row without bytes. Doing it again finishes what a crash interrupted.
+
+        Args:
+            digest: Which blob.
+            untouched_since: Keep a blob that was touched after that.
 
         Returns:
             Whether the blob is gone.
         """
         with self._locks.hold(digest):
-            if not self._forget(digest):
+            if not self._forget(digest, untouched_since):
                 return False
             self._store.delete(digest)
             return True
+
+    def unused(self, untouched_since: datetime, named: Collection[str]) -> Iterator[Blob]:
+        """Blobs that nothing refers to and nobody touched after a moment, as they stand when each is looked at.
+
+        Args:
+            untouched_since: That moment.
+            named: Digests that count as referred to.
+        """
+        for rows in self._pages(func.coalesce(BlobRow.touch_time, BlobRow.create_time) <= untouched_since):
+            with self._database.read_session() as session:
+                found = [row for row in rows if row.digest not in named and not self._is_used(session, row.digest)]
+            yield from (Blob(row.digest, row.size_bytes, row.media_type) for row in found)
+
+    def all(self) -> Iterator[Blob]:
+        """Every blob that has a row, whether or not its bytes are there."""
+        for rows in self._pages(true()):
+            yield from (Blob(row.digest, row.size_bytes, row.media_type) for row in rows)
+
+    def has_row(self, digest: str) -> bool:
+        """Whether a blob is known, be its bytes there or not."""
+        with self._database.read_session() as session:
+            return session.get(BlobRow, digest) is not None
+
+    def total(self) -> tuple[int, int]:
+        """How many blobs have a row, and how many bytes they have."""
+        with self._database.read_session() as session:
+            count, size = session.exec(select(func.count(), func.sum(BlobRow.size_bytes)).select_from(BlobRow)).one()
+        return count, int(size or 0)
+
+    def stray_objects(self) -> Iterator[StoredObject]:
+        """What lies in the store without a row, except what is being put there or deleted by this process."""
+        stored = self._store.objects()
+        while objects := list(islice(stored, _PAGE)):
+            digests = [found.digest for found in objects if found.digest]
+            with self._database.read_session() as session:
+                known = set(session.exec(select(BlobRow.digest).where(col(BlobRow.digest).in_(digests))).all())
+            for found in objects:
+                if found.digest is None or (found.digest not in known and self._is_stray(found.digest)):
+                    yield found
+
+    def discard_stray(self, digest: str) -> bool:
+        """Removes bytes that have no row; returns whether there were any."""
+        with self._locks.hold(digest), self._database.read_session() as session:
+            if session.get(BlobRow, digest) is not None or is_held(session, datetime.now(UTC)):
+                return False
+            there = self._store.stat(digest) is not None
+            self._store.delete(digest)
+            return there
 
     def check(self) -> None:
         """Raises `Unavailable` unless the store can be used (readiness)."""
@@ -127,25 +191,59 @@ class Blobs:
     def _record(self, blob: Blob) -> Blob:
         # Another registry on the same database may have written the row in between.
         with suppress(IntegrityError), self._database.session() as session:
-            if session.get(BlobRow, blob.digest) is None:
+            if not _touch(session, [blob.digest]):
+                now = datetime.now(UTC)
                 session.add(
                     BlobRow(
                         digest=blob.digest,
                         size_bytes=blob.size,
                         media_type=blob.media_type,
-                        create_time=datetime.now(UTC),
+                        create_time=now,
+                        touch_time=now,
                     )
                 )
         return self.get(blob.digest)
 
-    def _forget(self, digest: str) -> bool:
-        """Deletes the row; False when something refers to it, by a check or by a foreign key."""
+    def _forget(self, digest: str, untouched_since: datetime | None) -> bool:
+        """Deletes the row; False when something refers to it, by a check or by a foreign key, or it may not go yet."""
         try:
             with self._database.session() as session:
-                if any(refers(session, digest) for refers in self._references):
+                if is_held(session, datetime.now(UTC)) or self._is_used(session, digest):
                     return False
-                if row := session.get(BlobRow, digest):
+                row = session.get(BlobRow, digest, with_for_update=True)
+                if (
+                    row is not None
+                    and untouched_since is not None
+                    and (row.touch_time or row.create_time) > untouched_since
+                ):
+                    return False
+                if row is not None:
                     session.delete(row)
         except IntegrityError:
             return False
         return True
+
+    def _is_used(self, session: Session, digest: str) -> bool:
+        return any(refers(session, digest) for refers in self._references)
+
+    def _is_stray(self, digest: str) -> bool:
+        # Whoever puts or deletes it holds the lock until row and bytes agree.
+        with self._locks.hold(digest), self._database.read_session() as session:
+            return session.get(BlobRow, digest) is None and self._store.stat(digest) is not None
+
+    def _pages(self, condition: ColumnElement[bool]) -> Iterator[Sequence[BlobRow]]:
+        after = ""
+        while True:
+            query = select(BlobRow).where(condition, col(BlobRow.digest) > after).order_by(col(BlobRow.digest))
+            with self._database.read_session() as session:
+                rows = session.exec(query.limit(_PAGE)).all()
+            if not rows:
+                return
+            yield rows
+            after = rows[-1].digest
+
+
+def _touch(session: Session, digests: Sequence[str]) -> bool:
+    """Notes that somebody asked for blobs; returns whether any of them has a row."""
+    noted = update(BlobRow).where(col(BlobRow.digest).in_(digests)).values(touch_time=datetime.now(UTC))
+    return bool(session.connection().execute(noted).rowcount)

@@ -9,11 +9,21 @@ import time
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from modelfoundry.errors import StorageFull, Unavailable
-from modelfoundry.registry.blobs.store import CHUNK_BYTES, missing, span, store_key, verified, verify_file
+from modelfoundry.registry.blobs.store import (
+    CHUNK_BYTES,
+    StoredObject,
+    digest_at,
+    missing,
+    span,
+    store_key,
+    verified,
+    verify_file,
+)
 
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINK: Final = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -72,6 +82,17 @@ class LocalBlobStore:
         with disk_errors(self._folder):
             self._path(digest).unlink(missing_ok=True)
 
+    def objects(self) -> Iterator[StoredObject]:
+        """See `BlobStore.objects`."""
+        with disk_errors(self._folder):
+            for folder, folders, files in os.walk(self._folder, onerror=_raise_unless_gone):
+                if Path(folder) == self._folder:
+                    folders.remove(self._staging.name)
+                for name in files:
+                    path = Path(folder, name)
+                    with suppress(FileNotFoundError):  # deleted meanwhile
+                        yield self._object(path, path.stat())
+
     def check(self) -> None:
         """See `BlobStore.check`."""
         if not os.access(self._staging, os.W_OK | os.X_OK):
@@ -79,6 +100,11 @@ class LocalBlobStore:
 
     def _path(self, digest: str) -> Path:
         return self._folder / store_key(digest)
+
+    def _object(self, path: Path, found: os.stat_result) -> StoredObject:
+        key = path.relative_to(self._folder).as_posix()
+        # The time of the last write is that of the upload's last chunk; renaming it into its place sets this one.
+        return StoredObject(key, digest_at(key), found.st_size, datetime.fromtimestamp(found.st_ctime, UTC))
 
     def _chunks(self, digest: str, offset: int, length: int) -> Generator[bytes]:
         with disk_errors(self._folder):
@@ -126,6 +152,11 @@ def _unusable(folder: Path, why: str) -> Unavailable:
         f"the folder {folder} cannot be used: {why}",
         hint="look whether its disk is mounted and whether the registry may write to it",
     )
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if error.errno != errno.ENOENT:
+        raise error
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,16 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from modelfoundry.errors import InvalidField, ModelFoundryError, StorageFull, Unavailable
-from modelfoundry.registry.blobs.store import CHUNK_BYTES, missing, span, store_key, verified, verify_file
+from modelfoundry.registry.blobs.store import (
+    CHUNK_BYTES,
+    StoredObject,
+    digest_at,
+    missing,
+    span,
+    store_key,
+    verified,
+    verify_file,
+)
 
 _MIB: Final = 1024 * 1024
 _PART_BYTES: Final = 8 * _MIB
@@ -118,6 +128,15 @@ class MinioBlobStore:
             except S3Error as error:
                 if error.code not in _ABSENT:
                     raise
+
+    def objects(self) -> Iterator[StoredObject]:
+        """See `BlobStore.objects`."""
+        with self._s3_errors():
+            if not self._questions.bucket_exists(self._bucket):
+                return
+            for item in self._questions.list_objects(self._bucket, recursive=True):
+                key = item.object_name or ""
+                yield StoredObject(key, digest_at(key), item.size or 0, item.last_modified or datetime.now(UTC))
 
     def check(self) -> None:
         """See `BlobStore.check`. Makes the bucket when it is not there."""

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 from modelfoundry.errors import CorruptBlob, DigestMismatch, InvalidField, NotFound, WrongOffset
-from modelfoundry.names import check_digest
+from modelfoundry.names import DIGEST, check_digest
 
 CHUNK_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Something that lies in a store.
+
+    Attributes:
+        key: Where, within the store.
+        digest: What it should be, by its key; None for what no registry put there.
+        size: Bytes.
+        modified: When it was put there.
+    """
+
+    key: str
+    digest: str | None
+    size: int
+    modified: datetime
 
 
 class BlobStore(Protocol):
@@ -58,6 +77,10 @@ class BlobStore(Protocol):
         """Removes a blob; does nothing when it is not there."""
         ...
 
+    def objects(self) -> Iterator[StoredObject]:
+        """Yields all that lies in the store, except what is being put there; what comes or goes meanwhile may lack."""
+        ...
+
     def check(self) -> None:
         """Raises `Unavailable` unless the store can be written to (readiness)."""
         ...
@@ -67,6 +90,13 @@ def store_key(digest: str) -> str:
     """Where the bytes of a digest lie in every store: `sha256/ab/abcdef...`."""
     algorithm, _, hexadecimal = check_digest(digest, field="digest").partition(":")
     return f"{algorithm}/{hexadecimal[:2]}/{hexadecimal}"
+
+
+def digest_at(key: str) -> str | None:
+    """The digest whose bytes lie at a key; None where none do."""
+    algorithm, _, rest = key.partition("/")
+    digest = f"{algorithm}:{rest.rpartition('/')[2]}"
+    return digest if DIGEST.fullmatch(digest) and store_key(digest) == key else None
 
 
 def verify_file(path: Path, digest: str, size: int) -> None:

@@ -19,6 +19,18 @@ class BlobRow(SQLModel, table=True):
     size_bytes: int = Field(sa_type=BigInteger)
     media_type: str = Field(max_length=255)
     create_time: datetime = Field(sa_type=UtcDateTime)
+    touch_time: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When somebody was last told that the bytes are there, and may go on to name them. None: at `create_time`."""
+
+
+class BlobHoldRow(SQLModel, table=True):
+    """Somebody who needs every blob to stay: a backup that is being made."""
+
+    __tablename__ = "blob_holds"
+
+    id: str = Field(primary_key=True, max_length=32)
+    reason: str
+    expire_time: datetime = Field(sa_type=UtcDateTime)
 
 
 class UploadRow(SQLModel, table=True):

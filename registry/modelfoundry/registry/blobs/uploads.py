@@ -74,7 +74,7 @@ class Uploads:
         check_request_id(request_id)
         if request_id and (row := self._row_by_request(project, request_id)):
             return self._repeated(row, blob)
-        known = self._blobs.find(blob.digest)
+        known = self._blobs.touch(blob.digest)
         row = UploadRow(
             id=f"u-{uuid.uuid4().hex}",
             project=project,
@@ -153,7 +153,7 @@ class Uploads:
         """
         row = self._row(name)
         with self._locks.hold(row.id):
-            blob = self._blobs.find(row.digest) or self._store(row, name)
+            blob = self._blobs.touch(row.digest) or self._store(row, name)
             self._spool.remove(row.id)
             return blob
 
@@ -219,7 +219,7 @@ class Uploads:
                 field="request_id",
                 hint="make a new UUID4 for each new request",
             )
-        if self._blobs.find(row.digest) is None:
+        if self._blobs.touch(row.digest) is None:
             self._spool.create(row.id)
         return self._snapshot(row)
 

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from sqlalchemy import delete
 from sqlmodel import Session, SQLModel, col
 
 from modelfoundry.errors import InvalidField, UnknownLabel
-from modelfoundry.names import near, parse_name, parse_parent, shortened
+from modelfoundry.names import near, parse_parent, shortened
 from modelfoundry.registry.catalog.composition_checks import check_composition
 from modelfoundry.registry.catalog.composition_sources import (
     Source,
@@ -22,14 +21,13 @@ from modelfoundry.registry.catalog.composition_sources import (
 )
 from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
 from modelfoundry.registry.catalog.drafts import CompositionDraft, CreateCall, MemberDraft
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, find, forget, forget_evaluations
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, find
 from modelfoundry.registry.catalog.tables import (
     CompositionDatasetRow,
     CompositionRow,
     CompositionSourceRow,
     CompositionTask,
     DatasetRow,
-    EvaluationRow,
     ModelRow,
     Relation,
 )
@@ -113,13 +111,7 @@ class Compositions(DescribedCollection[CompositionRow]):
             NotFound: there is no such composition.
             EtagMismatch: somebody else changed it.
         """
-        parse_name(name, "compositions", field="name")
-        with self._shelf.database.session() as session:
-            row = self._locked(session, name, etag, field="name")
-            forget_evaluations(session, col(EvaluationRow.subject) == name)
-            session.execute(delete(CompositionSourceRow).where(col(CompositionSourceRow.composition) == name))
-            session.execute(delete(CompositionDatasetRow).where(col(CompositionDatasetRow.composition) == name))
-            forget(session, row)
+        self._delete(name, etag, carried=("evaluations",))
 
 
 def content_digest(draft: CompositionDraft, members: Sequence[MemberDraft]) -> str:

@@ -13,13 +13,12 @@ from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, MalformedFile
 from modelfoundry.names import parse_parent, shortened
-from modelfoundry.registry.catalog.composition_uses import composed_on
 from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
 from modelfoundry.registry.catalog.drafts import CreateCall, DatasetDraft, SplitDraft
 from modelfoundry.registry.catalog.models import MAX_CHANNELS, MAX_EXTENT
 from modelfoundry.registry.catalog.safetensors_file import BlobReader, SafetensorsFile, Tensor, open_safetensors
 from modelfoundry.registry.catalog.shelf import Shelf, Use
-from modelfoundry.registry.catalog.tables import CompositionRow, DatasetRow, EvaluationRow, ModelRow, ModuleRow
+from modelfoundry.registry.catalog.tables import DatasetRow
 from modelfoundry.registry.catalog.tensor_values import count_values
 from modelfoundry.registry.catalog.wording import check_about, check_labels
 from modelfoundry.registry.listing.fields import TextField
@@ -83,22 +82,15 @@ class Datasets(DescribedCollection[DatasetRow]):
         ]
         return self._add(call, row, blobs=uses, labels=draft.labels)
 
-    def delete(self, name: str, etag: str) -> None:
-        """Forgets a data set.
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
+        """Forgets a data set; with `cascade` also everything that depends on it.
 
         Raises:
             NotFound: there is no such data set.
             EtagMismatch: somebody else changed it.
-            InUse: models, modules, compositions or evaluations depend on it.
+            InUse: others depend on it and `cascade` is not set; they are named.
         """
-        self._delete(
-            name,
-            etag,
-            (ModelRow, col(ModelRow.training_dataset) == name),
-            (ModuleRow, col(ModuleRow.dataset) == name),
-            (CompositionRow, composed_on(name)),
-            (EvaluationRow, col(EvaluationRow.dataset) == name),
-        )
+        self._delete(name, etag, cascade=cascade)
 
     def _checked_splits(self, draft: DatasetDraft) -> tuple[list[Split], tuple[int, ...]]:
         splits: list[Split] = []

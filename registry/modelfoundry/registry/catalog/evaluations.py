@@ -11,9 +11,10 @@ from sqlmodel import Session, col
 from modelfoundry.core.problems import resolve
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, parse_name, parse_parent, shortened
+from modelfoundry.registry.catalog.deletion import delete_resource
 from modelfoundry.registry.catalog.drafts import CreateCall, EvaluationDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find, forget
+from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find
 from modelfoundry.registry.catalog.tables import (
     CompositionRow,
     DatasetRow,
@@ -98,9 +99,7 @@ class Evaluations(Collection[EvaluationRow]):
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
             row = find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE)
-            forget(session, row)
-            session.flush()
-            index_modules(session, [row.subject])
+            delete_resource(session, row, cascade=False)
 
     def _stored(self, session: Session, row: EvaluationRow) -> None:
         index_modules(session, [row.subject])

@@ -11,20 +11,12 @@ from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, TestSplitSealed, UnknownArchitecture
 from modelfoundry.names import near, parse_parent, shortened
-from modelfoundry.registry.catalog.composition_uses import composed_of_model
 from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
 from modelfoundry.registry.catalog.drafts import CreateCall, InputDraft, ModelDraft, TrainingDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
-from modelfoundry.registry.catalog.tables import (
-    CompositionRow,
-    DatasetRow,
-    EvaluationRow,
-    ModelRow,
-    ModuleRow,
-    Relation,
-)
+from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_labels, check_line
 from modelfoundry.registry.listing.fields import TextField
@@ -83,21 +75,15 @@ class Models(DescribedCollection[ModelRow]):
             edges=edges,
         )
 
-    def delete(self, name: str, etag: str) -> None:
-        """Forgets a model.
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
+        """Forgets a model; with `cascade` also everything that depends on it.
 
         Raises:
             NotFound: there is no such model.
             EtagMismatch: somebody else changed it.
-            InUse: modules, compositions or evaluations depend on it.
+            InUse: others depend on it and `cascade` is not set; they are named.
         """
-        self._delete(
-            name,
-            etag,
-            (ModuleRow, col(ModuleRow.base_model) == name),
-            (CompositionRow, composed_of_model(name)),
-            (EvaluationRow, col(EvaluationRow.subject) == name),
-        )
+        self._delete(name, etag, cascade=cascade)
 
     def _edges(self, draft: ModelDraft) -> list[Edge]:
         edges = []

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import func, or_
+from sqlalchemy import func
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
@@ -14,27 +14,18 @@ from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSet
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
-from modelfoundry.registry.catalog.composition_uses import composed_of_module
 from modelfoundry.registry.catalog.describing import (
     DescribedCollection,
     described,
     described_filters,
     described_order,
     new_etag,
-    refuse_used,
 )
 from modelfoundry.registry.catalog.drafts import CreateCall, FormsDraft, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget, forget_evaluations
-from modelfoundry.registry.catalog.tables import (
-    CompositionRow,
-    DatasetRow,
-    EvaluationRow,
-    ModelRow,
-    ModuleRow,
-    Relation,
-)
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
+from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
@@ -149,20 +140,15 @@ class Modules(DescribedCollection[ModuleRow]):
             self._changed(session, row)
             return row
 
-    def delete(self, name: str, etag: str) -> None:
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.
 
         Raises:
             NotFound: there is no such module.
             EtagMismatch: somebody else changed it.
-            InUse: compositions are made of it.
+            InUse: others than evaluations depend on it and `cascade` is not set; they are named.
         """
-        parse_name(name, "modules", field="name")
-        with self._shelf.database.session() as session:
-            row = self._locked(session, name, etag, field="name")
-            refuse_used(session, name, [(CompositionRow, composed_of_module(name))])
-            forget_evaluations(session, or_(col(EvaluationRow.subject) == name, col(EvaluationRow.module) == name))
-            forget(session, row)
+        self._delete(name, etag, cascade=cascade, carried=("evaluations",))
 
     def _stored(self, session: Session, row: ModuleRow) -> None:
         index_modules(session, [row.name])

@@ -21,7 +21,7 @@ from modelfoundry.api.registry.v1 import (
     provenance_pb2,
 )
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
-from modelfoundry.registry.catalog import codec
+from modelfoundry.registry.catalog import codec, lineage_codec
 from modelfoundry.registry.catalog.calls import changes, create_call, fill_page, list_request
 from modelfoundry.registry.catalog.catalog import Catalog
 from modelfoundry.registry.catalog.composition_codec import composition_from_proto, composition_to_proto
@@ -90,7 +90,7 @@ class RegistryServicer(RegistryServiceServicer):
     @_in_thread
     def DeleteModel(self, request: model_pb2.DeleteModelRequest) -> Empty:
         """See the contract."""
-        self._catalog.models.delete(request.name, request.etag)
+        self._catalog.models.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
     @_in_thread
@@ -122,7 +122,7 @@ class RegistryServicer(RegistryServiceServicer):
     @_in_thread
     def DeleteDataset(self, request: dataset_pb2.DeleteDatasetRequest) -> Empty:
         """See the contract."""
-        self._catalog.datasets.delete(request.name, request.etag)
+        self._catalog.datasets.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
     @_in_thread
@@ -160,7 +160,7 @@ class RegistryServicer(RegistryServiceServicer):
     @_in_thread
     def DeleteModule(self, request: module_pb2.DeleteModuleRequest) -> Empty:
         """See the contract."""
-        self._catalog.modules.delete(request.name, request.etag)
+        self._catalog.modules.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
     @_in_thread
@@ -233,3 +233,15 @@ class RegistryServicer(RegistryServiceServicer):
         page = self._catalog.provenance.list(list_request(request))
         response.next_page_token = fill_page(page, codec.edge_to_proto, response.edges)
         return response
+
+    @_in_thread
+    def GetLineage(self, request: provenance_pb2.GetLineageRequest) -> provenance_pb2.GetLineageResponse:
+        """See the contract."""
+        direction = lineage_codec.direction_from_proto(request.direction)
+        lineage = self._catalog.lineages.walk(request.name, direction, request.depth, request.max_nodes)
+        return lineage_codec.lineage_to_proto(lineage)
+
+    @_in_thread
+    def ListDependents(self, request: provenance_pb2.ListDependentsRequest) -> provenance_pb2.ListDependentsResponse:
+        """See the contract."""
+        return lineage_codec.dependents_to_proto(self._catalog.lineages.dependents(request.name))

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 
@@ -23,7 +23,6 @@ from modelfoundry.registry.catalog.requests import answered_before, check_reques
 from modelfoundry.registry.catalog.safetensors_file import BlobReader, missing_blob
 from modelfoundry.registry.catalog.tables import (
     BlobUseRow,
-    EvaluationRow,
     LabelRow,
     ProvenanceRow,
     Relation,
@@ -249,22 +248,6 @@ def find(session: Session, row: type[Row], name: str, *, field: str, lock: Lock 
         hint=f"did you mean {' or '.join(suggestions)}?" if suggestions else f"list what is there: {parent}",
         metadata={"resource": name, "near": ", ".join(suggestions)},
     )
-
-
-def forget(session: Session, row: ResourceRow) -> None:
-    """Deletes a resource with its labels, tags and the provenance that was written with it."""
-    session.execute(delete(BlobUseRow).where(col(BlobUseRow.resource) == row.name))
-    session.execute(delete(LabelRow).where(col(LabelRow.resource) == row.name))
-    session.execute(delete(TagRow).where(col(TagRow.resource) == row.name))
-    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject) == row.name))
-    session.delete(row)
-
-
-def forget_evaluations(session: Session, belongs: ColumnElement[bool]) -> None:
-    """Deletes the evaluations that `belongs` says, with the provenance that was written with them."""
-    names = select(col(EvaluationRow.name)).where(belongs)
-    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
-    session.execute(delete(EvaluationRow).where(belongs))
 
 
 def _insert(

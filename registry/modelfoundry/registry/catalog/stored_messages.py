@@ -38,14 +38,14 @@ def packed_module(record: Mapping[str, Any], retention: Mapping[str, Any] | None
     return message.SerializeToString()
 
 
-def _arguments(descriptor: Descriptor, content: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(descriptor: Any, content: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a message's constructor."""
     converters = _converters(descriptor)
     return {name: converters[name](value) for name, value in content.items() if name in converters}
 
 
 @cache
-def _converters(descriptor: Descriptor) -> Mapping[str, Callable[[Any], Any]]:
+def _converters(descriptor: Any) -> Mapping[str, Callable[[Any], Any]]:
     return {field.name: _converter(field) for field in descriptor.fields}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -42,6 +43,11 @@ class ResourceRow(SQLModel):
     project: str
     create_time: datetime = Field(sa_type=UtcDateTime)
 
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 that names what it is made of; empty for what has no content of its own."""
+        return ""
+
 
 class DescribedRow(ResourceRow):
     """What resources have that people describe."""
@@ -78,6 +84,11 @@ class ModelRow(DescribedRow, table=True):
     training: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """TrainingRecord, as protobuf's JSON."""
 
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.weights_digest
+
 
 class DatasetRow(DescribedRow, table=True):
     """A data set."""
@@ -92,6 +103,11 @@ class DatasetRow(DescribedRow, table=True):
     height: int
     width: int
     digest: str = Field(index=True)
+
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.digest
 
 
 class ModuleRow(DescribedRow, table=True):
@@ -121,6 +137,11 @@ class ModuleRow(DescribedRow, table=True):
     forms: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """FormComparison, as protobuf's JSON."""
 
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.artifact_digest
+
 
 class CompositionRow(DescribedRow, table=True):
     """A composition."""
@@ -146,6 +167,11 @@ class CompositionRow(DescribedRow, table=True):
     cache_key: str = ""
     record: JsonObject = Field(sa_type=JSON)
     """The whole CompositionRecord, as protobuf's JSON."""
+
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.digest
 
 
 class CompositionSourceRow(SQLModel, table=True):
@@ -254,3 +280,15 @@ class SigningKeyRow(SQLModel, table=True):
 
     purpose: str = Field(primary_key=True)
     key: bytes = Field(sa_type=LargeBinary)
+
+
+def resource_tables() -> Mapping[str, type[ResourceRow]]:
+    """The table of every collection of resources, by the collection's name."""
+    tables: dict[str, type[ResourceRow]] = {}
+    classes = [ResourceRow]
+    while classes:
+        row = classes.pop()
+        classes += row.__subclasses__()
+        if hasattr(row, "__table__"):
+            tables[str(row.__tablename__)] = row
+    return tables

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Final
 
 import structlog
 from sqlmodel import Session, col, select
@@ -15,6 +17,8 @@ from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.lifecycle import Lifecycle
 from modelfoundry.registry.jobs.operation import Clock, Operation, State
 from modelfoundry.registry.jobs.tables import OperationRow
+
+_DIGEST_BYTES: Final = re.compile(rb"sha256:[0-9a-f]{64}")
 
 _log = structlog.get_logger(__name__)
 
@@ -144,3 +148,9 @@ def is_checkpoint(session: Session, digest: str) -> bool:
     """Whether some job could be taken up again from the blob: what has to be kept (a `blobs.ReferenceCheck`)."""
     query = select(OperationRow.key).where(OperationRow.checkpoint_digest == digest).limit(1)
     return session.exec(query).first() is not None
+
+
+def digests_in_responses(session: Session) -> set[str]:
+    """Digests of the blobs that responses of finished jobs name: a string is in a message byte by byte."""
+    responses = session.exec(select(OperationRow.response).where(col(OperationRow.response).is_not(None)))
+    return {digest.decode() for response in responses for digest in _DIGEST_BYTES.findall(response or b"")}

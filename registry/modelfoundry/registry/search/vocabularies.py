@@ -13,8 +13,9 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import AlreadyExists, InvalidField, StorageFull
 from modelfoundry.names import parse_name, parse_parent
+from modelfoundry.registry.catalog.deletion import delete_resource
 from modelfoundry.registry.catalog.drafts import About, CreateCall
-from modelfoundry.registry.catalog.shelf import Collection, Shelf, find, forget
+from modelfoundry.registry.catalog.shelf import Collection, Lock, Shelf, find
 from modelfoundry.registry.catalog.wording import check_about
 from modelfoundry.registry.listing.fields import TextField
 from modelfoundry.registry.listing.pages import Listing
@@ -132,7 +133,7 @@ class Vocabularies(Collection[VocabularyRow]):
                 f"name: {parsed.id} comes with the registry and stays", field="name", hint="name one of your own"
             )
         with self._shelf.database.session() as session:
-            forget(session, find(session, VocabularyRow, name, field="name"))
+            delete_resource(session, find(session, VocabularyRow, name, field="name", lock=Lock.CHANGE), cascade=False)
 
     def _refuse_too_many(self, project: str) -> None:
         with self._shelf.database.read_session() as session:

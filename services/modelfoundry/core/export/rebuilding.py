@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -79,7 +79,7 @@ def _composed_of(
             networks = [
                 _source_of(source, state, spec, f"sources.{place}.network.") for place, source in enumerate(sources)
             ]
-            read = [_member_of(member, len(networks)) for member in members]
+            read = [_member_of(member, [len(source["labels"]) for source in sources]) for member in members]
             if len(read) == len(outputs):
                 return ComposedNetwork(networks, read, outputs)
     raise _malformed()
@@ -93,7 +93,8 @@ def _source_of(description: Any, state: Mapping[str, Tensor], spec: InputSpec, p
     raise _malformed()
 
 
-def _member_of(description: Any, sources: int) -> Member:
+def _member_of(description: Any, outputs: Sequence[int]) -> Member:
+    """What speaks for a label, where sources have so many outputs."""
     match description:
         case {
             "source": int(source),
@@ -101,9 +102,17 @@ def _member_of(description: Any, sources: int) -> Member:
             "rest": int() | None as rest,
             "scale": float() | int() as scale,
             "bias": float() | int() as bias,
-        } if 0 <= source < sources:
+        } if (
+            0 <= source < len(outputs)
+            and 0 <= column < outputs[source]
+            and (rest is None or 0 <= rest < outputs[source])
+        ):
             return Member(source, Readout(column, rest), Calibration(float(scale), float(bias)))
     raise _malformed()
+
+
+def _has(outputs: Sequence[int], source: int, output: int) -> bool:
+    return 0 <= source < len(outputs) and 0 <= output < outputs[source]
 
 
 def _malformed() -> MalformedFile:

@@ -16,6 +16,8 @@ from modelfoundry.core.gradsplitter.trunk import FoldedTrunk
 from modelfoundry.core.monitor import Monitor
 
 _ROWS_WITHOUT_GRADIENTS: Final = 512
+_ROWS_ON_A_CPU: Final = 128
+"""Larger passes leave its caches and take longer in all."""
 _SPARE: Final = 1.25
 """What a step needs beside the tensors that are kept for the backward pass."""
 
@@ -60,12 +62,13 @@ class Passes:
         image = torch.zeros(1, *input_spec.shape, device=device)
         kept = _bytes_kept(trunk, image, torch.ones(1, units, device=device, requires_grad=True))
         self._rows = max(1, int(memory / (_SPARE * max(1, kept))))
+        self._rows_at_once = min(self._rows, _ROWS_ON_A_CPU) if device.type == "cpu" else self._rows
 
     def gradient(self, images: Tensor, alive: Tensor, loss_of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """One step's loss, and what it needs of the bits.
 
-        The loss couples the modules. Where they do not fit into memory together, their logits come first, without a
-        graph; then each piece is run again with the gradient of its logits.
+        The loss couples the modules. Where their graphs do not fit into memory together, the logits come first,
+        without a graph; then each piece is run again with the gradient of its logits.
 
         Args:
             images: float32 [n, channels, height, width], normalised.
@@ -79,9 +82,8 @@ class Passes:
             Cancelled: the monitor says so.
         """
         bits = alive.float().requires_grad_()
-        pieces = list(_pieces(len(alive), len(images), self._rows))
-        if len(pieces) == 1:
-            loss = loss_of(self._trunk(images, bits))
+        if len(alive) * len(images) <= self._rows:
+            loss = loss_of(self._joined(images, bits, self._rows_at_once))
             loss.backward()  # type: ignore[no-untyped-call]
         else:
             logits = self._without_gradients(images, bits).requires_grad_()
@@ -90,7 +92,7 @@ class Passes:
             wanted = logits.grad
             if wanted is None:
                 raise RuntimeError("the loss does not depend on the logits")
-            for modules, samples in pieces:
+            for modules, samples in _pieces(len(alive), len(images), self._rows_at_once):
                 self._monitor.check_cancelled()
                 self._trunk(images[samples], bits[modules]).backward(wanted[modules, samples])  # type: ignore[no-untyped-call]
         if bits.grad is None:
@@ -134,8 +136,12 @@ class Passes:
 
     @torch.no_grad()
     def _without_gradients(self, images: Tensor, bits: Tensor) -> Tensor:
+        return self._joined(images, bits, min(self._rows, _ROWS_WITHOUT_GRADIENTS))
+
+    def _joined(self, images: Tensor, bits: Tensor, rows: int) -> Tensor:
+        """Logits of all modules, float32 [modules, n, labels], from passes of at most so many rows."""
         found: dict[int, list[Tensor]] = {}
-        for modules, samples in _pieces(len(bits), len(images), min(self._rows, _ROWS_WITHOUT_GRADIENTS)):
+        for modules, samples in _pieces(len(bits), len(images), rows):
             self._monitor.check_cancelled()
             found.setdefault(modules.start, []).append(self._trunk(images[samples], bits[modules]))
         return torch.cat([torch.cat(parts, dim=1) for parts in found.values()])

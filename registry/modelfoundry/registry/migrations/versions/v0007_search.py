@@ -11,7 +11,7 @@ from modelfoundry.registry.search.fulltext import create_fulltext, drop_fulltext
 from modelfoundry.registry.search.indexing import index_all
 
 revision = "0007"
-down_revision = "0003"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -175,6 +175,16 @@ class RegistryServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesRequest.SerializeToString,
                 response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesResponse.FromString,
                 _registered_method=True)
+        self.GetLineage = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/GetLineage',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageResponse.FromString,
+                _registered_method=True)
+        self.ListDependents = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/ListDependents',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
@@ -217,8 +227,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
-        does not match.
+        """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+        not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,8 +266,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDataset(self, request, context):
-        """Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
-        not match.
+        """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+        does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,8 +313,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModule(self, request, context):
-        """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
-        ABORTED: the etag does not match.
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+        `cascade` is not set. ABORTED: the etag does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -379,6 +389,21 @@ class RegistryServiceServicer:
 
     def ListProvenanceEdges(self, request, context):
         """Lists provenance.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLineage(self, request, context):
+        """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+        step of provenance names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDependents(self, request, context):
+        """Lists what `cascade` would delete together with a resource.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -516,6 +541,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListProvenanceEdges,
                     request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesRequest.FromString,
                     response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesResponse.SerializeToString,
+            ),
+            'GetLineage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLineage,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageResponse.SerializeToString,
+            ),
+            'ListDependents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDependents,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1225,6 +1260,60 @@ class RegistryService:
             '/modelfoundry.api.registry.v1.RegistryService/ListProvenanceEdges',
             modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesRequest.SerializeToString,
             modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLineage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/GetLineage',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDependents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/ListDependents',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,8 +57,8 @@ class RegistryServiceStub:
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]
-    """Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
-    does not match.
+    """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+    not match.
     """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Registers a data set whose splits were uploaded before.
@@ -73,8 +73,8 @@ class RegistryServiceStub:
     UpdateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
-    not match.
+    """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+    does not match.
     """
     CreateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]
     """Registers a module whose artifact was uploaded before.
@@ -93,8 +93,8 @@ class RegistryServiceStub:
     changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
     """
     DeleteModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]
-    """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
-    ABORTED: the etag does not match.
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+    `cascade` is not set. ABORTED: the etag does not match.
     """
     CreateComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]
     """Registers a classifier joined from modules and models that are there. Called by the reuser.
@@ -121,6 +121,12 @@ class RegistryServiceStub:
     """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]
     """Lists provenance."""
+    GetLineage: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.GetLineageRequest, _provenance_pb2.GetLineageResponse]
+    """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+    step of provenance names it.
+    """
+    ListDependents: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.ListDependentsRequest, _provenance_pb2.ListDependentsResponse]
+    """Lists what `cascade` would delete together with a resource."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -145,8 +151,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
-    does not match.
+    """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+    not match.
     """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Registers a data set whose splits were uploaded before.
@@ -161,8 +167,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
-    not match.
+    """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+    does not match.
     """
     CreateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Registers a module whose artifact was uploaded before.
@@ -181,8 +187,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
     """
     DeleteModule: _aio.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
-    ABORTED: the etag does not match.
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+    `cascade` is not set. ABORTED: the etag does not match.
     """
     CreateComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
     """Registers a classifier joined from modules and models that are there. Called by the reuser.
@@ -209,6 +215,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _aio.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]  # type: ignore[assignment]
     """Lists provenance."""
+    GetLineage: _aio.UnaryUnaryMultiCallable[_provenance_pb2.GetLineageRequest, _provenance_pb2.GetLineageResponse]  # type: ignore[assignment]
+    """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+    step of provenance names it.
+    """
+    ListDependents: _aio.UnaryUnaryMultiCallable[_provenance_pb2.ListDependentsRequest, _provenance_pb2.ListDependentsResponse]  # type: ignore[assignment]
+    """Lists what `cascade` would delete together with a resource."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
@@ -260,8 +272,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a model. FAILED_PRECONDITION: modules, compositions or evaluations depend on it (they are named). ABORTED: the etag
-        does not match.
+        """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
+        not match.
         """
 
     @_abc_1.abstractmethod
@@ -306,8 +318,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.DeleteDatasetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a data set. FAILED_PRECONDITION: models, modules, compositions or evaluations depend on it. ABORTED: the etag does
-        not match.
+        """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+        does not match.
         """
 
     @_abc_1.abstractmethod
@@ -362,8 +374,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _module_pb2.DeleteModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a module together with its evaluations. FAILED_PRECONDITION: compositions are made of it (they are named).
-        ABORTED: the etag does not match.
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
+        `cascade` is not set. ABORTED: the etag does not match.
         """
 
     @_abc_1.abstractmethod
@@ -450,5 +462,23 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provenance_pb2.ListProvenanceEdgesResponse, _abc.Awaitable[_provenance_pb2.ListProvenanceEdgesResponse]]:
         """Lists provenance."""
+
+    @_abc_1.abstractmethod
+    def GetLineage(
+        self,
+        request: _provenance_pb2.GetLineageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provenance_pb2.GetLineageResponse, _abc.Awaitable[_provenance_pb2.GetLineageResponse]]:
+        """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+        step of provenance names it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDependents(
+        self,
+        request: _provenance_pb2.ListDependentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provenance_pb2.ListDependentsResponse, _abc.Awaitable[_provenance_pb2.ListDependentsResponse]]:
+        """Lists what `cascade` would delete together with a resource."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,102 @@
+"""Garbage collection: marks blobs that nothing uses, then removes each in a transaction that asks again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from modelfoundry.errors import Cancelled, InUse, InvalidField
+from modelfoundry.registry.blobs.blobs import Blobs
+from modelfoundry.registry.blobs.holds import is_held
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.jobs.ledger import digests_in_responses
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a garbage collection removed, or would, and what stays."""
+
+    removed_blobs: int = 0
+    removed_bytes: int = 0
+    removed_strays: int = 0
+    removed_stray_bytes: int = 0
+    kept_blobs: int = 0
+    kept_bytes: int = 0
+
+
+class GarbageCollector:
+    """Removes blobs that nothing uses. Blocks; one collection at a time.
+
+    Args:
+        database: Where resources and jobs are.
+        blobs: What is collected.
+        min_age: Age at which an unused blob goes where the caller names none.
+        stopped: Asked at every blob; yes ends a collection.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, min_age: timedelta, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._min_age = min_age
+        self._stopped = stopped
+        self._turn = threading.Lock()
+
+    def collect(self, *, dry_run: bool = False, min_age: timedelta | None = None) -> Collected:
+        """Removes what nothing uses, or only counts it.
+
+        Raises:
+            InvalidField: `min_age` is negative.
+            InUse: a backup is being made.
+            Cancelled: it was stopped; what it removed is removed.
+        """
+        age = self._min_age if min_age is None else min_age
+        if age < timedelta(0):
+            raise InvalidField(f"min_age: {age} is negative", field="min_age", hint="pass 0 or more")
+        with self._turn:
+            self._refuse_held()
+            untouched_since = datetime.now(UTC) - age
+            counted = self._sweep_strays(
+                self._sweep(untouched_since, dry_run=dry_run), untouched_since, dry_run=dry_run
+            )
+        count, size = self._blobs.total()
+        if dry_run:
+            count, size = count - counted.removed_blobs, size - counted.removed_bytes
+        return replace(counted, kept_blobs=count, kept_bytes=size)
+
+    def _refuse_held(self) -> None:
+        with self._database.read_session() as session:
+            if is_held(session, datetime.now(UTC)):
+                raise InUse(
+                    "a backup is being made: no blob is removed meanwhile",
+                    hint="try again when it is done; one that was killed lets go after an hour",
+                )
+
+    def _refuse_stopped(self) -> None:
+        if self._stopped():
+            raise Cancelled("the registry is being stopped", hint="start it again; the next collection goes on")
+
+    def _sweep(self, untouched_since: datetime, *, dry_run: bool) -> Collected:
+        with self._database.read_session() as session:
+            named = digests_in_responses(session)
+        removed = size = 0
+        for blob in self._blobs.unused(untouched_since, named):
+            self._refuse_stopped()
+            if dry_run or self._blobs.discard(blob.digest, untouched_since=untouched_since):
+                removed += 1
+                size += blob.size
+        return Collected(removed_blobs=removed, removed_bytes=size)
+
+    def _sweep_strays(self, counted: Collected, untouched_since: datetime, *, dry_run: bool) -> Collected:
+        removed = size = 0
+        for stray in self._blobs.stray_objects():
+            self._refuse_stopped()
+            if stray.digest is None or stray.modified > untouched_since:
+                continue
+            if dry_run or self._blobs.discard_stray(stray.digest):
+                removed += 1
+                size += stray.size
+        return replace(counted, removed_strays=removed, removed_stray_bytes=size)
