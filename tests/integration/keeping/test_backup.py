@@ -43,7 +43,15 @@ def fill(registry: Registry) -> None:
             dataset_digest=dataset.digest,
             split="train",
             sample_count=3,
-            classification=ClassificationMetrics(accuracy=0.5),
+            classification=ClassificationMetrics(
+                accuracy=0.5,
+                accuracy_interval=None,
+                precision=0.5,
+                recall=0.5,
+                f1=0.5,
+                per_label=(),
+                confusion=None,
+            ),
         )
         registry.client.evaluations.create(evaluation)
     registry.client.blobs.upload(b"nothing uses this yet")

@@ -23,3 +23,9 @@ def upgrade() -> None:
         sa.Column("expire_time", UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blob_holds")),
     )
+
+
+def downgrade() -> None:
+    """Drops them."""
+    op.drop_table("blob_holds")
+    op.drop_column("blobs", "touch_time")
