@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import collections
 import functools
+import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
@@ -93,6 +94,7 @@ def _graph(network: nn.Module, images: Tensor, ties: ChannelTies) -> Any:
         if isinstance(layer, _ConvNd) or (inputs and isinstance(inputs[0], Tensor) and inputs[0].dim() > 2):
             ties.on_maps.add(name)
 
+    graph: Any = torch_pruning.DependencyGraph()  # type: ignore[no-untyped-call]
     try:
         with (
             entering_layers(network, note),
@@ -101,12 +103,29 @@ def _graph(network: nn.Module, images: Tensor, ties: ChannelTies) -> Any:
             torch.enable_grad(),
         ):
             warnings.simplefilter("ignore")
-            graph: Any = torch_pruning.DependencyGraph()  # type: ignore[no-untyped-call]
             return graph.build_dependency(
                 network.requires_grad_(True), images, forward_fn=lambda traced, inputs: traced(inputs), verbose=False
             )
     except FAILURES as error:
-        refuse("", f"its channels cannot be followed: {shortened(str(error) or type(error).__name__, 200)}")
+        reason = f"its channels cannot be followed: {shortened(str(error) or type(error).__name__, 200)}"
+        refuse(_layer_before(error, {layer: name for name, layer in network.named_modules()}), reason)
+
+
+def _layer_before(error: BaseException, names: Mapping[nn.Module, str]) -> str:
+    """The layer whose channels the graph could not follow: it, or the nearest before the operation that it gave up on.
+
+    torch-pruning does not say where it fails; the nodes that it was looking at stand in the frames of its error.
+    """
+    from torch_pruning.dependency.node import Node
+
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    given_up = [value for frame in reversed(frames) for value in frame.f_locals.values() if isinstance(value, Node)]
+    nodes: list[Any] = given_up[:1]
+    for node in nodes:  # grows while it is walked: breadth first, towards the images
+        if names.get(node.module):
+            return names[node.module]
+        nodes += [before for before in node.inputs if before not in nodes]
+    return ""
 
 
 @contextmanager
