@@ -10,6 +10,7 @@
 Everything that `Client` does, `AsyncClient` does with `await`. Errors are the classes of `modelfoundry.errors`.
 """
 
+from modelfoundry.client._async.aliases import AsyncAliases
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.client import AsyncClient, connect_async
 from modelfoundry.client._async.datasets import AsyncDatasets
@@ -18,6 +19,7 @@ from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._sync.aliases import Aliases
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.datasets import Datasets
@@ -75,9 +77,14 @@ from modelfoundry.client.results import (
     StateChanged,
     TrainedModel,
 )
+from modelfoundry.client.versions import Alias, AliasMove, Version
 
 __all__ = [
+    "Alias",
+    "AliasMove",
+    "Aliases",
     "Architecture",
+    "AsyncAliases",
     "AsyncBlobs",
     "AsyncClient",
     "AsyncDatasets",
@@ -156,6 +163,7 @@ __all__ = [
     "TrainedModel",
     "TrainingRecipe",
     "ValidationSplit",
+    "Version",
     "connect",
     "connect_async",
     "data_directory",

@@ -11,7 +11,7 @@ from modelfoundry.artifacts.requests import device_from_proto, problem_from_prot
 from modelfoundry.core.seam import Recipe, SeamSettings, resolve_recipe
 from modelfoundry.decomposer.plan import DecompositionRequest
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import check_id, parse_name, parse_parent
+from modelfoundry.names import check_id, parse_name, parse_parent, parse_reference
 
 _PLAIN: Final = frozenset({"epochs", "head_epoch_every", "batch_size", "lr_head", "lr_mask", "alpha", "patience"})
 INITIAL_MASKS: Final = {"ones": recipe_pb2.INITIAL_MASKS_ONES}
@@ -29,7 +29,7 @@ def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionReque
         InvalidField: a name, a setting or the algorithm is malformed or missing.
     """
     parse_parent(request.parent)
-    parse_name(request.model, "models", field="model")
+    parse_reference(request.model, "models", field="model")
     parse_name(request.dataset, "datasets", field="dataset")
     if request.WhichOneof("algorithm") != "seam":
         raise InvalidField("algorithm: none is set", field="seam", hint="set `seam`")

@@ -42,6 +42,7 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
             return operations_pb2.Operation()
         # The queued request is complete: a later version with other defaults repeats it as it was asked for.
         request.seam.recipe.CopyFrom(settings_to_proto(wanted.settings))
+        request.model = model.name  # where an alias was given: it may move before a worker takes the job
         return await self._queue.enqueue(
             request,
             parent=request.parent,

@@ -11,7 +11,7 @@ from modelfoundry.artifacts.splits import SEALED_SPLIT, check_dataset_fits, find
 from modelfoundry.client import AsyncClient, Dataset, Model, Module
 from modelfoundry.core.problems import Problem, resolve
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name
+from modelfoundry.names import parse_reference
 
 DEFAULT_SPLIT: Final = SEALED_SPLIT
 """Nothing is chosen by an evaluation, so that the test split is open to it."""
@@ -54,7 +54,7 @@ def check_evaluation(request: EvaluationRequest) -> None:
             f"subjects: {len(request.subjects)} are named", field="subjects", hint=f"name 1 to {MOST_SUBJECTS}"
         )
     for place, subject in enumerate(request.subjects):
-        parse_name(subject, subject_collection(subject, field=f"subjects[{place}]"), field=f"subjects[{place}]")
+        parse_reference(subject, subject_collection(subject, field=f"subjects[{place}]"), field=f"subjects[{place}]")
     if len(request.latency_batch_sizes) > MOST_BATCH_SIZES:
         raise InvalidField(
             f"latency_batch_sizes: {len(request.latency_batch_sizes)} are given",

@@ -33,9 +33,11 @@ class EvaluatorServicer(pb_grpc.EvaluatorServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
-        await plan_evaluation(evaluation_from_proto(request), self._client)
+        plan = await plan_evaluation(evaluation_from_proto(request), self._client)
         if request.validate_only:
             return operations_pb2.Operation()
+        # The queued request names the subjects themselves: an alias may move before a worker takes it.
+        request.subjects[:] = [subject.name for subject in plan.subjects]
         return await self._queue.enqueue(
             request,
             parent=request.parent,

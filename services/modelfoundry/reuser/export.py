@@ -46,18 +46,23 @@ class Exported:
     max_difference: float
 
 
-async def plan_export(subject: str, format_name: str, client: AsyncClient) -> str:
-    """Checks that there is something to export and names the work: equal keys give equal files.
+async def plan_export(subject: str, format_name: str, client: AsyncClient) -> tuple[str, str]:
+    """Checks that there is something to export and names the work.
+
+    Returns:
+        The subject's own name, which an alias stood for, and the key of the work: equal keys give equal files.
 
     Raises:
         InvalidField: the name is neither a model's nor a module's.
         NotFound: there is none of that name.
     """
     if subject_collection(subject, field="subject") == "models":
-        digest = (await client.models.get(subject)).weights.digest
+        model = await client.models.get(subject)
+        name, digest = model.name, model.weights.digest
     else:
-        digest = (await client.modules.get(subject)).artifact.digest
-    return hashlib.sha256(f"export/{EXPORT_VERSION}/{subject}/{digest}/{format_name}".encode()).hexdigest()
+        module = await client.modules.get(subject)
+        name, digest = module.name, module.artifact.digest
+    return name, hashlib.sha256(f"export/{EXPORT_VERSION}/{name}/{digest}/{format_name}".encode()).hexdigest()
 
 
 def export_subject(subject: str, format_name: str, bench: Workbench) -> Exported:

@@ -42,12 +42,12 @@ class Predictor:
         self._lock = threading.Lock()
 
     def subject(self, name: str) -> Subject:
-        """The network of that name, from memory when its weights are still those of the registry.
+        """The network of that name or alias, from memory when its weights are still those of the registry.
 
         Raises:
             NotFound, Unavailable: as the registry says.
         """
-        digest = self._digest(name)
+        name, digest = self._current(name)
         with self._lock:
             loaded = self._loaded.get(name)
             if loaded is not None and loaded.digest == digest:
@@ -61,11 +61,14 @@ class Predictor:
                 self._loaded.popitem(last=False)
         return loaded
 
-    def _digest(self, name: str) -> str:
+    def _current(self, name: str) -> tuple[str, str]:
+        """The subject's own name, and the digest of its bytes."""
         # Asked anew for every call: a deleted module must not go on answering from memory.
         if subject_collection(name, field="subject") == "models":
-            return self._client.models.get(name).weights.digest
-        return self._client.modules.get(name).artifact.digest
+            model = self._client.models.get(name)
+            return model.name, model.weights.digest
+        module = self._client.modules.get(name)
+        return module.name, module.artifact.digest
 
 
 def classify(classifier: ExportSubject, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:

@@ -13,7 +13,7 @@ from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import check_request_id, subject_collection
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name, parse_parent
+from modelfoundry.names import parse_parent, parse_reference
 from modelfoundry.reuser.codec import format_from_proto, images_from_proto, prediction_to_proto
 from modelfoundry.reuser.export import plan_export
 from modelfoundry.reuser.predict import Predictor, classify
@@ -37,7 +37,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         check_request_id(request.request_id)
         parse_parent(request.parent)
         format_name = format_from_proto(request.format)
-        cache_key = await plan_export(request.subject, format_name, self._client)
+        request.subject, cache_key = await plan_export(request.subject, format_name, self._client)
         return await self._queue.enqueue(
             request,
             parent=request.parent,
@@ -51,7 +51,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """See the contract."""
-        parse_name(request.subject, subject_collection(request.subject, field="subject"), field="subject")
+        parse_reference(request.subject, subject_collection(request.subject, field="subject"), field="subject")
         if request.top_k < 0:
             raise InvalidField(f"top_k: {request.top_k} is negative", field="top_k", hint="pass 0 for all labels")
         async with self._turns:
@@ -61,7 +61,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         subject = self._predictor.subject(request.subject)
         images = images_from_proto(request.images, subject.classifier.input_spec)
         return pb.PredictResponse(
-            subject=request.subject,
+            subject=subject.name,
             subject_digest=subject.digest,
             predictions=[prediction_to_proto(labels) for labels in classify(subject.classifier, images, request.top_k)],
         )

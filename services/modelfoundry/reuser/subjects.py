@@ -18,6 +18,8 @@ class Subject:
 
     classifier: ExportSubject
     """The network in eval mode on the CPU, and what its users must know."""
+    name: str
+    """The resource's own name, also where an alias was asked for."""
     digest: str
     """SHA-256 of the weights or the artifact."""
 
@@ -31,11 +33,11 @@ def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
     """
     if subject_collection(name, field="subject") == "models":
         base, network, problem = load_model(client, cache, name), None, None
-        outputs, digest = base.resource.labels, base.resource.weights.digest
+        outputs, found, digest = base.resource.labels, base.resource.name, base.resource.weights.digest
     else:
         module = load_module(client, cache, name)
         base, network, problem = module.base, module.network, problem_from(module.resource.problem)
-        outputs, digest = module.network.outputs, module.resource.artifact.digest
+        outputs, found, digest = module.network.outputs, module.resource.name, module.resource.artifact.digest
     classifier = ExportSubject(
         network=network or base.network,
         outputs=outputs,
@@ -45,4 +47,4 @@ def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
         weights_digest=base.resource.weights.digest,
         problem=problem,
     )
-    return Subject(classifier, digest)
+    return Subject(classifier, found, digest)

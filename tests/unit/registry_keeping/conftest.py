@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from blob_backends import BlobBackend
+from blob_backends import BlobBackend, LocalBackend
 from sqlmodel import Session
 
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
+from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.tables import OperationRow
@@ -66,6 +67,15 @@ class Keeping:
 
     def _refers(self, session: Session, digest: str) -> bool:
         return digest in self.used
+
+
+@pytest.fixture
+def local_keeping(tmp_path: Path) -> Iterator[Keeping]:
+    """On a folder."""
+    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
+    database.migrate()
+    yield Keeping(database, LocalBackend(tmp_path / "blobs", LocalBlobStore(tmp_path / "blobs")), tmp_path)
+    database.close()
 
 
 @pytest.fixture

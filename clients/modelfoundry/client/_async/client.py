@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2
+from modelfoundry.client._async.aliases import AsyncAliases
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
@@ -53,6 +54,7 @@ class AsyncClient:
     evaluations: AsyncEvaluations
     blobs: AsyncBlobs
     jobs: AsyncJobs
+    aliases: AsyncAliases
     maintenance: AsyncMaintenance
 
     def __init__(
@@ -71,6 +73,7 @@ class AsyncClient:
         self.datasets = AsyncDatasets(self._transport, parent, self.blobs)
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
+        self.aliases = AsyncAliases(self._transport, parent)
         self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)

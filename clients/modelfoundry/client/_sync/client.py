@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2
+from modelfoundry.client._sync.aliases import Aliases
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
@@ -55,6 +56,7 @@ class Client:
     evaluations: Evaluations
     blobs: Blobs
     jobs: Jobs
+    aliases: Aliases
     maintenance: Maintenance
 
     def __init__(
@@ -73,6 +75,7 @@ class Client:
         self.datasets = Datasets(self._transport, parent, self.blobs)
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
+        self.aliases = Aliases(self._transport, parent)
         self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)

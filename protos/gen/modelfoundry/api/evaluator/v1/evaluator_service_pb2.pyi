@@ -56,7 +56,7 @@ class EvaluateRequest(_message.Message):
     """Check everything, start nothing. The returned operation has no name."""
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What to measure: 1 to 1000 models and modules."""
+        """What to measure: 1 to 1000 models and modules, by name, `{family}@{alias}` or `{family}@{version}`."""
 
     @_builtins.property
     def problem(self) -> _problem_pb2.TargetProblem:

@@ -186,7 +186,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match.
+        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
+        the etag does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -262,7 +263,7 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModule(self, request, context):
-        """Forgets a module together with its evaluations. ABORTED: the etag does not match.
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

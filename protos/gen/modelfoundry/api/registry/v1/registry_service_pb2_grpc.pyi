@@ -56,7 +56,9 @@ class RegistryServiceStub:
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
+    the etag does not match.
+    """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Registers a data set whose splits were uploaded before.
 
@@ -84,7 +86,7 @@ class RegistryServiceStub:
     UpdateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
     DeleteModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]
-    """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match."""
     CreateEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]
@@ -119,7 +121,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
+    the etag does not match.
+    """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Registers a data set whose splits were uploaded before.
 
@@ -147,7 +151,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
     DeleteModule: _aio.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match."""
     CreateEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
@@ -209,7 +213,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it (they are named). ABORTED: the etag does not match."""
+        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
+        the etag does not match.
+        """
 
     @_abc_1.abstractmethod
     def CreateDataset(
@@ -297,7 +303,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _module_pb2.DeleteModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a module together with its evaluations. ABORTED: the etag does not match."""
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match."""
 
     @_abc_1.abstractmethod
     def CreateEvaluation(

@@ -61,7 +61,7 @@ class ExportRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}`."""
     subject: _builtins.str
-    """A module or a model."""
+    """A module or a model, by name, `{family}@{alias}` or `{family}@{version}`."""
     format: Global___ExportFormat.ValueType
     """The format."""
     request_id: _builtins.str
@@ -156,7 +156,7 @@ class PredictRequest(_message.Message):
     IMAGES_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """A module or a model."""
+    """A module or a model, by name, `{family}@{alias}` or `{family}@{version}`."""
     top_k: _builtins.int
     """At most this many labels in an answer, most probable first. 0 means all."""
     @_builtins.property
