@@ -10,7 +10,13 @@ from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.convert import architecture_from, input_spec_from
 from modelfoundry.client import Client, Model, Module
 from modelfoundry.core.architectures import InputSpec, load_network
-from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materialise, read_module
+from modelfoundry.core.modules import (
+    MaterialisedModule,
+    ModuleArtifact,
+    materialise,
+    materialise_in_place,
+    read_module,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,16 @@ class LoadedModule:
     artifact: ModuleArtifact
     base: LoadedModel
     network: MaterialisedModule
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModuleNetwork:
+    """A module as a network that runs, without its unmasked base network."""
+
+    resource: Module
+    base: Model
+    network: MaterialisedModule
+    input_spec: InputSpec
 
 
 def load_model(client: Client, cache: BlobCache, name: str) -> LoadedModel:
@@ -59,3 +75,15 @@ def load_module(client: Client, cache: BlobCache, name: str) -> LoadedModule:
     artifact = read_module(cache.fetch(client, module.artifact.digest))
     base = load_model(client, cache, module.base_model)
     return LoadedModule(module, artifact, base, materialise(base.network, artifact))
+
+
+def load_module_network(client: Client, cache: BlobCache, name: str) -> LoadedModuleNetwork:
+    """Like `load_module` for those who need no unmasked base: its weights are in memory once.
+
+    Raises:
+        NotFound, MalformedFile, WeightsMismatch, CorruptBlob, Unavailable: as `load_module`.
+    """
+    module = client.modules.get(name)
+    artifact = read_module(cache.fetch(client, module.artifact.digest))
+    base = load_model(client, cache, module.base_model)
+    return LoadedModuleNetwork(module, base.resource, materialise_in_place(base.network, artifact), base.input_spec)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.convert import architecture_from, problem_from
-from modelfoundry.artifacts.networks import load_model, load_module
+from modelfoundry.artifacts.networks import load_model, load_module_network
 from modelfoundry.artifacts.requests import subject_collection
-from modelfoundry.client import Client
+from modelfoundry.client import Client, Model
+from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.export import ExportSubject
+from modelfoundry.core.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,24 @@ def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
         WeightsMismatch, MalformedFile, CorruptBlob, Unavailable: as loading says.
     """
     if subject_collection(name, field="subject") == "models":
-        base, network, problem = load_model(client, cache, name), None, None
-        outputs, found, digest = base.resource.labels, base.resource.name, base.resource.weights.digest
-    else:
-        module = load_module(client, cache, name)
-        base, network, problem = module.base, module.network, problem_from(module.resource.problem)
-        outputs, found, digest = module.network.outputs, module.resource.name, module.resource.artifact.digest
-    classifier = ExportSubject(
-        network=network or base.network,
+        model = load_model(client, cache, name)
+        classifier = _classifier(model.resource, model.network, model.resource.labels, model.input_spec)
+        return Subject(classifier, model.resource.name, model.resource.weights.digest)
+    module = load_module_network(client, cache, name)
+    problem = problem_from(module.resource.problem)
+    classifier = _classifier(module.base, module.network, module.network.outputs, module.input_spec, problem)
+    return Subject(classifier, module.resource.name, module.resource.artifact.digest)
+
+
+def _classifier(
+    base: Model, network: nn.Module, outputs: tuple[str, ...], input_spec: InputSpec, problem: Problem | None = None
+) -> ExportSubject:
+    return ExportSubject(
+        network=network,
         outputs=outputs,
-        architecture=architecture_from(base.resource.architecture),
-        label_count=len(base.resource.labels),
-        input_spec=base.input_spec,
-        weights_digest=base.resource.weights.digest,
+        architecture=architecture_from(base.architecture),
+        label_count=len(base.labels),
+        input_spec=input_spec,
+        weights_digest=base.weights.digest,
         problem=problem,
     )
-    return Subject(classifier, found, digest)

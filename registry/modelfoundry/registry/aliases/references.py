@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlmodel import Session, col
+from typing import Final
+
+from sqlmodel import Session, select
 
 from modelfoundry.errors import InUse, NotFound
 from modelfoundry.names import ResourceName, VersionReference, near, parse_reference
 from modelfoundry.registry.aliases.tables import AliasRow, VersionRow
 
-NAMED_ALIASES = 20
+NAMED_ALIASES: Final = 20
+SEARCHED_ALIASES: Final = 2000
 
 
 def resolved(session: Session, text: str, collection: str, *, field: str) -> str:
@@ -26,8 +28,10 @@ def resolved(session: Session, text: str, collection: str, *, field: str) -> str
         row = session.get(AliasRow, text)
         target = None if row is None else row.target
     else:
-        at = (VersionRow.family_name == reference.family_name, VersionRow.version == reference.version)
-        target = session.scalar(select(col(VersionRow.resource)).where(*at))
+        query = select(VersionRow.resource).where(
+            VersionRow.family_name == reference.family_name, VersionRow.version == reference.version
+        )
+        target = session.exec(query).first()
     if target is None:
         raise _unknown(session, reference, field)
     return target
@@ -39,7 +43,7 @@ def leave_family(session: Session, resource: str) -> None:
     Raises:
         InUse: aliases stand for it.
     """
-    aliases = session.scalars(select(col(AliasRow.name)).where(col(AliasRow.target) == resource).limit(NAMED_ALIASES))
+    aliases = session.exec(select(AliasRow.name).where(AliasRow.target == resource).limit(NAMED_ALIASES))
     if names := list(aliases):
         raise InUse(
             f"{resource} is what {', '.join(names)} stands for",
@@ -53,11 +57,8 @@ def leave_family(session: Session, resource: str) -> None:
 
 def _unknown(session: Session, reference: VersionReference, field: str) -> NotFound:
     name = str(reference)
-    there = session.scalars(
-        select(col(AliasRow.name)).where(
-            col(AliasRow.project) == reference.project, col(AliasRow.collection) == reference.collection
-        )
-    )
+    of_collection = (AliasRow.project == reference.project, AliasRow.collection == reference.collection)
+    there = session.exec(select(AliasRow.name).where(*of_collection).limit(SEARCHED_ALIASES))
     suggestions = near(name.rpartition("/")[2], (alias.rpartition("/")[2] for alias in there))
     return NotFound(
         f"there is no {name}",

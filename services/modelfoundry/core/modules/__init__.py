@@ -2,7 +2,7 @@
 
 from modelfoundry.core.modules.artifact import ModuleArtifact
 from modelfoundry.core.modules.format import FORMAT, FORMAT_VERSION, read_module, write_module
-from modelfoundry.core.modules.materialise import MaterialisedModule, materialise
+from modelfoundry.core.modules.materialise import MaterialisedModule, materialise, materialise_in_place
 
 __all__ = [
     "FORMAT",
@@ -10,6 +10,7 @@ __all__ = [
     "MaterialisedModule",
     "ModuleArtifact",
     "materialise",
+    "materialise_in_place",
     "read_module",
     "write_module",
 ]
