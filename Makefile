@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 BUF_VERSION := 1.75.0
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-slow check lint types imports contracts proto lock clean
+.PHONY: help setup demo test test-slow check lint types imports contracts proto stubs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,8 +22,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: setup ## decompose a digits network through the four services and print the table
-	$(BIN)/modelfoundry demo --output build/demo
+demo: setup ## decompose and compose digits networks through the four services and print the tables
+	$(BIN)/modelfoundry demo --compose --output build/demo
 
 # A process a core, each with the tests of whole files; every process computes on one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -52,12 +52,16 @@ contracts: setup build/buf/node_modules/.bin/buf
 	build/buf/node_modules/.bin/buf lint protos
 	build/buf/node_modules/.bin/buf format --diff --exit-code protos --path protos/modelfoundry
 	protos/check-compatibility build/buf/node_modules/.bin/buf
+	protos/generate-stubs build/buf/node_modules/.bin/buf --check
 
 build/buf/node_modules/.bin/buf:
 	npm install --silent --no-fund --no-audit --prefix build/buf @bufbuild/buf@$(BUF_VERSION)
 
 proto: setup ## write protos/gen again after a change of the contracts
 	$(BIN)/python protos/generate.py
+
+stubs: build/buf/node_modules/.bin/buf ## write the TypeScript and Go stubs again after a change of the contracts
+	protos/generate-stubs build/buf/node_modules/.bin/buf
 
 lock: setup ## write requirements.lock again after a change of pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \

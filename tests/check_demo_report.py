@@ -11,6 +11,9 @@ FIELDS = {
     "label", "original_accuracy", "original_accuracy_restricted", "module_accuracy", "weight_retention", "module_bytes",
     "base_bytes", "split", "samples", "module_name", "digest",
 }  # fmt: skip
+COMPOSITION_FIELDS = {
+    "best_source_accuracy", "ensemble_accuracy", "composed_accuracy", "parameters", "macs", "modules",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -27,6 +30,12 @@ def main() -> None:
         problems.append(f"modules are less accurate than the original: {own:.4f} < {original:.4f}")
     if retention >= 0.30:
         problems.append(f"{retention:.1%} of the weights kept, not under 30 %")
+    composition = report.get("composition") or {}
+    problems += [f"composition: lacks {key}" for key in sorted(COMPOSITION_FIELDS - composition.keys())]
+    if composition.get("composed_accuracy", 0) <= composition.get("best_source_accuracy", 1):
+        problems.append("the composed model is not more accurate than the best source")
+    if len(composition.get("modules", {})) != 10 or composition.get("split") != "test":
+        problems.append("composition: not ten labels measured on test")
     sys.stdout.write(f"demo report: original {original:.4f}, modules {own:.4f}, weights kept {retention:.1%}\n")
     if problems:
         sys.exit("\n".join(problems))

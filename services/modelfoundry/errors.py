@@ -6,7 +6,7 @@ turns them into gRPC statuses; the client turns statuses back into the same clas
     ModelFoundryError
     +- InvalidField, UnknownLabel, UnknownArchitecture, DatasetMismatch, WeightsMismatch, MalformedFile,
     |  NonFiniteWeights, TestSplitSealed, DigestMismatch, RequestIdReused, InvalidImage     the request is wrong
-    +- NotFound, AlreadyExists, EtagMismatch, LeaseLost, WrongOffset                        the state is another
+    +- NotFound, AlreadyExists, EtagMismatch, LeaseLost, WrongOffset, CursorExpired         the state is another
     +- BlobMissing, InUse, UploadIncomplete, UnsupportedModel, DeviceUnavailable,
     |  ExportMismatch                                                                       not possible as it is
     +- StorageFull, TooLarge, CorruptBlob, Unavailable, DeadlineExceeded, Cancelled,
@@ -230,6 +230,12 @@ class ExportMismatch(ModelFoundryError):
     """The exported program gives other outputs than the module."""
 
     reason = "EXPORT_MISMATCH"
+
+
+class CursorExpired(ModelFoundryError):
+    """A cursor into a history that is not kept that far back."""
+
+    reason = "CURSOR_EXPIRED"
 
 
 class Internal(ModelFoundryError):

@@ -13,7 +13,17 @@ from modelfoundry.errors import InvalidField
 RESOURCE_ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-COLLECTIONS: Final = ("models", "datasets", "modules", "evaluations", "operations", "uploads")
+COLLECTIONS: Final = (
+    "models",
+    "datasets",
+    "modules",
+    "compositions",
+    "evaluations",
+    "operations",
+    "uploads",
+    "vocabularies",
+    "webhooks",
+)
 DEFAULT_PROJECT: Final = "projects/default"
 ID_RULE: Final = "use lower-case letters, digits and '-', beginning with a letter, at most 63 characters"
 
@@ -22,6 +32,11 @@ def shortened(text: str, limit: int = 80) -> str:
     """`text` fit to be quoted in a message: printable, at most `limit` characters."""
     printable = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
     return printable if len(printable) <= limit else f"{printable[: limit - 3]}..."
+
+
+def singular_of(collection: str) -> str:
+    """`module` for `modules`."""
+    return f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ def parse_name(text: str, collection: str, *, field: str) -> ResourceName:
         raise InvalidField(
             f"{field}: {shortened(text)!r} is not a name of the form projects/{{project}}/{collection}/{{id}}",
             field=field,
-            hint=f"pass for example projects/default/{collection}/my-{collection.removesuffix('s')}; in ids {ID_RULE}",
+            hint=f"pass for example projects/default/{collection}/my-{singular_of(collection)}; in ids {ID_RULE}",
         )
     return ResourceName(project=parts[1], collection=collection, id=parts[3])
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from foundry import Foundry, running_foundry
 
-from modelfoundry.client import Job, LogWritten, Module, ProgressMade, SeamRecipe
+from modelfoundry.client import GradSplitterRecipe, Job, LogWritten, Module, ProgressMade, SeamRecipe
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +24,11 @@ def foundry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foundry]:
 def uninterrupted(foundry: Foundry) -> Module:
     """What the search finds when nothing happens."""
     return foundry.client.decompose("digits-cnn", "digits", label="3", recipe=LONG).wait(timeout=280)[0]
+
+
+ALL_LABELS = GradSplitterRecipe(
+    warmup_epochs=3, cycles=2, mask_epochs=4, head_epochs=2, lr_warmup=0.05, lr_mask=0.02, accuracy_loss=0.5
+)
 
 
 def begin(foundry: Foundry, epochs: int = 3) -> Job[tuple[Module, ...]]:
@@ -67,3 +72,21 @@ def test_a_killed_registry_costs_a_search_nothing(foundry: Foundry, uninterrupte
     (module,) = job.wait(timeout=280)
     assert module.artifact.digest == uninterrupted.artifact.digest
     assert foundry.client.modules.get(uninterrupted) == uninterrupted
+
+
+def test_a_killed_search_of_all_labels_ends_with_the_same_modules(foundry: Foundry) -> None:
+    def start() -> Job[tuple[Module, ...]]:
+        return foundry.client.decompose_all("digits-cnn", "digits", recipe=ALL_LABELS, force=True)
+
+    expected = start().wait(timeout=280)
+    before = {module.name for module in foundry.client.modules.list()}
+    job = start()
+    for event in job.events():
+        if isinstance(event, ProgressMade) and event.progress.fraction > 0.2:
+            break
+    foundry.stack.worker("decomposer").kill()
+    modules = job.wait(timeout=280)
+    assert job.refresh().attempt == 2
+    assert taken_up_from_a_checkpoint(job)
+    assert [module.artifact.digest for module in modules] == [module.artifact.digest for module in expected]
+    assert {module.name for module in foundry.client.modules.list()} - before == {module.name for module in modules}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from modelfoundry.errors import InvalidField
@@ -11,6 +12,39 @@ if TYPE_CHECKING:
     from modelfoundry.client import InputSpec
 
 WORDS_OF_TRUTH: Final = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class NewLabelText:
+    """One label of a new task as it was typed; what was left out is empty."""
+
+    label: str
+    sources: tuple[str, ...]
+    source_label: str = ""
+    dataset: str = ""
+
+
+def new_label_text(text: str) -> NewLabelText:
+    """A label of a new task from `LABEL=SOURCE[,SOURCE][:ITS-LABEL][@DATASET]`.
+
+    Sources that are aliases need ITS-LABEL: `cat=cat@champion:cat`. An `@` behind it, or without it, begins DATASET.
+
+    Raises:
+        InvalidField: a label or source is missing.
+    """
+    label, _, rest = text.partition("=")
+    sources, colon, rest = rest.partition(":")
+    if colon:
+        source_label, _, dataset = rest.partition("@")
+    else:
+        (sources, _, dataset), source_label = sources.partition("@"), ""
+    if not label or not split_list([sources]):
+        raise InvalidField(
+            f"--label: {text!r} is not LABEL=SOURCE[,SOURCE][:ITS-LABEL][@DATASET]",
+            field="--label",
+            hint="pass for example cat=models/a,models/b, or seven=models/svhn:7@svhn",
+        )
+    return NewLabelText(label, split_list([sources]), source_label, dataset)
 
 
 def split_list(texts: Sequence[str]) -> tuple[str, ...]:

@@ -27,6 +27,11 @@ def complete_modules(incomplete: str) -> list[str]:
     return _completed(incomplete, lambda client: (module.id for module in client.modules.list()))
 
 
+def complete_compositions(incomplete: str) -> list[str]:
+    """Ids of compositions that begin like this."""
+    return _completed(incomplete, lambda client: (composition.id for composition in client.compositions.list()))
+
+
 def complete_datasets(incomplete: str) -> list[str]:
     """Ids of data sets that begin like this."""
     return _completed(incomplete, lambda client: (dataset.id for dataset in client.datasets.list()))
@@ -43,9 +48,12 @@ def complete_jobs(incomplete: str) -> list[str]:
 
 
 def complete_subjects(incomplete: str) -> list[str]:
-    """Ids of modules, and models as `models/ID`, that begin like this."""
+    """Ids of modules, models as `models/ID` and compositions as `compositions/ID`, that begin like this."""
     models = _completed(incomplete, lambda client: (f"models/{model.id}" for model in client.models.list()))
-    return complete_modules(incomplete) + models
+    compositions = _completed(
+        incomplete, lambda client: (f"compositions/{composition.id}" for composition in client.compositions.list())
+    )
+    return complete_modules(incomplete) + models + compositions
 
 
 def _completed(incomplete: str, ids: Callable[[Client], Iterable[str]]) -> list[str]:

@@ -10,20 +10,28 @@ from typing import Annotated, Any, Final
 import typer
 
 from modelfoundry.cli.commands import (
+    compact,
+    compose,
+    composition,
     dataset,
     decompose,
     demo,
     doctor,
     evaluate,
     evaluation,
+    events,
     gc,
     job,
+    lineage,
     model,
     module,
     predict,
     registry,
+    search,
     train,
     up,
+    vocabulary,
+    webhook,
 )
 from modelfoundry.cli.exit_codes import ExitCode, explanation
 from modelfoundry.cli.rendering.failures import one_line, print_lines
@@ -66,9 +74,17 @@ train.register(app)
 decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
+app.add_typer(composition.app, name="composition")
+compact.register(app)
+compose.register(app)
+search.register(app)
+app.add_typer(vocabulary.app, name="vocabulary")
 evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)
+lineage.register(app)
+events.register(app)
+app.add_typer(webhook.app, name="webhook")
 demo.register(app)
 doctor.register(app)
 gc.register(app)

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from modelfoundry.cli.completion import complete_datasets, complete_jobs, complete_models, complete_modules
+from modelfoundry.cli.completion import (
+    complete_compositions,
+    complete_datasets,
+    complete_jobs,
+    complete_models,
+    complete_modules,
+)
 
 
 class DeviceChoice(StrEnum):
@@ -32,11 +38,17 @@ ModelArgument = Annotated[
 ModuleArgument = Annotated[
     str, typer.Argument(help="A module: id, name, FAMILY@ALIAS or FAMILY@3.", autocompletion=complete_modules)
 ]
+CompositionArgument = Annotated[
+    str, typer.Argument(help="A composition: id, name, FAMILY@ALIAS or FAMILY@3.", autocompletion=complete_compositions)
+]
 DatasetArgument = Annotated[str, typer.Argument(help="A data set: id or name.", autocompletion=complete_datasets)]
 JobArgument = Annotated[str, typer.Argument(help="A job: id or name.", autocompletion=complete_jobs)]
 
 DatasetOption = Annotated[
-    str, typer.Option("--dataset", help="Labelled images: a data set's id or name.", autocompletion=complete_datasets)
+    str,
+    typer.Option(
+        "--dataset", "--data", help="Labelled images: a data set's id or name.", autocompletion=complete_datasets
+    ),
 ]
 FilterOption = Annotated[str, typer.Option("--filter", help='For example: labels:"horse" AND tags.team = "vision".')]
 OrderOption = Annotated[str, typer.Option("--order-by", help="For example: display_name, create_time desc.")]
@@ -61,4 +73,14 @@ EpochsOption = Annotated[int | None, typer.Option("--epochs", help="Epochs at mo
 BatchSizeOption = Annotated[int | None, typer.Option("--batch-size", help="Samples in a batch.")]
 AugmentationOption = Annotated[
     AugmentationChoice | None, typer.Option("--augmentation", help="How training images are varied.")
+]
+CascadeOption = Annotated[bool, typer.Option("--cascade", help="Also remove everything that depends on it.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+EventKindOption = Annotated[
+    list[str] | None,
+    typer.Option("--kind", help="Only created, updated, evaluated, aliased or deleted. Comma-separated. Repeatable."),
+]
+CollectionOption = Annotated[
+    list[str] | None,
+    typer.Option("--collection", help="Only models, datasets, modules, ... Comma-separated. Repeatable."),
 ]

@@ -1,4 +1,4 @@
-"""What can be measured and used: modules and models, by a bare id where that is clear."""
+"""What can be measured and used: modules, models and compositions, by a bare id where that is clear."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 
 
 async def subject_name(client: AsyncClient, text: str) -> str:
-    """The whole name of a module or model. A bare id means a module where there is one, else a model.
+    """The whole name of what is meant. A bare id means a module where there is one, else a model, else a composition.
 
     Raises:
-        NotFound: there is neither; the hint names near ones.
+        NotFound: there is none of them; the hint names near ones.
     """
     if "/" in text:
         return text
-    try:
-        return (await client.modules.get(text)).name
-    except NotFound as no_module:
+    missing: list[NotFound] = []
+    for collection in (client.modules, client.models, client.compositions):
         try:
-            return (await client.models.get(text)).name
-        except NotFound as no_model:
-            raise _neither(text, no_module, no_model) from None
+            return (await collection.get(text)).name
+        except NotFound as error:
+            missing.append(error)
+    raise _none(text, missing)
 
 
-def _neither(text: str, no_module: NotFound, no_model: NotFound) -> NotFound:
-    near = [error for error in (no_module, no_model) if error.metadata.get("near")] or [no_module]
+def _none(text: str, missing: list[NotFound]) -> NotFound:
+    near = [error for error in missing if error.metadata.get("near")] or missing[:1]
     return NotFound(
-        f"there is neither a module nor a model named {text!r}",
+        f"there is no module, model or composition named {text!r}",
         field="subject",
         hint="; ".join(error.hint for error in near),
         metadata=near[0].metadata,

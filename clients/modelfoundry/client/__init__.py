@@ -13,39 +13,77 @@ Everything that `Client` does, `AsyncClient` does with `await`. Errors are the c
 from modelfoundry.client._async.aliases import AsyncAliases
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.client import AsyncClient, connect_async
+from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.vocabularies import AsyncVocabularies
+from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.aliases import Aliases
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
+from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.vocabularies import Vocabularies
+from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
-from modelfoundry.client.computing import Device, Environment, ValidationSplit
+from modelfoundry.client.composing import NewLabel, Strategy
+from modelfoundry.client.compositions import (
+    Baseline,
+    Composition,
+    CompositionMember,
+    CompositionRecord,
+    CompositionTask,
+    LabelChange,
+    StrategyReport,
+)
+from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.lineage import (
+    Dependents,
+    Direction,
+    EventKind,
+    Lineage,
+    LineageNode,
+    RegistryEvent,
+    Webhook,
+    WebhookState,
+)
 from modelfoundry.client.maintenance import BlobFinding, CheckProgress, FindingKind, GarbageSummary
 from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    FormComparison,
+    FormCost,
     Interval,
     LabelMetrics,
     Latency,
     LayerRetention,
+    ModularityMetrics,
     RetentionMetrics,
 )
-from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
-from modelfoundry.client.recipes import Augmentation, InitialMasks, RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.client.recipes import (
+    Augmentation,
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
+    InitialMasks,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named
 from modelfoundry.client.resources import (
     BlobRef,
@@ -58,8 +96,11 @@ from modelfoundry.client.resources import (
     ProvenanceEdge,
     Relation,
     Scoring,
+    TrainingRecord,
 )
 from modelfoundry.client.results import (
+    Compaction,
+    ComposedModel,
     Export,
     ExportedFile,
     ExportFormat,
@@ -72,11 +113,13 @@ from modelfoundry.client.results import (
     Prediction,
     Progress,
     ProgressMade,
+    Replacement,
     ServiceHealth,
     Severity,
     StateChanged,
     TrainedModel,
 )
+from modelfoundry.client.searching import Match, MatchKind, MeasuredSummary, SearchResult, Vocabulary, VocabularyTerm
 from modelfoundry.client.versions import Alias, AliasMove, Version
 
 __all__ = [
@@ -87,6 +130,7 @@ __all__ = [
     "AsyncAliases",
     "AsyncBlobs",
     "AsyncClient",
+    "AsyncCompositions",
     "AsyncDatasets",
     "AsyncEvaluations",
     "AsyncJob",
@@ -94,7 +138,10 @@ __all__ = [
     "AsyncMaintenance",
     "AsyncModels",
     "AsyncModules",
+    "AsyncVocabularies",
+    "AsyncWebhooks",
     "Augmentation",
+    "Baseline",
     "BinaryProblem",
     "BlobFinding",
     "BlobRef",
@@ -102,22 +149,36 @@ __all__ = [
     "CheckProgress",
     "ClassificationMetrics",
     "Client",
+    "Compaction",
+    "ComposedModel",
+    "Composition",
+    "CompositionMember",
+    "CompositionRecord",
+    "CompositionTask",
+    "Compositions",
     "ConfusionMatrix",
     "CostMetrics",
     "Dataset",
     "DatasetSplit",
     "Datasets",
     "DecompositionRecord",
+    "Dependents",
     "Device",
+    "Direction",
     "Endpoints",
     "Environment",
     "Evaluation",
     "Evaluations",
+    "EventKind",
     "Export",
     "ExportFormat",
     "ExportedFile",
     "FindingKind",
+    "FormComparison",
+    "FormCost",
     "GarbageSummary",
+    "GradSplitterRecipe",
+    "GradSplitterRecipeDescription",
     "ImageLike",
     "InitialMasks",
     "InputSpec",
@@ -128,42 +189,65 @@ __all__ = [
     "JobState",
     "JobStatus",
     "Jobs",
+    "LabelChange",
     "LabelMetrics",
     "LabelProbability",
     "Latency",
     "LayerRetention",
+    "Lineage",
+    "LineageNode",
     "LogWritten",
     "Maintenance",
     "MaskableLayer",
+    "Match",
+    "MatchKind",
+    "MeasuredSummary",
     "Model",
     "ModelCheck",
     "Models",
+    "ModularityMetrics",
     "Module",
     "Modules",
     "MultiClassProblem",
     "Named",
+    "NewLabel",
     "OnTransfer",
+    "OpenSetProblem",
     "Prediction",
     "Problem",
     "Progress",
     "ProgressMade",
     "ProvenanceEdge",
     "RecipeDescription",
+    "RegistryEvent",
     "Relation",
+    "Replacement",
     "RetentionMetrics",
     "Retries",
     "Scoring",
     "SeamRecipe",
+    "SearchResult",
     "Service",
     "ServiceHealth",
     "Severity",
     "StateChanged",
+    "Strategy",
+    "StrategyReport",
     "TensorSpec",
     "Timeouts",
     "TrainedModel",
     "TrainingRecipe",
+    "TrainingRecipeDescription",
+    "TrainingRecord",
+    "TrainingSubset",
     "ValidationSplit",
     "Version",
+    "Vocabularies",
+    "Vocabulary",
+    "VocabularyTerm",
+    "Webhook",
+    "WebhookState",
+    "Webhooks",
     "connect",
     "connect_async",
     "data_directory",

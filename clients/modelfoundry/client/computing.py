@@ -39,3 +39,18 @@ class ValidationSplit:
     source_split: str = "train"
     fraction: float = 0.1
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSubset:
+    """An imbalanced part of the training data, for weak models that differ (GradSplitter, section 4.1).
+
+    Args:
+        concentration: Of the Dirichlet distribution of the labels' shares, 0.01 to 1000. None: the recipe's own, or 1.
+        minimum_samples: Samples that every label keeps at least. None: 2 % of its training samples, at most 100.
+        seed: Seed of the draw. None: the seed of the training.
+    """
+
+    concentration: float | None = None
+    minimum_samples: int | None = None
+    seed: int | None = None

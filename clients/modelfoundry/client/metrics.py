@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modelfoundry.client.computing import Environment
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -95,3 +97,51 @@ class CostMetrics:
     parameter_bytes: int
     artifact_bytes: int
     latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModularityMetrics:
+    """A module as a software module, over sets of convolution kernels (`metrics.proto`).
+
+    Args:
+        cohesion: Mean Jaccard index of the kernels that two samples of the module's labels use.
+        cohesion_samples: Number of samples that it was measured on.
+        coupling: Mean Jaccard index of the module's kernels and those of every other module. None without others.
+        coupled_modules: Number of other modules.
+        kernel_retention: Kept kernels over all.
+        reuse_gain: Accuracy of the module minus that of its base restricted to the module's labels, in [-1, 1].
+    """
+
+    cohesion: float
+    cohesion_samples: int
+    coupling: float | None
+    coupled_modules: int
+    kernel_retention: float
+    reuse_gain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormCost:
+    """What one form of a module costs: bytes of its file, parameters, multiply-accumulates and times of one image."""
+
+    stored_bytes: int
+    parameters: int
+    macs_dense: int
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormComparison:
+    """Base model, masked module and compacted module side by side, measured in turns on one machine.
+
+    `max_difference` is the largest between logits of the masked and the compacted form; in `held_layers` every channel
+    was dead, so that one had to stay. The masked form's file needs the base model's weights besides.
+    """
+
+    original: FormCost
+    masked: FormCost
+    compacted: FormCost
+    max_difference: float
+    held_layers: tuple[str, ...] = ()
+    environment: Environment
+    operation: str = ""

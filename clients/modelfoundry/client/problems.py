@@ -39,7 +39,19 @@ class MultiClassProblem:
         return self.labels
 
 
-Problem = BinaryProblem | MultiClassProblem
+@dataclass(frozen=True, slots=True)
+class OpenSetProblem:
+    """Which one of several labels, or none of them. Outputs: the labels in this order and `rest`."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Meaning of every output of a module for this problem."""
+        return (*self.labels, REST)
+
+
+Problem = BinaryProblem | MultiClassProblem | OpenSetProblem
 
 
 def problem_from(
@@ -63,3 +75,14 @@ def problem_from(
     if labels is not None:
         return MultiClassProblem(tuple(labels))
     return problem
+
+
+def label_groups_from(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Groups of labels as a caller gave them.
+
+    Raises:
+        InvalidField: one string stands where several labels were meant.
+    """
+    if isinstance(groups, str) or any(isinstance(group, str) for group in groups):
+        raise InvalidField("label_groups: a single string", field="label_groups", hint="pass a list of lists of labels")
+    return tuple(tuple(group) for group in groups)

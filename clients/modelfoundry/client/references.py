@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from modelfoundry.client.compositions import Composition
 from modelfoundry.client.resources import Dataset, Evaluation, Model, Module
 from modelfoundry.names import DEFAULT_PROJECT
 
-Named = str | Model | Dataset | Module | Evaluation
+Named = str | Model | Dataset | Module | Composition | Evaluation
 
 
 def full_name(reference: Named, collection: str, parent: str = DEFAULT_PROJECT) -> str:
@@ -23,9 +24,21 @@ def full_name(reference: Named, collection: str, parent: str = DEFAULT_PROJECT) 
 
 
 def subject_name(reference: Named, parent: str = DEFAULT_PROJECT) -> str:
-    """The full name of a model or module. A bare id names a module; write `models/ID` for a model."""
-    if isinstance(reference, str) and reference.startswith("models/"):
-        return full_name(reference, "models", parent)
+    """The full name of a model, module or composition.
+
+    A bare id names a module; write `models/ID` for a model and `compositions/ID` for a composition.
+    """
+    if isinstance(reference, str):
+        for collection in ("models", "compositions"):
+            if reference.startswith(f"{collection}/"):
+                return full_name(reference, collection, parent)
+    return full_name(reference, "modules", parent)
+
+
+def any_name(reference: Named, parent: str = DEFAULT_PROJECT) -> str:
+    """The full name of any resource or job. A bare id names a module; write `models/ID` for a model, and so on."""
+    if isinstance(reference, str) and "/" in reference and not reference.startswith("projects/"):
+        return f"{parent}/{reference}"
     return full_name(reference, "modules", parent)
 
 

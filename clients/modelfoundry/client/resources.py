@@ -9,8 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 from modelfoundry.client.architectures import Architecture, InputSpec, TensorSpec
-from modelfoundry.client.computing import Environment, ValidationSplit
-from modelfoundry.client.metrics import ClassificationMetrics, CostMetrics, RetentionMetrics
+from modelfoundry.client.computing import Environment, TrainingSubset, ValidationSplit
+from modelfoundry.client.metrics import (
+    ClassificationMetrics,
+    CostMetrics,
+    FormComparison,
+    ModularityMetrics,
+    RetentionMetrics,
+)
 from modelfoundry.client.problems import Problem
 
 
@@ -21,6 +27,27 @@ class BlobRef:
     digest: str
     size_bytes: int = 0
     media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """Everything that repeats a training, and what it saw while choosing. See `model.proto` for each field.
+
+    `label_counts` are the samples trained on, in the order of the model's labels; `subset` is None for all of them.
+    """
+
+    recipe: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    validation: ValidationSplit = field(default_factory=ValidationSplit)
+    subset: TrainingSubset | None = None
+    dataset_digest: str = ""
+    label_counts: tuple[int, ...] = ()
+    validation_accuracy: float = 0.0
+    validation_samples: int = 0
+    chosen_epoch: int = 0
+    epochs_run: int = 0
+    environment: Environment = field(default_factory=Environment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +65,7 @@ class Model:
     tags: Mapping[str, str] = field(default_factory=dict)
     training_dataset: str = ""
     operation: str = ""
+    training: TrainingRecord | None = None
     tensors: tuple[TensorSpec, ...] = ()
     uid: str = ""
     create_time: datetime | None = None
@@ -104,6 +132,9 @@ class DecompositionRecord:
     epochs_run: int = 0
     fell_back: bool = False
     cache_key: str = ""
+    training_samples: int = 0
+    subset: TrainingSubset | None = None
+    empty_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +148,7 @@ class Module:
     dataset: str
     record: DecompositionRecord
     retention: RetentionMetrics | None = None
+    forms: FormComparison | None = None
     outputs: tuple[str, ...] = ()
     display_name: str = ""
     description: str = ""
@@ -135,15 +167,19 @@ class Module:
 
 
 class Scoring(StrEnum):
-    """Which outputs a prediction was chosen from: all of them, or those for the labels of the problem."""
+    """Which outputs a prediction was chosen from: all of them, those for the labels of the problem, or an ensemble's.
+
+    `ENSEMBLE`: of the models that the subject, a composition, is compared with.
+    """
 
     ALL_OUTPUTS = "all_outputs"
     RESTRICTED = "restricted"
+    ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What was measured of a model or module, once, on one split. Never changed afterwards.
+    """What was measured of a model, module or composition, once, on one split. Never changed afterwards.
 
     `module` is the module whose problem was posed: the subject itself, or the one that a base model is a baseline for.
     """
@@ -161,6 +197,7 @@ class Evaluation:
     classification: ClassificationMetrics | None = None
     retention: RetentionMetrics | None = None
     cost: CostMetrics | None = None
+    modularity: ModularityMetrics | None = None
     operation: str = ""
     environment: Environment = field(default_factory=Environment)
     create_time: datetime | None = None
@@ -179,6 +216,9 @@ class Relation(StrEnum):
     PRODUCED_BY = "produced_by"
     EVALUATES = "evaluates"
     MEASURED_ON = "measured_on"
+    COMPOSED_OF = "composed_of"
+    PATCH_OF = "patch_of"
+    SELECTED_ON = "selected_on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from modelfoundry.client.compositions import Composition
+from modelfoundry.client.metrics import FormComparison
 from modelfoundry.client.resources import BlobRef, Evaluation, Model, Module
 from modelfoundry.errors import ModelFoundryError
 
@@ -135,13 +137,15 @@ class ExportedFile:
 class Export:
     """Result of an export.
 
-    `max_difference` is the largest absolute difference between the exported program's outputs and PyTorch's.
+    `max_difference` is the largest absolute difference between the exported program's outputs and PyTorch's; `compact`
+    says whether dead channels were removed.
     """
 
     subject: str
     format: ExportFormat
     files: tuple[ExportedFile, ...]
     max_difference: float
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,39 @@ class TrainedModel:
     validation_accuracy: float
 
 
-JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """What became of one label of a patched model; all figures are of validation data and lie in [0, 1].
+
+    `refusal` says why the model's own output stays; it is empty when the label was replaced by an output of `source`.
+    """
+
+    label: str
+    source: str
+    f1_before: float
+    f1_after: float
+    others_before: float
+    others_after: float
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedModel:
+    """Result of composing: the composition, and of a patch every label that was to be replaced."""
+
+    composition: Composition
+    replacements: tuple[Replacement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """Result of a compaction: the module, and what its forms cost."""
+
+    module: str
+    forms: FormComparison
+
+
+JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction | ComposedModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,11 @@ from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorSe
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
+from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
 from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceStub
+from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
 from modelfoundry.client.endpoints import Service
 
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
+    from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
+    from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceAsyncStub
+    from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
     from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
 
 
@@ -47,6 +53,11 @@ class AsyncStubs:
     def registry(self) -> RegistryServiceAsyncStub:
         """Resources."""
         return RegistryServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def search(self) -> SearchServiceAsyncStub:
+        """Searches and vocabularies."""
+        return SearchServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceAsyncStub:
@@ -77,6 +88,16 @@ class AsyncStubs:
     def events(self) -> OperationEventsServiceAsyncStub:
         """Events of jobs."""
         return OperationEventsServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def registry_events(self) -> EventServiceAsyncStub:
+        """Changes in the registry."""
+        return EventServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def webhooks(self) -> WebhookServiceAsyncStub:
+        """Receivers of changes."""
+        return WebhookServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def decomposer(self) -> DecomposerServiceAsyncStub:
@@ -115,6 +136,11 @@ class Stubs:
         return RegistryServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
+    def search(self) -> SearchServiceStub:
+        """Searches and vocabularies."""
+        return SearchServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
     def blobs(self) -> BlobServiceStub:
         """Bytes."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
@@ -143,6 +169,16 @@ class Stubs:
     def events(self) -> OperationEventsServiceStub:
         """Events of jobs."""
         return OperationEventsServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def registry_events(self) -> EventServiceStub:
+        """Changes in the registry."""
+        return EventServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def webhooks(self) -> WebhookServiceStub:
+        """Receivers of changes."""
+        return WebhookServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def decomposer(self) -> DecomposerServiceStub:

@@ -20,6 +20,8 @@ from modelfoundry.api.registry.v1 import (
     maintenance_service_pb2_grpc,
     registry_service_pb2,
     registry_service_pb2_grpc,
+    search_service_pb2,
+    search_service_pb2_grpc,
 )
 from modelfoundry.errors import Unavailable
 from modelfoundry.registry.aliases.aliases import Aliases
@@ -32,12 +34,16 @@ from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.catalog.shelf import utc_now
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.events.history import History, Kept
+from modelfoundry.registry.events.service import EventService
 from modelfoundry.registry.jobs.ledger import is_checkpoint
 from modelfoundry.registry.jobs.service import JobService
 from modelfoundry.registry.maintenance.servicer import MaintenanceServicer
 from modelfoundry.registry.results import Results
+from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.settings import RegistrySettings
 from modelfoundry.registry.storage import open_blob_store
+from modelfoundry.registry.webhooks.service import WebhookService
 from modelfoundry.runtime.server import Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
@@ -68,6 +74,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
         alias_servicer = AliasServicer(Aliases(database, lambda: catalog.signer, utc_now))
+        search_servicer = SearchServicer(catalog)
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
         blob_servicer = BlobServicer(blobs, uploads)
 
@@ -90,6 +97,15 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             still_valid=Results(database, blobs).are_there,
         )
 
+        kept = Kept(settings.event_history_days, settings.event_history_count)
+        events = EventService(History(database, kept, utc_now), utc_now)
+        webhooks = WebhookService(
+            database,
+            allow_private=settings.webhook_private_addresses,
+            max_failures=settings.webhook_max_failures,
+            now=utc_now,
+        )
+
         async def ready() -> None:
             await asyncio.to_thread(database.check)
             await asyncio.to_thread(blobs.check)
@@ -98,15 +114,25 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             services=(
                 _catalog_service(catalog_servicer),
                 _alias_service(alias_servicer),
+                _search_service(search_servicer),
                 _blob_service(blob_servicer),
                 _maintenance_service(maintenance),
                 *jobs.services(),
+                events.service(),
+                webhooks.service(),
             ),
             ready=ready,
-            background=(jobs.run, blob_servicer.sweep, *([maintenance.run] if settings.gc_interval_hours else [])),
+            background=(
+                jobs.run,
+                blob_servicer.sweep,
+                events.run,
+                webhooks.run,
+                *([maintenance.run] if settings.gc_interval_hours else []),
+            ),
         )
         catalog_servicer.close()
         alias_servicer.close()
+        search_servicer.close()
         blob_servicer.close()
         maintenance.close()
     finally:
@@ -137,6 +163,13 @@ def _alias_service(servicer: AliasServicer) -> Service:
     return Service(
         alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
         lambda server: alias_service_pb2_grpc.add_AliasServiceServicer_to_server(servicer, server),
+    )
+
+
+def _search_service(servicer: SearchServicer) -> Service:
+    return Service(
+        search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
+        lambda server: search_service_pb2_grpc.add_SearchServiceServicer_to_server(servicer, server),
     )
 
 

@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import DateTime, Dialect, Engine, event, exc
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import sessionmaker
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
 
@@ -24,6 +25,7 @@ from modelfoundry.errors import InvalidField, ModelFoundryError, StorageFull, Un
 
 WAIT_SECONDS: Final = 10
 POOL_SIZE: Final = 16
+MAPPED_BYTES: Final = 1024 * 1024 * 1024  # read without copying; what is beyond is read as ever
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _READ_ONLY: Final = "modelfoundry_read_only"
 _MIGRATION_LOCK: Final = 0x6D66_6462  # any number, the same in every registry
@@ -81,6 +83,7 @@ class Database:
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._reader = self._engine.execution_options(**{_READ_ONLY: True})
+        self._writers = sessionmaker(self._engine, class_=Session, expire_on_commit=False)
         # SQLite has one writer at a time. Queuing here is fair and quick; its own waiting polls and can starve.
         self._writer_turn = threading.Lock()
         if self._is_sqlite:
@@ -92,6 +95,11 @@ class Database:
         """The engine, for what a session cannot do."""
         return self._engine
 
+    @property
+    def writers(self) -> sessionmaker[Session]:
+        """What makes the transactions of `session`, to listen to them."""
+        return self._writers
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction that may write: commits at the end of the block, rolls back when the block raises.
@@ -102,7 +110,7 @@ class Database:
         with (
             self._translated(),
             self._turn(),
-            Session(self._engine, expire_on_commit=False) as session,
+            self._writers() as session,
             session.begin(),
         ):
             yield session
@@ -201,6 +209,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
         connection.execute("PRAGMA journal_mode = WAL")

@@ -14,13 +14,21 @@ import modelfoundry.api.evaluator.v1.evaluator_service_pb2
 import modelfoundry.api.reuser.v1.reuser_service_pb2  # noqa: F401 - imported so that their messages can be read
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
 from modelfoundry.registry.blobs.blobs import Blobs
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ResourceRow
+from modelfoundry.registry.catalog.tables import (
+    CompositionRow,
+    DatasetRow,
+    EvaluationRow,
+    ModelRow,
+    ModuleRow,
+    ResourceRow,
+)
 from modelfoundry.registry.database import Database
 
 _TABLES: Final[Mapping[str, type[ResourceRow]]] = {
     "models": ModelRow,
     "datasets": DatasetRow,
     "modules": ModuleRow,
+    "compositions": CompositionRow,
     "evaluations": EvaluationRow,
 }
 

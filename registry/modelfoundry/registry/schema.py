@@ -10,6 +10,9 @@ from sqlmodel import SQLModel
 import modelfoundry.registry.aliases.tables
 import modelfoundry.registry.blobs.tables
 import modelfoundry.registry.catalog.tables
-import modelfoundry.registry.jobs.tables  # noqa: F401 - imported so that their tables are in the metadata
+import modelfoundry.registry.events.tables
+import modelfoundry.registry.jobs.tables
+import modelfoundry.registry.search.tables
+import modelfoundry.registry.webhooks.tables  # noqa: F401 - imported so that their tables are in the metadata
 
 METADATA: Final[MetaData] = SQLModel.metadata

@@ -47,3 +47,11 @@ class RegistrySettings(ServiceSettings):
     """Bucket of the blobs; made when it is not there."""
     minio_region: str = "us-east-1"
     """What the S3 server calls its region; MinIO calls it `us-east-1`."""
+    event_history_days: int = Field(default=30, gt=0)
+    """How many days events are kept for those who watch and for webhooks."""
+    event_history_count: int = Field(default=100_000, gt=0)
+    """How many events are kept at most."""
+    webhook_private_addresses: bool = False
+    """Whether webhooks may lead to private networks and to this machine, which their creators can then reach."""
+    webhook_max_failures: int = Field(default=20, gt=0)
+    """After so many attempts in a row that failed, a webhook is disabled."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from modelfoundry import client as sdk
 from modelfoundry.core import devices, metrics, problems
 from modelfoundry.core.architectures import Architecture, InputSpec, TensorSpec
+from modelfoundry.core.datasets import TrainingSubset
 
 
 def architecture_from(architecture: sdk.Architecture) -> Architecture:
@@ -29,6 +30,8 @@ def problem_from(problem: sdk.Problem) -> problems.Problem:
             return problems.BinaryProblem(label)
         case sdk.MultiClassProblem(labels):
             return problems.MultiClassProblem(labels)
+        case sdk.OpenSetProblem(labels):
+            return problems.OpenSetProblem(labels)
 
 
 def problem_to(problem: problems.Problem) -> sdk.Problem:
@@ -38,6 +41,21 @@ def problem_to(problem: problems.Problem) -> sdk.Problem:
             return sdk.BinaryProblem(label)
         case problems.MultiClassProblem(labels):
             return sdk.MultiClassProblem(labels)
+        case problems.OpenSetProblem(labels):
+            return sdk.OpenSetProblem(labels)
+
+
+def subset_from(subset: sdk.TrainingSubset) -> TrainingSubset:
+    """The core's subset; what a record does not say takes its default."""
+    given = {"concentration": subset.concentration, "minimum_samples": subset.minimum_samples, "seed": subset.seed}
+    return TrainingSubset(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def subset_to(subset: TrainingSubset) -> sdk.TrainingSubset:
+    """The client's subset."""
+    return sdk.TrainingSubset(
+        concentration=subset.concentration, minimum_samples=subset.minimum_samples or None, seed=subset.seed
+    )
 
 
 def environment_to(environment: devices.Environment) -> sdk.Environment:
@@ -98,6 +116,28 @@ def retention_to(found: metrics.RetentionMetrics) -> sdk.RetentionMetrics:
     )
 
 
+def modularity_to(found: metrics.ModularityMetrics) -> sdk.ModularityMetrics:
+    """The client's modularity metrics."""
+    return sdk.ModularityMetrics(
+        cohesion=found.cohesion,
+        cohesion_samples=found.cohesion_samples,
+        coupling=found.coupling,
+        coupled_modules=found.coupled_modules,
+        kernel_retention=found.kernel_retention,
+        reuse_gain=found.reuse_gain,
+    )
+
+
+def form_to(found: metrics.Cost, stored_bytes: int, latencies: tuple[metrics.Latency, ...]) -> sdk.FormCost:
+    """The client's costs of one form."""
+    return sdk.FormCost(
+        stored_bytes=stored_bytes,
+        parameters=found.parameters,
+        macs_dense=found.macs_dense,
+        latencies=_latencies_to(latencies),
+    )
+
+
 def cost_to(found: metrics.Cost, artifact_bytes: int, latencies: tuple[metrics.Latency, ...]) -> sdk.CostMetrics:
     """The client's cost metrics."""
     return sdk.CostMetrics(
@@ -105,5 +145,9 @@ def cost_to(found: metrics.Cost, artifact_bytes: int, latencies: tuple[metrics.L
         macs_sparse=found.macs_sparse,
         parameter_bytes=found.parameter_bytes,
         artifact_bytes=artifact_bytes,
-        latencies=tuple(sdk.Latency(each.batch_size, each.median_ms, each.p95_ms, each.passes) for each in latencies),
+        latencies=_latencies_to(latencies),
     )
+
+
+def _latencies_to(latencies: tuple[metrics.Latency, ...]) -> tuple[sdk.Latency, ...]:
+    return tuple(sdk.Latency(each.batch_size, each.median_ms, each.p95_ms, each.passes) for each in latencies)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
 from modelfoundry.client import ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
 
@@ -20,6 +21,8 @@ _DEVICES: Final[dict[int, str]] = {
     compute_pb2.DEVICE_CUDA: "cuda",
 }
 DEFAULT_VALIDATION_FRACTION = 0.1
+MOST_BATCH_SIZES: Final = 8
+LARGEST_BATCH: Final = 1024
 
 
 def device_from_proto(device: int, *, field: str = "device") -> str:
@@ -37,18 +40,20 @@ def problem_from_proto(problem: problem_pb2.TargetProblem, *, field: str) -> Pro
     """The core's problem.
 
     Raises:
-        InvalidField: neither kind is set.
+        InvalidField: no kind is set.
     """
     match problem.WhichOneof("kind"):
         case "binary":
             return BinaryProblem(problem.binary.label)
         case "multi_class":
             return MultiClassProblem(tuple(problem.multi_class.labels))
+        case "open_set":
+            return OpenSetProblem(tuple(problem.open_set.labels))
         case _:
             raise InvalidField(
                 f"{field}: no target problem is set",
                 field=field,
-                hint="set `binary` with one label, or `multi_class` with two labels or more",
+                hint="set `binary` with one label, or `multi_class` or `open_set` with two labels or more",
             )
 
 
@@ -103,20 +108,38 @@ def derived_request_id(operation: str, what: str) -> str:
 
 
 def subject_collection(name: str, *, field: str) -> str:
-    """`models` or `modules`: what a subject's name says it is.
+    """`models`, `modules` or `compositions`: what a subject's name says it is.
 
     Raises:
-        InvalidField: it is neither.
+        InvalidField: it is none of these.
     """
     match name.split("/", 4):
-        case ["projects", _, ("models" | "modules") as collection, _]:
+        case ["projects", _, ("models" | "modules" | "compositions") as collection, _]:
             return collection
         case _:
             raise InvalidField(
-                f"{field}: {shortened(name)!r} is neither a model nor a module",
+                f"{field}: {shortened(name)!r} is neither a model, a module nor a composition",
                 field=field,
-                hint="pass projects/{project}/models/{model} or projects/{project}/modules/{module}",
+                hint="pass for example projects/{project}/models/{model}, or a name in modules or compositions",
             )
+
+
+def check_batch_sizes(sizes: Sequence[int]) -> None:
+    """Checks batch sizes at which forward passes are to be timed.
+
+    Raises:
+        InvalidField: there are more than 8, or one is not from 1 to 1024.
+    """
+    if len(sizes) > MOST_BATCH_SIZES:
+        raise InvalidField(
+            f"latency_batch_sizes: {len(sizes)} are given",
+            field="latency_batch_sizes",
+            hint=f"give at most {MOST_BATCH_SIZES}",
+        )
+    for place, size in enumerate(sizes):
+        if not 1 <= size <= LARGEST_BATCH:
+            field = f"latency_batch_sizes[{place}]"
+            raise InvalidField(f"{field}: {size} is out of range", field=field, hint=f"give 1 to {LARGEST_BATCH}")
 
 
 def check_request_id(text: str) -> str:

@@ -37,13 +37,18 @@ def training_batches(
     Yields:
         Normalised images float32 [n, channels, height, width] and labels int64 [n] on the device, n up to batch_size.
     """
-    shuffling = torch.Generator().manual_seed(stream_seed(seed, f"order of epoch {epoch}"))
     varying = torch.Generator().manual_seed(stream_seed(seed, f"augmentation of epoch {epoch}"))
-    for indices in torch.split(torch.randperm(len(image_set), generator=shuffling), batch_size):
+    for indices in shuffled(len(image_set), batch_size, seed=seed, epoch=epoch):
         images = image_set.images[indices]
         if augmentation != "none":
             images = random_crop(images, varying, flip=augmentation == "crop_flip")
         yield to_input(images, input_spec, device), image_set.labels[indices].to(device)
+
+
+def shuffled(count: int, batch_size: int, *, seed: int, epoch: int) -> tuple[Tensor, ...]:
+    """The numbers from 0 to `count` - 1 in an order of the epoch's own: int64 [n] each, n up to batch_size."""
+    shuffling = torch.Generator().manual_seed(stream_seed(seed, f"order of epoch {epoch}"))
+    return torch.split(torch.randperm(count, generator=shuffling), batch_size)
 
 
 def to_input(images: Tensor, input_spec: InputSpec, device: torch.device) -> Tensor:

@@ -4,8 +4,9 @@ A model on a target problem is measured in two ways (the first is that of SeaM, 
 
     all outputs   the prediction is the largest of all N outputs. Binary: right when "is it the label?" is answered
                   right. Multi-class: a prediction outside of the problem's labels is an error, so this one is low.
+                  Open-set: such a prediction means `rest`.
     restricted    the prediction is the largest of the outputs for the problem's labels: the fair baseline. For a binary
-                  problem the same as above, because `rest` is all other labels.
+                  and an open-set problem the same as above, because `rest` is all other labels.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures import InputSpec
-from modelfoundry.core.datasets import ImageSet, pose_binary, pose_multi_class
+from modelfoundry.core.datasets import ImageSet, pose_binary, pose_multi_class, pose_open_set
 from modelfoundry.core.inference import predict_labels, predict_logits
 from modelfoundry.core.metrics import ClassificationMetrics, classification
 from modelfoundry.core.modules import MaterialisedModule
 from modelfoundry.core.monitor import Monitor
-from modelfoundry.core.problems import BinaryProblem, Problem, resolve
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import DatasetMismatch
 from modelfoundry.names import shortened
 
@@ -68,9 +69,13 @@ def pose(image_set: ImageSet, problem: Problem, labels: Sequence[str]) -> ImageS
             field="dataset",
             hint="use a data set and split with images of every label of the problem",
         )
-    if isinstance(problem, BinaryProblem):
-        return pose_binary(image_set, indices[0])
-    return pose_multi_class(image_set, indices)
+    match problem:
+        case BinaryProblem():
+            return pose_binary(image_set, indices[0])
+        case MultiClassProblem():
+            return pose_multi_class(image_set, indices)
+        case OpenSetProblem():
+            return pose_open_set(image_set, indices)
 
 
 def evaluate_model(network: nn.Module, image_set: ImageSet, labels: Sequence[str], run: Run) -> ClassificationMetrics:
@@ -110,7 +115,7 @@ def baselines(network: nn.Module, posed: ImageSet, problem: Problem, labels: Seq
         network, posed.images, run.input_spec, batch_size=run.batch_size, device=run.device, monitor=run.monitor
     )
     indices = resolve(problem, labels)
-    multi_class = not isinstance(problem, BinaryProblem)
+    multi_class = isinstance(problem, MultiClassProblem)
     unrestricted = unrestricted_predictions(logits, problem, indices)
     restricted = restricted_predictions(logits, problem, indices)
     return Baselines(
@@ -128,7 +133,7 @@ def unrestricted_predictions(logits: Tensor, problem: Problem, indices: Sequence
         indices: The problem's labels as label numbers of the model (`resolve`).
 
     Returns:
-        Output numbers of the problem, int64 [n]. Multi-class: the number of labels stands for a prediction of none.
+        Output numbers of the problem, int64 [n]. Several labels: their number stands for a prediction of none.
     """
     chosen = logits.argmax(dim=1)
     if isinstance(problem, BinaryProblem):
@@ -143,7 +148,7 @@ def restricted_predictions(logits: Tensor, problem: Problem, indices: Sequence[i
 
     Arguments are those of `unrestricted_predictions`. Returns output numbers of the problem, int64 [n].
     """
-    if isinstance(problem, BinaryProblem):
+    if not isinstance(problem, MultiClassProblem):
         return unrestricted_predictions(logits, problem, indices)
     return logits[:, list(indices)].argmax(dim=1)
 

@@ -41,7 +41,19 @@ class MultiClassProblem:
         return self.labels
 
 
-Problem = BinaryProblem | MultiClassProblem
+@dataclass(frozen=True, slots=True)
+class OpenSetProblem:
+    """Which one of several labels, or none of them."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Meaning of the module's outputs: the labels in the order given, then `rest`."""
+        return (*self.labels, REST)
+
+
+Problem = BinaryProblem | MultiClassProblem | OpenSetProblem
 
 
 def resolve(problem: Problem, labels: Sequence[str], *, field: str = "problem") -> tuple[int, ...]:
@@ -57,24 +69,44 @@ def resolve(problem: Problem, labels: Sequence[str], *, field: str = "problem") 
 
     Raises:
         UnknownLabel: the model lacks one.
-        InvalidField: a multi-class problem with fewer than two labels, the same label twice, or all labels.
+        InvalidField: a problem of several labels with fewer than two, the same label twice, or all labels.
     """
     match problem:
         case BinaryProblem(label):
             return (_index(label, labels, f"{field}.binary.label"),)
         case MultiClassProblem(wanted):
-            path = f"{field}.multi_class.labels"
-            indices = tuple(_index(label, labels, f"{path}[{place}]") for place, label in enumerate(wanted))
-            _check_multi_class(wanted, len(labels), path)
-            return indices
+            return resolve_labels(wanted, labels, field=f"{field}.multi_class.labels")
+        case OpenSetProblem(wanted):
+            return resolve_labels(wanted, labels, field=f"{field}.open_set.labels")
 
 
-def _check_multi_class(wanted: Sequence[str], known: int, path: str) -> None:
-    if len(wanted) < 2:
+def resolve_labels(wanted: Sequence[str], labels: Sequence[str], *, field: str, least: int = 2) -> tuple[int, ...]:
+    """Finds some labels of a model, which may be neither too few nor all of them.
+
+    Args:
+        wanted: What is looked for.
+        labels: Labels of the model, in the order of its outputs.
+        field: Path of `wanted` in the request, for error messages.
+        least: How many there must be.
+
+    Returns:
+        Indices into `labels`, in the order of `wanted`.
+
+    Raises:
+        UnknownLabel: the model lacks one.
+        InvalidField: there are too few, the same twice, or all of them.
+    """
+    indices = tuple(_index(label, labels, f"{field}[{place}]") for place, label in enumerate(wanted))
+    _check_several(wanted, len(labels), field, least)
+    return indices
+
+
+def _check_several(wanted: Sequence[str], known: int, path: str, least: int) -> None:
+    if len(wanted) < least:
         raise InvalidField(
-            f"{path}: a multi-class problem needs two labels or more, got {len(wanted)}",
+            f"{path}: {least} labels are needed at least, got {len(wanted)}",
             field=path,
-            hint="name at least two labels, or ask for a binary problem",
+            hint="name more labels, or ask for a binary problem" if least > 1 else "name a label, or leave it out",
         )
     for place, label in enumerate(wanted):
         if label in wanted[:place]:

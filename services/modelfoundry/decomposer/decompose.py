@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to
+from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to, subset_to
 from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.artifacts.networks import LoadedModel, load_model
 from modelfoundry.artifacts.requests import derived_request_id
-from modelfoundry.artifacts.splits import load_split
+from modelfoundry.artifacts.splits import load_split, training_parts
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
-from modelfoundry.core.datasets import ImageSet, validation_cut
+from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.evaluation import Run, baselines, pose
 from modelfoundry.core.metrics import retention
@@ -61,7 +61,8 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
         head=result.head,
         algorithm=ALGORITHM,
     )
-    record = _record(plan, operation, result, len(validation), environment_to(environment(device)))
+    samples = (len(train), len(validation))
+    record = _record(plan, operation, result, samples, environment_to(environment(device)))
     return _register(plan, operation, bench.client, base, artifact, record)
 
 
@@ -71,16 +72,17 @@ def _posed_splits(plan: DecompositionPlan, client: Client, cache: BlobCache) -> 
     images = load_split(
         client, cache, plan.dataset, request.validation.source_split, plan.model.labels, request.problem.labels
     )
-    train, validation = validation_cut(images.labels, request.validation.fraction, request.validation.seed)
+    train, validation = training_parts(images, request.validation, plan.subset)
     return (
-        pose(images.subset(train), request.problem, plan.model.labels),
-        pose(images.subset(validation), request.problem, plan.model.labels),
+        pose(train, request.problem, plan.model.labels),
+        pose(validation, request.problem, plan.model.labels),
     )
 
 
 def _record(
-    plan: DecompositionPlan, operation: str, result: SearchResult, samples: int, ran_on: Environment
+    plan: DecompositionPlan, operation: str, result: SearchResult, samples: tuple[int, int], ran_on: Environment
 ) -> DecompositionRecord:
+    training_samples, validation_samples = samples
     return DecompositionRecord(
         algorithm=ALGORITHM,
         settings=settings_record(plan.request.settings),
@@ -91,11 +93,13 @@ def _record(
         environment=ran_on,
         validation_accuracy=result.validation_accuracy,
         validation_accuracy_base=result.base_validation_accuracy,
-        validation_samples=samples,
+        validation_samples=validation_samples,
         chosen_epoch=result.chosen_epoch,
         epochs_run=result.epochs_run,
         fell_back=result.fell_back,
         cache_key=plan.cache_key,
+        training_samples=training_samples,
+        subset=None if plan.subset is None else subset_to(plan.subset),
     )
 
 
@@ -107,26 +111,31 @@ def _register(
     artifact: ModuleArtifact,
     record: DecompositionRecord,
 ) -> str:
-    with tempfile.TemporaryDirectory(prefix="modelfoundry-module-") as folder:
-        path = Path(folder) / "module.safetensors"
-        write_module(path, artifact)
-        blob = client.blobs.upload(path, media_type=MODULE_MEDIA_TYPE)
     module = Module(
         base_model=plan.model.name,
         problem=problem_to(plan.request.problem),
-        artifact=BlobRef(blob.digest),
+        artifact=upload_artifact(client, artifact),
         dataset=plan.dataset.name,
         record=record,
         retention=retention_to(retention(base.network, artifact.masks)),
     )
+    made_up = plan.request.force and not plan.request.module_id
     # The id follows from the job: a job that was taken up again after this line finds its module, and makes no other.
     return client.modules.create(
-        module, module_id=_module_id(plan, operation), request_id=derived_request_id(operation, "module")
+        module,
+        module_id=forced_id(plan.module_id, operation) if made_up else plan.module_id,
+        request_id=derived_request_id(operation, "module"),
     ).name
 
 
-def _module_id(plan: DecompositionPlan, operation: str) -> str:
-    """The planned id; a search that was forced stands beside the module that was there."""
-    if plan.request.force and not plan.request.module_id:
-        return f"{plan.module_id[:56].strip('-')}-{operation.rpartition('/')[2][-6:]}"
-    return plan.module_id
+def upload_artifact(client: Client, artifact: ModuleArtifact) -> BlobRef:
+    """Writes a module file and uploads it."""
+    with tempfile.TemporaryDirectory(prefix="modelfoundry-module-") as folder:
+        path = Path(folder) / "module.safetensors"
+        write_module(path, artifact)
+        return BlobRef(client.blobs.upload(path, media_type=MODULE_MEDIA_TYPE).digest)
+
+
+def forced_id(module_id: str, operation: str) -> str:
+    """The id of a module that was searched again and stands beside the one that was there."""
+    return f"{module_id[:56].strip('-')}-{operation.rpartition('/')[2][-6:]}"

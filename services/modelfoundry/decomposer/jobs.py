@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
 from modelfoundry.artifacts.jobs import workbench
-from modelfoundry.decomposer.codec import decomposition_from_proto
+from modelfoundry.decomposer.codec import decomposition_from_proto, split_from_proto
 from modelfoundry.decomposer.decompose import decompose
 from modelfoundry.decomposer.plan import plan_decomposition
 from modelfoundry.decomposer.settings import DecomposerSettings
+from modelfoundry.decomposer.split import decompose_all
+from modelfoundry.decomposer.split_plan import plan_split
 from modelfoundry.decomposer.training import plan_training, train_model
 from modelfoundry.decomposer.training_codec import training_from_proto
 from modelfoundry.runtime.jobs import JobContext
@@ -18,11 +20,13 @@ def run_decompose(
 ) -> decomposer_service_pb2.DecomposeResponse:
     """Carries a queued Decompose out."""
     with workbench(context, DecomposerSettings()) as bench:
-        wanted = decomposition_from_proto(request)
-        model, dataset = bench.client.models.get(wanted.model), bench.client.datasets.get(wanted.dataset)
-        plan = plan_decomposition(wanted, model, dataset)
-        module = decompose(plan, context.name, bench)
-    return decomposer_service_pb2.DecomposeResponse(modules=[module])
+        model, dataset = bench.client.models.get(request.model), bench.client.datasets.get(request.dataset)
+        if request.WhichOneof("algorithm") == "gradsplitter":
+            modules = decompose_all(plan_split(split_from_proto(request), model, dataset), context.name, bench)
+        else:
+            wanted = decomposition_from_proto(request)
+            modules = [decompose(plan_decomposition(wanted, model, dataset), context.name, bench)]
+    return decomposer_service_pb2.DecomposeResponse(modules=modules)
 
 
 def run_train(

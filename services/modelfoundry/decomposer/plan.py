@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from modelfoundry.artifacts.convert import architecture_from, input_spec_from, tensors_from
-from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_split
+from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_split, recorded_subset
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import check_weights
+from modelfoundry.core.datasets import TrainingSubset
+from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.problems import BinaryProblem, Problem, resolve
 from modelfoundry.core.seam import SeamSettings
 
@@ -46,6 +48,8 @@ class DecompositionPlan:
     dataset: Dataset
     label_indices: tuple[int, ...]
     """Places of the problem's labels among the model's."""
+    subset: TrainingSubset | None
+    """The part of the training data to use: the one that the model was trained on."""
     cache_key: str
     module_id: str
 
@@ -66,26 +70,28 @@ def plan_decomposition(request: DecompositionRequest, model: Model, dataset: Dat
     check_validation_split(request.validation, dataset)
     check_dataset_fits(dataset, input_spec.shape, request.problem.labels)
     check_weights(architecture_from(model.architecture), len(model.labels), input_spec, tensors_from(model.tensors))
-    cache_key = _cache_key(request, model, dataset)
+    subset = recorded_subset(model, dataset, request.validation)
+    cache_key = _cache_key(request, model, dataset, subset)
     return DecompositionPlan(
         request=request,
         model=model,
         dataset=dataset,
         label_indices=label_indices,
+        subset=subset,
         cache_key=cache_key,
         module_id=request.module_id or _module_id(model, request.problem, cache_key),
     )
 
 
-def settings_record(settings: SeamSettings) -> Mapping[str, object]:
+def settings_record(settings: SeamSettings | GradSplitterSettings) -> Mapping[str, object]:
     """The settings as JSON types, for cards and for comparing."""
     record: Mapping[str, object] = json.loads(json.dumps(asdict(settings)))
     return record
 
 
-def _cache_key(request: DecompositionRequest, model: Model, dataset: Dataset) -> str:
+def _cache_key(request: DecompositionRequest, model: Model, dataset: Dataset, subset: TrainingSubset | None) -> str:
     """SHA-256 over everything that the masks depend on, except the machine."""
-    facts = {
+    facts: dict[str, object] = {
         "algorithm": f"{ALGORITHM}/{ALGORITHM_VERSION}",
         "architecture": [model.architecture.builder, dict(model.architecture.parameters)],
         "input": asdict(model.input),
@@ -100,6 +106,8 @@ def _cache_key(request: DecompositionRequest, model: Model, dataset: Dataset) ->
         "parent": request.parent,
         "module_id": request.module_id,
     }
+    if subset is not None:
+        facts["subset"] = asdict(subset)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

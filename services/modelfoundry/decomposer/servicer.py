@@ -9,12 +9,22 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.aliases import OwnNames
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import check_request_id
-from modelfoundry.client import AsyncClient
+from modelfoundry.client import AsyncClient, Dataset, Model
+from modelfoundry.core import gradsplitter
 from modelfoundry.core.seam import RECIPES
-from modelfoundry.decomposer.codec import decomposition_from_proto, recipe_to_proto, settings_to_proto
+from modelfoundry.decomposer.codec import (
+    decomposition_from_proto,
+    recipe_to_proto,
+    settings_to_proto,
+    split_from_proto,
+    split_recipe_to_proto,
+    split_settings_to_proto,
+)
 from modelfoundry.decomposer.plan import plan_decomposition
+from modelfoundry.decomposer.split_plan import plan_split
 
 DECOMPOSE_KIND = "decompose"
 
@@ -33,25 +43,33 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
-        wanted = decomposition_from_proto(request)
-        model, dataset = await asyncio.gather(
-            self._client.models.get(wanted.model), self._client.datasets.get(wanted.dataset)
-        )
-        plan = await asyncio.to_thread(plan_decomposition, wanted, model, dataset)
+        request.model = await OwnNames(self._client).of(request.model, field="model")
+        # The queued request is complete: a later version with other defaults repeats it as it was asked for.
+        if request.WhichOneof("algorithm") == "gradsplitter":
+            split = split_from_proto(request)
+            request.gradsplitter.recipe.CopyFrom(split_settings_to_proto(split.settings))
+            cache_key = (await asyncio.to_thread(plan_split, split, *await self._inputs(request))).cache_key
+        else:
+            wanted = decomposition_from_proto(request)
+            request.seam.recipe.CopyFrom(settings_to_proto(wanted.settings))
+            cache_key = (await asyncio.to_thread(plan_decomposition, wanted, *await self._inputs(request))).cache_key
         if request.validate_only:
             return operations_pb2.Operation()
-        # The queued request is complete: a later version with other defaults repeats it as it was asked for.
-        request.seam.recipe.CopyFrom(settings_to_proto(wanted.settings))
-        request.model = model.name  # where an alias was given: it may move before a worker takes the job
         return await self._queue.enqueue(
             request,
             parent=request.parent,
             kind=DECOMPOSE_KIND,
             target=request.model,
-            cache_key=plan.cache_key,
+            cache_key=cache_key,
             force=request.force,
             request_id=request.request_id,
         )
+
+    async def _inputs(self, request: pb.DecomposeRequest) -> tuple[Model, Dataset]:
+        model, dataset = await asyncio.gather(
+            self._client.models.get(request.model), self._client.datasets.get(request.dataset)
+        )
+        return model, dataset
 
     async def ListRecipes(
         self,
@@ -59,4 +77,7 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
         context: grpc.aio.ServicerContext[pb.ListRecipesRequest, pb.ListRecipesResponse],
     ) -> pb.ListRecipesResponse:
         """See the contract."""
-        return pb.ListRecipesResponse(recipes=[recipe_to_proto(recipe) for recipe in RECIPES.values()])
+        return pb.ListRecipesResponse(
+            recipes=[recipe_to_proto(recipe) for recipe in RECIPES.values()],
+            gradsplitter_recipes=[split_recipe_to_proto(recipe) for recipe in gradsplitter.RECIPES.values()],
+        )

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
-from modelfoundry.artifacts.convert import architecture_to, input_spec_to
+from modelfoundry.artifacts.convert import architecture_to, environment_to, input_spec_to, subset_to
 from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.artifacts.requests import derived_request_id
-from modelfoundry.artifacts.splits import check_validation_split, find_split
-from modelfoundry.client import BlobRef, Dataset, Model, ValidationSplit
+from modelfoundry.artifacts.splits import check_validation_split, find_split, training_parts
+from modelfoundry.client import BlobRef, Dataset, Model, TrainingRecord, ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
-from modelfoundry.core.datasets import channel_statistics, read_split, validation_cut
-from modelfoundry.core.devices import seeded, select_device
-from modelfoundry.core.training import TrainingSettings, train
+from modelfoundry.core.datasets import (
+    ImageSet,
+    channel_statistics,
+    read_split,
+    subset_counts,
+    validation_count,
+)
+from modelfoundry.core.devices import environment, seeded, select_device
+from modelfoundry.core.training import ResolvedRecipe, TrainingResult, train
 
 WEIGHTS_MEDIA_TYPE = "application/vnd.safetensors"
 
@@ -29,7 +38,7 @@ class TrainingRequest:
     parent: str
     architecture: Architecture
     dataset: str
-    settings: TrainingSettings
+    recipe: ResolvedRecipe
     validation: ValidationSplit
     seed: int
     device: str
@@ -49,11 +58,15 @@ def plan_training(request: TrainingRequest, dataset: Dataset) -> TrainingPlan:
 
     Raises:
         UnknownArchitecture: it cannot be built for images of this size.
-        TestSplitSealed, InvalidField: the validation split.
+        TestSplitSealed, InvalidField: the validation split, or a subset that cannot be drawn.
     """
     check_validation_split(request.validation, dataset)
     input_spec = InputSpec(dataset.channels, dataset.height, dataset.width)
     build_network(request.architecture, len(dataset.labels), input_spec, device="meta")
+    if request.recipe.subset is not None:
+        part = find_split(dataset, request.validation.source_split, field="validation.source_split")
+        left = [count - validation_count(count, request.validation.fraction) for count in part.label_counts]
+        subset_counts(left, request.recipe.subset)
     return TrainingPlan(request=request, dataset=dataset)
 
 
@@ -77,50 +90,97 @@ def train_model(plan: TrainingPlan, operation: str, bench: Workbench) -> Trained
     device = select_device(request.device)
     part = find_split(plan.dataset, request.validation.source_split, field="validation.source_split")
     images = read_split(bench.cache.fetch(bench.client, part.content.digest))
-    train_indices, validation_indices = validation_cut(
-        images.labels, request.validation.fraction, request.validation.seed
-    )
-    training_images = images.subset(train_indices)
-    mean, std = channel_statistics(training_images.images)
-    input_spec = InputSpec(plan.dataset.channels, plan.dataset.height, plan.dataset.width, mean, std)
+    training, validation = training_parts(images, request.validation, request.recipe.subset)
+    input_spec = _input_spec(plan, images, training)
     with seeded(request.seed, device):
         network = build_network(request.architecture, len(plan.dataset.labels), input_spec)
     result = train(
         network,
-        training_images,
-        images.subset(validation_indices),
+        training,
+        validation,
         input_spec,
-        request.settings,
+        request.recipe.settings,
         seed=request.seed,
         device=device,
         monitor=bench.monitor,
         resume=bench.checkpoint,
     )
     bench.monitor.check_cancelled()
+    record = _record(plan, training, len(validation), result, device)
+    return TrainedModel(_register(plan, operation, bench, input_spec, result, record), result.validation_accuracy)
+
+
+def _input_spec(plan: TrainingPlan, images: ImageSet, training: ImageSet) -> InputSpec:
+    """Normalises by all that the validation cut left: models of one data set have the same preprocessing."""
+    if plan.request.recipe.subset is not None:
+        training, _ = training_parts(images, plan.request.validation, None)
+    mean, std = channel_statistics(training.images)
+    return InputSpec(plan.dataset.channels, plan.dataset.height, plan.dataset.width, mean, std)
+
+
+def _record(
+    plan: TrainingPlan, training: ImageSet, validation_samples: int, result: TrainingResult, device: torch.device
+) -> TrainingRecord:
+    request = plan.request
+    settings: Mapping[str, object] = json.loads(json.dumps(asdict(request.recipe.settings)))
+    return TrainingRecord(
+        recipe=request.recipe.name,
+        settings=settings,
+        seed=request.seed,
+        validation=request.validation,
+        subset=None if request.recipe.subset is None else subset_to(request.recipe.subset),
+        dataset_digest=plan.dataset.digest,
+        label_counts=tuple(torch.bincount(training.labels, minlength=len(plan.dataset.labels)).tolist()),
+        validation_accuracy=result.validation_accuracy,
+        validation_samples=validation_samples,
+        chosen_epoch=result.chosen_epoch,
+        epochs_run=result.epochs_run,
+        environment=environment_to(environment(device)),
+    )
+
+
+def _register(
+    plan: TrainingPlan,
+    operation: str,
+    bench: Workbench,
+    input_spec: InputSpec,
+    result: TrainingResult,
+    record: TrainingRecord,
+) -> str:
     with tempfile.TemporaryDirectory(prefix="modelfoundry-model-") as folder:
         path = Path(folder) / "model.safetensors"
         safetensors.torch.save_file(dict(result.state), path)
         blob = bench.client.blobs.upload(path, media_type=WEIGHTS_MEDIA_TYPE)
     model = Model(
-        architecture=architecture_to(request.architecture),
+        architecture=architecture_to(plan.request.architecture),
         input=input_spec_to(input_spec),
         labels=plan.dataset.labels,
         weights=BlobRef(blob.digest),
         training_dataset=plan.dataset.name,
         operation=operation,
-        description=_description(plan, result.chosen_epoch, result.validation_accuracy),
+        training=record,
+        description=_description(plan, record),
     )
-    created = bench.client.models.create(
+    return bench.client.models.create(
         model, model_id=_model_id(plan, operation), request_id=derived_request_id(operation, "model")
+    ).name
+
+
+def _description(plan: TrainingPlan, record: TrainingRecord) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in asdict(plan.request.recipe.settings).items())
+    subset = plan.request.recipe.subset
+    part = (
+        ""
+        if subset is None
+        else (
+            f"an imbalanced part of (Dirichlet, concentration {subset.concentration:g}, seed {subset.seed}: "
+            f"{sum(record.label_counts)} images, {min(record.label_counts)} to {max(record.label_counts)} of a label) "
+        )
     )
-    return TrainedModel(created.name, result.validation_accuracy)
-
-
-def _description(plan: TrainingPlan, chosen_epoch: int, validation_accuracy: float) -> str:
-    settings = ", ".join(f"{name} {value}" for name, value in asdict(plan.request.settings).items())
     return (
-        f"Trained on {plan.dataset.name} with seed {plan.request.seed} ({settings}). Epoch {chosen_epoch} of "
-        f"{plan.request.settings.epochs} was kept: validation accuracy {validation_accuracy:.4f}."
+        f"Trained on {part}{plan.dataset.name} with recipe {record.recipe} and seed {record.seed} ({settings}). "
+        f"Epoch {record.chosen_epoch} of {record.epochs_run} was kept: validation accuracy "
+        f"{record.validation_accuracy:.4f}."
     )
 
 

@@ -12,8 +12,9 @@ from modelfoundry.api.decomposer.v1 import training_service_pb2_grpc as pb_grpc
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import check_request_id
 from modelfoundry.client import AsyncClient
+from modelfoundry.core.training import RECIPES
 from modelfoundry.decomposer.training import plan_training
-from modelfoundry.decomposer.training_codec import complete, training_from_proto
+from modelfoundry.decomposer.training_codec import recipe_description_to_proto, recipe_to_proto, training_from_proto
 
 TRAIN_KIND = "train"
 
@@ -37,11 +38,23 @@ class TrainingServicer(pb_grpc.TrainingServiceServicer):
         await asyncio.to_thread(plan_training, wanted, dataset)
         if request.validate_only:
             return operations_pb2.Operation()
-        complete(request, wanted.settings)
+        # The queued request is complete: a later version with other defaults repeats it as it was asked for.
+        recipe = wanted.recipe
+        request.recipe.CopyFrom(recipe_to_proto(recipe.name, recipe.settings, recipe.subset))
         return await self._queue.enqueue(
             request,
             parent=request.parent,
             kind=TRAIN_KIND,
             target=request.dataset,
             request_id=request.request_id,
+        )
+
+    async def ListTrainingRecipes(
+        self,
+        request: pb.ListTrainingRecipesRequest,
+        context: grpc.aio.ServicerContext[pb.ListTrainingRecipesRequest, pb.ListTrainingRecipesResponse],
+    ) -> pb.ListTrainingRecipesResponse:
+        """See the contract."""
+        return pb.ListTrainingRecipesResponse(
+            recipes=[recipe_description_to_proto(recipe) for recipe in RECIPES.values()]
         )

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from modelfoundry.artifacts.compositions import ENSEMBLE, label_names_in
 from modelfoundry.artifacts.convert import input_spec_from
-from modelfoundry.artifacts.requests import subject_collection
+from modelfoundry.artifacts.requests import check_batch_sizes, subject_collection
 from modelfoundry.artifacts.splits import SEALED_SPLIT, check_dataset_fits, find_split
-from modelfoundry.client import AsyncClient, Dataset, Model, Module
+from modelfoundry.client import AsyncClient, Composition, CompositionTask, Dataset, Model, Module
 from modelfoundry.core.problems import Problem, resolve
-from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_reference
+from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
+from modelfoundry.names import parse_name
 
 DEFAULT_SPLIT: Final = SEALED_SPLIT
 """Nothing is chosen by an evaluation, so that the test split is open to it."""
 MOST_SUBJECTS: Final = 1000
-MOST_BATCH_SIZES: Final = 8
-LARGEST_BATCH: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +28,7 @@ class EvaluationRequest:
     dataset: str
     split: str
     baselines: bool
+    modularity: bool
     problem: Problem | None
     latency_batch_sizes: tuple[int, ...]
     device: str
@@ -40,7 +40,7 @@ class EvaluationPlan:
 
     request: EvaluationRequest
     dataset: Dataset
-    subjects: tuple[Model | Module, ...]
+    subjects: tuple[Model | Module | Composition, ...]
 
 
 def check_evaluation(request: EvaluationRequest) -> None:
@@ -54,25 +54,16 @@ def check_evaluation(request: EvaluationRequest) -> None:
             f"subjects: {len(request.subjects)} are named", field="subjects", hint=f"name 1 to {MOST_SUBJECTS}"
         )
     for place, subject in enumerate(request.subjects):
-        parse_reference(subject, subject_collection(subject, field=f"subjects[{place}]"), field=f"subjects[{place}]")
-    if len(request.latency_batch_sizes) > MOST_BATCH_SIZES:
-        raise InvalidField(
-            f"latency_batch_sizes: {len(request.latency_batch_sizes)} are given",
-            field="latency_batch_sizes",
-            hint=f"give at most {MOST_BATCH_SIZES}",
-        )
-    for place, size in enumerate(request.latency_batch_sizes):
-        if not 1 <= size <= LARGEST_BATCH:
-            field = f"latency_batch_sizes[{place}]"
-            raise InvalidField(f"{field}: {size} is out of range", field=field, hint=f"give 1 to {LARGEST_BATCH}")
+        parse_name(subject, subject_collection(subject, field=f"subjects[{place}]"), field=f"subjects[{place}]")
+    check_batch_sizes(request.latency_batch_sizes)
 
 
 async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> EvaluationPlan:
     """Looks up what is to be measured and checks that the data set fits each subject.
 
     Raises:
-        NotFound: a subject, a module's base model or the data set is not there.
-        InvalidField: no such split, or a problem was given for a module.
+        NotFound: a subject, a module's base model, the data set, or what a composition is compared with, is not there.
+        InvalidField: no such split, or a problem was given for a module or composition.
         UnknownLabel: a model lacks a label of the problem.
         DatasetMismatch: the data set's images or labels do not fit a subject.
     """
@@ -80,21 +71,29 @@ async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> Ev
     dataset = await client.datasets.get(request.dataset)
     find_split(dataset, request.split, field="split")
     bases: dict[str, Model] = {}
-    subjects: list[Model | Module] = []
+    subjects: list[Model | Module | Composition] = []
     for place, name in enumerate(request.subjects):
-        if subject_collection(name, field="subjects") == "models":
+        collection = subject_collection(name, field="subjects")
+        if collection == "models":
             model = await client.models.get(name)
             subjects.append(model)
             _check_model(model, dataset, request.problem)
             continue
-        module = await client.modules.get(name)
-        subjects.append(module)
         if request.problem is not None:
             raise InvalidField(
                 f"problem: {name} has its own target problem",
                 field="problem",
                 hint=f"leave the problem out, or leave subjects[{place}] out",
             )
+        if collection == "compositions":
+            composition = await client.compositions.get(name)
+            subjects.append(composition)
+            _check_composition(composition, dataset)
+            if request.baselines:
+                await _check_rivals(composition, client)
+            continue
+        module = await client.modules.get(name)
+        subjects.append(module)
         if module.base_model not in bases:
             bases[module.base_model] = await client.models.get(module.base_model)
         check_dataset_fits(dataset, input_spec_from(bases[module.base_model].input).shape, module.problem.labels)
@@ -107,3 +106,33 @@ def _check_model(model: Model, dataset: Dataset, problem: Problem | None) -> Non
         resolve(problem, model.labels, field="problem")
         needed = problem.labels
     check_dataset_fits(dataset, input_spec_from(model.input).shape, needed)
+
+
+def _check_composition(composition: Composition, dataset: Dataset) -> None:
+    names = label_names_in(composition, dataset)
+    needed = composition.labels if composition.task is not CompositionTask.NEW_TASK else ()
+    check_dataset_fits(dataset, input_spec_from(composition.input).shape, needed)
+    if not names:
+        raise DatasetMismatch(
+            f"dataset: {dataset.name} has none of the labels of {composition.name}",
+            field="dataset",
+            hint="measure it on a data set that it was composed for, or on one with labels of the same names",
+        )
+
+
+async def _check_rivals(composition: Composition, client: AsyncClient) -> None:
+    for baseline in composition.record.baselines:
+        if baseline.name == ENSEMBLE:
+            continue
+        known = (
+            client.models if subject_collection(baseline.name, field="subjects") == "models" else client.compositions
+        )
+        try:
+            await known.get(baseline.name)
+        except NotFound as error:
+            raise NotFound(
+                f"baselines: {baseline.name}, which {composition.name} was compared with, is gone",
+                field="baselines",
+                hint="leave baselines out",
+                metadata=error.metadata,
+            ) from error

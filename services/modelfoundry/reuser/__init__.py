@@ -1,1 +1,1 @@
-"""The service that puts models and modules to use: predictions and exports."""
+"""The service that puts models and modules to use: predictions, exports and compositions."""

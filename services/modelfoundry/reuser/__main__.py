@@ -10,11 +10,15 @@ from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.service import serve_worker
 from modelfoundry.client import AsyncClient, Client
 from modelfoundry.reuser.predict import Predictor
-from modelfoundry.reuser.servicer import EXPORT_KIND, ReuserServicer
+from modelfoundry.reuser.servicer import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, ReuserServicer
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.server import Service, run
 
-HANDLERS: Final = {EXPORT_KIND: "modelfoundry.reuser.jobs:run_export"}
+HANDLERS: Final = {
+    EXPORT_KIND: "modelfoundry.reuser.jobs:run_export",
+    COMPACT_KIND: "modelfoundry.reuser.jobs:run_compact",
+    COMPOSE_KIND: "modelfoundry.reuser.jobs:run_compose",
+}
 
 
 async def main() -> None:

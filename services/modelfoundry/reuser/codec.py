@@ -11,6 +11,7 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.images import decode_image
 from modelfoundry.errors import InvalidField, InvalidImage
+from modelfoundry.reuser.compact import DEFAULT_BATCH_SIZES
 from modelfoundry.reuser.predict import LabelProbability
 
 FORMATS: Final[dict[int, str]] = {
@@ -34,6 +35,11 @@ def format_from_proto(number: int) -> str:
             hint="set EXPORT_FORMAT_SAFETENSORS, EXPORT_FORMAT_TORCH_EXPORT or EXPORT_FORMAT_ONNX",
         )
     return FORMATS[number]
+
+
+def batch_sizes_from_proto(request: pb.CompactRequest) -> tuple[int, ...]:
+    """Batch sizes to time at, with the default filled in."""
+    return tuple(request.latency_batch_sizes) or DEFAULT_BATCH_SIZES
 
 
 def images_from_proto(images: Sequence[pb.ImageInput], spec: InputSpec) -> torch.Tensor:

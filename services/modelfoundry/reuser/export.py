@@ -1,4 +1,4 @@
-"""Writes a model or module in a format that runs elsewhere, and stores the files as blobs."""
+"""Writes a model, module or composition in a format that runs elsewhere, and stores the files as blobs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Final
 from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import AsyncClient, BlobRef
-from modelfoundry.core.export import Export, ExportSubject, export_onnx, export_safetensors, export_torch
-from modelfoundry.reuser.subjects import load_subject
+from modelfoundry.core.export import Export, Exportable, export_onnx, export_safetensors, export_torch
+from modelfoundry.errors import InvalidField
+from modelfoundry.reuser.subjects import load_compacted, load_subject
 
 EXPORT_VERSION: Final = "1"
 """Changes when the same subject gives other files."""
-EXPORTERS: Final[Mapping[str, Callable[[ExportSubject, Path], Export]]] = {
+EXPORTERS: Final[Mapping[str, Callable[[Exportable, Path], Export]]] = {
     "safetensors": export_safetensors,
     "torch_export": export_torch,
     "onnx": export_onnx,
@@ -46,34 +47,40 @@ class Exported:
     max_difference: float
 
 
-async def plan_export(subject: str, format_name: str, client: AsyncClient) -> tuple[str, str]:
-    """Checks that there is something to export and names the work.
-
-    Returns:
-        The subject's own name, which an alias stood for, and the key of the work: equal keys give equal files.
+async def plan_export(subject: str, format_name: str, client: AsyncClient, *, compact: bool) -> str:
+    """Checks that there is something to export and names the work: equal keys give equal files.
 
     Raises:
-        InvalidField: the name is neither a model's nor a module's.
+        InvalidField: the name is neither a model's, a module's nor a composition's, or a model was to be compacted.
         NotFound: there is none of that name.
     """
-    if subject_collection(subject, field="subject") == "models":
-        model = await client.models.get(subject)
-        name, digest = model.name, model.weights.digest
-    else:
-        module = await client.modules.get(subject)
-        name, digest = module.name, module.artifact.digest
-    return name, hashlib.sha256(f"export/{EXPORT_VERSION}/{name}/{digest}/{format_name}".encode()).hexdigest()
+    match subject_collection(subject, field="subject"):
+        case "models":
+            if compact:
+                raise InvalidField(
+                    f"compact: {subject} is a model, nothing in it is dead",
+                    field="compact",
+                    hint="leave compact out, or export one of its modules",
+                )
+            digest = (await client.models.get(subject)).weights.digest
+        case "modules":
+            digest = (await client.modules.get(subject)).artifact.digest
+        case _:
+            digest = (await client.compositions.get(subject)).digest
+    form = "/compact" if compact else ""
+    return hashlib.sha256(f"export/{EXPORT_VERSION}/{subject}/{digest}/{format_name}{form}".encode()).hexdigest()
 
 
-def export_subject(subject: str, format_name: str, bench: Workbench) -> Exported:
+def export_subject(subject: str, format_name: str, bench: Workbench, *, compact: bool) -> Exported:
     """Exports, verifies the exported program against PyTorch, and uploads the files.
 
     Raises:
         ExportMismatch: the exported program gives other outputs.
-        UnsupportedModel: the format does not know a layer; it is named.
+        UnsupportedModel: the format does not know a layer, or no channel can be removed; the layer is named.
     """
     bench.monitor.progress("loading", 0, 3, "step", {})
-    loaded = load_subject(bench.client, bench.cache, subject)
+    load = load_compacted if compact else load_subject
+    loaded = load(bench.client, bench.cache, subject)
     bench.monitor.check_cancelled()
     bench.monitor.progress(f"exporting as {format_name}", 1, 3, "step", {})
     with tempfile.TemporaryDirectory(prefix="modelfoundry-export-") as folder:

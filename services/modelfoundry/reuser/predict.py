@@ -13,7 +13,7 @@ from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client
 from modelfoundry.core.datasets import normalise
-from modelfoundry.core.export import ExportSubject
+from modelfoundry.core.export import Exportable
 from modelfoundry.reuser.subjects import Subject, load_subject
 
 
@@ -42,12 +42,12 @@ class Predictor:
         self._lock = threading.Lock()
 
     def subject(self, name: str) -> Subject:
-        """The network of that name or alias, from memory when its weights are still those of the registry.
+        """The network of that name, from memory when its weights are still those of the registry.
 
         Raises:
             NotFound, Unavailable: as the registry says.
         """
-        name, digest = self._current(name)
+        digest = self._digest(name)
         with self._lock:
             loaded = self._loaded.get(name)
             if loaded is not None and loaded.digest == digest:
@@ -61,17 +61,18 @@ class Predictor:
                 self._loaded.popitem(last=False)
         return loaded
 
-    def _current(self, name: str) -> tuple[str, str]:
-        """The subject's own name, and the digest of its bytes."""
+    def _digest(self, name: str) -> str:
         # Asked anew for every call: a deleted module must not go on answering from memory.
-        if subject_collection(name, field="subject") == "models":
-            model = self._client.models.get(name)
-            return model.name, model.weights.digest
-        module = self._client.modules.get(name)
-        return module.name, module.artifact.digest
+        match subject_collection(name, field="subject"):
+            case "models":
+                return self._client.models.get(name).weights.digest
+            case "modules":
+                return self._client.modules.get(name).artifact.digest
+            case _:
+                return self._client.compositions.get(name).digest
 
 
-def classify(classifier: ExportSubject, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
+def classify(classifier: Exportable, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
     """Probabilities of the labels of every image, most probable first.
 
     Args:

@@ -1,52 +1,94 @@
-"""Models and modules under one roof: a network with named outputs."""
+"""Models, modules and compositions under one roof: a network with named outputs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.convert import architecture_from, problem_from
-from modelfoundry.artifacts.networks import load_model, load_module_network
+from modelfoundry.artifacts.networks import (
+    LoadedModel,
+    LoadedModule,
+    LoadedSource,
+    join_sources,
+    load_composition,
+    load_model,
+    load_module_network,
+)
 from modelfoundry.artifacts.requests import subject_collection
-from modelfoundry.client import Client, Model
+from modelfoundry.client import Client, CompositionMember, Model
 from modelfoundry.core.architectures import InputSpec
-from modelfoundry.core.export import ExportSubject
+from modelfoundry.core.channels import ChannelPlan, plan_channels
+from modelfoundry.core.composing import compose_network
+from modelfoundry.core.export import CompositionSubject, Exportable, ExportSubject, classifier_of, max_difference
+from modelfoundry.core.modules import MaterialisedModule, compact_module
 from modelfoundry.core.problems import Problem
+from modelfoundry.errors import UnsupportedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Something that classifies images."""
 
-    classifier: ExportSubject
+    classifier: Exportable
     """The network in eval mode on the CPU, and what its users must know."""
-    name: str
-    """The resource's own name, also where an alias was asked for."""
     digest: str
-    """SHA-256 of the weights or the artifact."""
+    """SHA-256 of the weights or the artifact, or the digest of a composition."""
 
 
 def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
-    """Fetches a model or module and builds its network.
+    """Fetches a model, module or composition and builds its network.
 
     Raises:
         NotFound: there is none of that name.
         WeightsMismatch, MalformedFile, CorruptBlob, Unavailable: as loading says.
     """
-    if subject_collection(name, field="subject") == "models":
-        model = load_model(client, cache, name)
-        classifier = _classifier(model.resource, model.network, model.resource.labels, model.input_spec)
-        return Subject(classifier, model.resource.name, model.resource.weights.digest)
-    module = load_module_network(client, cache, name)
-    problem = problem_from(module.resource.problem)
-    classifier = _classifier(module.base, module.network, module.network.outputs, module.input_spec, problem)
-    return Subject(classifier, module.resource.name, module.resource.artifact.digest)
+    match subject_collection(name, field="subject"):
+        case "models":
+            model = load_model(client, cache, name)
+            return Subject(subject_of_source(model), model.resource.weights.digest)
+        case "modules":
+            module = load_module_network(client, cache, name)
+            problem = problem_from(module.resource.problem)
+            subject = _subject(module.base, module.network, module.network.outputs, module.input_spec, problem)
+            return Subject(subject, module.resource.artifact.digest)
+        case _:
+            composition = load_composition(client, cache, name)
+            return Subject(
+                subject_of_members(composition.sources, composition.resource.members), composition.resource.digest
+            )
 
 
-def _classifier(
-    base: Model, network: nn.Module, outputs: tuple[str, ...], input_spec: InputSpec, problem: Problem | None = None
+def load_compacted(client: Client, cache: BlobCache, name: str) -> Subject:
+    """Fetches a module, or a composition of modules, and removes dead channels.
+
+    Raises:
+        UnsupportedModel: no channel of the module's base model can be removed.
+        ExportMismatch: the smaller network gives other outputs.
+        NotFound, WeightsMismatch, MalformedFile, CorruptBlob, Unavailable: as loading says.
+    """
+    masked = load_subject(client, cache, name)
+    if isinstance(masked.classifier, CompositionSubject):
+        return replace(masked, classifier=compacted_composition(masked.classifier))
+    return replace(masked, classifier=compacted_subject(masked.classifier).classifier)
+
+
+def subject_of_source(source: LoadedSource) -> ExportSubject:
+    """A model, or a module masked as it was found."""
+    match source:
+        case LoadedModel():
+            return _subject(source.resource, source.network, source.resource.labels, source.input_spec, None)
+        case LoadedModule():
+            problem = problem_from(source.resource.problem)
+            base = source.base.resource
+            return _subject(base, source.network, source.network.outputs, source.input_spec, problem)
+
+
+def _subject(
+    base: Model, network: nn.Module, outputs: tuple[str, ...], input_spec: InputSpec, problem: Problem | None
 ) -> ExportSubject:
     return ExportSubject(
         network=network,
@@ -57,3 +99,75 @@ def _classifier(
         weights_digest=base.weights.digest,
         problem=problem,
     )
+
+
+def subject_of_members(sources: Mapping[str, LoadedSource], members: Sequence[CompositionMember]) -> CompositionSubject:
+    """What speaks for every label, joined; modules masked as they were found."""
+    network, input_spec = join_sources(sources, members)
+    return CompositionSubject(
+        network=network,
+        outputs=network.labels,
+        input_spec=input_spec,
+        sources=tuple(subject_of_source(source) for source in sources.values()),
+        members=network.members,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CompactedSubject:
+    """A module without its dead channels."""
+
+    classifier: ExportSubject
+    held: tuple[str, ...]
+    """Layers in which every channel was dead, so that one had to stay."""
+    max_difference: float
+    """Largest absolute difference of the logits from those of the masked module, on random images."""
+
+
+def compacted_subject(masked: ExportSubject, plan: ChannelPlan | None = None) -> CompactedSubject:
+    """Removes the dead channels of a module and compares the outputs.
+
+    Args:
+        masked: A materialised module; stays as it is.
+        plan: Of its base network, where it is known already.
+
+    Raises:
+        UnsupportedModel: no channel of its base model can be removed.
+        ExportMismatch: the smaller network gives other outputs.
+    """
+    module = masked.network
+    if not isinstance(module, MaterialisedModule):
+        raise TypeError(f"a {type(module).__name__} is no module")
+    found = compact_module(module, plan or plan_channels(module.network, masked.input_spec))
+    smaller = replace(masked, network=found.module, cuts=found.cuts)
+    return CompactedSubject(smaller, found.masks.held, max_difference(classifier_of(smaller), classifier_of(masked)))
+
+
+def compacted_composition(masked: CompositionSubject) -> CompositionSubject:
+    """Removes the dead channels of every module that a composition was joined from.
+
+    Models stay as they are, and so do modules of networks that cannot be cut.
+
+    Raises:
+        ExportMismatch: a smaller network gives other outputs.
+    """
+    plans: dict[str, ChannelPlan | None] = {}
+    sources = tuple(_compacted_source(source, plans) for source in masked.sources)
+    network, _ = compose_network(
+        [(source.network, source.input_spec) for source in sources], masked.members, masked.outputs
+    )
+    return replace(masked, network=network, sources=sources)
+
+
+def _compacted_source(source: ExportSubject, plans: dict[str, ChannelPlan | None]) -> ExportSubject:
+    module = source.network
+    if not isinstance(module, MaterialisedModule):
+        return source
+    base = f"{source.architecture}/{source.label_count}/{source.input_spec.shape}"
+    if base not in plans:
+        try:
+            plans[base] = plan_channels(module.network, source.input_spec)
+        except UnsupportedModel:
+            plans[base] = None
+    plan = plans[base]
+    return source if plan is None else compacted_subject(source, plan).classifier

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from modelfoundry.cli.demo.report import ModuleReport
-from modelfoundry.cli.demo.settings import SETTINGS
+from modelfoundry.cli.demo.settings import COMPOSITION_SETTINGS, SETTINGS
 
 DEMO = (sys.executable, "-m", "modelfoundry.cli", "demo", "--json", "--output")
 
@@ -31,7 +31,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 @pytest.mark.timeout(1200)
 def test_the_demo_takes_a_network_apart_and_leaves_its_figures(tmp_path):
     outcome = subprocess.run(
-        [*DEMO, str(tmp_path)],
+        [*DEMO, str(tmp_path), "--compose"],
         capture_output=True,
         text=True,
         check=False,
@@ -47,6 +47,18 @@ def test_the_demo_takes_a_network_apart_and_leaves_its_figures(tmp_path):
     assert report["labels"] == [str(label) for label in range(10)]
     assert report["averages"]["weight_retention"] < 0.3
     assert all(module["module_bytes"] < module["base_bytes"] / 10 for module in report["modules"])
+
+    # The composed model beats every one of its sources, and says what it is made of.
+    composition = report["composition"]
+    assert composition["composed_accuracy"] > composition["best_source_accuracy"]
+    assert composition["split"] == "test"
+    assert composition["modules"].keys() == set(report["labels"])
+    assert [each["name"].rpartition("/")[2] for each in composition["compared"]] == [
+        *COMPOSITION_SETTINGS.models,
+        "ensemble",
+        COMPOSITION_SETTINGS.composition,
+    ]
+    assert composition["macs"] == composition["compared"][-1]["macs"]
 
     # One image and one module lie there, to be used without any service; the services are gone.
     (image,) = tmp_path.glob("*.png")

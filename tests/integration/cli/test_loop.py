@@ -63,7 +63,7 @@ def test_a_label_or_an_image_size_that_nobody_gave_is_asked_for(call, tmp_path):
 def test_a_subject_that_is_neither_module_nor_model_is_not_found(call, tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "i.png")
     outcome = call("predict", tmp_path / "i.png", "--with", "nobody", status=ExitCode.NOT_FOUND)
-    assert "neither a module nor a model" in outcome.stderr
+    assert "no module, model or composition" in outcome.stderr
 
 
 @pytest.mark.slow
@@ -88,6 +88,16 @@ def test_from_images_to_a_module_at_home(call, tmp_path):
     assert json.loads(call("job", "show", job, "--json").stdout)["state"] == "succeeded"
     assert job in call("job", "list", "--state", "succeeded").stdout
     assert job not in call("job", "list", "--state", "failed").stdout
+
+    # All labels at once, two of them in one module.
+    joint = ("decompose", "net", "--dataset", "digits", "--algorithm", "gradsplitter", "--warmup-epochs", "1")
+    quick = ("--cycles", "1", "--mask-epochs", "1", "--head-epochs", "1", "--lr-mask", "0.05", "--group", "3,8")
+    modules_of_all = json.loads(call(*joint, *quick, "--name", "all", "--json").stdout)
+    assert [module["outputs"] for module in modules_of_all][3:5] == [["3", "8", "rest"], ["4", "rest"]]
+    assert modules_of_all[3]["name"].endswith("/all-3-8")
+    assert "3 or 8, or none of them" in call("module", "show", "all-3-8").stdout
+    for module in modules_of_all:
+        call("module", "rm", module["name"])
 
     wrong = call(*search, "--label", "hrose", status=ExitCode.USAGE)
     assert "hrose" in wrong.stderr

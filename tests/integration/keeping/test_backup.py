@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from blob_backends import MinioBackend
+import pytest
+from blob_backends import LocalBackend, MinioBackend
 from service_stack import running_stack
 
 from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
-from modelfoundry.api.types.v1 import metrics_pb2
-from modelfoundry.client import Client
+from modelfoundry.client import ClassificationMetrics, Client, Evaluation
+from modelfoundry.registry.blobs.local_store import LocalBlobStore
+from modelfoundry.registry.blobs.store import store_key
 
 from .conftest import PARENT, Registry, weights
 
@@ -33,20 +35,25 @@ def fill(registry: Registry) -> None:
     for seed in range(3):
         model = registry.add_model(f"net-{seed}", weights(seed))
         module = registry.add_module(f"horse-{seed}", model, dataset, seed)
-        evaluation = evaluation_pb2.Evaluation(
+        evaluation = Evaluation(
             subject=module.name,
             subject_digest=module.artifact.digest,
             module=module.name,
-            scoring=evaluation_pb2.SCORING_ALL_OUTPUTS,
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             split="train",
             sample_count=3,
-            classification=metrics_pb2.ClassificationMetrics(accuracy=0.5),
+            classification=ClassificationMetrics(
+                accuracy=0.5,
+                accuracy_interval=None,
+                precision=0.5,
+                recall=0.5,
+                f1=0.5,
+                per_label=(),
+                confusion=None,
+            ),
         )
-        with grpc.insecure_channel(registry.client.endpoints.registry) as channel:
-            request = evaluation_pb2.CreateEvaluationRequest(parent=PARENT, evaluation=evaluation)
-            RegistryServiceStub(channel).CreateEvaluation(request)
+        registry.client.evaluations.create(evaluation)
     registry.client.blobs.upload(b"nothing uses this yet")
 
 
@@ -100,3 +107,60 @@ def test_a_restored_registry_is_the_same(registry: Registry, tmp_path: Path) -> 
         assert everything(client, tmp_path) == expected
         assert client.blobs.missing([model.weights.digest for model in client.models.list()]) == []
         assert [event.findings for event in client.maintenance.check_blobs()] == [0]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def local_registry(tmp_path: Path) -> Iterator[Registry]:
+    from .conftest import running_registry
+
+    with running_registry(tmp_path / "home", LocalBackend(tmp_path / "blobs", LocalBlobStore(tmp_path / "blobs"))) as r:
+        yield r
+
+
+def test_a_damaged_backup_makes_no_registry(local_registry: Registry, tmp_path: Path) -> None:
+    model = local_registry.add_model("net", weights())
+    folder = tmp_path / "backup"
+    assert local_registry.run("registry", "backup", str(folder)).returncode == 0
+    stored = folder / "blobs" / store_key(model.weights.digest)
+    content = bytearray(stored.read_bytes())
+    content[-1] ^= 1
+    stored.unlink()
+    stored.write_bytes(content)
+    home = tmp_path / "other"
+    settings = {"MODELFOUNDRY_HOME": str(home), "MODELFOUNDRY_REGISTRY_FOLDER": str(home / "blobs")}
+
+    done = local_registry.run("registry", "restore", str(folder), **settings)
+
+    assert (done.returncode, model.weights.digest in done.stderr) == (1, True)
+    assert not (home / "registry" / "registry.db").exists()
+
+
+def test_a_backup_of_a_damaged_registry_is_not_valid(local_registry: Registry, tmp_path: Path) -> None:
+    model = local_registry.add_model("net", weights())
+    local_registry.backend.vanish(model.weights.digest)
+    folder = tmp_path / "backup"
+
+    done = local_registry.run("registry", "backup", str(folder))
+
+    assert (done.returncode, model.weights.digest in done.stderr) == (1, True)
+    refused = local_registry.run("registry", "restore", str(folder), MODELFOUNDRY_HOME=str(tmp_path / "other"))
+    assert (refused.returncode, "no whole backup" in refused.stderr) == (2, True)
+
+
+def test_what_is_there_is_never_overwritten(local_registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    assert local_registry.run("registry", "backup", str(folder)).returncode == 0
+    done = local_registry.run("registry", "restore", str(folder))
+    assert (done.returncode, "a database already" in done.stderr) == (4, True)
+
+    (tmp_path / "home" / "notes.txt").touch()
+    wrong = local_registry.run("registry", "backup", str(tmp_path / "home"))
+    assert (wrong.returncode, "something else" in wrong.stderr) == (2, True)
+
+
+def test_a_database_server_is_for_its_own_tools(local_registry: Registry, tmp_path: Path) -> None:
+    url = {"MODELFOUNDRY_REGISTRY_DATABASE_URL": "postgresql+psycopg://user:secret@host/name"}
+    done = local_registry.run("registry", "backup", str(tmp_path / "backup"), **url)
+    assert done.returncode == 2
+    assert "pg_dump" in done.stderr
+    assert "secret" not in done.stderr

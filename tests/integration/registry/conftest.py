@@ -68,6 +68,7 @@ class Client:
     """Stubs of a registry, and the steps that every test needs."""
 
     channel: grpc.aio.Channel
+    address: str = ""
 
     @property
     def registry(self) -> Any:
@@ -112,9 +113,10 @@ class Client:
     async def create_model(self, model_id: str, content: bytes | None = None, **fields: Any) -> model_pb2.Model:
         return await self.registry.CreateModel(await self.model_request(model_id, content or weights(), **fields))
 
-    async def create_dataset(self, dataset_id: str) -> dataset_pb2.Dataset:
+    async def create_dataset(self, dataset_id: str, splits: Sequence[str] = ("train",)) -> dataset_pb2.Dataset:
         dataset = dataset_pb2.Dataset(labels=["a", "b", "c"])
-        dataset.splits.add(split="train", content=await self.upload(split()))
+        for name in splits:
+            dataset.splits.add(split=name, content=await self.upload(split()))
         return await self.registry.CreateDataset(
             dataset_pb2.CreateDatasetRequest(parent=PARENT, dataset_id=dataset_id, dataset=dataset)
         )
@@ -153,7 +155,7 @@ async def serving(settings: RegistrySettings) -> AsyncIterator[Client]:
         ) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
-        yield Client(channel)
+        yield Client(channel, f"127.0.0.1:{server.port}")
 
 
 @pytest.fixture(params=["local", "minio"])

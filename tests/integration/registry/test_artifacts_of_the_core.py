@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
-from modelfoundry.errors import InvalidField
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.errors import InvalidField, MalformedFile
 from modelfoundry.registry.catalog.artifact_file import check_artifact
-from modelfoundry.registry.catalog.safetensors_file import open_safetensors
+from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.tables import ModelRow
 
 DIGEST = "sha256:" + "a" * 64
@@ -47,21 +48,35 @@ def _base() -> ModelRow:
 
 
 @pytest.mark.parametrize(
-    "problem", [BinaryProblem("horse"), MultiClassProblem(("dog", "cat"))], ids=["binary", "multi"]
+    "problem",
+    [BinaryProblem("horse"), MultiClassProblem(("dog", "cat")), OpenSetProblem(("dog", "cat"))],
+    ids=["binary", "multi", "open"],
 )
-def test_an_artifact_of_the_core_is_taken(tmp_path: Path, problem: Problem) -> None:
-    shapes = {"conv.weight": (4, 1, 3, 3), "conv.bias": (4,), "fc.weight": (3, 4)}
-    masks = WeightMasks({name: torch.rand(shape) > 0.5 for name, shape in shapes.items()})
-    outputs = len(problem.outputs)
-    head = Head(torch.ones(outputs, 3), torch.zeros(outputs))
-    path = tmp_path / "module.safetensors"
-    write_module(path, ModuleArtifact(DIGEST, problem, masks, head, "seam"))
-
-    file = open_safetensors(OneFile(path), DIGEST, field="module.artifact")
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 4)], ids=["one layer", "two layers", "three layers"])
+def test_an_artifact_of_the_core_is_taken(tmp_path: Path, problem: Problem, hidden: tuple[int, ...]) -> None:
+    file = _file(tmp_path, problem, (3, *hidden, len(problem.outputs)))
 
     check_artifact(file, _base(), problem)
     with pytest.raises(InvalidField):
         check_artifact(file, _base(), BinaryProblem("cat"))
+
+
+def test_a_deep_head_for_other_labels_is_refused(tmp_path: Path) -> None:
+    file = _file(tmp_path, BinaryProblem("horse"), (4, 5, 2))
+
+    with pytest.raises(MalformedFile, match=r"head\.0\.weight is F32 \[5, 4\], not F32 \[5, 3\]"):
+        check_artifact(file, _base(), BinaryProblem("horse"))
+
+
+def _file(folder: Path, problem: Problem, widths: tuple[int, ...]) -> SafetensorsFile:
+    shapes = {"conv.weight": (4, 1, 3, 3), "conv.bias": (4,), "fc.weight": (3, 4)}
+    masks = WeightMasks({name: torch.rand(shape) > 0.5 for name, shape in shapes.items()})
+    layers = [HeadLayer(torch.ones(outputs, inputs), torch.zeros(outputs)) for inputs, outputs in pairwise(widths)]
+    head = Head(tuple(layers))
+    path = folder / "module.safetensors"
+    write_module(path, ModuleArtifact(DIGEST, problem, masks, head, "seam"))
+
+    return open_safetensors(OneFile(path), DIGEST, field="module.artifact")
 
 
 def test_the_registry_starts_without_torch() -> None:

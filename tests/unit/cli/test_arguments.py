@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from modelfoundry.cli.arguments import builder_parameters, extents, split_counts, split_list, split_numbers, tag_map
+from modelfoundry.cli.arguments import (
+    NewLabelText,
+    builder_parameters,
+    extents,
+    new_label_text,
+    split_counts,
+    split_list,
+    split_numbers,
+    tag_map,
+)
+from modelfoundry.cli.exit_codes import ExitCode
 from modelfoundry.cli.resource_names import full_parent, short_name
 from modelfoundry.errors import InvalidField
 
@@ -53,3 +63,47 @@ def test_a_project_may_be_given_short():
 def test_names_are_shown_as_short_as_they_can_be_typed():
     assert short_name("projects/default/models/net", "projects/default") == "net"
     assert short_name("projects/other/models/net", "projects/default") == "projects/other/models/net"
+
+
+@pytest.mark.parametrize("given", [[], ["simcnn", "--arch", "rescnn"]], ids=["none", "two"])
+def test_training_needs_one_architecture(cli, given):
+    outcome = cli("train", *given, "--data", "digits")
+    assert outcome.status == ExitCode.USAGE
+    assert "--arch" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("cat=models/a", NewLabelText("cat", ("models/a",))),
+        ("cat=models/a, b", NewLabelText("cat", ("models/a", "b"))),
+        ("seven=models/svhn:7@svhn", NewLabelText("seven", ("models/svhn",), "7", "svhn")),
+        ("7=models/svhn@svhn", NewLabelText("7", ("models/svhn",), "", "svhn")),
+        ("7=models/svhn@live,seven@2:7@svhn", NewLabelText("7", ("models/svhn@live", "seven@2"), "7", "svhn")),
+        ("cat=cat@champion:cat", NewLabelText("cat", ("cat@champion",), "cat")),
+    ],
+)
+def test_a_label_of_a_new_task_names_its_sources_and_data(text, read):
+    assert new_label_text(text) == read
+
+
+@pytest.mark.parametrize("text", ["cat", "cat=", "=models/a", "cat=:7@svhn"])
+def test_a_label_of_a_new_task_needs_a_name_and_a_source(text):
+    with pytest.raises(InvalidField, match="LABEL=SOURCE"):
+        new_label_text(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "nothing says what to compose"),
+        (("a", "b"), "--dataset is missing"),
+        (("a", "b", "--dataset", "d", "--labels", "x"), "--labels goes with --patch only"),
+        (("a", "--label", "x=b", "--dataset", "d"), "goes neither with models"),
+        (("--label", "x=models/b", "--label", "y=models/c@d"), "--dataset is missing"),
+    ],
+)
+def test_compose_says_what_it_lacks_before_it_asks_a_service(cli, arguments, says):
+    outcome = cli("compose", *arguments)
+    assert outcome.status == ExitCode.USAGE
+    assert says in outcome.err

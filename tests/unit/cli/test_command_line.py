@@ -26,8 +26,11 @@ def test_help_says_what_the_exit_codes_mean(cli):
         *("model push", "model list", "model show", "model rm"),
         *("dataset push", "dataset list", "dataset show", "dataset rm"),
         *("module list", "module show", "module download", "module rm"),
+        *("compose", "composition list", "composition show", "composition rm"),
         *("evaluation list", "evaluation show", "evaluation rm"),
+        *("search", "vocabulary add", "vocabulary list", "vocabulary rm"),
         *("job list", "job show", "job watch", "job cancel"),
+        *("lineage", "events", "webhook add", "webhook list", "webhook rm"),
     ],
 )
 def test_every_command_has_help_and_answers_programs(cli, command):
@@ -84,8 +87,11 @@ def test_a_project_that_cannot_be_one_is_wrong_usage(cli):
         (("--label", "a", "--labels", "b,c"), "--label goes"),
         (("--label", "a", "--each"), "--label goes"),
         (("--each", "--name", "x"), "--name names one"),
+        (("--algorithm", "gradsplitter", "--label", "a"), "--label says nothing to --algorithm gradsplitter"),
+        (("--algorithm", "gradsplitter", "--patience", "0"), "--patience says nothing"),
+        (("--label", "a", "--group", "b,c"), "--group says nothing to --algorithm seam"),
     ],
-    ids=["none", "label and labels", "label and each", "one name for many"],
+    ids=["none", "label and labels", "label and each", "one name for many", "label of all", "other option", "group"],
 )
 def test_a_problem_is_given_in_exactly_one_way(cli, arguments, word):
     outcome = cli("decompose", "net", "--dataset", "digits", *arguments)

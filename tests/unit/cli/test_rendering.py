@@ -13,7 +13,15 @@ from modelfoundry.cli.rendering.json_output import as_plain, print_json
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, count, duration, percent_interval
 from modelfoundry.cli.rendering.tables import Column, print_table
-from modelfoundry.client import BinaryProblem, Evaluation, JobState, JobStatus, MultiClassProblem, Scoring
+from modelfoundry.client import (
+    BinaryProblem,
+    Evaluation,
+    JobState,
+    JobStatus,
+    MultiClassProblem,
+    OpenSetProblem,
+    Scoring,
+)
 from modelfoundry.errors import FieldViolation, WeightsMismatch
 
 
@@ -40,6 +48,7 @@ def test_problems_are_said_in_words():
     assert problem_text(BinaryProblem("horse")) == "horse against the rest"
     assert problem_text(MultiClassProblem(("a", "b", "c"))) == "a, b or c"
     assert problem_text(MultiClassProblem(tuple("abcdefgh"))) == "a, b, c, d, e, f or 2 more"
+    assert problem_text(OpenSetProblem(("a", "b"))) == "a or b, or none of them"
     assert problem_text(None) == "all labels"
 
 

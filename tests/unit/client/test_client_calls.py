@@ -29,6 +29,7 @@ from modelfoundry.api.registry.v1 import (
     module_pb2,
     provenance_pb2,
     registry_service_pb2,  # noqa: F401 - makes the service known to the descriptor pool
+    search_service_pb2,  # noqa: F401
 )
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from modelfoundry.api.reuser.v1 import reuser_service_pb2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, resolve
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, resolve
 from modelfoundry.errors import InvalidField, UnknownLabel
 
 ANIMALS = ("bird", "cat", "deer", "dog", "horse")
@@ -19,6 +19,12 @@ def test_a_binary_problem_has_its_label_and_the_rest_as_outputs() -> None:
 def test_a_multi_class_problem_keeps_the_order_of_its_labels() -> None:
     problem = MultiClassProblem(("horse", "bird"))
     assert (problem.labels, problem.outputs) == (("horse", "bird"), ("horse", "bird"))
+    assert resolve(problem, ANIMALS) == (4, 0)
+
+
+def test_an_open_set_problem_has_its_labels_and_the_rest_as_outputs() -> None:
+    problem = OpenSetProblem(("horse", "bird"))
+    assert (problem.labels, problem.outputs) == (("horse", "bird"), ("horse", "bird", "rest"))
     assert resolve(problem, ANIMALS) == (4, 0)
 
 
@@ -38,15 +44,20 @@ def test_a_label_like_no_other_is_answered_with_some_that_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "field"),
+    ("kind", "field"), [(MultiClassProblem, "multi_class"), (OpenSetProblem, "open_set")], ids=["multi", "open"]
+)
+@pytest.mark.parametrize(
+    ("labels", "place"),
     [
-        pytest.param(("cat",), "problem.multi_class.labels", id="too-few"),
-        pytest.param((), "problem.multi_class.labels", id="none"),
-        pytest.param(("cat", "dog", "cat"), "problem.multi_class.labels[2]", id="twice"),
-        pytest.param(ANIMALS, "problem.multi_class.labels", id="all"),
+        pytest.param(("cat",), "", id="too-few"),
+        pytest.param((), "", id="none"),
+        pytest.param(("cat", "dog", "cat"), "[2]", id="twice"),
+        pytest.param(ANIMALS, "", id="all"),
     ],
 )
-def test_labels_that_make_no_problem_are_refused(labels: tuple[str, ...], field: str) -> None:
+def test_labels_that_make_no_problem_are_refused(
+    kind: type[MultiClassProblem | OpenSetProblem], field: str, labels: tuple[str, ...], place: str
+) -> None:
     with pytest.raises(InvalidField) as caught:
-        resolve(MultiClassProblem(labels), ANIMALS)
-    assert caught.value.field == field
+        resolve(kind(labels), ANIMALS)
+    assert caught.value.field == f"problem.{field}.labels{place}"

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from modelfoundry.core.datasets import (
     ImageSet,
+    against_rest_indices,
     align_labels,
-    binary_indices,
     pose_binary,
     pose_multi_class,
+    pose_open_set,
     validation_cut,
 )
 from modelfoundry.errors import DatasetMismatch
@@ -81,7 +82,7 @@ def test_negatives_are_those_that_numpys_seed_0_shuffles_to_the_front() -> None:
     others = [0, 2, 4, 5, 6, 7, 8, 9]
     np.random.seed(0)  # the paper's own way
     expected = np.random.permutation(others)[:2].tolist()
-    positives, negatives = binary_indices(labels, 0)
+    positives, negatives = against_rest_indices(labels, (0,))
     assert (positives.tolist(), negatives.tolist()) == ([1, 3], expected)
 
 
@@ -96,9 +97,28 @@ def test_a_multi_class_label_without_images_is_named() -> None:
         pose_multi_class(_numbered([0, 1]), (0, 7))
 
 
+@settings(max_examples=60, deadline=None)
+@given(labels=label_lists)
+def test_an_open_set_problem_has_all_of_its_labels_and_as_many_others(labels: list[int]) -> None:
+    members, others = labels.count(3) + labels.count(1), len(labels) - labels.count(3) - labels.count(1)
+    if not (labels.count(3) and labels.count(1) and others):
+        with pytest.raises(DatasetMismatch):
+            pose_open_set(_numbered(labels), (3, 1))
+        return
+    posed = pose_open_set(_numbered(labels), (3, 1))
+    sources = posed.images.flatten().tolist()
+    assert len(set(sources)) == len(sources) == members + min(members, others)
+    expected = {3: 0, 1: 1}
+    assert posed.labels.tolist() == [expected.get(labels[source], 2) for source in sources]
+
+
 def test_an_empty_split_poses_no_problem() -> None:
     empty = _numbered([]).subset(torch.zeros(0, dtype=torch.int64))
-    for pose in (lambda: pose_binary(empty, 0), lambda: pose_multi_class(empty, (0, 1))):
+    for pose in (
+        lambda: pose_binary(empty, 0),
+        lambda: pose_multi_class(empty, (0, 1)),
+        lambda: pose_open_set(empty, (0, 1)),
+    ):
         with pytest.raises(DatasetMismatch):
             pose()
 

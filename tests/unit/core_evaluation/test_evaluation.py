@@ -13,7 +13,7 @@ from modelfoundry.core.inference import evaluating, predict_labels, predict_logi
 from modelfoundry.core.masking import Head, WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Monitor
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.errors import Cancelled, DatasetMismatch, UnknownLabel
 
 LABELS = ("ant", "bee", "cat", "dog")
@@ -81,10 +81,20 @@ def test_a_binary_baseline_asks_whether_it_is_the_label() -> None:
     assert sum(map(sum, found.all_outputs.confusion.rows)) == 4
 
 
+def test_an_open_set_baseline_takes_every_other_label_for_the_rest() -> None:
+    problem = OpenSetProblem(("cat", "ant"))
+    posed = pose(SAMPLES, problem, LABELS)
+    found = baselines(_Pixels(), posed, problem, LABELS, RUN)
+    assert found.all_outputs == found.restricted
+    assert found.all_outputs.confusion.labels == ("cat", "ant", "rest")
+    assert found.all_outputs.confusion.rows[:2] == ((0, 0, 2), (0, 1, 1))
+    assert sum(map(sum, found.all_outputs.confusion.rows)) == 7
+
+
 def test_a_module_is_measured_with_its_own_head() -> None:
     network = _Pixels()
     # The head calls everything an ant whose bee pixel is dark.
-    head = Head(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), torch.tensor([0.01, 0.0]))
+    head = Head.linear(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), torch.tensor([0.01, 0.0]))
     masks = WeightMasks({"last.weight": torch.eye(4, dtype=torch.bool).view(4, 4, 1, 1)})
     artifact = ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("ant"), masks, head, "seam")
     posed = pose(SAMPLES, BinaryProblem("ant"), LABELS)

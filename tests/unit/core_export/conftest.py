@@ -39,7 +39,7 @@ def module_subject() -> Callable[[str, InputSpec], ExportSubject]:
             for name, layer in layers
             for part, parameter in layer.named_parameters()
         }
-        head = Head(torch.randn(2, 10, generator=generator), torch.randn(2, generator=generator))
+        head = Head.linear(torch.randn(2, 10, generator=generator), torch.randn(2, generator=generator))
         artifact = ModuleArtifact(DIGEST, BinaryProblem("3"), WeightMasks(bits), head, "seam")
         return ExportSubject(
             network=materialise(network, artifact),

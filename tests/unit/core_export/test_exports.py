@@ -24,6 +24,7 @@ from modelfoundry.core.export import (
     load_exported,
     max_difference,
 )
+from modelfoundry.core.modules import MaterialisedModule, head_network
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import ExportMismatch, MalformedFile, UnsupportedModel, WeightsMismatch
 
@@ -210,6 +211,21 @@ def test_a_description_that_does_not_fit_is_refused(
     export_safetensors(module_subject("zoo:digits_cnn", DIGITS), tmp_path)
     _change(tmp_path, path, value)
     with pytest.raises(error):
+        load_exported(tmp_path)
+
+
+def test_a_deeper_head_is_rebuilt_from_its_files(module_subject: Make, tmp_path: Path) -> None:
+    subject = module_subject("zoo:digits_cnn", DIGITS)
+    masked = subject.network
+    assert isinstance(masked, MaterialisedModule)
+    head = head_network(10, (6, 2), "cpu")
+    deep = replace(subject, network=MaterialisedModule(masked.network, head, subject.outputs))
+    assert export_safetensors(deep, tmp_path).max_difference < 1e-5
+    rebuilt = load_exported(tmp_path).network
+    assert isinstance(rebuilt, MaterialisedModule)
+    assert rebuilt.head[0].weight.shape == (6, 10)
+    _change(tmp_path, ("output", "labels"), ["a", "b", "c"])
+    with pytest.raises(WeightsMismatch):
         load_exported(tmp_path)
 
 

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
 from modelfoundry.core.masking import Head, WeightMasks
-from modelfoundry.core.metrics import LayerRetention, cost, latency, retention
+from modelfoundry.core.metrics import LayerRetention, cost, interleaved_latency, latency, retention
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.problems import BinaryProblem
 from modelfoundry.errors import Cancelled
@@ -160,7 +160,7 @@ def test_a_module_costs_its_kept_weights_and_its_head_in_both_counts() -> None:
     masks = WeightMasks(
         {name: network.get_parameter(name) > 0.01 for name in names if network.get_parameter(name).dim() > 1}
     )
-    head = Head(torch.ones(2, 10), torch.ones(2))
+    head = Head.linear(torch.ones(2, 10), torch.ones(2))
     module = materialise(network, ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("1"), masks, head, "seam"))
     whole, part = cost(network, spec), cost(module, spec)
     assert part.macs_dense == whole.macs_dense + 20
@@ -197,6 +197,25 @@ def test_latency_states_every_batch_size_with_its_passes() -> None:
     found = latency(network, InputSpec(1, 2, 2), (1, 8), device=torch.device("cpu"))
     assert [entry.batch_size for entry in found] == [1, 8]
     assert all(entry.passes >= 5 and 0 < entry.median_ms <= entry.p95_ms for entry in found)
+
+
+def test_networks_are_timed_in_turns() -> None:
+    turns: list[str] = []
+
+    class Traced(nn.Identity):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            turns.append(self.name)
+            return images
+
+    networks = [Traced("a"), Traced("b"), Traced("c")]
+    found = interleaved_latency(networks, InputSpec(1, 2, 2), (1, 8), device=torch.device("cpu"))
+    assert [[time.batch_size for time in times] for times in found] == [[1, 8]] * 3
+    assert turns == ["a", "b", "c"] * (len(turns) // 3)
+    assert len(turns) == sum(time.passes + 3 for times in found for time in times)
 
 
 def test_latency_can_be_cancelled_between_passes() -> None:

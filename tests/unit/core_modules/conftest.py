@@ -36,7 +36,7 @@ def artifact(network: nn.Module) -> ModuleArtifact:
     generator = torch.Generator().manual_seed(4)
     names = ("0.weight", "0.bias", "4.weight", "5.weight", "5.bias")
     bits = {name: torch.rand(network.get_parameter(name).shape, generator=generator) < 0.4 for name in names}
-    head = Head(torch.randn(2, 5, generator=generator), torch.randn(2, generator=generator))
+    head = Head.linear(torch.randn(2, 5, generator=generator), torch.randn(2, generator=generator))
     return ModuleArtifact(DIGEST, BinaryProblem("horse"), WeightMasks(bits), head, "seam")
 
 

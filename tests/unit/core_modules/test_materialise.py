@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.errors import MalformedFile, WeightsMismatch
 
@@ -22,7 +22,7 @@ def test_a_module_computes_what_zeroing_by_hand_computes(network: nn.Module, art
             if not kept:
                 weights[place] = 0.0
     logits = by_hand(IMAGES)
-    expected = logits.clamp(min=0) @ artifact.head.weight.T + artifact.head.bias
+    expected = logits.clamp(min=0) @ artifact.head.layers[0].weight.T + artifact.head.layers[0].bias
     module = materialise(network, artifact)
     torch.testing.assert_close(module(IMAGES), expected)
     assert module.outputs == ("horse", "rest")
@@ -41,7 +41,7 @@ def test_the_base_network_stays_as_it_was(network: nn.Module, artifact: ModuleAr
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(network.eval()(IMAGES), outputs)
-    assert float(artifact.head.weight.abs().max()) != 7.0
+    assert float(artifact.head.layers[0].weight.abs().max()) != 7.0
 
 
 def test_a_module_is_ready_to_run_and_draws_no_random_numbers(network: nn.Module, artifact: ModuleArtifact) -> None:
@@ -60,7 +60,19 @@ def test_all_ones_is_the_whole_network_and_all_zeros_is_none_of_it(
     assert torch.equal(whole.network(IMAGES), network(IMAGES))
     zeros = WeightMasks({name: torch.zeros_like(bits) for name, bits in artifact.masks.bits.items()})
     none = materialise(network, replace(artifact, masks=zeros))
-    assert torch.equal(none(IMAGES), artifact.head.bias.expand(7, 2))
+    assert torch.equal(none(IMAGES), artifact.head.layers[0].bias.expand(7, 2))
+
+
+def test_a_deeper_head_computes_what_it_computes_alone(network: nn.Module, artifact: ModuleArtifact) -> None:
+    generator = torch.Generator().manual_seed(2)
+    shapes = ((6, 5), (4, 6), (2, 4))
+    layers = [HeadLayer(torch.randn(shape, generator=generator), torch.ones(shape[0])) for shape in shapes]
+    deep = replace(artifact, head=Head(tuple(layers)))
+    module = materialise(network, deep)
+    torch.testing.assert_close(module(IMAGES), deep.head(module.network(IMAGES)))
+    assert [name for name in module.state_dict() if name.startswith("head.")] == [
+        f"head.{place}.{part}" for place in range(3) for part in ("weight", "bias")
+    ]
 
 
 def test_masks_of_another_network_are_refused_name_by_name(network: nn.Module, artifact: ModuleArtifact) -> None:
@@ -74,6 +86,6 @@ def test_masks_of_another_network_are_refused_name_by_name(network: nn.Module, a
 def test_a_head_for_another_number_of_labels_is_refused_when_it_is_met(
     network: nn.Module, artifact: ModuleArtifact
 ) -> None:
-    module = materialise(network, replace(artifact, head=Head(torch.zeros(2, 9), torch.zeros(2))))
+    module = materialise(network, replace(artifact, head=Head.linear(torch.zeros(2, 9), torch.zeros(2))))
     with pytest.raises(MalformedFile, match="takes 9 labels, the base model has 5"):
         module(IMAGES)

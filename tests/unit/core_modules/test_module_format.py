@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,39 +18,60 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, read_module, write_module
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import MalformedFile
 
 DIGEST = "sha256:" + "0f" * 32
+OF_VERSION_1 = "29ef2dbd18f477b37e735d161a59283fa29a1a6656afbae0de57ecfeae9f6115"
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 shapes = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple)
 problems = st.one_of(
     names.map(BinaryProblem),
     st.lists(names, min_size=2, max_size=4, unique=True).map(lambda labels: MultiClassProblem(tuple(labels))),
+    st.lists(names, min_size=2, max_size=4, unique=True).map(lambda labels: OpenSetProblem(tuple(labels))),
 )
 
 
 @settings(max_examples=40, deadline=None)
-@given(layout=st.dictionaries(names, shapes, min_size=1, max_size=4), problem=problems, seed=st.integers(0, 999))
+@given(
+    layout=st.dictionaries(names, shapes, min_size=1, max_size=4),
+    problem=problems,
+    hidden=st.lists(st.integers(1, 4), max_size=3),
+    seed=st.integers(0, 999),
+)
 def test_what_is_written_is_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     layout: dict[str, tuple[int, ...]],
-    problem: BinaryProblem | MultiClassProblem,
+    problem: Problem,
+    hidden: list[int],
     seed: int,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     masks = WeightMasks({name: torch.rand(shape, generator=generator) < 0.3 for name, shape in layout.items()})
-    outputs = len(problem.outputs)
-    head = Head(torch.randn(outputs, 7, generator=generator), torch.randn(outputs, generator=generator))
+    widths = [7, *hidden, len(problem.outputs)]
+    head = Head(
+        tuple(
+            HeadLayer(torch.randn(outputs, inputs, generator=generator), torch.randn(outputs, generator=generator))
+            for inputs, outputs in pairwise(widths)
+        )
+    )
     written = ModuleArtifact(DIGEST, problem, masks, head, "seam")
     path = tmp_path_factory.mktemp("module") / "m"
     write_module(path, written)
     read = read_module(path)
     assert read == written
     assert list(read.masks.bits) == list(layout)
+    assert _Parts(path).metadata["format_version"] == ("2" if hidden else "1")
+
+
+def test_a_module_with_one_layer_has_the_bytes_that_it_always_had(tmp_path: Path) -> None:
+    masks = WeightMasks({"w": torch.arange(40) % 3 == 0})
+    head = Head.linear(torch.tensor([[0.5, 0.0], [0.0, -1.0]]), torch.tensor([0.25, 2.0]))
+    write_module(tmp_path / "m", ModuleArtifact(DIGEST, BinaryProblem("a"), masks, head, "seam"))
+    assert hashlib.sha256((tmp_path / "m").read_bytes()).hexdigest() == OF_VERSION_1
 
 
 def test_equal_modules_have_equal_bytes_in_another_process(module_file: Path, tmp_path: Path) -> None:
@@ -73,9 +96,9 @@ def test_a_module_is_a_small_fraction_of_its_masks_as_float32(tmp_path: Path) ->
     ("head", "said"),
     [
         (lambda: _head(3), "2 outputs, the head 3"),
-        (lambda: Head(torch.full((2, 4), float("nan")), torch.zeros(2)), "NaN or infinity"),
-        (lambda: Head(torch.zeros(2, 4), torch.tensor([0.0, float("inf")])), "NaN or infinity"),
-        (lambda: Head(torch.zeros(2, 4, dtype=torch.float64), torch.zeros(2)), "must be float32"),
+        (lambda: Head.linear(torch.full((2, 4), float("nan")), torch.zeros(2)), "NaN or infinity"),
+        (lambda: Head.linear(torch.zeros(2, 4), torch.tensor([0.0, float("inf")])), "NaN or infinity"),
+        (lambda: Head.linear(torch.zeros(2, 4, dtype=torch.float64), torch.zeros(2)), "must be float32"),
     ],
     ids=["other problem", "NaN", "infinity", "float64"],
 )
@@ -85,7 +108,7 @@ def test_a_head_that_cannot_be_is_refused(artifact: ModuleArtifact, head: Callab
 
 
 def _head(outputs: int) -> Head:
-    return Head(torch.zeros(outputs, 5), torch.zeros(outputs))
+    return Head.linear(torch.zeros(outputs, 5), torch.zeros(outputs))
 
 
 class _Parts:
@@ -118,6 +141,21 @@ def _nan_head(parts: _Parts) -> None:
 
 def _narrow_head(parts: _Parts) -> None:
     parts.tensors["head.bias"] = torch.zeros(3)
+
+
+def _holed_head(parts: _Parts) -> None:
+    _deepen(parts, (0, 2))
+
+
+def _broken_head(parts: _Parts) -> None:
+    _deepen(parts, (0, 1))
+
+
+def _deepen(parts: _Parts, places: tuple[int, ...]) -> None:
+    weight, bias = parts.tensors.pop("head.weight"), parts.tensors.pop("head.bias")
+    for place in places:
+        parts.tensors |= {f"head.{place}.weight": weight.clone(), f"head.{place}.bias": bias.clone()}
+    parts.metadata["format_version"] = "2"
 
 
 def _extra_tensor(parts: _Parts) -> None:
@@ -173,7 +211,10 @@ def _bits_behind_the_end(parts: _Parts) -> None:
 DAMAGES = {
     "no metadata": (_drop_metadata, "metadata lacks format"),
     "another format": (_set("format", "other"), "format is not"),
-    "a newer version": (_set("format_version", "2"), "version 2"),
+    "a newer version": (_set("format_version", "3"), "version 3"),
+    "a version with deeper heads": (_set("format_version", "2"), "its tensors are"),
+    "a hole in the head": (_holed_head, "its tensors are"),
+    "layers that do not meet": (_broken_head, "inputs follows one of"),
     "no digest": (_set("base_digest", "sha256:XYZ"), "base digest"),
     "problem is no JSON": (_set("problem", "{"), "no module file"),
     "problem of another kind": (_set("problem", '{"ternary":{}}'), "neither binary nor multi-class"),

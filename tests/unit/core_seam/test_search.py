@@ -320,7 +320,7 @@ def test_masks_and_losses_are_those_of_the_published_loop(network: nn.Module) ->
 def test_a_multi_class_head_has_an_output_for_every_label(network: nn.Module) -> None:
     three = ImageSet(images(30, seed=1).images, torch.arange(30) % 3)
     result = search(network, 3, three, three, 0.2, GREY, QUICK, seed=0, device=CPU, monitor=Unwatched())
-    assert tuple(result.head.weight.shape) == (3, 5)
+    assert tuple(result.head.layers[0].weight.shape) == (3, 5)
 
 
 def test_a_transformer_is_searched_by_the_same_code() -> None:

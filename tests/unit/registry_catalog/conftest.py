@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
+from modelfoundry.api.registry.v1 import (
+    composition_pb2,
+    dataset_pb2,
+    evaluation_pb2,
+    model_pb2,
+    module_pb2,
+    provenance_pb2,
+)
 from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, metrics_pb2, problem_pb2
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
@@ -164,11 +171,45 @@ class Registry:
             "CreateModule", module_pb2.CreateModuleRequest(parent=PARENT, module_id=module_id, module=module)
         )
 
+    def composition_message(
+        self, sources: Mapping[str, tuple[Any, str]], dataset: Any, /, **fields: Any
+    ) -> composition_pb2.Composition:
+        """`sources`: for every label its module or model, and the label's name there."""
+        defaults: dict[str, Any] = {
+            "task": composition_pb2.Composition.TASK_NEW_TASK,
+            "members": [
+                composition_pb2.CompositionMember(label=label, source=source.name, source_label=name, scale=1)
+                for label, (source, name) in sources.items()
+            ],
+            "input": architecture_pb2.InputSpec(channels=1, height=8, width=8),
+            "datasets": [dataset.name],
+            "record": composition_pb2.CompositionRecord(strategy="per_label_best"),
+        }
+        return composition_pb2.Composition(**{**defaults, **fields})
+
+    def create_composition(self, composition: Any, composition_id: str = "", **call: Any) -> Any:
+        request = composition_pb2.CreateCompositionRequest(
+            parent=PARENT, composition_id=composition_id, composition=composition, **call
+        )
+        return self.call("CreateComposition", request)
+
+    def compositions(self, where: str = "", order_by: str = "name") -> list[str]:
+        """Last segments of the names of the compositions that fit."""
+        request = composition_pb2.ListCompositionsRequest(parent=PARENT, filter=where, order_by=order_by)
+        response = self.call("ListCompositions", request)
+        return [composition.name.rpartition("/")[2] for composition in response.compositions]
+
     def evaluation_message(self, subject: Any, dataset: Any, /, **fields: Any) -> evaluation_pb2.Evaluation:
-        is_module = isinstance(subject, module_pb2.Module)
+        match subject:
+            case module_pb2.Module():
+                digest = subject.artifact.digest
+            case composition_pb2.Composition():
+                digest = subject.digest
+            case _:
+                digest = subject.weights.digest
         defaults: dict[str, Any] = {
             "subject": subject.name,
-            "subject_digest": subject.artifact.digest if is_module else subject.weights.digest,
+            "subject_digest": digest,
             "scoring": evaluation_pb2.SCORING_ALL_OUTPUTS,
             "dataset": dataset.name,
             "dataset_digest": dataset.digest,

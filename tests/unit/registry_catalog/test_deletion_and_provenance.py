@@ -93,7 +93,8 @@ def test_what_was_measured_can_be_deleted_after_its_measurements(registry: Any, 
         _delete(registry, MODEL)
     assert set(caught.value.metadata["dependents"].split(",")) == {first.name, second.name}
     assert caught.value.hint == (
-        "delete these first: `modelfoundry evaluation rm`, or `client.evaluations.delete` in Python"
+        "delete these first: `modelfoundry evaluation rm`, or `client.evaluations.delete` in Python; "
+        "or all at once with `--cascade`"
     )
 
     _delete(registry, first.name)

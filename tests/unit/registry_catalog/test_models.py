@@ -10,7 +10,7 @@ from google.protobuf import struct_pb2
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import model_pb2
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, compute_pb2, training_pb2
 
 
 def test_a_model_is_stored_with_everything_that_was_said_about_it(registry: Any) -> None:
@@ -55,6 +55,61 @@ def test_a_model_is_stored_with_everything_that_was_said_about_it(registry: Any)
     assert got.create_time.seconds > 0
     assert got.etag.startswith('"')
     assert got.etag.endswith('"')
+
+
+def training_record(**changes: Any) -> model_pb2.TrainingRecord:
+    """A record with settings, a subset and counts for three labels."""
+    record = model_pb2.TrainingRecord(
+        recipe="weak",
+        seed=7,
+        validation=compute_pb2.ValidationSplit(source_split="train", fraction=0.1),
+        subset=training_pb2.TrainingSubset(concentration=0.5, minimum_samples=3, seed=2**40),
+        label_counts=[5, 90, 31],
+        validation_accuracy=0.75,
+        epochs_run=4,
+    )
+    record.settings.update({"lr": 0.01, "milestones": [60, 120]})
+    record.MergeFrom(model_pb2.TrainingRecord(**changes))
+    return record
+
+
+def test_how_a_model_was_trained_is_kept_and_stays_unset_where_nobody_said(registry: Any) -> None:
+    dataset = registry.create_dataset("digits")
+    record = training_record(dataset_digest=dataset.digest)
+    registry.create_model("weak", training_dataset=dataset.name, training=record)
+    registry.create_model("pushed")
+
+    weak, pushed = (
+        registry.call("GetModel", model_pb2.GetModelRequest(name=f"projects/default/models/{name}"))
+        for name in ("weak", "pushed")
+    )
+
+    assert weak.training == record
+    assert not pushed.HasField("training")
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "error"),
+    [
+        (
+            training_record(validation=compute_pb2.ValidationSplit(source_split="test")),
+            "model.training.validation.source_split",
+            errors.TestSplitSealed,
+        ),
+        (training_record(label_counts=[1]), "model.training.label_counts", errors.InvalidField),
+        (training_record(dataset_digest="sha256:" + "0" * 64), "model.training.dataset_digest", errors.InvalidField),
+    ],
+    ids=["test split", "too many counts", "other data"],
+)
+def test_a_record_of_training_that_cannot_be_is_refused(
+    registry: Any, record: model_pb2.TrainingRecord, field: str, error: type[errors.ModelFoundryError]
+) -> None:
+    dataset = registry.create_dataset("digits")
+
+    with pytest.raises(error) as refused:
+        registry.create_model("weak", training_dataset=dataset.name, training=record)
+    assert refused.value.field == field
+    assert registry.models() == []
 
 
 def test_a_model_without_an_id_gets_one(registry: Any) -> None:

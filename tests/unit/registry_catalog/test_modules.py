@@ -75,6 +75,17 @@ def test_a_module_for_several_labels_has_them_as_outputs(registry: Any, base: An
     assert made.problem == _multi_class("horse", "cat")
 
 
+def test_a_module_that_also_answers_none_has_the_rest_as_last_output(registry: Any, base: Any, dataset: Any) -> None:
+    problem = problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=["horse", "cat"]))
+    artifact = registry.artifact(base, {"open_set": {"labels": ["horse", "cat"]}}, outputs=3)
+    registry.create_module(base, dataset, "open", artifact=artifact, problem=problem)
+
+    got = registry.call("GetModule", module_pb2.GetModuleRequest(name="projects/default/modules/open"))
+
+    assert list(got.outputs) == ["horse", "cat", "rest"]
+    assert got.problem == problem
+
+
 def test_a_licence_of_its_own_is_kept(registry: Any, base: Any, dataset: Any) -> None:
     assert registry.create_module(base, dataset, license="Apache-2.0").license == "Apache-2.0"
 
@@ -88,7 +99,8 @@ def test_a_module_without_retention_has_none(registry: Any, base: Any, dataset: 
 
 BAD_METADATA: dict[str, tuple[dict[str, str], type[errors.ModelFoundryError], str]] = {
     "other format": ({"format": "pt"}, errors.MalformedFile, "its format is 'pt'"),
-    "newer version": ({"format_version": "2"}, errors.MalformedFile, "its format version is '2'"),
+    "newer version": ({"format_version": "3"}, errors.MalformedFile, "its format version is '3'"),
+    "deeper head": ({"format_version": "2"}, errors.MalformedFile, "a tensor 'head.weight' that no module has"),
     "other base": ({"base_digest": "sha256:" + "0" * 64}, errors.InvalidField, "belongs to weights sha256:0000"),
     "no JSON": ({"problem": "{"}, errors.MalformedFile, "its problem is not JSON"),
     "other label": (

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from modelfoundry.api.decomposer.v1.decomposer_service_pb2 import DecomposeResponse
 from modelfoundry.api.decomposer.v1.training_service_pb2 import TrainModelResponse
 from modelfoundry.api.evaluator.v1.evaluator_service_pb2 import EvaluateResponse
-from modelfoundry.api.registry.v1 import evaluation_pb2, module_pb2
+from modelfoundry.api.registry.v1 import composition_pb2, evaluation_pb2, module_pb2
 from modelfoundry.api.reuser.v1.reuser_service_pb2 import ExportResponse
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
 from modelfoundry.registry.results import Results
@@ -72,3 +72,15 @@ def test_a_result_that_cannot_be_read_is_not_there(results: Results) -> None:
     assert not results.are_there(AnyMessage(type_url="type.googleapis.com/no.such.Message", value=b"x"))
     assert not results.are_there(AnyMessage())
     assert not results.are_there(AnyMessage(type_url=_packed(TrainModelResponse()).type_url, value=b"\xff\xff"))
+
+
+def test_a_composition_that_was_deleted_is_made_again(registry: Any, results: Results) -> None:
+    net, twin = registry.create_model("net"), registry.create_model("twin")
+    message = registry.composition_message({"cat": (net, "cat"), "dog": (twin, "dog")}, registry.create_dataset())
+    composition = registry.create_composition(message)
+    evaluated = _packed(EvaluateResponse(evaluations=[composition.name]))
+    assert results.are_there(evaluated)
+
+    registry.call("DeleteComposition", composition_pb2.DeleteCompositionRequest(name=composition.name))
+
+    assert not results.are_there(evaluated)

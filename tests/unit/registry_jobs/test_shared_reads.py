@@ -8,9 +8,9 @@ from typing import Any
 
 from modelfoundry.registry.jobs.archive import Archive, EventPage
 from modelfoundry.registry.jobs.bells import Bells
-from modelfoundry.registry.jobs.threads import Threads
 from modelfoundry.registry.jobs.watch import OperationWatch
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.threads import Threads
 
 
 class HeldUpArchive(Archive):
@@ -39,7 +39,7 @@ async def test_a_watcher_that_comes_after_an_event_does_not_share_a_read_from_be
     name = queue.enqueue().name
     lease = queue.take()
     archive, bells = HeldUpArchive(queue), Bells()
-    watch = OperationWatch(archive, bells, Threads(), keep_alive_seconds=60)
+    watch = OperationWatch(archive, bells, Threads("jobs"), keep_alive_seconds=60)
     early = asyncio.create_task(sequences(watch, name))
     await asyncio.to_thread(archive.first_read.wait)
     queue.leases.complete(name, lease.token, queue.packed("the module"))
@@ -55,7 +55,7 @@ async def test_watchers_that_come_together_share_one_read(queue: Any) -> None:
     queue.archive.cancel(name)
     archive = HeldUpArchive(queue)
     archive.first_may_return.set()
-    watch = OperationWatch(archive, Bells(), Threads(), keep_alive_seconds=60)
+    watch = OperationWatch(archive, Bells(), Threads("jobs"), keep_alive_seconds=60)
     seen = await asyncio.gather(*(sequences(watch, name) for _ in range(50)))
     assert seen == [[1, 2]] * 50
     assert archive.reads == 1

@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from blob_backends import BlobBackend, LocalBackend
+from blob_backends import BlobBackend
 from sqlmodel import Session
 
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
-from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.tables import OperationRow
@@ -67,15 +66,6 @@ class Keeping:
 
     def _refers(self, session: Session, digest: str) -> bool:
         return digest in self.used
-
-
-@pytest.fixture
-def local_keeping(tmp_path: Path) -> Iterator[Keeping]:
-    """On a folder."""
-    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
-    database.migrate()
-    yield Keeping(database, LocalBackend(tmp_path / "blobs", LocalBlobStore(tmp_path / "blobs")), tmp_path)
-    database.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from modelfoundry.cli.arguments import extents, split_list, tag_map
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets
 from modelfoundry.cli.options import (
+    CascadeOption,
     DatasetArgument,
     DescriptionOption,
     DisplayNameOption,
@@ -19,8 +20,9 @@ from modelfoundry.cli.options import (
     NameOption,
     OrderOption,
     TagOption,
+    YesOption,
 )
-from modelfoundry.cli.removing import remove_all
+from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count, moment
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
@@ -99,10 +101,16 @@ def show(session: Session, dataset: DatasetArgument) -> None:
 def remove(
     session: Session,
     datasets: Annotated[list[str], typer.Argument(help="Data sets: ids or names.", autocompletion=complete_datasets)],
+    *,
+    cascade: CascadeOption = False,
+    yes: YesOption = False,
 ) -> None:
-    """Remove data sets. One that models, modules or evaluations depend on is refused."""
+    """Remove data sets. One that others depend on is refused, unless --cascade removes them too."""
     with session.client() as client:
-        remove_all(session, datasets, client.datasets.delete)
+        if cascade:
+            remove_cascading(session, client, "datasets", datasets, client.datasets.delete, yes=yes)
+        else:
+            remove_all(session, datasets, client.datasets.delete)
 
 
 def _sizes(dataset: Dataset) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 
 from modelfoundry.cli.arguments import split_list
 from modelfoundry.cli.command import command
+from modelfoundry.cli.commands.decompose_jointly import JointSearch, decompose_jointly
 from modelfoundry.cli.exit_codes import exit_code_for
 from modelfoundry.cli.following import Outcomes, TitledJob, follow
 from modelfoundry.cli.options import (
@@ -42,6 +44,13 @@ class InitialMasksChoice(StrEnum):
     """How real-valued masks begin."""
 
     ONES = "ones"
+
+
+class AlgorithmChoice(StrEnum):
+    """What is searched, and how."""
+
+    SEAM = "seam"
+    GRADSPLITTER = "gradsplitter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,35 @@ def decompose(
         int | None, typer.Option("--patience", help="Epochs below the base's accuracy until it stops. 0: never.")
     ] = None,
     augmentation: AugmentationOption = None,
+    algorithm: Annotated[
+        AlgorithmChoice,
+        typer.Option("--algorithm", help="seam: weights for one problem. gradsplitter: kernels, all labels at once."),
+    ] = AlgorithmChoice.SEAM,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="gradsplitter: comma-separated labels that one module recognises. Repeatable."),
+    ] = None,
+    warmup_epochs: Annotated[
+        int | None, typer.Option("--warmup-epochs", help="gradsplitter: epochs of the heads alone at first.")
+    ] = None,
+    cycles: Annotated[
+        int | None, typer.Option("--cycles", help="gradsplitter: how often masks and heads take turns.")
+    ] = None,
+    mask_epochs: Annotated[
+        int | None, typer.Option("--mask-epochs", help="gradsplitter: epochs of masks and heads in a cycle.")
+    ] = None,
+    head_epochs: Annotated[
+        int | None, typer.Option("--head-epochs", help="gradsplitter: epochs of the heads alone in a cycle.")
+    ] = None,
+    lr_warmup: Annotated[
+        float | None, typer.Option("--lr-warmup", help="gradsplitter: learning rate of the heads at first.")
+    ] = None,
+    head_width: Annotated[
+        int | None, typer.Option("--head-width", help="gradsplitter: outputs of a head's first layer.")
+    ] = None,
+    accuracy_loss: Annotated[
+        float | None, typer.Option("--accuracy-loss", help="gradsplitter: accuracy to lose for fewer kernels, a share.")
+    ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = DeviceChoice.AUTO,
     validation_fraction: FractionOption = 0.1,
@@ -96,12 +134,62 @@ def decompose(
     detach: DetachOption = False,
     force: Annotated[bool, typer.Option("--force", help="Search again even when an equal module exists.")] = False,
 ) -> None:
-    """Search the weights that a target problem needs, and register them as a module (SeaM).
+    """Search the weights (SeaM) or kernels (GradSplitter) that labels need, and register them as modules.
 
-    Give --label for a binary problem, --labels for a multi-class one, or --each for many binary ones at a time.
+    SeaM: give --label for a binary problem, --labels for a multi-class one, or --each for many binary ones at a time.
+    GradSplitter makes a module of every label of the model in one search; --group puts several labels into one.
     """
-    from modelfoundry.client import Augmentation, InitialMasks, SeamRecipe, ValidationSplit
+    from modelfoundry.client import Augmentation, GradSplitterRecipe, InitialMasks, SeamRecipe, ValidationSplit
 
+    of_seam = {
+        "--label": label,
+        "--labels": labels,
+        "--each": each,
+        "--epochs": epochs,
+        "--initial-masks": initial_masks,
+        "--head-epoch-every": head_epoch_every,
+        "--patience": patience,
+        "--augmentation": augmentation,
+    }
+    of_gradsplitter = {
+        "--group": group,
+        "--warmup-epochs": warmup_epochs,
+        "--cycles": cycles,
+        "--mask-epochs": mask_epochs,
+        "--head-epochs": head_epochs,
+        "--lr-warmup": lr_warmup,
+        "--head-width": head_width,
+        "--accuracy-loss": accuracy_loss,
+    }
+    _check_algorithm(algorithm, of_seam if algorithm is AlgorithmChoice.GRADSPLITTER else of_gradsplitter)
+    validation = ValidationSplit(fraction=validation_fraction)
+    if algorithm is AlgorithmChoice.GRADSPLITTER:
+        joint = JointSearch(
+            model=model,
+            dataset=dataset,
+            label_groups=tuple(split_list([one]) for one in group or []),
+            recipe=GradSplitterRecipe(
+                recipe=recipe,
+                warmup_epochs=warmup_epochs,
+                cycles=cycles,
+                mask_epochs=mask_epochs,
+                head_epochs=head_epochs,
+                batch_size=batch_size,
+                lr_warmup=lr_warmup,
+                lr_head=lr_head,
+                lr_mask=lr_mask,
+                alpha=alpha,
+                head_width=head_width,
+                accuracy_loss=accuracy_loss,
+            ),
+            validation=validation,
+            seed=seed,
+            device=device.value,
+            name=name,
+            force=force,
+        )
+        asyncio.run(decompose_jointly(session, joint, detach=detach))
+        return
     wanted = split_list(labels or [])
     _check_problem(label, wanted, each=each, name=name)
     search = Search(
@@ -119,7 +207,7 @@ def decompose(
             patience=patience,
             augmentation=Augmentation(augmentation.value) if augmentation else None,
         ),
-        validation=ValidationSplit(fraction=validation_fraction),
+        validation=validation,
         seed=seed,
         device=device.value,
         name=name,
@@ -165,6 +253,16 @@ async def _start(
         force=search.force,
     )
     return TitledJob(label or labels_text(labels or ()), job)
+
+
+def _check_algorithm(algorithm: AlgorithmChoice, of_the_other: Mapping[str, object]) -> None:
+    for option, value in of_the_other.items():
+        if not (value is None or value is False or value == ""):
+            raise InvalidField(
+                f"{option} says nothing to --algorithm {algorithm}",
+                field=option,
+                hint="leave it out; `modelfoundry decompose --help` says which options belong to which algorithm",
+            )
 
 
 def _check_problem(label: str, labels: tuple[str, ...], *, each: bool, name: str) -> None:

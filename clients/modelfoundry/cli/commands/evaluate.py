@@ -35,6 +35,10 @@ def evaluate(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Also measure the base model on every module's problem, both ways.")
     ] = False,
+    modularity: Annotated[
+        bool,
+        typer.Option("--modularity", help="Also measure modules as software modules: cohesion, coupling, reuse gain."),
+    ] = False,
     label: Annotated[str, typer.Option("--label", help="For models: pose this binary problem.")] = "",
     labels: LabelsOption = None,
     latency: Annotated[str, typer.Option("--latency", help="Batch sizes to time the forward pass at: 1,16.")] = "",
@@ -50,6 +54,7 @@ def evaluate(
                 dataset,
                 split=split,
                 baselines=baselines,
+                modularity=modularity,
                 label=label or None,
                 labels=split_list(labels) if labels else None,
                 latency_batch_sizes=split_counts(latency, "--latency"),

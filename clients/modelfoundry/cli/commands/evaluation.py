@@ -13,7 +13,7 @@ from modelfoundry.cli.rendering.evaluation_list import evaluation_facts, print_s
 from modelfoundry.cli.rendering.tables import print_facts
 from modelfoundry.cli.session import Session
 
-app = typer.Typer(help="Evaluations: what was measured of models and modules.")
+app = typer.Typer(help="Evaluations: what was measured of models, modules and compositions.")
 
 
 @command(app, "list")

@@ -12,6 +12,7 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_datasets, complete_models
 from modelfoundry.cli.options import (
+    CascadeOption,
     DescriptionOption,
     DisplayNameOption,
     FilterOption,
@@ -22,11 +23,13 @@ from modelfoundry.cli.options import (
     OrderOption,
     ParameterOption,
     TagOption,
+    YesOption,
 )
-from modelfoundry.cli.removing import remove_all
+from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count, moment
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
+from modelfoundry.cli.rendering.training_text import training_facts
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
 
@@ -127,10 +130,16 @@ def show(session: Session, model: ModelArgument) -> None:
 def remove(
     session: Session,
     models: Annotated[list[str], typer.Argument(help="Models: ids or names.", autocompletion=complete_models)],
+    *,
+    cascade: CascadeOption = False,
+    yes: YesOption = False,
 ) -> None:
-    """Remove models. One that modules or evaluations depend on is refused."""
+    """Remove models. One that others depend on is refused, unless --cascade removes them too."""
     with session.client() as client:
-        remove_all(session, models, client.models.delete)
+        if cascade:
+            remove_cascading(session, client, "models", models, client.models.delete, yes=yes)
+        else:
+            remove_all(session, models, client.models.delete)
 
 
 def _labels_and_input(
@@ -162,6 +171,7 @@ def _facts(session: Session, model: Model) -> list[tuple[str, str]]:
         ("tensors", str(len(model.tensors))),
         ("trained on", session.short(model.training_dataset)),
         ("made by", session.short(model.operation)),
+        *training_facts(model),
         ("licence", model.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(model.tags.items()))),
         ("created", moment(model.create_time)),

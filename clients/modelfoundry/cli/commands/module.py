@@ -11,8 +11,8 @@ import typer
 from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_modules
-from modelfoundry.cli.options import FilterOption, ModuleArgument, OrderOption
-from modelfoundry.cli.removing import remove_all
+from modelfoundry.cli.options import CascadeOption, FilterOption, ModuleArgument, OrderOption, YesOption
+from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.module_table import module_facts, print_modules
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.tables import print_facts, print_line
@@ -57,10 +57,13 @@ def download(
     module: ModuleArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files; it is made.")] = Path(),
     format: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.SAFETENSORS,  # noqa: A002
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
+    ] = False,
 ) -> None:
     """Take a module home: masked weights and head as safetensors, a torch.export program, or ONNX."""
     with session.client() as client, transfer_bar(f"downloading {module}") as show_bytes:
-        files = client.modules.download(module, output, _export_format(format), on_progress=show_bytes)
+        files = client.modules.download(module, output, _export_format(format), compact=compact, on_progress=show_bytes)
     session.answer({"files": files}, lambda: print_line("\n".join(map(str, files))))
 
 
@@ -68,10 +71,16 @@ def download(
 def remove(
     session: Session,
     modules: Annotated[list[str], typer.Argument(help="Modules: ids or names.", autocompletion=complete_modules)],
+    *,
+    cascade: CascadeOption = False,
+    yes: YesOption = False,
 ) -> None:
-    """Remove modules together with their evaluations."""
+    """Remove modules with their evaluations. One that others use is refused, unless --cascade removes them too."""
     with session.client() as client:
-        remove_all(session, modules, client.modules.delete)
+        if cascade:
+            remove_cascading(session, client, "modules", modules, client.modules.delete, yes=yes)
+        else:
+            remove_all(session, modules, client.modules.delete)
 
 
 def _export_format(format: Format) -> ExportFormat:  # noqa: A002

@@ -27,6 +27,7 @@ from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.rendering.quantities import percent
 from modelfoundry.cli.rendering.tables import print_line
 from modelfoundry.cli.session import Session
+from modelfoundry.errors import InvalidField
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient, AsyncJob, TrainedModel
@@ -40,10 +41,17 @@ def register(app: typer.Typer) -> None:
 def train(
     session: Session,
     *,
-    architecture: Annotated[str, typer.Argument(help="The network, for example zoo:digits_cnn.")],
+    architecture: Annotated[
+        str, typer.Argument(help="The network: zoo:digits_cnn, or simcnn for one of the zoo.")
+    ] = "",
+    arch: Annotated[str, typer.Option("--arch", help="The network, in place of the argument.")] = "",
     dataset: DatasetOption,
     name: NameOption = "",
     parameter: ParameterOption = None,
+    recipe: Annotated[
+        str,
+        typer.Option("--recipe", help="Recipe that settings not given come from: default, or weak for composing."),
+    ] = "default",
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Initial learning rate.")] = None,
@@ -53,15 +61,28 @@ def train(
         str, typer.Option("--milestones", help="Epochs at which the learning rate is divided by 10: 15,22.")
     ] = "",
     augmentation: AugmentationOption = None,
+    concentration: Annotated[
+        float | None,
+        typer.Option("--concentration", help="Train on an imbalanced part: the smaller, the less balanced."),
+    ] = None,
+    minimum_samples: Annotated[
+        int | None, typer.Option("--minimum-samples", help="Samples that every label of the part keeps at least.")
+    ] = None,
+    subset_seed: Annotated[
+        int | None, typer.Option("--subset-seed", help="Seed of the part, when it is not that of --seed.")
+    ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = DeviceChoice.AUTO,
     validation_fraction: FractionOption = 0.1,
     detach: DetachOption = False,
 ) -> None:
     """Train a network from scratch and register it; the epoch with the best validation accuracy is kept."""
-    from modelfoundry.client import Architecture, Augmentation, TrainingRecipe, ValidationSplit
+    from modelfoundry.client import Architecture, Augmentation, TrainingRecipe, TrainingSubset, ValidationSplit
 
-    recipe = TrainingRecipe(
+    builder = _builder(architecture, arch)
+    subset = TrainingSubset(concentration=concentration, minimum_samples=minimum_samples, seed=subset_seed)
+    settings = TrainingRecipe(
+        recipe=recipe,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,
@@ -69,13 +90,14 @@ def train(
         weight_decay=weight_decay,
         milestones=split_counts(milestones, "--milestones"),
         augmentation=Augmentation(augmentation.value) if augmentation else None,
+        subset=None if subset == TrainingSubset() else subset,
     )
 
     async def start(client: AsyncClient) -> AsyncJob[TrainedModel]:
         return await client.train(
-            Architecture(architecture, builder_parameters(parameter or [])),
+            Architecture(builder, builder_parameters(parameter or [])),
             dataset,
-            recipe=recipe,
+            recipe=settings,
             validation=ValidationSplit(fraction=validation_fraction),
             seed=seed,
             device=device.value,
@@ -88,10 +110,26 @@ def train(
             if detach:
                 session.answer(job.status, lambda: print_started([job.status], session.parent))
                 return
-            trained = await follow_one(f"training {architecture}", job)
+            trained = await follow_one(f"training {builder}", job)
         accuracy = percent(trained.validation_accuracy)
         session.answer(
             trained, lambda: print_line(f"trained {session.short(trained.model.name)}: validation accuracy {accuracy}")
         )
 
     asyncio.run(run())
+
+
+def _builder(argument: str, option: str) -> str:
+    """The architecture however it was given; a name without a family is one of the zoo.
+
+    Raises:
+        InvalidField: it was given twice or not at all.
+    """
+    if bool(argument) == bool(option):
+        raise InvalidField(
+            "the architecture was given twice" if argument else "no architecture was given",
+            field="--arch",
+            hint="pass one: modelfoundry train simcnn ..., or --arch simcnn",
+        )
+    name = argument or option
+    return name if ":" in name else f"zoo:{name}"

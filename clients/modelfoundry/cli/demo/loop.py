@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from modelfoundry.cli.demo.composing import compose_loop
 from modelfoundry.cli.demo.report import Report, build_report
 from modelfoundry.cli.demo.sample import Sample, sample_image
-from modelfoundry.cli.demo.settings import DemoSettings
+from modelfoundry.cli.demo.settings import CompositionSettings, DemoSettings
 from modelfoundry.cli.demo.taken_home import classify
 from modelfoundry.cli.following import TitledJob, follow, follow_one
 from modelfoundry.cli.rendering.problem_text import problem_text
@@ -30,7 +31,11 @@ class Demonstration:
 
 
 async def run_loop(
-    client: AsyncClient, settings: DemoSettings, output: Path, say: Callable[[str], None]
+    client: AsyncClient,
+    settings: DemoSettings,
+    output: Path,
+    say: Callable[[str], None],
+    composing: CompositionSettings | None = None,
 ) -> Demonstration:
     """Does everything through the services.
 
@@ -39,6 +44,7 @@ async def run_loop(
         settings: What to do.
         output: Folder for the image and the module.
         say: Takes a line for people at every step.
+        composing: Weak models to compose afterwards, where that is wanted.
 
     Raises:
         ModelFoundryError: a step failed.
@@ -60,6 +66,9 @@ async def run_loop(
     report = build_report(model, modules, evaluations, time.monotonic() - started)
     sample = await sample_image(client, dataset, settings.split, settings.shown_label, output)
     files = await client.modules.download(settings.shown, output / settings.shown, ExportFormat.ONNX)
+    if composing is not None:
+        composition = await compose_loop(client, composing, say)
+        report = replace(report, composition=composition, seconds=round(time.monotonic() - started, 1))
     return Demonstration(report=report, sample=sample, files=files, answer=classify(files, sample.path))
 
 

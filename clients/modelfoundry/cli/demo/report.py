@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Final
 
+from modelfoundry.cli.demo.composing import CompositionReport
 from modelfoundry.cli.rendering.evaluation_table import Comparison, compare
 from modelfoundry.cli.rendering.json_output import as_plain
 from modelfoundry.client import Evaluation, Model, Module
@@ -52,6 +53,7 @@ class Report:
     seconds: float
     averages: Mapping[str, float]
     modules: Sequence[ModuleReport]
+    composition: CompositionReport | None = None
 
 
 def build_report(model: Model, modules: Sequence[Module], evaluations: Sequence[Evaluation], seconds: float) -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.evaluation_table import accuracy_text, latencies_text
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, latencies_text, modularity_text
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_table
@@ -45,6 +45,7 @@ def evaluation_facts(evaluation: Evaluation, parent: str) -> list[tuple[str, str
         ("accuracy", accuracy_text(evaluation)),
         *_scores(evaluation),
         *_retention_and_cost(evaluation),
+        ("modularity", modularity_text(evaluation)),
         ("device", environment.device),
         ("libraries", ", ".join(f"{name} {version}" for name, version in sorted(environment.libraries.items()))),
         ("made by", short_name(evaluation.operation, parent)),
@@ -73,7 +74,8 @@ def _subject(evaluation: Evaluation, parent: str) -> str:
 def _chosen_from(evaluation: Evaluation) -> str:
     from modelfoundry.client import Scoring
 
-    return "the problem's labels" if evaluation.scoring is Scoring.RESTRICTED else "all outputs"
+    words = {Scoring.RESTRICTED: "the problem's labels", Scoring.ENSEMBLE: "ensemble of its sources"}
+    return words.get(evaluation.scoring, "all outputs")
 
 
 def _scores(evaluation: Evaluation) -> list[tuple[str, str]]:

@@ -27,7 +27,8 @@ COLUMNS = (
     Column("N", "right"),
     Column("SPLIT"),
 )
-LATENCY_COLUMN = Column("MEDIAN MS (P95)", "right")
+MODULARITY_COLUMNS = (Column("COHESION", "right"), Column("COUPLING", "right"), Column("REUSE GAIN", "right"))
+LATENCY_COLUMNS = (Column("MEDIAN MS (P95)", "right"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,18 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
 
 
 def print_evaluations(evaluations: Sequence[Evaluation], parent: str) -> None:
-    """Prints a row for every subject."""
+    """Prints a row for every subject, with columns for what was measured of any."""
     comparisons = compare(evaluations)
-    timed = any(c.own.cost is not None and c.own.cost.latencies for c in comparisons)
-    columns = [*COLUMNS, LATENCY_COLUMN] if timed else COLUMNS
-    print_table(columns, [_row(c, parent)[: len(columns)] for c in comparisons], empty="no evaluations")
+    columns = list(COLUMNS)
+    rows = [_row(comparison, parent) for comparison in comparisons]
+    for measured, more, cells in (
+        (any(c.own.modularity for c in comparisons), MODULARITY_COLUMNS, _modularity_cells),
+        (any(c.own.cost and c.own.cost.latencies for c in comparisons), LATENCY_COLUMNS, _latency_cells),
+    ):
+        if measured:
+            columns += more
+            rows = [(*row, *cells(comparison.own)) for row, comparison in zip(rows, comparisons, strict=True)]
+    print_table(columns, rows, empty="no evaluations")
 
 
 def accuracy_text(evaluation: Evaluation | None) -> str:
@@ -92,15 +100,39 @@ def _row(comparison: Comparison, parent: str) -> tuple[str, ...]:
         byte_count(own.cost.artifact_bytes) if own.cost else "",
         str(own.sample_count),
         own.split,
-        latencies_text(own.cost),
+    )
+
+
+def _latency_cells(evaluation: Evaluation) -> tuple[str, ...]:
+    return (latencies_text(evaluation.cost),)
+
+
+def _modularity_cells(evaluation: Evaluation) -> tuple[str, ...]:
+    found = evaluation.modularity
+    if found is None:
+        return ("", "", "")
+    shared = "" if found.coupling is None else percent(found.coupling)
+    return (percent(found.cohesion), shared, f"{100 * found.reuse_gain:+.2f} points")
+
+
+def modularity_text(evaluation: Evaluation) -> str:
+    """A module as a software module, in words; empty when it was not measured as one."""
+    found = evaluation.modularity
+    if found is None:
+        return ""
+    cohesive, shared, gain = _modularity_cells(evaluation)
+    coupled = f", coupling {shared} with {found.coupled_modules} other modules" if shared else ""
+    return (
+        f"cohesion {cohesive} on {found.cohesion_samples} samples{coupled}, "
+        f"kernels kept {percent(found.kernel_retention)}, reuse gain {gain}"
     )
 
 
 def _subject(evaluation: Evaluation, parent: str) -> str:
     from modelfoundry.client import Scoring
 
-    restricted = " (restricted)" if evaluation.scoring is Scoring.RESTRICTED else ""
-    return short_name(evaluation.subject, parent) + restricted
+    words = {Scoring.RESTRICTED: " (restricted)", Scoring.ENSEMBLE: " (ensemble of its sources)"}
+    return short_name(evaluation.subject, parent) + words.get(evaluation.scoring, "")
 
 
 def _accuracy(evaluation: Evaluation | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.evaluation_table import accuracy_text
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, modularity_text
+from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_table
@@ -52,14 +53,21 @@ def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str)
         ("module of", f"{short_name(module.base_model, parent)}  {module.base_digest}"),
         ("weights kept", kept),
         ("kernels kept", kernels),
+        *([("emptied layers", _emptied(record))] if record.empty_layers else []),
         ("artifact", f"{byte_count(module.artifact.size_bytes)}  {module.artifact.digest}"),
+        *form_facts(module.forms),
         *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
+        ("modularity", next((text for e in evaluations if (text := modularity_text(e))), "")),
         *_record_facts(record, short_name(module.dataset, parent), parent),
         ("licence", module.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(module.tags.items()))),
         ("created", moment(module.create_time)),
         ("description", module.description),
     ]
+
+
+def _emptied(record: DecompositionRecord) -> str:
+    return f"{', '.join(record.empty_layers)}: no kernel was left, so one was kept in each"
 
 
 def _row(module: Module, parent: str) -> tuple[str, ...]:
@@ -75,13 +83,22 @@ def _row(module: Module, parent: str) -> tuple[str, ...]:
     )
 
 
+def _training_samples(record: DecompositionRecord) -> str:
+    """Empty for a module of before these were counted."""
+    if not record.training_samples:
+        return ""
+    part = ", the imbalanced part that the base model was trained on" if record.subset else ""
+    return f", {record.training_samples} training samples{part}"
+
+
 def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> list[tuple[str, str]]:
     chosen = f"epoch {record.chosen_epoch} of {record.epochs_run}"
     fallback = ", the best trade-off: none reached the base model's accuracy" if record.fell_back else ""
     return [
         (
             "searched on",
-            f"{dataset}, validation on {record.validation_samples} samples of {record.validation.source_split}",
+            f"{dataset}{_training_samples(record)}, validation on {record.validation_samples} samples of "
+            f"{record.validation.source_split}",
         ),
         ("validation", f"{percent(record.validation_accuracy)} (base {percent(record.validation_accuracy_base)})"),
         ("chosen", chosen + fallback),

@@ -11,11 +11,13 @@ LABELS_SHOWN: Final = 6
 
 
 def problem_text(problem: Problem | None) -> str:
-    """`horse against the rest`, `horse, cow or dog`, or `all labels`."""
+    """`horse against the rest`, `horse, cow or dog`, `horse or cow, or none of them`, or `all labels`."""
     if problem is None:
         return "all labels"
     if len(problem.labels) == 1:
         return f"{problem.labels[0]} against the rest"
+    if problem.outputs != problem.labels:
+        return f"{labels_text(problem.labels)}, or none of them"
     return labels_text(problem.labels)
 
 

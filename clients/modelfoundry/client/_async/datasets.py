@@ -141,13 +141,22 @@ class AsyncDatasets:
             await self._transport.unary(Service.REGISTRY, self._stubs.registry.UpdateDataset, request)
         )
 
-    async def delete(self, dataset: Named) -> None:
-        """Forgets a dataset.
+    async def delete(self, dataset: Named, *, cascade: bool = False) -> None:
+        """Forgets a data set.
+
+        Args:
+            dataset: Id, name or `Dataset`.
+            cascade: Also delete everything that depends on it, all at once; `client.dependents` says what that is.
 
         Raises:
-            InUse: models, modules or evaluations depend on it; they are named.
+            InUse: others depend on it and `cascade` is not set; they are named.
             EtagMismatch: a `Dataset` was passed, and somebody changed it since.
         """
-        etag = dataset.etag if isinstance(dataset, Dataset) else ""
-        request = dataset_pb2.DeleteDatasetRequest(name=full_name(dataset, "datasets", self._parent), etag=etag)
-        await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteDataset, request)
+        request = dataset_pb2.DeleteDatasetRequest(
+            name=full_name(dataset, "datasets", self._parent),
+            etag=dataset.etag if isinstance(dataset, Dataset) else "",
+            cascade=cascade,
+        )
+        await self._transport.unary(
+            Service.REGISTRY, self._stubs.registry.DeleteDataset, request, timeout=self._transport.timeouts.check
+        )

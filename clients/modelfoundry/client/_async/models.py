@@ -170,13 +170,22 @@ class AsyncModels:
             await self._transport.unary(Service.REGISTRY, self._stubs.registry.UpdateModel, request)
         )
 
-    async def delete(self, model: Named) -> None:
+    async def delete(self, model: Named, *, cascade: bool = False) -> None:
         """Forgets a model.
 
+        Args:
+            model: Id, name or `Model`.
+            cascade: Also delete everything that depends on it, all at once; `client.dependents` says what that is.
+
         Raises:
-            InUse: modules or evaluations depend on it; they are named.
+            InUse: others depend on it and `cascade` is not set; they are named.
             EtagMismatch: a `Model` was passed, and somebody changed it since.
         """
-        etag = model.etag if isinstance(model, Model) else ""
-        request = model_pb2.DeleteModelRequest(name=full_name(model, "models", self._parent), etag=etag)
-        await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteModel, request)
+        request = model_pb2.DeleteModelRequest(
+            name=full_name(model, "models", self._parent),
+            etag=model.etag if isinstance(model, Model) else "",
+            cascade=cascade,
+        )
+        await self._transport.unary(
+            Service.REGISTRY, self._stubs.registry.DeleteModel, request, timeout=self._transport.timeouts.check
+        )

@@ -6,13 +6,15 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
-from modelfoundry.api.registry.v1 import evaluation_pb2, model_pb2, module_pb2
-from modelfoundry.api.reuser.v1 import reuser_service_pb2
-from modelfoundry.client.codec.jobs import export_from_proto
+from modelfoundry.api.registry.v1 import composition_pb2, evaluation_pb2, model_pb2, module_pb2
+from modelfoundry.api.reuser.v1 import composing_pb2, reuser_service_pb2
+from modelfoundry.client.codec.composing import replacement_from_proto
+from modelfoundry.client.codec.compositions import composition_from_proto
+from modelfoundry.client.codec.jobs import compaction_from_proto, export_from_proto
 from modelfoundry.client.codec.modules import evaluation_from_proto, module_from_proto
 from modelfoundry.client.codec.resources import model_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.results import JobResult, TrainedModel
+from modelfoundry.client.results import ComposedModel, JobResult, TrainedModel
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import Internal
 
@@ -28,6 +30,8 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
     evaluated = evaluator_service_pb2.EvaluateResponse()
     trained = training_service_pb2.TrainModelResponse()
     exported = reuser_service_pb2.ExportResponse()
+    composed = composing_pb2.ComposeModelResponse()
+    compacted = reuser_service_pb2.CompactResponse()
     if response.Unpack(decomposed):
         modules = []
         for name in decomposed.modules:
@@ -48,6 +52,13 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
         return TrainedModel(model_from_proto(model), trained.validation_accuracy)
     if response.Unpack(exported):
         return export_from_proto(exported)
+    if response.Unpack(composed):
+        get_composition = composition_pb2.GetCompositionRequest(name=composed.composition)
+        composition = await transport.unary(Service.REGISTRY, registry.GetComposition, get_composition)
+        replacements = tuple(replacement_from_proto(one) for one in composed.replacements)
+        return ComposedModel(composition_from_proto(composition), replacements)
+    if response.Unpack(compacted):
+        return compaction_from_proto(compacted)
     raise Internal(
         f"the job resulted in a {response.TypeName() or 'nothing'}, which this client does not know",
         hint="the services are newer than this client: `pip install --upgrade modelfoundry`",

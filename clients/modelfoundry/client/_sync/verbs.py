@@ -23,24 +23,34 @@ from modelfoundry.client.codec.architectures import architecture_to_proto
 from modelfoundry.client.codec.computing import device_to_proto, problem_to_proto, validation_to_proto
 from modelfoundry.client.codec.jobs import export_format_to_proto, predictions_from_proto
 from modelfoundry.client.codec.recipes import (
+    gradsplitter_recipe_description_from_proto,
+    gradsplitter_recipe_to_proto,
     recipe_description_from_proto,
     seam_recipe_to_proto,
+    training_recipe_description_from_proto,
     training_recipe_to_proto,
 )
 from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.images import ImageLike, batches, image_inputs
 from modelfoundry.client.problems import Problem
-from modelfoundry.client.recipes import RecipeDescription, SeamRecipe, TrainingRecipe
+from modelfoundry.client.recipes import (
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
 from modelfoundry.client.references import Named, full_name, subject_name
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.resources import Evaluation, Module
-from modelfoundry.client.results import Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
 from modelfoundry.client.transport import Transport
 
 
 class Verbs:
-    """The calls behind `client.decompose`, `train`, `evaluate`, `export`, `predict`, `recipes` and `health`."""
+    """The calls behind `client.decompose`, `train`, `evaluate`, `export`, `compact`, `predict`, `recipes`, `health`."""
 
     def __init__(self, transport: Transport, parent: str) -> None:
         self._transport = transport
@@ -68,6 +78,38 @@ class Verbs:
             dataset=full_name(dataset, "datasets", self._parent),
             seam=decomposer_service_pb2.SeamSettings(
                 problem=None if problem is None else problem_to_proto(problem), recipe=seam_recipe_to_proto(recipe)
+            ),
+            validation=validation_to_proto(validation),
+            seed=seed,
+            device=device_to_proto(device),
+            module_id=module_id,
+            request_id=request_id or new_request_id(),
+            force=force,
+        )
+        return Job(self._transport, self._start(Service.DECOMPOSER, self._stubs.decomposer.Decompose, request))
+
+    def decompose_all(
+        self,
+        model: Named,
+        dataset: Named,
+        label_groups: Sequence[Sequence[str]],
+        recipe: GradSplitterRecipe,
+        validation: ValidationSplit,
+        *,
+        seed: int,
+        device: Device,
+        module_id: str,
+        force: bool,
+        request_id: str | None,
+    ) -> Job[tuple[Module, ...]]:
+        """Starts a joint search."""
+        groups = [decomposer_service_pb2.LabelGroup(labels=group) for group in label_groups]
+        request = decomposer_service_pb2.DecomposeRequest(
+            parent=self._parent,
+            model=full_name(model, "models", self._parent),
+            dataset=full_name(dataset, "datasets", self._parent),
+            gradsplitter=decomposer_service_pb2.GradSplitterSettings(
+                label_groups=groups, recipe=gradsplitter_recipe_to_proto(recipe)
             ),
             validation=validation_to_proto(validation),
             seed=seed,
@@ -111,6 +153,7 @@ class Verbs:
         *,
         split: str,
         baselines: bool,
+        modularity: bool,
         problem: Problem | None,
         latency_batch_sizes: Sequence[int],
         device: Device,
@@ -123,6 +166,7 @@ class Verbs:
             dataset=full_name(dataset, "datasets", self._parent),
             split=split,
             baselines=baselines,
+            modularity=modularity,
             problem=None if problem is None else problem_to_proto(problem),
             latency_batch_sizes=latency_batch_sizes,
             device=device_to_proto(device),
@@ -130,15 +174,26 @@ class Verbs:
         )
         return Job(self._transport, self._start(Service.EVALUATOR, self._stubs.evaluator.Evaluate, request))
 
-    def export(self, subject: Named, format: ExportFormat, request_id: str | None) -> Job[Export]:
+    def export(self, subject: Named, format: ExportFormat, request_id: str | None, *, compact: bool) -> Job[Export]:
         """Starts an export."""
         request = reuser_service_pb2.ExportRequest(
             parent=self._parent,
             subject=subject_name(subject, self._parent),
             format=export_format_to_proto(format),
             request_id=request_id or new_request_id(),
+            compact=compact,
         )
         return Job(self._transport, self._start(Service.REUSER, self._stubs.reuser.Export, request))
+
+    def compact(self, module: Named, latency_batch_sizes: Sequence[int], request_id: str | None) -> Job[Compaction]:
+        """Starts a compaction."""
+        request = reuser_service_pb2.CompactRequest(
+            parent=self._parent,
+            module=full_name(module, "modules", self._parent),
+            latency_batch_sizes=latency_batch_sizes,
+            request_id=request_id or new_request_id(),
+        )
+        return Job(self._transport, self._start(Service.REUSER, self._stubs.reuser.Compact, request))
 
     def predict(self, subject: Named, images: ImageLike | Iterable[ImageLike], top_k: int) -> tuple[Prediction, ...]:
         """Classifies images in as many calls as they need."""
@@ -157,6 +212,18 @@ class Verbs:
         request = decomposer_service_pb2.ListRecipesRequest()
         response = self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
         return tuple(recipe_description_from_proto(one) for one in response.recipes)
+
+    def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
+        """Lists recipes of GradSplitter."""
+        request = decomposer_service_pb2.ListRecipesRequest()
+        response = self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
+        return tuple(gradsplitter_recipe_description_from_proto(one) for one in response.gradsplitter_recipes)
+
+    def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
+        """Lists recipes of training."""
+        request = training_service_pb2.ListTrainingRecipesRequest()
+        response = self._transport.unary(Service.DECOMPOSER, self._stubs.training.ListTrainingRecipes, request)
+        return tuple(training_recipe_description_from_proto(one) for one in response.recipes)
 
     def health(self) -> Mapping[Service, ServiceHealth]:
         """Asks every service whether it is ready."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from modelfoundry.api.types.v1 import compute_pb2, problem_pb2
+from modelfoundry.api.types.v1 import compute_pb2, problem_pb2, training_pb2
 from modelfoundry.client.codec.enums import enum_to_proto
-from modelfoundry.client.computing import Device, Environment, ValidationSplit
-from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
+from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 
 def device_to_proto(device: Device) -> compute_pb2.Device.ValueType:
@@ -53,6 +53,22 @@ def validation_from_proto(message: compute_pb2.ValidationSplit) -> ValidationSpl
     )
 
 
+def subset_to_proto(subset: TrainingSubset) -> training_pb2.TrainingSubset:
+    """Value to message."""
+    return training_pb2.TrainingSubset(
+        concentration=subset.concentration or 0.0, minimum_samples=subset.minimum_samples or 0, seed=subset.seed
+    )
+
+
+def subset_from_proto(message: training_pb2.TrainingSubset) -> TrainingSubset:
+    """Message to value."""
+    return TrainingSubset(
+        concentration=message.concentration or None,
+        minimum_samples=message.minimum_samples or None,
+        seed=message.seed if message.HasField("seed") else None,
+    )
+
+
 def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
     """Value to message."""
     match problem:
@@ -60,14 +76,18 @@ def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
             return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=label))
         case MultiClassProblem(labels):
             return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=labels))
+        case OpenSetProblem(labels):
+            return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=labels))
 
 
 def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
-    """Message to value; None when neither kind is set."""
+    """Message to value; None when no kind is set."""
     match message.WhichOneof("kind"):
         case "binary":
             return BinaryProblem(message.binary.label)
         case "multi_class":
             return MultiClassProblem(tuple(message.multi_class.labels))
+        case "open_set":
+            return OpenSetProblem(tuple(message.open_set.labels))
         case _:
             return None

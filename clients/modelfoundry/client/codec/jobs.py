@@ -7,9 +7,11 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.client.codec.enums import enum_from_proto, enum_to_proto
+from modelfoundry.client.codec.metrics import forms_from_proto
 from modelfoundry.client.codec.resources import blob_ref_from_proto
 from modelfoundry.client.codec.times import duration_from_proto, time_from_proto
 from modelfoundry.client.results import (
+    Compaction,
     Export,
     ExportedFile,
     ExportFormat,
@@ -100,7 +102,13 @@ def export_from_proto(message: reuser_service_pb2.ExportResponse) -> Export:
         format=format_ or ExportFormat.SAFETENSORS,
         files=tuple(ExportedFile(file.path, blob_ref_from_proto(file.content)) for file in message.files),
         max_difference=message.max_difference,
+        compact=message.compact,
     )
+
+
+def compaction_from_proto(message: reuser_service_pb2.CompactResponse) -> Compaction:
+    """Message to value."""
+    return Compaction(message.module, forms_from_proto(message.forms))
 
 
 def predictions_from_proto(message: reuser_service_pb2.PredictResponse) -> tuple[Prediction, ...]:

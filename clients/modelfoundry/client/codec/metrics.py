@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from modelfoundry.api.types.v1 import metrics_pb2
+from collections.abc import Iterable
+
+from modelfoundry.api.types.v1 import forms_pb2, metrics_pb2
+from modelfoundry.client.codec.computing import environment_from_proto, environment_to_proto
 from modelfoundry.client.metrics import (
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    FormComparison,
+    FormCost,
     Interval,
     LabelMetrics,
     Latency,
     LayerRetention,
+    ModularityMetrics,
     RetentionMetrics,
 )
 
@@ -108,12 +114,7 @@ def cost_to_proto(metrics: CostMetrics) -> metrics_pb2.CostMetrics:
         macs_sparse=metrics.macs_sparse,
         parameter_bytes=metrics.parameter_bytes,
         artifact_bytes=metrics.artifact_bytes,
-        latencies=[
-            metrics_pb2.Latency(
-                batch_size=one.batch_size, median_ms=one.median_ms, p95_ms=one.p95_ms, passes=one.passes
-            )
-            for one in metrics.latencies
-        ],
+        latencies=_latencies_to_proto(metrics.latencies),
     )
 
 
@@ -124,5 +125,84 @@ def cost_from_proto(message: metrics_pb2.CostMetrics) -> CostMetrics:
         macs_sparse=message.macs_sparse,
         parameter_bytes=message.parameter_bytes,
         artifact_bytes=message.artifact_bytes,
-        latencies=tuple(Latency(one.batch_size, one.median_ms, one.p95_ms, one.passes) for one in message.latencies),
+        latencies=_latencies_from_proto(message.latencies),
     )
+
+
+def modularity_to_proto(metrics: ModularityMetrics) -> metrics_pb2.ModularityMetrics:
+    """Value to message."""
+    return metrics_pb2.ModularityMetrics(
+        cohesion=metrics.cohesion,
+        cohesion_samples=metrics.cohesion_samples,
+        coupling=metrics.coupling,
+        coupled_modules=metrics.coupled_modules,
+        kernel_retention=metrics.kernel_retention,
+        reuse_gain=metrics.reuse_gain,
+    )
+
+
+def modularity_from_proto(message: metrics_pb2.ModularityMetrics) -> ModularityMetrics:
+    """Message to value."""
+    return ModularityMetrics(
+        cohesion=message.cohesion,
+        cohesion_samples=message.cohesion_samples,
+        coupling=message.coupling if message.HasField("coupling") else None,
+        coupled_modules=message.coupled_modules,
+        kernel_retention=message.kernel_retention,
+        reuse_gain=message.reuse_gain,
+    )
+
+
+def forms_to_proto(forms: FormComparison) -> forms_pb2.FormComparison:
+    """Value to message."""
+    return forms_pb2.FormComparison(
+        original=_form_to_proto(forms.original),
+        masked=_form_to_proto(forms.masked),
+        compacted=_form_to_proto(forms.compacted),
+        max_difference=forms.max_difference,
+        held_layers=forms.held_layers,
+        environment=environment_to_proto(forms.environment),
+        operation=forms.operation,
+    )
+
+
+def forms_from_proto(message: forms_pb2.FormComparison) -> FormComparison:
+    """Message to value."""
+    return FormComparison(
+        original=_form_from_proto(message.original),
+        masked=_form_from_proto(message.masked),
+        compacted=_form_from_proto(message.compacted),
+        max_difference=message.max_difference,
+        held_layers=tuple(message.held_layers),
+        environment=environment_from_proto(message.environment),
+        operation=message.operation,
+    )
+
+
+def _form_to_proto(form: FormCost) -> forms_pb2.FormCost:
+    return forms_pb2.FormCost(
+        stored_bytes=form.stored_bytes,
+        parameters=form.parameters,
+        macs_dense=form.macs_dense,
+        latencies=_latencies_to_proto(form.latencies),
+    )
+
+
+def _form_from_proto(message: forms_pb2.FormCost) -> FormCost:
+    return FormCost(
+        stored_bytes=message.stored_bytes,
+        parameters=message.parameters,
+        macs_dense=message.macs_dense,
+        latencies=_latencies_from_proto(message.latencies),
+    )
+
+
+def _latencies_to_proto(latencies: Iterable[Latency]) -> list[metrics_pb2.Latency]:
+    return [
+        metrics_pb2.Latency(batch_size=one.batch_size, median_ms=one.median_ms, p95_ms=one.p95_ms, passes=one.passes)
+        for one in latencies
+    ]
+
+
+def _latencies_from_proto(messages: Iterable[metrics_pb2.Latency]) -> tuple[Latency, ...]:
+    return tuple(Latency(one.batch_size, one.median_ms, one.p95_ms, one.passes) for one in messages)

@@ -9,6 +9,8 @@ from modelfoundry.client.codec.computing import (
     environment_to_proto,
     problem_from_proto,
     problem_to_proto,
+    subset_from_proto,
+    subset_to_proto,
     validation_from_proto,
     validation_to_proto,
 )
@@ -18,6 +20,9 @@ from modelfoundry.client.codec.metrics import (
     classification_to_proto,
     cost_from_proto,
     cost_to_proto,
+    forms_from_proto,
+    modularity_from_proto,
+    modularity_to_proto,
     retention_from_proto,
     retention_to_proto,
 )
@@ -43,6 +48,9 @@ def record_to_proto(record: DecompositionRecord) -> module_pb2.DecompositionReco
         epochs_run=record.epochs_run,
         fell_back=record.fell_back,
         cache_key=record.cache_key,
+        training_samples=record.training_samples,
+        empty_layers=record.empty_layers,
+        subset=None if record.subset is None else subset_to_proto(record.subset),
     )
     message.settings.update(dict(record.settings))
     return message
@@ -65,6 +73,9 @@ def record_from_proto(message: module_pb2.DecompositionRecord) -> DecompositionR
         epochs_run=message.epochs_run,
         fell_back=message.fell_back,
         cache_key=message.cache_key,
+        training_samples=message.training_samples,
+        empty_layers=tuple(message.empty_layers),
+        subset=subset_from_proto(message.subset) if message.HasField("subset") else None,
     )
 
 
@@ -112,6 +123,7 @@ def module_from_proto(message: module_pb2.Module) -> Module:
         dataset=message.dataset,
         record=record_from_proto(message.record),
         retention=retention_from_proto(message.retention) if message.HasField("retention") else None,
+        forms=forms_from_proto(message.forms) if message.HasField("forms") else None,
         create_time=time_from_proto(message, "create_time"),
         update_time=time_from_proto(message, "update_time"),
         etag=message.etag,
@@ -135,6 +147,7 @@ def evaluation_to_proto(evaluation: Evaluation) -> evaluation_pb2.Evaluation:
         ),
         retention=None if evaluation.retention is None else retention_to_proto(evaluation.retention),
         cost=None if evaluation.cost is None else cost_to_proto(evaluation.cost),
+        modularity=None if evaluation.modularity is None else modularity_to_proto(evaluation.modularity),
         operation=evaluation.operation,
         environment=environment_to_proto(evaluation.environment),
     )
@@ -159,6 +172,7 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> Evaluation:
         ),
         retention=retention_from_proto(message.retention) if message.HasField("retention") else None,
         cost=cost_from_proto(message.cost) if message.HasField("cost") else None,
+        modularity=modularity_from_proto(message.modularity) if message.HasField("modularity") else None,
         operation=message.operation,
         environment=environment_from_proto(message.environment),
         create_time=time_from_proto(message, "create_time"),

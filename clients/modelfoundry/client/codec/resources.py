@@ -13,6 +13,7 @@ from modelfoundry.client.codec.architectures import (
 )
 from modelfoundry.client.codec.enums import enum_from_proto
 from modelfoundry.client.codec.times import time_from_proto
+from modelfoundry.client.codec.training import training_record_from_proto, training_record_to_proto
 from modelfoundry.client.resources import BlobRef, Dataset, DatasetSplit, Model, ProvenanceEdge, Relation
 
 
@@ -39,6 +40,7 @@ def model_to_proto(model: Model) -> model_pb2.Model:
         weights=blob_ref_to_proto(model.weights),
         training_dataset=model.training_dataset,
         operation=model.operation,
+        training=None if model.training is None else training_record_to_proto(model.training),
     )
 
 
@@ -58,6 +60,7 @@ def model_from_proto(message: model_pb2.Model) -> Model:
         tensors=tuple(tensor_spec_from_proto(tensor) for tensor in message.tensors),
         training_dataset=message.training_dataset,
         operation=message.operation,
+        training=training_record_from_proto(message.training) if message.HasField("training") else None,
         create_time=time_from_proto(message, "create_time"),
         update_time=time_from_proto(message, "update_time"),
         etag=message.etag,

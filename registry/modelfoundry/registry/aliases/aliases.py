@@ -11,16 +11,21 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import EtagMismatch, InvalidField, NotFound
 from modelfoundry.names import ResourceName, VersionReference, parse_name, parse_parent, parse_reference, shortened
+from modelfoundry.registry.aliases.moves import record_move
 from modelfoundry.registry.aliases.references import resolved
 from modelfoundry.registry.aliases.tables import AliasMoveRow, AliasRow, FamilyRow, VersionRow
 from modelfoundry.registry.catalog.shelf import Lock, find
-from modelfoundry.registry.catalog.tables import ModelRow, ModuleRow, ResourceRow
+from modelfoundry.registry.catalog.tables import CompositionRow, ModelRow, ModuleRow, ResourceRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, Row, fetch_page
 from modelfoundry.registry.listing.tokens import TokenSigner
 
-TABLES: Final[Mapping[str, type[ResourceRow]]] = {"models": ModelRow, "modules": ModuleRow}
+TABLES: Final[Mapping[str, type[ResourceRow]]] = {
+    "models": ModelRow,
+    "modules": ModuleRow,
+    "compositions": CompositionRow,
+}
 """Collections that have families."""
 ALIASES: Final = Listing(
     row=AliasRow,
@@ -95,7 +100,7 @@ class Aliases:
             NotFound: there is no such alias.
             EtagMismatch: it stands for something else than expected.
         """
-        alias = _alias(name)
+        _alias(name)
         with self._database.session() as session:
             row = session.get(AliasRow, name, with_for_update=True)
             _check_expected(name, row, expected)
@@ -106,7 +111,7 @@ class Aliases:
                     hint="list the aliases",
                     metadata={"resource": name},
                 )
-            self._record(session, alias, row.target, "")
+            record_move(session, row, row.target, "", self._now())
             session.delete(row)
 
     def add_version(self, family: str, resource: str) -> VersionRow:
@@ -152,7 +157,7 @@ class Aliases:
             session.add(row)
         if previous != version.resource:
             row.target, row.version, row.update_time = version.resource, version.version, self._now()
-            self._record(session, alias, previous, version.resource)
+            record_move(session, row, previous, version.resource, row.update_time)
         session.flush()
         return row
 
@@ -192,17 +197,6 @@ class Aliases:
         session.add(row)
         session.flush()
         return row
-
-    def _record(self, session: Session, alias: VersionReference, previous: str, target: str) -> None:
-        session.add(
-            AliasMoveRow(
-                project=alias.project,
-                alias=str(alias),
-                previous_target=previous,
-                target=target,
-                move_time=self._now(),
-            )
-        )
 
     def _changed(self, change: Callable[[Session], Result]) -> Result:
         try:

@@ -1,13 +1,16 @@
-"""What names with an `@` stand for, and what keeps a resource from being deleted. Knows no collection."""
+"""What names with an `@` stand for, and what becomes of them when a resource is deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from modelfoundry.errors import InUse, NotFound
-from modelfoundry.names import ResourceName, VersionReference, near, parse_reference
+from modelfoundry.names import ResourceName, VersionReference, near, parse_reference, singular_of
+from modelfoundry.registry.aliases.moves import record_move
 from modelfoundry.registry.aliases.tables import AliasRow, VersionRow
 
 NAMED_ALIASES: Final = 20
@@ -37,22 +40,36 @@ def resolved(session: Session, text: str, collection: str, *, field: str) -> str
     return target
 
 
-def leave_family(session: Session, resource: str) -> None:
-    """Forgets that a resource, which is being deleted, is a version of a family.
+def aliases_of(session: Session, resources: Sequence[str], limit: int | None = None) -> list[str]:
+    """The aliases that stand for any of some resources, by name."""
+    named = select(AliasRow.name).where(col(AliasRow.target).in_(resources)).order_by(AliasRow.name)
+    return list(session.exec(named if limit is None else named.limit(limit)))
+
+
+def refuse_aliased(session: Session, resource: str) -> None:
+    """Keeps what somebody reaches by an alias from being deleted alone.
 
     Raises:
-        InUse: aliases stand for it.
+        InUse: aliases stand for it; they are named.
     """
-    aliases = session.exec(select(AliasRow.name).where(AliasRow.target == resource).limit(NAMED_ALIASES))
-    if names := list(aliases):
+    if names := aliases_of(session, [resource], NAMED_ALIASES):
+        short = names[0].rpartition("/")[2]
+        command = f"modelfoundry {singular_of(names[0].split('/')[2])}"
         raise InUse(
             f"{resource} is what {', '.join(names)} stands for",
             field="name",
-            hint="move the alias to another version, or remove it: `modelfoundry module alias set` or `rm`",
+            hint=f"move it first: `{command} alias set {short} OTHER`, or remove it: `{command} alias rm {short}`",
             metadata={"dependents": ",".join(names)},
         )
-    if row := session.get(VersionRow, resource):
-        session.delete(row)
+
+
+def leave_families(session: Session, resources: Sequence[str], now: datetime) -> None:
+    """Forgets the versions of resources that are being deleted, and the aliases that stand for them."""
+    for alias in session.exec(select(AliasRow).where(col(AliasRow.target).in_(resources)).with_for_update()).all():
+        record_move(session, alias, alias.target, "", now)
+        session.delete(alias)
+    for version in session.exec(select(VersionRow).where(col(VersionRow.resource).in_(resources))).all():
+        session.delete(version)
 
 
 def _unknown(session: Session, reference: VersionReference, field: str) -> NotFound:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from modelfoundry.core.problems import MultiClassProblem, Problem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import FieldViolation, InvalidField, MalformedFile, WeightsMismatch
 from modelfoundry.names import shortened
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile
@@ -17,9 +17,13 @@ from modelfoundry.registry.catalog.tables import ModelRow
 
 FORMAT: Final = "modelfoundry.module"
 FORMAT_VERSION: Final = "1"
+DEEP_HEAD_VERSION: Final = "2"
 MAX_VIOLATIONS: Final = 20
 _FIELD: Final = "module.artifact"
 _HINT: Final = "upload what the decomposer wrote"
+
+Expected = tuple[str, tuple[int, ...] | None]
+"""Element type and shape of a tensor; None for one axis of any extent."""
 
 
 def check_artifact(file: SafetensorsFile, base: ModelRow, problem: Problem) -> None:
@@ -33,9 +37,10 @@ def check_artifact(file: SafetensorsFile, base: ModelRow, problem: Problem) -> N
     metadata = file.metadata
     if metadata.get("format") != FORMAT:
         raise _malformed(f"its format is {shortened(metadata.get('format', ''))!r}, not {FORMAT!r}")
-    if metadata.get("format_version") != FORMAT_VERSION:
+    version = metadata.get("format_version", "")
+    if version not in {FORMAT_VERSION, DEEP_HEAD_VERSION}:
         raise _malformed(
-            f"its format version is {shortened(metadata.get('format_version', ''))!r}, not {FORMAT_VERSION!r}"
+            f"its format version is {shortened(version)!r}, not {FORMAT_VERSION!r} or {DEEP_HEAD_VERSION!r}"
         )
     base_digest = metadata.get("base_digest", "")
     if base_digest != base.weights_digest:
@@ -50,22 +55,40 @@ def check_artifact(file: SafetensorsFile, base: ModelRow, problem: Problem) -> N
             field="module.problem",
             hint="pass the problem that it was made for",
         )
-    _check_tensors(file, len(problem.outputs), len(base.labels))
+    _check_tensors(file, _expected_tensors(file, version, len(problem.outputs), len(base.labels)))
     _check_layout(_json(metadata, "layout"), base)
 
 
 def _problem_json(problem: Problem) -> object:
-    if isinstance(problem, MultiClassProblem):
-        return {"multi_class": {"labels": list(problem.labels)}}
-    return {"binary": {"label": problem.label}}
+    match problem:
+        case BinaryProblem(label):
+            return {"binary": {"label": label}}
+        case MultiClassProblem(labels):
+            return {"multi_class": {"labels": list(labels)}}
+        case OpenSetProblem(labels):
+            return {"open_set": {"labels": list(labels)}}
 
 
-def _check_tensors(file: SafetensorsFile, outputs: int, labels: int) -> None:
-    expected: Mapping[str, tuple[str, tuple[int, ...] | None]] = {
-        "masks": ("U8", None),
-        "head.weight": ("F32", (outputs, labels)),
-        "head.bias": ("F32", (outputs,)),
-    }
+def _expected_tensors(file: SafetensorsFile, version: str, outputs: int, labels: int) -> Mapping[str, Expected]:
+    if version == FORMAT_VERSION:
+        head: dict[str, Expected] = {"head.weight": ("F32", (outputs, labels)), "head.bias": ("F32", (outputs,))}
+    else:
+        head = {}
+        depth = max(2, (len(file.tensors) - 1) // 2)
+        inputs = labels
+        for place in range(depth):
+            width = outputs if place == depth - 1 else _width(file, f"head.{place}.bias")
+            head |= {f"head.{place}.weight": ("F32", (width, inputs)), f"head.{place}.bias": ("F32", (width,))}
+            inputs = width
+    return {"masks": ("U8", None), **head}
+
+
+def _width(file: SafetensorsFile, bias: str) -> int:
+    tensor = file.tensor(bias)
+    return tensor.shape[0] if tensor is not None and len(tensor.shape) == 1 else 1
+
+
+def _check_tensors(file: SafetensorsFile, expected: Mapping[str, Expected]) -> None:
     for tensor in file.tensors:
         if tensor.name not in expected:
             raise _malformed(f"it has a tensor {shortened(tensor.name)!r} that no module has")

@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol, TypeVar
 from google.api import field_behavior_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from sqlmodel import SQLModel
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
@@ -20,7 +19,7 @@ from modelfoundry.registry.listing.pages import ListRequest, Page
 CHANGEABLE: Final = ("display_name", "description", "license", "tags")
 # Below the 4 MiB that a client takes, with room for the token and for trailers.
 MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
-Row = TypeVar("Row", bound=SQLModel)
+Row = TypeVar("Row")
 
 
 class ListMessage(Protocol):
@@ -70,14 +69,12 @@ def fill_page(page: Page[Row], encode: Callable[[Row], Message], target: Any, *,
         The token of the next page.
     """
     size = 0
-    token = ""
     for index, row in enumerate(page.rows):
         message = encode(row)
         size += message.ByteSize()
         if index and size > limit:
-            return token
+            return page.tokens[index - 1]
         target.append(message)
-        token = page.tokens[index]
     return page.next_page_token
 
 

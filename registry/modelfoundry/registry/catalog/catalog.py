@@ -7,8 +7,10 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from modelfoundry.registry.catalog.compositions import Compositions
 from modelfoundry.registry.catalog.datasets import Datasets
 from modelfoundry.registry.catalog.evaluations import Evaluations
+from modelfoundry.registry.catalog.lineage import Lineages
 from modelfoundry.registry.catalog.models import Models
 from modelfoundry.registry.catalog.modules import Modules
 from modelfoundry.registry.catalog.provenance import Provenance
@@ -16,7 +18,10 @@ from modelfoundry.registry.catalog.safetensors_file import BlobReader
 from modelfoundry.registry.catalog.shelf import Shelf, utc_now
 from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.events.journal import Journal
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.vocabularies import Vocabularies
 
 
 class Catalog:
@@ -30,11 +35,16 @@ class Catalog:
 
     def __init__(self, database: Database, blobs: BlobReader, now: Callable[[], datetime] = utc_now) -> None:
         self._shelf = shelf = Shelf(database, blobs, now)
+        Journal(now).keep(database)
         self.models = Models(shelf)
         self.datasets = Datasets(shelf)
         self.modules = Modules(shelf)
+        self.compositions = Compositions(shelf)
         self.evaluations = Evaluations(shelf)
         self.provenance = Provenance(shelf)
+        self.lineages = Lineages(shelf)
+        self.vocabularies = Vocabularies(shelf)
+        self.search = Search(shelf)
 
     @property
     def signer(self) -> TokenSigner:

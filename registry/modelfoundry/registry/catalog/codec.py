@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from google.protobuf.json_format import Error, MessageToDict, ParseDict
+from google.protobuf.json_format import Error, MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, problem_pb2
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.api.registry.v1 import (
+    composition_pb2,
+    dataset_pb2,
+    evaluation_pb2,
+    model_pb2,
+    module_pb2,
+    provenance_pb2,
+)
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.catalog.drafts import (
     About,
     DatasetDraft,
     EvaluationDraft,
+    FormsDraft,
     ModelDraft,
     ModuleDraft,
     RecordDraft,
     SplitDraft,
+    TrainingDraft,
 )
-from modelfoundry.registry.catalog.modules import problem_of
+from modelfoundry.registry.catalog.modules import ListedModule, problem_of
 from modelfoundry.registry.catalog.safetensors_file import MEDIA_TYPE
+from modelfoundry.registry.catalog.stored_messages import packed_module, stored_message
 from modelfoundry.registry.catalog.tables import (
     DatasetRow,
     DescribedRow,
@@ -34,7 +44,8 @@ from modelfoundry.registry.catalog.tables import (
     ProvenanceRow,
 )
 
-Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module
+Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module | composition_pb2.Composition
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What an EvaluationRow has columns for; the rest of the message is kept as it came.
 _EVALUATION_COLUMNS = (
     "name",
@@ -59,7 +70,7 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
     return ModelDraft(
         about=about_from_proto(message),
         builder=message.architecture.builder,
-        parameters=_json(message.architecture.parameters, field="model.architecture.parameters"),
+        parameters=message_to_json(message.architecture.parameters, field="model.architecture.parameters"),
         channels=message.input.channels,
         height=message.input.height,
         width=message.input.width,
@@ -69,6 +80,16 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
         weights=message.weights.digest,
         training_dataset=message.training_dataset,
         operation=message.operation,
+        training=_training_from_proto(message.training) if message.HasField("training") else None,
+    )
+
+
+def _training_from_proto(record: model_pb2.TrainingRecord) -> TrainingDraft:
+    return TrainingDraft(
+        content=message_to_json(record, field="model.training"),
+        dataset_digest=record.dataset_digest,
+        source_split=record.validation.source_split,
+        label_counts=tuple(record.label_counts),
     )
 
 
@@ -77,8 +98,8 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
     architecture = architecture_pb2.Architecture(builder=row.builder)
     if row.parameters:
         architecture.parameters.update(row.parameters)
-    return model_pb2.Model(
-        **_described(row),
+    message = model_pb2.Model(
+        **described_fields(row),
         architecture=architecture,
         input=architecture_pb2.InputSpec(
             channels=row.channels, height=row.height, width=row.width, mean=row.mean, std=row.std
@@ -89,6 +110,9 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
         training_dataset=row.training_dataset or "",
         operation=row.operation,
     )
+    if row.training is not None:
+        message.training.CopyFrom(stored_message(model_pb2.TrainingRecord, row.training))
+    return message
 
 
 def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:
@@ -103,7 +127,7 @@ def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:
 def dataset_to_proto(row: DatasetRow) -> dataset_pb2.Dataset:
     """A stored data set."""
     return dataset_pb2.Dataset(
-        **_described(row),
+        **described_fields(row),
         labels=row.labels,
         splits=[
             dataset_pb2.DatasetSplit(
@@ -133,22 +157,36 @@ def module_from_proto(message: module_pb2.Module) -> ModuleDraft:
         dataset=message.dataset,
         record=RecordDraft(
             algorithm=record.algorithm,
-            content=_json(record, field="module.record"),
+            content=message_to_json(record, field="module.record"),
             dataset_digest=record.dataset_digest,
             source_split=record.validation.source_split,
             operation=record.operation,
             cache_key=record.cache_key,
         ),
-        retention=None if retention is None else _json(retention, field="module.retention"),
+        retention=None if retention is None else message_to_json(retention, field="module.retention"),
         weight_retention=None if retention is None else retention.weight_retention,
     )
 
 
 def module_to_proto(row: ModuleRow) -> module_pb2.Module:
     """A stored module."""
+    message = _module_message(row)
+    message.MergeFromString(packed_module(row.record, row.retention))
+    return message
+
+
+def listed_module_to_proto(listed: ListedModule) -> module_pb2.Module:
+    """A stored module as lists read it."""
+    message = _module_message(listed.row)
+    message.MergeFromString(listed.packed)
+    return message
+
+
+def _module_message(row: ModuleRow) -> module_pb2.Module:
+    """All but record and retention."""
     problem = problem_of(row)
     message = module_pb2.Module(
-        **_described(row),
+        **described_fields(row),
         base_model=row.base_model,
         base_digest=row.base_digest,
         problem=problem_to_proto(problem),
@@ -156,11 +194,25 @@ def module_to_proto(row: ModuleRow) -> module_pb2.Module:
         artifact=_blob(row.artifact_digest, row.artifact_bytes),
         dataset=row.dataset,
     )
-    ParseDict(row.record, message.record, ignore_unknown_fields=True)
-    if row.retention is not None:
-        message.retention.SetInParent()
-        ParseDict(row.retention, message.retention, ignore_unknown_fields=True)
+    if row.forms is not None:
+        message.forms.CopyFrom(stored_message(forms_pb2.FormComparison, row.forms))
     return message
+
+
+def forms_from_proto(message: forms_pb2.FormComparison) -> FormsDraft:
+    """A comparison of a module's forms to be kept."""
+    forms = {name: getattr(message, name) for name in ("original", "masked", "compacted") if message.HasField(name)}
+    return FormsDraft(
+        content=message_to_json(message, field="forms"),
+        figures={
+            f"{name}.{figure}": getattr(form, figure)
+            for name, form in forms.items()
+            for figure in ("stored_bytes", "parameters", "macs_dense")
+        },
+        measured=frozenset(forms),
+        max_difference=message.max_difference,
+        operation=message.operation,
+    )
 
 
 def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft:
@@ -177,7 +229,7 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft
         dataset=message.dataset,
         dataset_digest=message.dataset_digest,
         split=message.split,
-        content=_json(content, field="evaluation"),
+        content=message_to_json(content, field="evaluation"),
         module=message.module,
         problem=problem_from_proto(message.problem) if message.HasField("problem") else None,
         sample_count=message.sample_count,
@@ -188,8 +240,7 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft
 
 def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
     """A stored measurement."""
-    message = evaluation_pb2.Evaluation()
-    ParseDict(row.content, message, ignore_unknown_fields=True)
+    message = stored_message(evaluation_pb2.Evaluation, row.content)
     message.MergeFrom(
         evaluation_pb2.Evaluation(
             name=row.name,
@@ -200,7 +251,7 @@ def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
             dataset_digest=row.dataset_digest,
             split=row.split,
             operation=row.operation,
-            create_time=_timestamp(row.create_time),
+            create_time=timestamp(row.create_time),
         )
     )
     return message
@@ -213,7 +264,7 @@ def edge_to_proto(row: ProvenanceRow) -> provenance_pb2.ProvenanceEdge:
         relation=provenance_pb2.Relation.Value(f"RELATION_{row.relation}"),
         object=row.object,
         object_digest=row.object_digest,
-        create_time=_timestamp(row.create_time),
+        create_time=timestamp(row.create_time),
     )
 
 
@@ -224,18 +275,25 @@ def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
             return BinaryProblem(message.binary.label)
         case "multi_class":
             return MultiClassProblem(tuple(message.multi_class.labels))
+        case "open_set":
+            return OpenSetProblem(tuple(message.open_set.labels))
         case _:
             return None
 
 
 def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
     """The message of a problem."""
-    if isinstance(problem, BinaryProblem):
-        return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=problem.label))
-    return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=problem.labels))
+    match problem:
+        case BinaryProblem(label):
+            return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=label))
+        case MultiClassProblem(labels):
+            return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=labels))
+        case OpenSetProblem(labels):
+            return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=labels))
 
 
-def _described(row: DescribedRow) -> dict[str, Any]:
+def described_fields(row: DescribedRow) -> dict[str, Any]:
+    """The fields that all described resources have."""
     return {
         "name": row.name,
         "uid": row.uid,
@@ -243,8 +301,8 @@ def _described(row: DescribedRow) -> dict[str, Any]:
         "description": row.description,
         "license": row.license,
         "tags": row.tags,
-        "create_time": _timestamp(row.create_time),
-        "update_time": _timestamp(row.update_time),
+        "create_time": timestamp(row.create_time),
+        "update_time": timestamp(row.update_time),
         "etag": row.etag,
     }
 
@@ -253,13 +311,18 @@ def _blob(digest: str, size: int) -> blob_pb2.BlobRef:
     return blob_pb2.BlobRef(digest=digest, size_bytes=size, media_type=MEDIA_TYPE)
 
 
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment."""
+    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
+    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
 
 
-def _json(message: Message, *, field: str) -> Mapping[str, Any]:
+def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:
+    """The JSON of a message.
+
+    Raises:
+        InvalidField: it has NaN or infinity where JSON has none.
+    """
     try:
         return MessageToDict(message, preserving_proto_field_name=True)
     except (Error, ValueError):

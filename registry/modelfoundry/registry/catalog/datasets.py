@@ -18,7 +18,7 @@ from modelfoundry.registry.catalog.drafts import CreateCall, DatasetDraft, Split
 from modelfoundry.registry.catalog.models import MAX_CHANNELS, MAX_EXTENT
 from modelfoundry.registry.catalog.safetensors_file import BlobReader, SafetensorsFile, Tensor, open_safetensors
 from modelfoundry.registry.catalog.shelf import Shelf, Use
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow
+from modelfoundry.registry.catalog.tables import DatasetRow
 from modelfoundry.registry.catalog.tensor_values import count_values
 from modelfoundry.registry.catalog.wording import check_about, check_labels
 from modelfoundry.registry.listing.fields import TextField
@@ -82,21 +82,15 @@ class Datasets(DescribedCollection[DatasetRow]):
         ]
         return self._add(call, row, blobs=uses, labels=draft.labels)
 
-    def delete(self, name: str, etag: str) -> None:
-        """Forgets a data set.
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
+        """Forgets a data set; with `cascade` also everything that depends on it.
 
         Raises:
             NotFound: there is no such data set.
             EtagMismatch: somebody else changed it.
-            InUse: models, modules or evaluations depend on it.
+            InUse: others depend on it and `cascade` is not set; they are named.
         """
-        self._delete(
-            name,
-            etag,
-            (ModelRow, col(ModelRow.training_dataset)),
-            (ModuleRow, col(ModuleRow.dataset)),
-            (EvaluationRow, col(EvaluationRow.dataset)),
-        )
+        self._delete(name, etag, cascade=cascade)
 
     def _checked_splits(self, draft: DatasetDraft) -> tuple[list[Split], tuple[int, ...]]:
         splits: list[Split] = []

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, delete, func, select
-from sqlalchemy.orm import Mapped
+from sqlalchemy import delete
 from sqlmodel import Session, col
 
-from modelfoundry.errors import EtagMismatch, InUse
+from modelfoundry.errors import EtagMismatch
 from modelfoundry.names import parse_name
+from modelfoundry.registry.catalog.deletion import delete_resource
 from modelfoundry.registry.catalog.drafts import About
-from modelfoundry.registry.catalog.shelf import Collection, Lock, find, forget
-from modelfoundry.registry.catalog.tables import DescribedRow, LabelRow, ResourceRow, TagRow
+from modelfoundry.registry.catalog.shelf import Collection, Lock, find
+from modelfoundry.registry.catalog.tables import DescribedRow, LabelRow, TagRow
 from modelfoundry.registry.catalog.wording import check_about
 from modelfoundry.registry.listing.fields import Column, EntriesField, FilterField, MembersField, MomentField, TextField
 
-NAMED_DEPENDENTS: Final = 20
 Row = TypeVar("Row", bound=DescribedRow)
-Reference = tuple[type[ResourceRow], Mapped[Any]]
-"""A table and its column that names a resource."""
 
 
 def new_etag() -> str:
@@ -100,19 +97,26 @@ class DescribedCollection(Collection[Row]):
                 row.update_time = max(self._shelf.now(), row.update_time)
                 if "tags" in changes:
                     _replace_tags(session, row)
+                session.flush()
+                self._changed(session, row)
             return row
 
-    def _delete(self, name: str, etag: str, *references: Reference) -> None:
-        """Deletes a resource that nothing refers to.
+    def _changed(self, session: Session, row: Row) -> None:
+        """What else has to follow a changed row, in its transaction."""
+
+    def _delete(self, name: str, etag: str, *, cascade: bool = False, carried: Container[str] = ()) -> None:
+        """Deletes a resource; see `delete_resource`.
 
         Raises:
-            InUse: one of `references` names it; the dependents are listed.
+            InvalidField: the name is malformed.
+            NotFound: there is no such resource.
+            EtagMismatch: somebody else changed it.
+            InUse: others depend on it, or aliases stand for it; they are listed.
         """
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
             row = self._locked(session, name, etag, field="name")
-            _refuse_used(session, name, references)
-            forget(session, row)
+            delete_resource(session, row, self._shelf.now(), cascade=cascade, carried=carried)
 
     def _locked(self, session: Session, name: str, etag: str, *, field: str) -> Row:
         row = find(session, self._row, name, field=field, lock=Lock.CHANGE)
@@ -129,32 +133,3 @@ class DescribedCollection(Collection[Row]):
 def _replace_tags(session: Session, row: DescribedRow) -> None:
     session.execute(delete(TagRow).where(col(TagRow.resource) == row.name))
     session.add_all(TagRow(resource=row.name, key=key, value=value) for key, value in row.tags.items())
-
-
-def _refuse_used(session: Session, name: str, references: tuple[Reference, ...]) -> None:
-    dependents: list[str] = []
-    counts: dict[str, int] = {}
-    for owner, column in references:
-        uses: ColumnElement[bool] = column == name
-        counts[str(owner.__tablename__)] = session.scalar(select(func.count()).select_from(owner).where(uses)) or 0
-        dependents += session.scalars(
-            select(col(owner.name)).where(uses).order_by(col(owner.name)).limit(NAMED_DEPENDENTS)
-        )
-    collections = [collection for collection, count in counts.items() if count]
-    if collections:
-        count = sum(counts.values())
-        listed = ", ".join(dependents[:NAMED_DEPENDENTS])
-        more = f" and {count - NAMED_DEPENDENTS} more" if count > NAMED_DEPENDENTS else ""
-        raise InUse(
-            f"{name} is needed by {listed}{more}",
-            field="name",
-            hint=_how_to_delete(collections),
-            metadata={"dependents": ",".join(dependents[:NAMED_DEPENDENTS])},
-        )
-
-
-def _how_to_delete(collections: Sequence[str]) -> str:
-    """What to do about dependents in these collections, for people at a shell and for programs."""
-    commands = " and ".join(f"`modelfoundry {collection.removesuffix('s')} rm`" for collection in collections)
-    calls = " and ".join(f"`client.{collection}.delete`" for collection in collections)
-    return f"delete these first: {commands}, or {calls} in Python"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelfoundry.core.problems import Problem
+from modelfoundry.registry.catalog.tables import CompositionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,16 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingDraft:
+    """How a model was trained: what the registry looks at, and the whole as JSON."""
+
+    content: Mapping[str, Any]
+    dataset_digest: str = ""
+    source_split: str = ""
+    label_counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDraft:
     """A model to be registered."""
 
@@ -49,6 +60,7 @@ class ModelDraft:
     about: About = field(default_factory=About)
     training_dataset: str = ""
     operation: str = ""
+    training: TrainingDraft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,71 @@ class ModuleDraft:
     about: About = field(default_factory=About)
     retention: Mapping[str, Any] | None = None
     weight_retention: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputDraft:
+    """What an image looks like."""
+
+    channels: int
+    height: int
+    width: int
+    mean: Sequence[float] = ()
+    std: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberDraft:
+    """Where one label of a composition comes from."""
+
+    label: str
+    source: str
+    source_label: str
+    source_digest: str
+    scale: float
+    bias: float
+    validation_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CompositionRecordDraft:
+    """How a composition was made: what the registry looks at, and the whole as JSON."""
+
+    strategy: str
+    content: Mapping[str, Any]
+    score: str = ""
+    source_split: str = ""
+    dataset_digests: Sequence[str] = ()
+    operation: str = ""
+    cache_key: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Every accuracy and score, by its path in the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompositionDraft:
+    """A composition to be registered."""
+
+    task: CompositionTask | None
+    members: Sequence[MemberDraft]
+    input: InputDraft
+    datasets: Sequence[str]
+    record: CompositionRecordDraft
+    about: About = field(default_factory=About)
+    base_model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FormsDraft:
+    """What was measured of a module's forms."""
+
+    content: Mapping[str, Any]
+    figures: Mapping[str, int]
+    """Path of a figure, for example `masked.parameters`, to its value."""
+    measured: frozenset[str]
+    """The forms that are there."""
+    max_difference: float
+    operation: str
 
 
 @dataclass(frozen=True, slots=True)

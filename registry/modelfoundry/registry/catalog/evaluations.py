@@ -1,7 +1,8 @@
-"""Evaluations: what was measured of a model or module, once, on one split."""
+"""Evaluations: what was measured of a model, module or composition, once, on one split."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import func
@@ -10,12 +11,21 @@ from sqlmodel import Session, col
 from modelfoundry.core.problems import resolve
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, parse_name, parse_parent, shortened
+from modelfoundry.registry.catalog.deletion import delete_resource
 from modelfoundry.registry.catalog.drafts import CreateCall, EvaluationDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find, forget
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
+from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find
+from modelfoundry.registry.catalog.tables import (
+    CompositionRow,
+    DatasetRow,
+    EvaluationRow,
+    ModelRow,
+    ModuleRow,
+    Relation,
+)
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.search.indexing import index_modules
 
 EVALUATIONS: Final = Listing(
     row=EvaluationRow,
@@ -88,17 +98,23 @@ class Evaluations(Collection[EvaluationRow]):
         """
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
-            forget(session, find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE))
+            row = find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE)
+            delete_resource(session, row, self._shelf.now(), cascade=False)
+
+    def _stored(self, session: Session, row: EvaluationRow) -> None:
+        index_modules(session, [row.subject])
 
     def _measured(
         self, draft: EvaluationDraft, project: str
-    ) -> tuple[ModelRow | ModuleRow, ModuleRow | None, DatasetRow]:
+    ) -> tuple[ModelRow | ModuleRow | CompositionRow, ModuleRow | None, DatasetRow]:
         """Subject, the module whose problem was posed, and data set, each as the draft says."""
         with self._shelf.database.read_session() as session:
             dataset = find(session, DatasetRow, draft.dataset, field="evaluation.dataset")
             _check_dataset(draft, dataset)
             if "/modules/" in draft.subject:
                 return *_measured_module(session, draft, project), dataset
+            if "/compositions/" in draft.subject:
+                return _measured_composition(session, draft, project), None, dataset
             return *_measured_model(session, draft, project), dataset
 
 
@@ -112,14 +128,14 @@ def _measured_module(session: Session, draft: EvaluationDraft, project: str) -> 
             hint="leave it empty: a module is measured on its own problem",
         )
     base = find(session, ModelRow, module.base_model, field="evaluation.subject")
-    _check_subject(draft, module.artifact_digest, base)
+    _check_subject(draft, module.artifact_digest, base.labels)
     return module, module
 
 
 def _measured_model(session: Session, draft: EvaluationDraft, project: str) -> tuple[ModelRow, ModuleRow | None]:
     check_reference(draft.subject, "models", project, field="evaluation.subject")
     model = find(session, ModelRow, draft.subject, field="evaluation.subject")
-    _check_subject(draft, model.weights_digest, model)
+    _check_subject(draft, model.weights_digest, model.labels)
     if not draft.module:
         return model, None
     check_reference(draft.module, "modules", project, field="evaluation.module")
@@ -133,12 +149,25 @@ def _measured_model(session: Session, draft: EvaluationDraft, project: str) -> t
     return model, module
 
 
+def _measured_composition(session: Session, draft: EvaluationDraft, project: str) -> CompositionRow:
+    check_reference(draft.subject, "compositions", project, field="evaluation.subject")
+    composition = find(session, CompositionRow, draft.subject, field="evaluation.subject")
+    _check_subject(draft, composition.digest, composition.labels)
+    if draft.module:
+        raise InvalidField(
+            f"evaluation.module is {shortened(draft.module)}, the subject is {composition.name}",
+            field="evaluation.module",
+            hint="leave it empty: a composition is a baseline for no module",
+        )
+    return composition
+
+
 def _check_draft(draft: EvaluationDraft, project: str) -> None:
     check_reference(draft.dataset, "datasets", project, field="evaluation.dataset")
     check_operation(draft.operation, project, field="evaluation.operation")
     if not draft.scored:
         raise InvalidField(
-            "evaluation.scoring is not set", field="evaluation.scoring", hint="pass ALL_OUTPUTS or RESTRICTED"
+            "evaluation.scoring is not set", field="evaluation.scoring", hint="pass ALL_OUTPUTS, RESTRICTED or ENSEMBLE"
         )
     if draft.sample_count < 0:
         raise InvalidField(
@@ -152,7 +181,7 @@ def _check_draft(draft: EvaluationDraft, project: str) -> None:
         )
 
 
-def _check_subject(draft: EvaluationDraft, digest: str, model: ModelRow) -> None:
+def _check_subject(draft: EvaluationDraft, digest: str, labels: Sequence[str]) -> None:
     if draft.subject_digest != digest:
         raise InvalidField(
             f"evaluation.subject_digest is {shortened(draft.subject_digest)!r}, {draft.subject} has {digest}",
@@ -160,7 +189,7 @@ def _check_subject(draft: EvaluationDraft, digest: str, model: ModelRow) -> None
             hint="measure the subject as it is stored",
         )
     if draft.problem is not None:
-        resolve(draft.problem, model.labels, field="evaluation.problem")
+        resolve(draft.problem, labels, field="evaluation.problem")
 
 
 def _check_dataset(draft: EvaluationDraft, dataset: DatasetRow) -> None:

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from sqlmodel import col
 
-from modelfoundry.errors import InvalidField, UnknownArchitecture
+from modelfoundry.errors import InvalidField, TestSplitSealed, UnknownArchitecture
 from modelfoundry.names import near, parse_parent, shortened
 from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CreateCall, ModelDraft
+from modelfoundry.registry.catalog.drafts import CreateCall, InputDraft, ModelDraft, TrainingDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, Relation
+from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_labels, check_line
 from modelfoundry.registry.listing.fields import TextField
@@ -75,21 +75,22 @@ class Models(DescribedCollection[ModelRow]):
             edges=edges,
         )
 
-    def delete(self, name: str, etag: str) -> None:
-        """Forgets a model.
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
+        """Forgets a model; with `cascade` also everything that depends on it.
 
         Raises:
             NotFound: there is no such model.
             EtagMismatch: somebody else changed it.
-            InUse: modules or evaluations depend on it.
+            InUse: others depend on it, or aliases stand for it, and `cascade` is not set; they are named.
         """
-        self._delete(name, etag, (ModuleRow, col(ModuleRow.base_model)), (EvaluationRow, col(EvaluationRow.subject)))
+        self._delete(name, etag, cascade=cascade)
 
     def _edges(self, draft: ModelDraft) -> list[Edge]:
         edges = []
         if draft.training_dataset:
             with self._shelf.database.read_session() as session:
                 dataset = find(session, DatasetRow, draft.training_dataset, field="model.training_dataset")
+            _check_trained_on(draft.training, dataset)
             edges.append(Edge(Relation.TRAINED_ON, dataset.name, dataset.digest))
         if draft.operation:
             edges.append(Edge(Relation.PRODUCED_BY, draft.operation))
@@ -112,6 +113,7 @@ def _row(name: str, project: str, draft: ModelDraft, weights: SafetensorsFile, s
         tensors=[(tensor.name, tensor.dtype, list(tensor.shape)) for tensor in weights.tensors],
         training_dataset=draft.training_dataset or None,
         operation=draft.operation,
+        training=None if draft.training is None else dict(draft.training.content),
     )
 
 
@@ -120,10 +122,38 @@ def _check_draft(draft: ModelDraft, project: str) -> None:
     check_labels(draft.labels, field="model.labels")
     _check_builder(draft.builder, field="model.architecture.builder")
     _check_parameters(draft.parameters, field="model.architecture.parameters")
-    _check_input(draft, field="model.input")
+    check_input(draft, field="model.input")
     if draft.training_dataset:
         check_reference(draft.training_dataset, "datasets", project, field="model.training_dataset")
     check_operation(draft.operation, project, field="model.operation")
+    if draft.training is not None:
+        _check_training(draft.training, len(draft.labels), field="model.training")
+
+
+def _check_training(training: TrainingDraft, label_count: int, *, field: str) -> None:
+    if training.source_split == "test":
+        raise TestSplitSealed(
+            f"{field}.validation.source_split is test: nothing is ever chosen on test data",
+            field=f"{field}.validation.source_split",
+            hint="choose on a part of the training split",
+        )
+    counts = training.label_counts
+    if counts and (len(counts) != label_count or min(counts) < 0):
+        raise InvalidField(
+            f"{field}.label_counts has {len(counts)} values, the least is {min(counts)}, for {label_count} labels",
+            field=f"{field}.label_counts",
+            hint="pass a number of samples, 0 or more, for every label",
+        )
+
+
+def _check_trained_on(training: TrainingDraft | None, dataset: DatasetRow) -> None:
+    if training is not None and training.dataset_digest not in {"", dataset.digest}:
+        raise InvalidField(
+            f"model.training.dataset_digest is {shortened(training.dataset_digest)}, not the {dataset.digest} of "
+            f"{dataset.name}",
+            field="model.training.dataset_digest",
+            hint="name the data set that was used",
+        )
 
 
 def _check_builder(builder: str, *, field: str) -> None:
@@ -152,7 +182,12 @@ def _check_parameters(parameters: Mapping[str, Any], *, field: str) -> None:
             check_line(value, MAX_PARAMETER_TEXT, field=path)
 
 
-def _check_input(draft: ModelDraft, *, field: str) -> None:
+def check_input(draft: ModelDraft | InputDraft, *, field: str) -> None:
+    """Checks size, channels, mean and standard deviation of images.
+
+    Raises:
+        InvalidField: one is out of range, or there are not as many values as channels.
+    """
     limits = {"channels": MAX_CHANNELS, "height": MAX_EXTENT, "width": MAX_EXTENT}
     for part, limit in limits.items():
         value = getattr(draft, part)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import func
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem, resolve
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
-from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CreateCall, ModuleDraft, RecordDraft
+from modelfoundry.registry.catalog.describing import (
+    DescribedCollection,
+    described,
+    described_filters,
+    described_order,
+    new_etag,
+)
+from modelfoundry.registry.catalog.drafts import CreateCall, FormsDraft, ModuleDraft, RecordDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find, forget
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ProvenanceRow, Relation
+from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
+from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, ModuleRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
-from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
+from modelfoundry.registry.search.indexing import index_modules, packed_modules
 
 MAX_KEY: Final = 200
 
@@ -42,6 +52,20 @@ MODULES: Final = Listing(
     },
     default_order="create_time desc",
 )
+
+
+WITHOUT_RECORD: Final = (defer(ModuleRow.record), defer(ModuleRow.retention))  # type: ignore[arg-type]
+"""Lists read modules without their largest columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModule:
+    """A module as lists read it."""
+
+    row: ModuleRow
+    """Without `record` and `retention`."""
+    packed: bytes
+    """These two, see `packed_module`."""
 
 
 class Modules(DescribedCollection[ModuleRow]):
@@ -83,18 +107,55 @@ class Modules(DescribedCollection[ModuleRow]):
             edges=_edges(draft, base, dataset),
         )
 
-    def delete(self, name: str, etag: str) -> None:
+    def listed(self, request: ListRequest) -> Page[ListedModule]:
+        """Returns a page of a project's modules.
+
+        Raises:
+            InvalidField: an argument is not as the contract says.
+        """
+        project = parse_parent(request.parent)
+        signer = self._shelf.signer
+        listing = replace(MODULES, options=WITHOUT_RECORD)
+        with self._shelf.database.read_session() as session:
+            page = fetch_page(session, listing, col(ModuleRow.project) == project, request, signer)
+            packed = packed_modules(session, [row.name for row in page.rows])
+        return Page([ListedModule(row, packed[row.name]) for row in page.rows], page.tokens)
+
+    def set_forms(self, name: str, draft: FormsDraft) -> ModuleRow:
+        """Keeps what was measured of a module's forms, in place of an earlier measurement.
+
+        Raises:
+            InvalidField: a form is missing, or a figure cannot be.
+            NotFound: there is no such module.
+        """
+        project = parse_name(name, "modules", field="name").project
+        _check_forms(draft)
+        check_operation(draft.operation, project, field="forms.operation")
+        with self._shelf.database.session() as session:
+            row = self._locked(session, name, "", field="name")
+            row.forms = dict(draft.content)
+            row.etag = new_etag()
+            row.update_time = max(self._shelf.now(), row.update_time)
+            session.flush()
+            self._changed(session, row)
+            return row
+
+    def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
         """Forgets a module together with its evaluations, those of its baselines included.
 
         Raises:
             NotFound: there is no such module.
             EtagMismatch: somebody else changed it.
+            InUse: others than evaluations depend on it, or aliases stand for it, and `cascade` is not set; they are
+                named.
         """
-        parse_name(name, "modules", field="name")
-        with self._shelf.database.session() as session:
-            row = self._locked(session, name, etag, field="name")
-            _forget_evaluations(session, name)
-            forget(session, row)
+        self._delete(name, etag, cascade=cascade, carried=("evaluations",))
+
+    def _stored(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
+
+    def _changed(self, session: Session, row: ModuleRow) -> None:
+        index_modules(session, [row.name])
 
     def _new_row(
         self,
@@ -113,6 +174,7 @@ class Modules(DescribedCollection[ModuleRow]):
             base_model=base.name,
             base_digest=base.weights_digest,
             binary=isinstance(problem, BinaryProblem),
+            open_set=isinstance(problem, OpenSetProblem),
             labels=list(problem.labels),
             artifact_digest=artifact.digest,
             artifact_bytes=artifact.size,
@@ -131,16 +193,12 @@ class Modules(DescribedCollection[ModuleRow]):
             return base, find(session, DatasetRow, draft.dataset, field="module.dataset")
 
 
-def _forget_evaluations(session: Session, module: str) -> None:
-    belongs = or_(col(EvaluationRow.subject) == module, col(EvaluationRow.module) == module)
-    names = select(col(EvaluationRow.name)).where(belongs)
-    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
-    session.execute(delete(EvaluationRow).where(belongs))
-
-
 def problem_of(row: ModuleRow) -> Problem:
     """The problem that a stored module solves."""
-    return BinaryProblem(row.labels[0]) if row.binary else MultiClassProblem(tuple(row.labels))
+    if row.binary:
+        return BinaryProblem(row.labels[0])
+    labels = tuple(row.labels)
+    return OpenSetProblem(labels) if row.open_set else MultiClassProblem(labels)
 
 
 def _edges(draft: ModuleDraft, base: ModelRow, dataset: DatasetRow) -> list[Edge]:
@@ -166,7 +224,9 @@ def _check_draft(draft: ModuleDraft, project: str) -> Problem:
         )
     if draft.problem is None:
         raise InvalidField(
-            "module.problem is not set", field="module.problem", hint="set binary.label or multi_class.labels"
+            "module.problem is not set",
+            field="module.problem",
+            hint="set binary.label, multi_class.labels or open_set.labels",
         )
     return draft.problem
 
@@ -185,6 +245,17 @@ def _check_record(record: RecordDraft, project: str) -> None:
             field="module.record.validation.source_split",
             hint="choose on a part of the training split",
         )
+
+
+def _check_forms(draft: FormsDraft) -> None:
+    missing = [name for name in ("original", "masked", "compacted") if name not in draft.measured]
+    if missing:
+        raise InvalidField(
+            f"forms.{missing[0]} is not set", field=f"forms.{missing[0]}", hint="measure all three forms in one run"
+        )
+    for figure, value in {**draft.figures, "max_difference": draft.max_difference}.items():
+        if not 0 <= value < math.inf:
+            raise InvalidField(f"forms.{figure} is {value}", field=f"forms.{figure}", hint="pass 0 or more")
 
 
 def _check_dataset_digest(record: RecordDraft, dataset: DatasetRow) -> None:

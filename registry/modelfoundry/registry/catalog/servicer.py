@@ -12,11 +12,19 @@ from typing import Any, Final, TypeVar
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
+from modelfoundry.api.registry.v1 import (
+    composition_pb2,
+    dataset_pb2,
+    evaluation_pb2,
+    model_pb2,
+    module_pb2,
+    provenance_pb2,
+)
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
-from modelfoundry.registry.catalog import codec
+from modelfoundry.registry.catalog import codec, lineage_codec
 from modelfoundry.registry.catalog.calls import changes, create_call, fill_page, list_request
 from modelfoundry.registry.catalog.catalog import Catalog
+from modelfoundry.registry.catalog.composition_codec import composition_from_proto, composition_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Request = TypeVar("Request")
@@ -82,7 +90,7 @@ class RegistryServicer(RegistryServiceServicer):
     @_in_thread
     def DeleteModel(self, request: model_pb2.DeleteModelRequest) -> Empty:
         """See the contract."""
-        self._catalog.models.delete(request.name, request.etag)
+        self._catalog.models.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
     @_in_thread
@@ -114,7 +122,7 @@ class RegistryServicer(RegistryServiceServicer):
     @_in_thread
     def DeleteDataset(self, request: dataset_pb2.DeleteDatasetRequest) -> Empty:
         """See the contract."""
-        self._catalog.datasets.delete(request.name, request.etag)
+        self._catalog.datasets.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
     @_in_thread
@@ -132,8 +140,8 @@ class RegistryServicer(RegistryServiceServicer):
     def ListModules(self, request: module_pb2.ListModulesRequest) -> module_pb2.ListModulesResponse:
         """See the contract."""
         response = module_pb2.ListModulesResponse()
-        page = self._catalog.modules.list(list_request(request, request.order_by))
-        response.next_page_token = fill_page(page, codec.module_to_proto, response.modules)
+        page = self._catalog.modules.listed(list_request(request, request.order_by))
+        response.next_page_token = fill_page(page, codec.listed_module_to_proto, response.modules)
         return response
 
     @_in_thread
@@ -144,9 +152,50 @@ class RegistryServicer(RegistryServiceServicer):
         return codec.module_to_proto(row)
 
     @_in_thread
+    def SetModuleForms(self, request: module_pb2.SetModuleFormsRequest) -> module_pb2.Module:
+        """See the contract."""
+        row = self._catalog.modules.set_forms(request.name, codec.forms_from_proto(request.forms))
+        return codec.module_to_proto(row)
+
+    @_in_thread
     def DeleteModule(self, request: module_pb2.DeleteModuleRequest) -> Empty:
         """See the contract."""
-        self._catalog.modules.delete(request.name, request.etag)
+        self._catalog.modules.delete(request.name, request.etag, cascade=request.cascade)
+        return Empty()
+
+    @_in_thread
+    def CreateComposition(self, request: composition_pb2.CreateCompositionRequest) -> composition_pb2.Composition:
+        """See the contract."""
+        call = create_call(request, request.composition_id, validate_only=request.validate_only)
+        draft = composition_from_proto(request.composition)
+        return composition_to_proto(self._catalog.compositions.create(call, draft))
+
+    @_in_thread
+    def GetComposition(self, request: composition_pb2.GetCompositionRequest) -> composition_pb2.Composition:
+        """See the contract."""
+        return composition_to_proto(self._catalog.compositions.get(request.name))
+
+    @_in_thread
+    def ListCompositions(
+        self, request: composition_pb2.ListCompositionsRequest
+    ) -> composition_pb2.ListCompositionsResponse:
+        """See the contract."""
+        response = composition_pb2.ListCompositionsResponse()
+        page = self._catalog.compositions.list(list_request(request, request.order_by))
+        response.next_page_token = fill_page(page, composition_to_proto, response.compositions)
+        return response
+
+    @_in_thread
+    def UpdateComposition(self, request: composition_pb2.UpdateCompositionRequest) -> composition_pb2.Composition:
+        """See the contract."""
+        new = changes(request.composition, request.update_mask)
+        name, etag = request.composition.name, request.composition.etag
+        return composition_to_proto(self._catalog.compositions.update(name, etag, new, prefix="composition"))
+
+    @_in_thread
+    def DeleteComposition(self, request: composition_pb2.DeleteCompositionRequest) -> Empty:
+        """See the contract."""
+        self._catalog.compositions.delete(request.name, request.etag)
         return Empty()
 
     @_in_thread
@@ -184,3 +233,15 @@ class RegistryServicer(RegistryServiceServicer):
         page = self._catalog.provenance.list(list_request(request))
         response.next_page_token = fill_page(page, codec.edge_to_proto, response.edges)
         return response
+
+    @_in_thread
+    def GetLineage(self, request: provenance_pb2.GetLineageRequest) -> provenance_pb2.GetLineageResponse:
+        """See the contract."""
+        direction = lineage_codec.direction_from_proto(request.direction)
+        lineage = self._catalog.lineages.walk(request.name, direction, request.depth, request.max_nodes)
+        return lineage_codec.lineage_to_proto(lineage)
+
+    @_in_thread
+    def ListDependents(self, request: provenance_pb2.ListDependentsRequest) -> provenance_pb2.ListDependentsResponse:
+        """See the contract."""
+        return lineage_codec.dependents_to_proto(self._catalog.lineages.dependents(request.name))

@@ -11,13 +11,13 @@ from enum import Enum
 from functools import cached_property
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col
+from sqlmodel import Session, SQLModel, col
 
 from modelfoundry.errors import AlreadyExists, NotFound
-from modelfoundry.names import check_id, near, parse_parent
-from modelfoundry.registry.aliases.references import leave_family, resolved
+from modelfoundry.names import check_id, near, parse_parent, singular_of
+from modelfoundry.registry.aliases.references import resolved
 from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.catalog.requests import answered_before, check_request_id, remember_answer
@@ -138,7 +138,7 @@ class Collection(Generic[Row]):
         """
         project = parse_parent(call.parent)
         check_request_id(call.request_id)
-        singular = self._name.removesuffix("s")
+        singular = singular_of(self._name)
         last = check_id(call.id, field=f"{singular}_id") if call.id else f"{singular}-{secrets.token_hex(8)}"
         name = f"projects/{project}/{self._name}/{last}"
         with self._shelf.database.read_session() as session:
@@ -153,6 +153,7 @@ class Collection(Generic[Row]):
         blobs: Sequence[Use] = (),
         labels: Sequence[str] = (),
         edges: Sequence[Edge] = (),
+        parts: Sequence[SQLModel] = (),
     ) -> Row:
         """Stores a checked row with all that belongs to it, in one transaction.
 
@@ -163,6 +164,7 @@ class Collection(Generic[Row]):
             blobs: Blobs that it is made of.
             labels: Labels that lists find it by.
             edges: Where it came from.
+            parts: Rows of other tables that refer to the row.
 
         Returns:
             The row, or the one that an equal call stored in the meantime.
@@ -182,6 +184,9 @@ class Collection(Generic[Row]):
                 remember_answer(session, row.project, call, row, row.create_time)
                 _insert(session, row, {use.digest for use in blobs}, labels, edges)
                 session.flush()
+                session.add_all(parts)
+                session.flush()
+                self._stored(session, row)
         except IntegrityError:
             # Where several writers write at once (not on SQLite), an equal call or another of this name was quicker.
             _, earlier = self._begin(call)
@@ -189,6 +194,9 @@ class Collection(Generic[Row]):
                 raise
             return earlier
         return row
+
+    def _stored(self, session: Session, row: Row) -> None:
+        """What else has to follow a new row, in its transaction."""
 
     def _made_before(self, session: Session, project: str, name: str, call: CreateCall) -> Row | None:
         """What an equal call made, or None when there was none and the name is free."""
@@ -198,7 +206,7 @@ class Collection(Generic[Row]):
         if earlier is None and taken:
             raise AlreadyExists(
                 f"{name} is there already",
-                field=f"{self._name.removesuffix('s')}_id",
+                field=f"{singular_of(self._name)}_id",
                 hint="choose another id, or delete the old one first",
                 metadata={"resource": name},
             )
@@ -240,20 +248,6 @@ def find(session: Session, row: type[Row], name: str, *, field: str, lock: Lock 
         hint=f"did you mean {' or '.join(suggestions)}?" if suggestions else f"list what is there: {parent}",
         metadata={"resource": name, "near": ", ".join(suggestions)},
     )
-
-
-def forget(session: Session, row: ResourceRow) -> None:
-    """Deletes a resource with its labels, tags, version and the provenance that was written with it.
-
-    Raises:
-        InUse: aliases stand for it.
-    """
-    leave_family(session, row.name)
-    session.execute(delete(BlobUseRow).where(col(BlobUseRow.resource) == row.name))
-    session.execute(delete(LabelRow).where(col(LabelRow.resource) == row.name))
-    session.execute(delete(TagRow).where(col(TagRow.resource) == row.name))
-    session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject) == row.name))
-    session.delete(row)
 
 
 def _insert(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, false
 from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.database import UtcDateTime
@@ -22,6 +23,17 @@ class Relation(StrEnum):
     PRODUCED_BY = "PRODUCED_BY"
     EVALUATES = "EVALUATES"
     MEASURED_ON = "MEASURED_ON"
+    COMPOSED_OF = "COMPOSED_OF"
+    PATCH_OF = "PATCH_OF"
+    SELECTED_ON = "SELECTED_ON"
+
+
+class CompositionTask(StrEnum):
+    """What a composition was made for."""
+
+    MORE_ACCURATE = "MORE_ACCURATE"
+    NEW_TASK = "NEW_TASK"
+    PATCH = "PATCH"
 
 
 class ResourceRow(SQLModel):
@@ -30,6 +42,11 @@ class ResourceRow(SQLModel):
     name: str = Field(primary_key=True)
     project: str
     create_time: datetime = Field(sa_type=UtcDateTime)
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 that names what it is made of; empty for what has no content of its own."""
+        return ""
 
 
 class DescribedRow(ResourceRow):
@@ -64,6 +81,13 @@ class ModelRow(DescribedRow, table=True):
     """Name, element type and shape of every tensor in the weights."""
     training_dataset: str | None = Field(default=None, foreign_key="datasets.name", index=True)
     operation: str = ""
+    training: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """TrainingRecord, as protobuf's JSON."""
+
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.weights_digest
 
 
 class DatasetRow(DescribedRow, table=True):
@@ -80,6 +104,11 @@ class DatasetRow(DescribedRow, table=True):
     width: int
     digest: str = Field(index=True)
 
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.digest
+
 
 class ModuleRow(DescribedRow, table=True):
     """A module."""
@@ -91,6 +120,8 @@ class ModuleRow(DescribedRow, table=True):
     base_digest: str
     binary: bool
     """One label against the rest, or which of several labels."""
+    open_set: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Which of several labels, or none of them; never set together with `binary`."""
     labels: list[str] = Field(sa_type=JSON)
     artifact_digest: str = Field(index=True)
     artifact_bytes: int = Field(sa_type=BigInteger)
@@ -103,6 +134,64 @@ class ModuleRow(DescribedRow, table=True):
     """The whole DecompositionRecord, as protobuf's JSON."""
     retention: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """RetentionMetrics, as protobuf's JSON."""
+    forms: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """FormComparison, as protobuf's JSON."""
+
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.artifact_digest
+
+
+class CompositionRow(DescribedRow, table=True):
+    """A composition."""
+
+    __tablename__ = "compositions"
+    __table_args__ = (Index(None, "project", "create_time", "name"), Index(None, "project", "cache_key"))
+
+    task: str
+    labels: list[str] = Field(sa_type=JSON)
+    members: list[JsonObject] = Field(sa_type=JSON)
+    """For every label: `label`, `source`, `source_label`, `source_digest`, `scale`, `bias`, `validation_score`."""
+    channels: int
+    height: int
+    width: int
+    mean: list[float] = Field(sa_type=JSON)
+    std: list[float] = Field(sa_type=JSON)
+    base_model: str | None = Field(default=None, foreign_key="models.name", index=True)
+    """What a patch patches."""
+    datasets: list[str] = Field(sa_type=JSON)
+    digest: str = Field(index=True)
+    strategy: str
+    operation: str = ""
+    cache_key: str = ""
+    record: JsonObject = Field(sa_type=JSON)
+    """The whole CompositionRecord, as protobuf's JSON."""
+
+    @property
+    def content_digest(self) -> str:
+        """See `ResourceRow`."""
+        return self.digest
+
+
+class CompositionSourceRow(SQLModel, table=True):
+    """A module or model that a composition takes labels from: the foreign keys keep it there."""
+
+    __tablename__ = "composition_sources"
+
+    composition: str = Field(primary_key=True, foreign_key="compositions.name")
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    module: str | None = Field(default=None, foreign_key="modules.name", index=True)
+    model: str | None = Field(default=None, foreign_key="models.name", index=True)
+
+
+class CompositionDatasetRow(SQLModel, table=True):
+    """A data set that a composition was chosen on."""
+
+    __tablename__ = "composition_datasets"
+
+    composition: str = Field(primary_key=True, foreign_key="compositions.name")
+    dataset: str = Field(primary_key=True, foreign_key="datasets.name", index=True)
 
 
 class EvaluationRow(ResourceRow, table=True):
@@ -124,7 +213,7 @@ class EvaluationRow(ResourceRow, table=True):
 
 
 class LabelRow(SQLModel, table=True):
-    """A label of a model, data set or module: what lists look through."""
+    """A label of a model, data set, module or composition: what lists look through."""
 
     __tablename__ = "resource_labels"
     __table_args__ = (Index(None, "label", "resource"),)
@@ -135,7 +224,7 @@ class LabelRow(SQLModel, table=True):
 
 
 class TagRow(SQLModel, table=True):
-    """A tag of a model, data set or module: what lists look through."""
+    """A tag of a model, data set, module or composition: what lists look through."""
 
     __tablename__ = "resource_tags"
     __table_args__ = (Index(None, "key", "value", "resource"),)
@@ -191,3 +280,15 @@ class SigningKeyRow(SQLModel, table=True):
 
     purpose: str = Field(primary_key=True)
     key: bytes = Field(sa_type=LargeBinary)
+
+
+def resource_tables() -> Mapping[str, type[ResourceRow]]:
+    """The table of every collection of resources, by the collection's name."""
+    tables: dict[str, type[ResourceRow]] = {}
+    classes = [ResourceRow]
+    while classes:
+        row = classes.pop()
+        classes += row.__subclasses__()
+        if hasattr(row, "__table__"):
+            tables[str(row.__tablename__)] = row
+    return tables

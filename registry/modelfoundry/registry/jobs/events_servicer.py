@@ -13,14 +13,13 @@ from modelfoundry.api.operations.v1 import (
     operation_events_service_pb2_grpc,
     operation_pb2,
 )
-from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name
 from modelfoundry.registry.jobs import codec
 from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.operation import Clock
-from modelfoundry.registry.jobs.threads import Threads
 from modelfoundry.registry.jobs.watch import OperationWatch
-from modelfoundry.registry.listing.pages import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from modelfoundry.registry.listing.pages import page_size
+from modelfoundry.registry.threads import Threads
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -53,17 +52,8 @@ class OperationEventsServicer(operation_events_service_pb2_grpc.OperationEventsS
     ) -> operation_events_service_pb2.ListOperationEventsResponse:
         """Lists past events of a job."""
         name = parse_name(request.name, "operations", field="name")
-        page = await self._threads.run(self._archive.events, name, request.after_sequence, _limit(request.page_size))
+        limit = page_size(request.page_size)
+        page = await self._threads.run(self._archive.events, name, request.after_sequence, limit)
         return operation_events_service_pb2.ListOperationEventsResponse(
             events=[codec.event_to_proto(name, event) for event in page.events], more=page.more
         )
-
-
-def _limit(page_size: int) -> int:
-    if page_size < 0:
-        raise InvalidField(
-            f"page_size is {page_size}",
-            field="page_size",
-            hint=f"pass 1 to {MAX_PAGE_SIZE}, or 0 for {DEFAULT_PAGE_SIZE}",
-        )
-    return min(page_size, MAX_PAGE_SIZE) if page_size else DEFAULT_PAGE_SIZE

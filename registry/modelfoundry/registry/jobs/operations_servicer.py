@@ -16,7 +16,7 @@ from modelfoundry.registry.jobs import codec
 from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.bells import Bells
 from modelfoundry.registry.jobs.patience import patience
-from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -18,7 +18,7 @@ from modelfoundry.registry.jobs.intake import Intake
 from modelfoundry.registry.jobs.leases import Leases
 from modelfoundry.registry.jobs.operation import Operation, State
 from modelfoundry.registry.jobs.patience import patience
-from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
 Context = grpc.aio.ServicerContext[Any, Any]

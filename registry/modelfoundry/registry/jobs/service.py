@@ -29,9 +29,9 @@ from modelfoundry.registry.jobs.ledger import Ledger
 from modelfoundry.registry.jobs.operation import Clock, State
 from modelfoundry.registry.jobs.operations_servicer import OperationsServicer
 from modelfoundry.registry.jobs.queue_servicer import JobQueueServicer
-from modelfoundry.registry.jobs.threads import Threads
 from modelfoundry.registry.jobs.watch import OperationWatch
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.server import Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
@@ -78,7 +78,7 @@ class JobService:
         self._archive = Archive(ledger, signer)
         self._leases = Leases(ledger, blob_exists)
         self._bells = Bells()
-        self._threads = Threads()
+        self._threads = Threads("jobs")
         self._last_sequences: dict[str, int] = {}
         intake = Intake(ledger, lambda response: still_valid(any_pb2.Any.FromString(response)))
         watch = OperationWatch(self._archive, self._bells, self._threads, keep_alive_seconds)

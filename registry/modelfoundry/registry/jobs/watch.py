@@ -10,7 +10,7 @@ from modelfoundry.names import ResourceName
 from modelfoundry.registry.jobs.archive import Archive, EventPage
 from modelfoundry.registry.jobs.bells import Bells
 from modelfoundry.registry.jobs.operation import Event
-from modelfoundry.registry.jobs.threads import Threads
+from modelfoundry.registry.threads import Threads
 
 BATCH: Final = 500
 

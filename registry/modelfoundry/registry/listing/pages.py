@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final, Generic, TypeVar, overload
 
 from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.sql.base import ExecutableOption
 from sqlmodel import Session, SQLModel
 
 from modelfoundry.errors import InvalidField
@@ -18,6 +19,7 @@ from modelfoundry.registry.listing.tokens import SortValue, TokenSigner
 DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 1000
 Row = TypeVar("Row", bound=SQLModel)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,36 @@ class Listing(Generic[Row]):
     default_order: str
     last: str = "name"
     """Name of the unique column that decides between equals."""
+    options: Sequence[ExecutableOption] = ()
+    """How rows are read, for example without their large columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageTokens(Sequence[str]):
+    """Tokens of the rows of a page, signed when they are asked for: few are."""
+
+    signer: TokenSigner
+    values: Sequence[Sequence[SortValue]]
+    """What every row is ordered by."""
+    arguments: str
+    _: KW_ONLY
+    is_last: bool
+    """Whether nothing is behind the last row."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        is_end = self.is_last and index in {-1, len(self) - 1}
+        return "" if is_end else self.signer.write(self.values[index], self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +74,15 @@ class ListRequest:
     page_token: str = ""
     filter: str = ""
     order_by: str = ""
+    query: str = ""
+    """What is searched for, where the list is a search: page tokens are bound to it too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class Page(Generic[Item]):
     """Some rows, and how to get at those behind any of them."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Item]
     tokens: Sequence[str]
     """For every row the token of the page that begins behind it; empty where nothing is behind it."""
 
@@ -66,26 +100,29 @@ def fetch_page(
     Raises:
         InvalidField: page size, token, filter or order are not as the contract says.
     """
-    size = _page_size(request.page_size)
+    size = page_size(request.page_size)
     keys = parse_order(request.order_by, listing.sortable, listing.default_order, listing.last)
     order = request.order_by or listing.default_order
-    arguments = "\0".join((listing.row.__name__, request.parent, request.filter, order))
+    arguments = "\0".join((listing.row.__name__, request.parent, request.filter, order, request.query))
     condition = compile_filter(request.filter, listing.filterable)
-    query = select(listing.row, *(key.column for key in keys)).where(scope)
+    query = select(listing.row, *(key.column for key in keys)).where(scope).options(*listing.options)
     if condition is not None:
         query = query.where(condition)
     if request.page_token:
         query = query.where(_behind(keys, signer.read(request.page_token, arguments)))
     query = query.order_by(*(key.column.desc() if key.descending else key.column.asc() for key in keys)).limit(size + 1)
     found = session.execute(query).all()
-    rows = [row for row, *_ in found[:size]]
-    tokens = [signer.write(values, arguments) for _, *values in found[:size]]
-    if len(found) <= size and tokens:
-        tokens[-1] = ""
-    return Page(rows, tokens)
+    page = found[:size]
+    tokens = PageTokens(signer, [values for _, *values in page], arguments, is_last=len(found) <= size)
+    return Page([row for row, *_ in page], tokens)
 
 
-def _page_size(asked: int) -> int:
+def page_size(asked: int) -> int:
+    """How many rows a page may have when a caller asks for so many; 0 asks for the default.
+
+    Raises:
+        InvalidField: it is negative.
+    """
     if asked < 0:
         raise InvalidField(
             f"page_size is {asked}", field="page_size", hint=f"pass 1 to {MAX_PAGE_SIZE}, or 0 for {DEFAULT_PAGE_SIZE}"

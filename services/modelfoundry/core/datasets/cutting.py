@@ -6,6 +6,11 @@ import numpy as np
 import torch
 
 
+def validation_count(samples: int, fraction: float) -> int:
+    """How many of a label's samples `validation_cut` takes for validation; 0 of one sample or none."""
+    return max(0, min(max(1, round(samples * fraction)), samples - 1))
+
+
 def validation_cut(labels: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Divides samples into training and validation, with the same share of every label.
 
@@ -28,6 +33,6 @@ def validation_cut(labels: torch.Tensor, fraction: float, seed: int) -> tuple[to
     chosen = np.zeros(len(values), dtype=bool)
     for label in np.unique(values):
         members = np.flatnonzero(values == label)
-        count = min(max(1, round(len(members) * fraction)), len(members) - 1)
+        count = validation_count(len(members), fraction)
         chosen[members[np.argsort(draw[members], kind="stable")[:count]]] = True
     return torch.from_numpy(np.flatnonzero(~chosen)), torch.from_numpy(np.flatnonzero(chosen))

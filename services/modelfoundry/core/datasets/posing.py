@@ -11,29 +11,34 @@ from modelfoundry.core.datasets.splits import ImageSet
 from modelfoundry.errors import DatasetMismatch
 
 
-def binary_indices(labels: torch.Tensor, label_index: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Samples of the binary problem "this label against the rest".
+def against_rest_indices(
+    labels: torch.Tensor, label_indices: Sequence[int], seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Samples of a problem "these labels against the rest".
 
-    All samples of the label; from the others, shuffled with a fixed seed as the paper does, equally many (all of them
-    where there are fewer).
+    All samples of the labels; from the others, shuffled with a fixed seed as the paper does for one label, equally many
+    (all of them where there are fewer).
 
     Args:
         labels: int64 label numbers, [n].
-        label_index: Number of the label.
+        label_indices: Numbers of the labels, one or more.
         seed: Seed of the shuffle (NumPy's legacy RandomState, whose stream never changes).
 
     Returns:
         Indices of the positives, ascending, and of the negatives, in shuffled order; int64.
 
     Raises:
-        DatasetMismatch: there is no sample of the label, or no other one.
+        DatasetMismatch: there is no sample of the labels, or no other one.
     """
-    positives = torch.nonzero(labels == label_index).flatten()
-    others = torch.nonzero(labels != label_index).flatten()
+    belongs = torch.isin(labels, torch.tensor(list(label_indices)))
+    positives = torch.nonzero(belongs).flatten()
+    others = torch.nonzero(~belongs).flatten()
     if not len(positives) or not len(others):
-        what = f"label number {label_index}" if not len(positives) else f"labels other than number {label_index}"
+        numbers = f"number {', '.join(map(str, label_indices))}"
+        what = f"label {numbers}" if not len(positives) else f"labels other than {numbers}"
         raise DatasetMismatch(
-            f"no image of {what}: a binary problem cannot be posed", hint="use a split with images of several labels"
+            f"no image of {what}: a problem against the rest cannot be posed",
+            hint="use a split with images of several labels",
         )
     shuffled = np.random.RandomState(seed).permutation(len(others))[: len(positives)]
     return positives, others[torch.from_numpy(shuffled)]
@@ -45,9 +50,23 @@ def pose_binary(image_set: ImageSet, label_index: int, seed: int = 0) -> ImageSe
     Raises:
         DatasetMismatch: there is no image of the label, or no other one.
     """
-    positives, negatives = binary_indices(image_set.labels, label_index, seed)
+    positives, negatives = against_rest_indices(image_set.labels, (label_index,), seed)
     labels = torch.cat([torch.zeros_like(positives), torch.ones_like(negatives)])
     return ImageSet(image_set.images[torch.cat([positives, negatives])], labels)
+
+
+def pose_open_set(image_set: ImageSet, label_indices: Sequence[int], seed: int = 0) -> ImageSet:
+    """Images of "which of these labels, or none": first all of the labels, then as many others.
+
+    A label becomes its position in `label_indices`; the others get the number behind the last.
+
+    Raises:
+        DatasetMismatch: one of the labels has no image, or there is no other one.
+    """
+    posed = _positions(image_set.labels, label_indices)
+    positives, negatives = against_rest_indices(image_set.labels, label_indices, seed)
+    others = torch.full_like(negatives, len(label_indices))
+    return ImageSet(image_set.images[torch.cat([positives, negatives])], torch.cat([posed[positives], others]))
 
 
 def pose_multi_class(image_set: ImageSet, label_indices: Sequence[int]) -> ImageSet:
@@ -56,14 +75,20 @@ def pose_multi_class(image_set: ImageSet, label_indices: Sequence[int]) -> Image
     Raises:
         DatasetMismatch: one of the labels has no image.
     """
-    posed = torch.full_like(image_set.labels, -1)
-    for position, index in enumerate(label_indices):
-        posed[image_set.labels == index] = position
+    posed = _positions(image_set.labels, label_indices)
     members = torch.nonzero(posed >= 0).flatten()
-    counts = torch.bincount(posed[members], minlength=len(label_indices))
+    return ImageSet(image_set.images[members], posed[members])
+
+
+def _positions(labels: torch.Tensor, label_indices: Sequence[int]) -> torch.Tensor:
+    """The place in `label_indices` of every label, -1 for others; each of them must be there."""
+    posed = torch.full_like(labels, -1)
+    for position, index in enumerate(label_indices):
+        posed[labels == index] = position
+    counts = torch.bincount(posed[posed >= 0], minlength=len(label_indices))
     absent = [index for index, count in zip(label_indices, counts.tolist(), strict=True) if not count]
     if absent:
         raise DatasetMismatch(
             f"no image of label number {', '.join(map(str, absent))}", hint="use a split with images of every label"
         )
-    return ImageSet(image_set.images[members], posed[members])
+    return posed

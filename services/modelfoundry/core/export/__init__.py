@@ -1,15 +1,26 @@
-"""Models and modules as files that run elsewhere: safetensors, `torch.export` programs and ONNX."""
+"""Models, modules and compositions as files that run elsewhere: safetensors, `torch.export` programs and ONNX."""
 
 from modelfoundry.core.export.programs import export_onnx, export_torch
-from modelfoundry.core.export.subject import Export, ExportedFile, ExportSubject, ImageClassifier
+from modelfoundry.core.export.subject import (
+    CompositionSubject,
+    Export,
+    Exportable,
+    ExportedFile,
+    ExportSubject,
+    ImageClassifier,
+    classifier_of,
+)
 from modelfoundry.core.export.tensors import export_safetensors, load_exported
 from modelfoundry.core.export.verification import max_difference
 
 __all__ = [
+    "CompositionSubject",
     "Export",
     "ExportSubject",
+    "Exportable",
     "ExportedFile",
     "ImageClassifier",
+    "classifier_of",
     "export_onnx",
     "export_safetensors",
     "export_torch",

@@ -18,8 +18,8 @@ from modelfoundry.core.export.subject import (
     INPUT_NAME,
     OUTPUT_NAME,
     Export,
+    Exportable,
     ExportedFile,
-    ExportSubject,
     ImageClassifier,
     classifier_of,
     write_description,
@@ -38,7 +38,7 @@ _TRACING_FAILURES: Final = (RuntimeError, ValueError, TypeError, AttributeError,
 """What tracing raises for networks that it cannot follow."""
 
 
-def export_torch(subject: ExportSubject, folder: Path) -> Export:
+def export_torch(subject: Exportable, folder: Path) -> Export:
     """Writes `model.pt2`, to be run with `torch.export.load(path).module()`, and its description.
 
     Args:
@@ -57,7 +57,7 @@ def export_torch(subject: ExportSubject, folder: Path) -> Export:
     return Export(files, max_difference(program, classifier))
 
 
-def export_onnx(subject: ExportSubject, folder: Path) -> Export:
+def export_onnx(subject: Exportable, folder: Path) -> Export:
     """Writes `model.onnx` and its description, and runs it with onnxruntime.
 
     Args:

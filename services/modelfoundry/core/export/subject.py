@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures import Architecture, InputSpec
+from modelfoundry.core.channels import LayerCut, widths_of
+from modelfoundry.core.composing import ComposedNetwork, Member
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.core.problems import Problem
 
@@ -38,6 +41,27 @@ class ExportSubject:
     """`sha256:...` of the weights of the model, or of the module's base model."""
     problem: Problem | None = None
     """Target problem of a module; None for a model."""
+    cuts: tuple[LayerCut, ...] = ()
+    """What the layers of a compacted module's base network kept; empty for networks as their architecture says."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompositionSubject:
+    """A composition, with what its users must know."""
+
+    network: ComposedNetwork
+    """Takes images in [0, 1], gives log-odds of the labels. Moved to the CPU by an export."""
+    outputs: tuple[str, ...]
+    """Meaning of the logits, in order."""
+    input_spec: InputSpec
+    """Mean 0 and deviation 1: the sources normalise by themselves."""
+    sources: tuple[ExportSubject, ...]
+    """What the network was joined from, in its order."""
+    members: tuple[Member, ...]
+    """Which output of which source speaks for every label."""
+
+
+Exportable = ExportSubject | CompositionSubject
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +104,30 @@ class ImageClassifier(nn.Module):
         return logits
 
 
-def classifier_of(subject: ExportSubject) -> ImageClassifier:
+def classifier_of(subject: Exportable) -> ImageClassifier:
     """The subject as its users call it, on the CPU and in evaluation mode."""
     return ImageClassifier(subject.network, subject.input_spec, subject.outputs).to("cpu").eval()
 
 
-def write_description(folder: Path, subject: ExportSubject, program: str) -> ExportedFile:
-    """Writes `module.json`, which says how the file `program` is used and what it comes from."""
+def write_description(
+    folder: Path, subject: Exportable, program: str, shared: Mapping[str, str] | None = None
+) -> ExportedFile:
+    """Writes `module.json`, which says how the file `program` is used and what it comes from.
+
+    Args:
+        folder: An existing folder.
+        subject: What was exported.
+        program: Name of its file.
+        shared: Names of tensors that the file has under another name, to that name.
+    """
     path = folder / DESCRIPTION_FILE
-    path.write_text(json.dumps(_description(subject, program), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(_description(subject, program, shared or {}), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return ExportedFile(DESCRIPTION_FILE, path)
 
 
-def _description(subject: ExportSubject, program: str) -> dict[str, Any]:
+def _description(subject: Exportable, program: str, shared: Mapping[str, str]) -> dict[str, Any]:
     spec = subject.input_spec
     return {
         "format": FORMAT,
@@ -117,6 +152,13 @@ def _description(subject: ExportSubject, program: str) -> dict[str, Any]:
             "labels": list(subject.outputs),
             "note": "softmax over the last axis gives probabilities",
         },
+        **(_parts(subject, shared) if isinstance(subject, CompositionSubject) else _origin(subject)),
+    }
+
+
+def _origin(subject: ExportSubject) -> dict[str, Any]:
+    """What a model or module comes from."""
+    return {
         "kind": "model" if subject.problem is None else "module",
         "problem": None if subject.problem is None else json.loads(problem_to_json(subject.problem)),
         "base": {
@@ -127,4 +169,36 @@ def _description(subject: ExportSubject, program: str) -> dict[str, Any]:
             "label_count": subject.label_count,
             "weights_digest": subject.weights_digest,
         },
+        "widths": {
+            layer: {"inputs": inputs, "outputs": outputs}
+            for layer, (inputs, outputs) in widths_of(subject.cuts).items()
+        },
+    }
+
+
+def _parts(subject: CompositionSubject, shared: Mapping[str, str]) -> dict[str, Any]:
+    """What a composition was joined from, and how."""
+    return {
+        "kind": "composition",
+        "sources": [
+            {
+                **_origin(source),
+                "labels": list(source.outputs),
+                "mean": list(source.input_spec.mean),
+                "std": list(source.input_spec.std),
+            }
+            for source in subject.sources
+        ],
+        "members": [
+            {
+                "label": label,
+                "source": member.source,
+                "output": member.readout.column,
+                "rest": member.readout.rest,
+                "scale": member.calibration.scale,
+                "bias": member.calibration.bias,
+            }
+            for label, member in zip(subject.outputs, subject.members, strict=True)
+        ],
+        "shared_tensors": dict(shared),
     }

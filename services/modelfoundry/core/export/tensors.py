@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,28 +12,29 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network, load_state
+from modelfoundry.core.architectures import load_state
+from modelfoundry.core.composing import ComposedNetwork
+from modelfoundry.core.export.rebuilding import rebuilt
 from modelfoundry.core.export.subject import (
     DESCRIPTION_FILE,
-    FORMAT,
-    FORMAT_VERSION,
     Export,
+    Exportable,
     ExportedFile,
-    ExportSubject,
     ImageClassifier,
     classifier_of,
     write_description,
 )
 from modelfoundry.core.export.verification import max_difference
-from modelfoundry.core.modules import MaterialisedModule
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
 
 WEIGHTS_FILE: Final = "model.safetensors"
 
 
-def export_safetensors(subject: ExportSubject, folder: Path) -> Export:
+def export_safetensors(subject: Exportable, folder: Path) -> Export:
     """Writes the weights (masked, and the head, for a module) and the description, and loads them again.
+
+    Of tensors that sources of a composition share, one is written.
 
     Args:
         subject: What to export.
@@ -43,8 +45,10 @@ def export_safetensors(subject: ExportSubject, folder: Path) -> Export:
     """
     classifier = classifier_of(subject)
     path = folder / WEIGHTS_FILE
-    write_tensors(path, subject.network.state_dict())
-    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE))
+    state = subject.network.state_dict()
+    shared = _shared_names(state)
+    write_tensors(path, {name: tensor for name, tensor in state.items() if name not in shared})
+    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE, shared))
     return Export(files, max_difference(load_exported(folder), classifier))
 
 
@@ -67,35 +71,30 @@ def load_exported(folder: Path) -> ImageClassifier:
         state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
     except (ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise MalformedFile(f"no export of ModelFoundry: {error}", hint="export or download it again") from error
-    classifier = _rebuilt(description)
+    try:
+        state = _with_shared(description, state)
+        classifier = rebuilt(description, state)
+    except ValueError as error:
+        raise MalformedFile(f"{DESCRIPTION_FILE}: {error}", hint="export or download it again") from error
     _load(classifier.network, state)
+    if isinstance(classifier.network, ComposedNetwork):
+        classifier.network.eval().share_work(classifier.input_spec)
     return classifier.eval().requires_grad_(False)
 
 
-def _rebuilt(description: Any) -> ImageClassifier:
+def _with_shared(description: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """All tensors by all of their names."""
     match description:
-        case {
-            "format": str(name),
-            "format_version": int(version),
-            "input": {"shape": [_, int(channels), int(height), int(width)]},
-            "normalisation": {"mean": [*mean], "std": [*std]},
-            "output": {"labels": [*outputs]},
-            "kind": ("model" | "module") as kind,
-            "base": {
-                "architecture": {"builder": str(), "parameters": {}} as architecture,
-                "label_count": int(label_count),
-            },
-        } if (name, version) == (FORMAT, FORMAT_VERSION):
-            spec = InputSpec(channels, height, width, tuple(mean), tuple(std))
-            with torch.random.fork_rng(devices=[]):
-                network = build_network(Architecture(**architecture), label_count, spec)
-                if kind == "module":
-                    network = MaterialisedModule(network, nn.Linear(label_count, len(outputs)), tuple(outputs))
-            return ImageClassifier(network, spec, tuple(outputs))
-    raise MalformedFile(
-        f"{DESCRIPTION_FILE} does not describe a {FORMAT} of version {FORMAT_VERSION}",
-        hint="export it again with this version of ModelFoundry",
-    )
+        case {"shared_tensors": {**shared}}:
+            return state | {str(name): state[first] for name, first in shared.items() if first in state}
+    return state
+
+
+def _shared_names(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Names of tensors that are another one in memory, to the first name of that."""
+    first: dict[tuple[int, torch.Size], str] = {}
+    names = {name: first.setdefault((tensor.data_ptr(), tensor.shape), name) for name, tensor in state.items()}
+    return {name: original for name, original in names.items() if name != original}
 
 
 def _load(network: nn.Module, state: dict[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Figures of models and modules: classification, retention, cost and latency. Mirrors `types/v1/metrics.proto`."""
+"""Figures of models and modules: how good, how small, how fast, how modular. Mirrors `types/v1/metrics.proto`."""
 
 from modelfoundry.core.metrics.classification import (
     ClassificationMetrics,
@@ -9,7 +9,9 @@ from modelfoundry.core.metrics.classification import (
     wilson_interval,
 )
 from modelfoundry.core.metrics.cost import Cost, cost
-from modelfoundry.core.metrics.latency import Latency, latency
+from modelfoundry.core.metrics.kernels import active_kernels, kept_kernels, used_kernels
+from modelfoundry.core.metrics.latency import Latency, interleaved_latency, latency
+from modelfoundry.core.metrics.modularity import ModularityMetrics, cohesion, coupling, even_samples
 from modelfoundry.core.metrics.retention import LayerRetention, RetentionMetrics, retention
 
 __all__ = [
@@ -20,10 +22,18 @@ __all__ = [
     "LabelMetrics",
     "Latency",
     "LayerRetention",
+    "ModularityMetrics",
     "RetentionMetrics",
+    "active_kernels",
     "classification",
+    "cohesion",
     "cost",
+    "coupling",
+    "even_samples",
+    "interleaved_latency",
+    "kept_kernels",
     "latency",
     "retention",
+    "used_kernels",
     "wilson_interval",
 ]

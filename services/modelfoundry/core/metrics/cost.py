@@ -26,6 +26,8 @@ class Cost:
     """The same, counting only weights that are not 0."""
     parameter_bytes: int
     """Bytes of all parameters and buffers, those shared by several layers once."""
+    parameters: int
+    """Number of parameters, shared ones once."""
 
 
 def cost(network: nn.Module, input_spec: InputSpec) -> Cost:
@@ -43,7 +45,12 @@ def cost(network: nn.Module, input_spec: InputSpec) -> Cost:
     with torch.inference_mode(), evaluating(network), _attention_counted(network, counter), counter:
         network(torch.zeros(1, *input_spec.shape, device=device))
     tensors = [*network.parameters(), *network.buffers()]
-    return Cost(counter.dense, counter.sparse, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+    return Cost(
+        macs_dense=counter.dense,
+        macs_sparse=counter.sparse,
+        parameter_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+    )
 
 
 _BY_OUTPUT: Final[frozenset[Callable[..., Any]]] = frozenset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,25 +54,47 @@ def latency(
     Raises:
         Cancelled: the monitor said so.
     """
+    return interleaved_latency((network,), input_spec, batch_sizes, device=device, monitor=monitor)[0]
+
+
+def interleaved_latency(
+    networks: Sequence[nn.Module],
+    input_spec: InputSpec,
+    batch_sizes: Sequence[int],
+    *,
+    device: torch.device,
+    monitor: Monitor | None = None,
+) -> tuple[tuple[Latency, ...], ...]:
+    """The same for several networks, in turns, pass by pass: what else the machine does then hits all alike.
+
+    Returns:
+        The times of every network, by batch size.
+
+    Raises:
+        Cancelled: the monitor said so.
+    """
     watcher = monitor or Unwatched()
-    network.to(device)
     generator = torch.Generator().manual_seed(0)
-    found = []
-    with torch.inference_mode(), evaluating(network):
+    found: list[tuple[Latency, ...]] = []
+    with torch.inference_mode(), ExitStack() as modes:
+        for network in networks:
+            modes.enter_context(evaluating(network.to(device)))
         for batch_size in batch_sizes:
             images = torch.rand(batch_size, *input_spec.shape, generator=generator).to(device)
-            found.append(_summary(batch_size, _timed_passes(network, images, watcher)))
-    return tuple(found)
+            found.append(tuple(_summary(batch_size, each) for each in _timed_passes(networks, images, watcher)))
+    return tuple(zip(*found, strict=True)) if found else ((),) * len(networks)
 
 
-def _timed_passes(network: nn.Module, images: Tensor, watcher: Monitor) -> list[float]:
-    for _ in range(_WARM_UP):
+def _timed_passes(networks: Sequence[nn.Module], images: Tensor, watcher: Monitor) -> list[list[float]]:
+    for network in [*networks] * _WARM_UP:
         watcher.check_cancelled()
         _pass_seconds(network, images)
-    seconds: list[float] = []
-    while len(seconds) < _MIN_PASSES or (len(seconds) < _MAX_PASSES and sum(seconds) < _BUDGET_SECONDS):
-        watcher.check_cancelled()
-        seconds.append(_pass_seconds(network, images))
+    seconds: list[list[float]] = [[] for _ in networks]
+    budget = _BUDGET_SECONDS * len(networks)
+    while len(seconds[0]) < _MIN_PASSES or (len(seconds[0]) < _MAX_PASSES and sum(map(sum, seconds)) < budget):
+        for network, passes in zip(networks, seconds, strict=True):
+            watcher.check_cancelled()
+            passes.append(_pass_seconds(network, images))
     return seconds
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from modelfoundry.core.masking import WeightMasks
+from modelfoundry.core.metrics.kernels import kept_kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,8 @@ def retention(network: nn.Module, masks: WeightMasks) -> RetentionMetrics:
         network: The base network, unmasked.
         masks: Masks of its parameters.
     """
-    kernels = [_kernels(network, name, bits) for name, bits in masks.bits.items()]
-    kept_kernels, total_kernels = sum(kept for kept, _ in kernels), sum(total for _, total in kernels)
+    kernels = kept_kernels(network, masks).values()
+    kept, total = sum(int(rows.sum()) for rows in kernels), sum(len(rows) for rows in kernels)
     nonzero = sum(
         int((bits & (network.get_parameter(name).detach().cpu() != 0)).sum()) for name, bits in masks.bits.items()
     )
@@ -56,9 +55,9 @@ def retention(network: nn.Module, masks: WeightMasks) -> RetentionMetrics:
         kept_weights=masks.kept,
         total_weights=masks.total,
         nonzero_weights=nonzero,
-        kernel_retention=kept_kernels / total_kernels if total_kernels else 0.0,
-        kept_kernels=kept_kernels,
-        total_kernels=total_kernels,
+        kernel_retention=kept / total if total else 0.0,
+        kept_kernels=kept,
+        total_kernels=total,
         layers=_layers(masks),
     )
 
@@ -71,19 +70,3 @@ def _layers(masks: WeightMasks) -> tuple[LayerRetention, ...]:
         kept[layer] = kept.get(layer, 0) + int(bits.count_nonzero())
         total[layer] = total.get(layer, 0) + bits.numel()
     return tuple(LayerRetention(layer, kept[layer] / total[layer], kept[layer], total[layer]) for layer in kept)
-
-
-def _kernels(network: nn.Module, name: str, bits: torch.Tensor) -> tuple[int, int]:
-    """Kernels with a kept weight, and all kernels, of one parameter: none unless it is a convolution's weight."""
-    path, _, parameter = name.rpartition(".")
-    layer = network.get_submodule(path)
-    if parameter != "weight" or not isinstance(layer, _ConvNd):
-        return 0, 0
-    if isinstance(layer, _ConvTransposeNd):
-        # [in, out / groups, ...]: the kernels of group g have the input channels of group g.
-        inputs, outputs = bits.shape[:2]
-        grouped = bits.reshape(layer.groups, inputs // layer.groups, outputs, -1)
-        rows = grouped.transpose(1, 2).reshape(layer.out_channels, -1)
-    else:
-        rows = bits.flatten(1)
-    return int(rows.any(dim=1).sum()), len(rows)

@@ -1,14 +1,19 @@
 """Modules: what is stored of them, their file, and the network that they are."""
 
 from modelfoundry.core.modules.artifact import ModuleArtifact
-from modelfoundry.core.modules.format import FORMAT, FORMAT_VERSION, read_module, write_module
-from modelfoundry.core.modules.materialise import MaterialisedModule, materialise, materialise_in_place
+from modelfoundry.core.modules.compaction import CompactedModule, compact_module
+from modelfoundry.core.modules.format import DEEP_HEAD_VERSION, FORMAT, FORMAT_VERSION, read_module, write_module
+from modelfoundry.core.modules.materialise import MaterialisedModule, head_network, materialise, materialise_in_place
 
 __all__ = [
+    "DEEP_HEAD_VERSION",
     "FORMAT",
     "FORMAT_VERSION",
+    "CompactedModule",
     "MaterialisedModule",
     "ModuleArtifact",
+    "compact_module",
+    "head_network",
     "materialise",
     "materialise_in_place",
     "read_module",

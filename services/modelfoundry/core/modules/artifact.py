@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from modelfoundry.core.masking import Head, WeightMasks
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, Problem
+from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,13 @@ class ModuleArtifact:
 
     def __post_init__(self) -> None:
         outputs = len(self.problem.outputs)
-        if len(self.head.bias) != outputs:
-            raise ValueError(f"the problem has {outputs} outputs, the head {len(self.head.bias)}")
-        if self.head.weight.dtype != torch.float32 or self.head.bias.dtype != torch.float32:
-            raise ValueError(f"the head must be float32, not {self.head.weight.dtype} and {self.head.bias.dtype}")
-        if not bool(self.head.weight.isfinite().all() and self.head.bias.isfinite().all()):
-            raise ValueError("the head holds NaN or infinity")
+        if self.head.outputs != outputs:
+            raise ValueError(f"the problem has {outputs} outputs, the head {self.head.outputs}")
+        for layer in self.head.layers:
+            if layer.weight.dtype != torch.float32 or layer.bias.dtype != torch.float32:
+                raise ValueError(f"the head must be float32, not {layer.weight.dtype} and {layer.bias.dtype}")
+            if not bool(layer.weight.isfinite().all() and layer.bias.isfinite().all()):
+                raise ValueError("the head holds NaN or infinity")
 
 
 def problem_to_json(problem: Problem) -> str:
@@ -45,6 +46,8 @@ def problem_to_json(problem: Problem) -> str:
             value: dict[str, Any] = {"binary": {"label": label}}
         case MultiClassProblem(labels):
             value = {"multi_class": {"labels": list(labels)}}
+        case OpenSetProblem(labels):
+            value = {"open_set": {"labels": list(labels)}}
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -59,10 +62,13 @@ def problem_from_json(text: str) -> Problem:
             problem: Problem = BinaryProblem(label)
         case {"multi_class": {"labels": [*labels]}} if all(isinstance(label, str) for label in labels):
             problem = MultiClassProblem(tuple(labels))
+        case {"open_set": {"labels": [*labels]}} if all(isinstance(label, str) for label in labels):
+            problem = OpenSetProblem(tuple(labels))
         case _:
-            raise ValueError("the problem is neither binary nor multi-class")
+            raise ValueError("the problem is neither binary nor multi-class nor open-set")
     if problem_to_json(problem) != text:
         raise ValueError("the problem is not in its canonical form")
-    if len(set(problem.labels)) != len(problem.labels) or len(problem.outputs) < 2:
+    several = 1 if isinstance(problem, BinaryProblem) else 2
+    if len(set(problem.labels)) != len(problem.labels) or len(problem.labels) < several:
         raise ValueError("the problem needs two different labels or more")
     return problem

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -13,19 +16,20 @@ from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
 
 
 class MaterialisedModule(nn.Module):
-    """`Linear(ReLU(base(images)))` with the masked weights of the base.
+    """`Linear(ReLU(base(images)))` with the masked weights of the base; deeper heads go on as `Linear(ReLU(...))`.
 
     Attributes:
         network: The base network with masked weights; its own classifier is kept.
-        head: Linear layer from the base's labels to the outputs.
+        head: Linear layer from the base's labels to the outputs, or several with ReLUs between them (`head_network`).
         outputs: Meaning of the outputs, in order.
     """
 
-    def __init__(self, network: nn.Module, head: nn.Linear, outputs: tuple[str, ...]) -> None:
+    def __init__(self, network: nn.Module, head: nn.Linear | nn.Sequential, outputs: tuple[str, ...]) -> None:
         super().__init__()
         self.network = network
         self.head = head
         self.outputs = outputs
+        self._labels = next(layer.in_features for layer in head.modules() if isinstance(layer, nn.Linear))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, float32 [n, outputs], of normalised images, float32 [n, channels, height, width].
@@ -34,13 +38,35 @@ class MaterialisedModule(nn.Module):
             MalformedFile: the head is for another number of labels than the base model has.
         """
         labels = self.network(images)
-        if labels.shape[-1] != self.head.in_features:
+        if labels.shape[-1] != self._labels:
             raise MalformedFile(
-                f"the head takes {self.head.in_features} labels, the base model has {labels.shape[-1]}",
+                f"the head takes {self._labels} labels, the base model has {labels.shape[-1]}",
                 hint="the file belongs to another model or is damaged; download it again",
             )
         logits: Tensor = self.head(torch.relu(labels))
         return logits
+
+
+def head_network(labels: int, widths: Sequence[int], device: str | torch.device) -> nn.Linear | nn.Sequential:
+    """The layers of a head behind the first ReLU, with weights yet to be loaded.
+
+    Args:
+        labels: Number of labels of the base model.
+        widths: Number of outputs of every layer, one or more.
+        device: Where they are made; `meta` draws no random numbers.
+
+    Returns:
+        One linear layer, or several named `0`, `1`, ... with ReLUs between them.
+    """
+    layers = [nn.Linear(inputs, outputs, device=device) for inputs, outputs in pairwise((labels, *widths))]
+    if len(layers) == 1:
+        return layers[0]
+    named: OrderedDict[str, nn.Module] = OrderedDict()
+    for place, layer in enumerate(layers):
+        if place:
+            named[f"relu{place}"] = nn.ReLU()
+        named[str(place)] = layer
+    return nn.Sequential(named)
 
 
 def materialise(network: nn.Module, artifact: ModuleArtifact) -> MaterialisedModule:
@@ -75,9 +101,10 @@ def materialise_in_place(network: nn.Module, artifact: ModuleArtifact) -> Materi
         for name, bits in artifact.masks.bits.items():
             parameter = network.get_parameter(name)
             parameter.masked_fill_(~bits.to(parameter.device), 0)
-    outputs, labels = artifact.head.weight.shape
-    head = nn.Linear(labels, outputs, device="meta")  # draws no random numbers
-    head.load_state_dict({"weight": artifact.head.weight.clone(), "bias": artifact.head.bias.clone()}, assign=True)
+    head = head_network(artifact.head.labels, artifact.head.widths, "meta")
+    linear = [layer for layer in head.modules() if isinstance(layer, nn.Linear)]
+    for layer, stored in zip(linear, artifact.head.layers, strict=True):
+        layer.load_state_dict({"weight": stored.weight.clone(), "bias": stored.bias.clone()}, assign=True)
     device = next(network.parameters()).device
     return MaterialisedModule(network, head.to(device), artifact.problem.outputs).eval().requires_grad_(False)
 

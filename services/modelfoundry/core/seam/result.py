@@ -60,10 +60,11 @@ class Snapshot:
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """What `from_tensors` reads, named `prefix.*`."""
+        (layer,) = self.head.layers
         return {
             f"{prefix}.masks": torch.from_numpy(np.frombuffer(self.packed, dtype=np.uint8).copy()),
-            f"{prefix}.head.weight": self.head.weight.clone(),  # the same snapshot may stand under two prefixes
-            f"{prefix}.head.bias": self.head.bias.clone(),
+            f"{prefix}.head.weight": layer.weight.clone(),  # the same snapshot may stand under two prefixes
+            f"{prefix}.head.bias": layer.bias.clone(),
             f"{prefix}.epoch": torch.tensor(self.epoch),
             f"{prefix}.accuracy": torch.tensor(self.accuracy, dtype=torch.float64),
         }
@@ -77,5 +78,5 @@ class Snapshot:
             epoch=int(tensors[f"{prefix}.epoch"]),
             accuracy=float(tensors[f"{prefix}.accuracy"]),
             packed=tensors[f"{prefix}.masks"].numpy().tobytes(),
-            head=Head(tensors[f"{prefix}.head.weight"], tensors[f"{prefix}.head.bias"]),
+            head=Head.linear(tensors[f"{prefix}.head.weight"], tensors[f"{prefix}.head.bias"]),
         )

@@ -276,7 +276,7 @@ def _phase(with_masks: bool) -> str:
 
 
 def _head_of(linear: nn.Linear) -> Head:
-    return Head(linear.weight.detach().cpu().clone(), linear.bias.detach().cpu().clone())
+    return Head.linear(linear.weight.detach().cpu().clone(), linear.bias.detach().cpu().clone())
 
 
 def _label_count(trunk: nn.Module, input_spec: InputSpec, device: torch.device) -> int:

@@ -31,6 +31,7 @@ class DecomposeRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
     SEAM_FIELD_NUMBER: _builtins.int
+    GRADSPLITTER_FIELD_NUMBER: _builtins.int
     VALIDATION_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
@@ -51,7 +52,9 @@ class DecomposeRequest(_message.Message):
     device: _compute_pb2.Device.ValueType
     """Where to compute."""
     module_id: _builtins.str
-    """Last segment of the module's name. Empty: made from model, label and settings."""
+    """Last segment of the module's name. Empty: made from model, label and settings. GradSplitter: the beginning of it, at most
+    40 characters, before each module's labels.
+    """
     request_id: _builtins.str
     """UUID4. A repeated call with the same id returns the first one's job."""
     validate_only: _builtins.bool
@@ -61,6 +64,10 @@ class DecomposeRequest(_message.Message):
     @_builtins.property
     def seam(self) -> Global___SeamSettings:
         """SeaM: single weights."""
+
+    @_builtins.property
+    def gradsplitter(self) -> Global___GradSplitterSettings:
+        """GradSplitter: whole kernels, all modules of the model at once. The data set must have all labels of the model."""
 
     @_builtins.property
     def validation(self) -> _compute_pb2.ValidationSplit:
@@ -73,6 +80,7 @@ class DecomposeRequest(_message.Message):
         model: _builtins.str = ...,
         dataset: _builtins.str = ...,
         seam: Global___SeamSettings | None = ...,
+        gradsplitter: Global___GradSplitterSettings | None = ...,
         validation: _compute_pb2.ValidationSplit | None = ...,
         seed: _builtins.int = ...,
         device: _compute_pb2.Device.ValueType = ...,
@@ -81,11 +89,11 @@ class DecomposeRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         force: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "seam", b"seam", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "gradsplitter", b"gradsplitter", "seam", b"seam", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "dataset", b"dataset", "device", b"device", "force", b"force", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "dataset", b"dataset", "device", b"device", "force", b"force", "gradsplitter", b"gradsplitter", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_algorithm: _TypeAlias = _typing.Literal["seam"]  # noqa: Y015
+    _WhichOneofReturnType_algorithm: _TypeAlias = _typing.Literal["seam", "gradsplitter"]  # noqa: Y015
     _WhichOneofArgType_algorithm: _TypeAlias = _typing.Literal["algorithm", b"algorithm"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_algorithm) -> _WhichOneofReturnType_algorithm | None: ...
 
@@ -122,6 +130,62 @@ class SeamSettings(_message.Message):
 Global___SeamSettings: _TypeAlias = SeamSettings  # noqa: Y015
 
 @_typing.final
+class GradSplitterSettings(_message.Message):
+    """What GradSplitter is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_GROUPS_FIELD_NUMBER: _builtins.int
+    RECIPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def label_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelGroup]:
+        """Labels that one module recognises together, each group two or more or a single one. Labels in no group get a module
+        each. No label may be in two groups, and no group may have all labels.
+        """
+
+    @_builtins.property
+    def recipe(self) -> _recipe_pb2.GradSplitterRecipe:
+        """How to search."""
+
+    def __init__(
+        self,
+        *,
+        label_groups: _abc.Iterable[Global___LabelGroup] | None = ...,
+        recipe: _recipe_pb2.GradSplitterRecipe | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipe", b"recipe"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_groups", b"label_groups", "recipe", b"recipe"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GradSplitterSettings: _TypeAlias = GradSplitterSettings  # noqa: Y015
+
+@_typing.final
+class LabelGroup(_message.Message):
+    """Labels of one module."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of the model, in the order of the module's outputs."""
+
+    def __init__(
+        self,
+        *,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelGroup: _TypeAlias = LabelGroup  # noqa: Y015
+
+@_typing.final
 class DecomposeResponse(_message.Message):
     """Response of the operation that Decompose starts."""
 
@@ -130,7 +194,9 @@ class DecomposeResponse(_message.Message):
     MODULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def modules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The modules: `projects/{project}/modules/{module}`. One for SeaM."""
+        """The modules: `projects/{project}/modules/{module}`. One for SeaM; for GradSplitter all, in the order of the model's labels
+        (a group stands where its first label stands in the model).
+        """
 
     def __init__(
         self,
@@ -169,22 +235,56 @@ class ListRecipesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECIPES_FIELD_NUMBER: _builtins.int
+    GRADSPLITTER_RECIPES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipeDescription]:
-        """Every recipe, all fields set."""
+        """Every recipe of SeaM, all fields set."""
+
+    @_builtins.property
+    def gradsplitter_recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradSplitterRecipeDescription]:
+        """Every recipe of GradSplitter, all fields set."""
 
     def __init__(
         self,
         *,
         recipes: _abc.Iterable[Global___RecipeDescription] | None = ...,
+        gradsplitter_recipes: _abc.Iterable[Global___GradSplitterRecipeDescription] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipes", b"recipes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gradsplitter_recipes", b"gradsplitter_recipes", "recipes", b"recipes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRecipesResponse: _TypeAlias = ListRecipesResponse  # noqa: Y015
+
+@_typing.final
+class GradSplitterRecipeDescription(_message.Message):
+    """A recipe of GradSplitter and what it is for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    description: _builtins.str
+    """One paragraph."""
+    @_builtins.property
+    def recipe(self) -> _recipe_pb2.GradSplitterRecipe:
+        """The recipe."""
+
+    def __init__(
+        self,
+        *,
+        recipe: _recipe_pb2.GradSplitterRecipe | None = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipe", b"recipe"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "recipe", b"recipe"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GradSplitterRecipeDescription: _TypeAlias = GradSplitterRecipeDescription  # noqa: Y015
 
 @_typing.final
 class RecipeDescription(_message.Message):

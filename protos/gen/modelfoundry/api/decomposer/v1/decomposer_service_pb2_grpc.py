@@ -59,12 +59,13 @@ class DecomposerServiceServicer:
     """
 
     def Decompose(self, request, context):
-        """Searches the weights that one target problem needs and registers them as a module. A job: metadata `OperationMetadata`,
+        """Searches the weights that one target problem needs (SeaM), or the kernels that each label needs (GradSplitter), and
+        registers them as a module, or as one for every label or group of labels. A job: metadata `OperationMetadata`,
         response `DecomposeResponse`. The same model, data, settings and seed give the existing module at once, unless `force`.
 
         INVALID_ARGUMENT: the model lacks a label, the data set does not fit the model, a setting is out of range, or validation
-        data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked, or its weights do not
-        fit its architecture.
+        data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked or, for GradSplitter, no
+        kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,12 +39,13 @@ class DecomposerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DecomposerServiceAsyncStub: ...
     Decompose: _grpc.UnaryUnaryMultiCallable[_decomposer_service_pb2.DecomposeRequest, _operations_pb2.Operation]
-    """Searches the weights that one target problem needs and registers them as a module. A job: metadata `OperationMetadata`,
+    """Searches the weights that one target problem needs (SeaM), or the kernels that each label needs (GradSplitter), and
+    registers them as a module, or as one for every label or group of labels. A job: metadata `OperationMetadata`,
     response `DecomposeResponse`. The same model, data, settings and seed give the existing module at once, unless `force`.
 
     INVALID_ARGUMENT: the model lacks a label, the data set does not fit the model, a setting is out of range, or validation
-    data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked, or its weights do not
-    fit its architecture.
+    data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked or, for GradSplitter, no
+    kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
     """
     ListRecipes: _grpc.UnaryUnaryMultiCallable[_decomposer_service_pb2.ListRecipesRequest, _decomposer_service_pb2.ListRecipesResponse]
     """Lists the recipes with all their settings."""
@@ -59,12 +60,13 @@ class DecomposerServiceAsyncStub(DecomposerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Decompose: _aio.UnaryUnaryMultiCallable[_decomposer_service_pb2.DecomposeRequest, _operations_pb2.Operation]  # type: ignore[assignment]
-    """Searches the weights that one target problem needs and registers them as a module. A job: metadata `OperationMetadata`,
+    """Searches the weights that one target problem needs (SeaM), or the kernels that each label needs (GradSplitter), and
+    registers them as a module, or as one for every label or group of labels. A job: metadata `OperationMetadata`,
     response `DecomposeResponse`. The same model, data, settings and seed give the existing module at once, unless `force`.
 
     INVALID_ARGUMENT: the model lacks a label, the data set does not fit the model, a setting is out of range, or validation
-    data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked, or its weights do not
-    fit its architecture.
+    data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked or, for GradSplitter, no
+    kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
     """
     ListRecipes: _aio.UnaryUnaryMultiCallable[_decomposer_service_pb2.ListRecipesRequest, _decomposer_service_pb2.ListRecipesResponse]  # type: ignore[assignment]
     """Lists the recipes with all their settings."""
@@ -82,12 +84,13 @@ class DecomposerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decomposer_service_pb2.DecomposeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
-        """Searches the weights that one target problem needs and registers them as a module. A job: metadata `OperationMetadata`,
+        """Searches the weights that one target problem needs (SeaM), or the kernels that each label needs (GradSplitter), and
+        registers them as a module, or as one for every label or group of labels. A job: metadata `OperationMetadata`,
         response `DecomposeResponse`. The same model, data, settings and seed give the existing module at once, unless `force`.
 
         INVALID_ARGUMENT: the model lacks a label, the data set does not fit the model, a setting is out of range, or validation
-        data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked, or its weights do not
-        fit its architecture.
+        data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked or, for GradSplitter, no
+        kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
         """
 
     @_abc_1.abstractmethod

@@ -24,17 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\xa7\x03\n\nSeamRecipe\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x43\n\rinitial_masks\x18\x02 \x01(\x0e\x32,.modelfoundry.api.decomposer.v1.InitialMasks\x12\x13\n\x06\x65pochs\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x1d\n\x10head_epoch_every\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nbatch_size\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x14\n\x07lr_head\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x14\n\x07lr_mask\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x15\n\x08patience\x18\t \x01(\x05H\x06\x88\x01\x01\x12\x42\n\x0c\x61ugmentation\x18\n \x01(\x0e\x32,.modelfoundry.api.decomposer.v1.AugmentationB\t\n\x07_epochsB\x13\n\x11_head_epoch_everyB\r\n\x0b_batch_sizeB\n\n\x08_lr_headB\n\n\x08_lr_maskB\x08\n\x06_alphaB\x0b\n\t_patience*E\n\x0cInitialMasks\x12\x1d\n\x19INITIAL_MASKS_UNSPECIFIED\x10\x00\x12\x16\n\x12INITIAL_MASKS_ONES\x10\x01*v\n\x0c\x41ugmentation\x12\x1c\n\x18\x41UGMENTATION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UGMENTATION_NONE\x10\x01\x12\x15\n\x11\x41UGMENTATION_CROP\x10\x02\x12\x1a\n\x16\x41UGMENTATION_CROP_FLIP\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\xa7\x03\n\nSeamRecipe\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x43\n\rinitial_masks\x18\x02 \x01(\x0e\x32,.modelfoundry.api.decomposer.v1.InitialMasks\x12\x13\n\x06\x65pochs\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x1d\n\x10head_epoch_every\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nbatch_size\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x14\n\x07lr_head\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x14\n\x07lr_mask\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x15\n\x08patience\x18\t \x01(\x05H\x06\x88\x01\x01\x12\x42\n\x0c\x61ugmentation\x18\n \x01(\x0e\x32,.modelfoundry.api.decomposer.v1.AugmentationB\t\n\x07_epochsB\x13\n\x11_head_epoch_everyB\r\n\x0b_batch_sizeB\n\n\x08_lr_headB\n\n\x08_lr_maskB\x08\n\x06_alphaB\x0b\n\t_patience\"\xcc\x03\n\x12GradSplitterRecipe\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12\x1a\n\rwarmup_epochs\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06\x63ycles\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x18\n\x0bmask_epochs\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x18\n\x0bhead_epochs\x18\x05 \x01(\x05H\x03\x88\x01\x01\x12\x17\n\nbatch_size\x18\x06 \x01(\x05H\x04\x88\x01\x01\x12\x16\n\tlr_warmup\x18\x07 \x01(\x01H\x05\x88\x01\x01\x12\x14\n\x07lr_head\x18\x08 \x01(\x01H\x06\x88\x01\x01\x12\x14\n\x07lr_mask\x18\t \x01(\x01H\x07\x88\x01\x01\x12\x12\n\x05\x61lpha\x18\n \x01(\x01H\x08\x88\x01\x01\x12\x17\n\nhead_width\x18\x0b \x01(\x05H\t\x88\x01\x01\x12\x1a\n\raccuracy_loss\x18\x0c \x01(\x01H\n\x88\x01\x01\x42\x10\n\x0e_warmup_epochsB\t\n\x07_cyclesB\x0e\n\x0c_mask_epochsB\x0e\n\x0c_head_epochsB\r\n\x0b_batch_sizeB\x0c\n\n_lr_warmupB\n\n\x08_lr_headB\n\n\x08_lr_maskB\x08\n\x06_alphaB\r\n\x0b_head_widthB\x10\n\x0e_accuracy_loss*E\n\x0cInitialMasks\x12\x1d\n\x19INITIAL_MASKS_UNSPECIFIED\x10\x00\x12\x16\n\x12INITIAL_MASKS_ONES\x10\x01*v\n\x0c\x41ugmentation\x12\x1c\n\x18\x41UGMENTATION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UGMENTATION_NONE\x10\x01\x12\x15\n\x11\x41UGMENTATION_CROP\x10\x02\x12\x1a\n\x16\x41UGMENTATION_CROP_FLIP\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'modelfoundry.api.decomposer.v1.recipe_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INITIALMASKS']._serialized_start=505
-  _globals['_INITIALMASKS']._serialized_end=574
-  _globals['_AUGMENTATION']._serialized_start=576
-  _globals['_AUGMENTATION']._serialized_end=694
+  _globals['_INITIALMASKS']._serialized_start=968
+  _globals['_INITIALMASKS']._serialized_end=1037
+  _globals['_AUGMENTATION']._serialized_start=1039
+  _globals['_AUGMENTATION']._serialized_end=1157
   _globals['_SEAMRECIPE']._serialized_start=80
   _globals['_SEAMRECIPE']._serialized_end=503
+  _globals['_GRADSPLITTERRECIPE']._serialized_start=506
+  _globals['_GRADSPLITTERRECIPE']._serialized_end=966
 # @@protoc_insertion_point(module_scope)

@@ -155,3 +155,118 @@ class SeamRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
 
 Global___SeamRecipe: _TypeAlias = SeamRecipe  # noqa: Y015
+
+@_typing.final
+class GradSplitterRecipe(_message.Message):
+    """How GradSplitter searches: schedule, learning rates, weight of the kernels' share and choice of the epoch, as data
+    (GradSplitter, sections 3 and 4.1). The heads are trained alone for `warmup_epochs`; then come `cycles` of `mask_epochs`
+    that train masks and heads and `head_epochs` that train the heads alone. Fields that are unset in a request take the value
+    of the named recipe.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    WARMUP_EPOCHS_FIELD_NUMBER: _builtins.int
+    CYCLES_FIELD_NUMBER: _builtins.int
+    MASK_EPOCHS_FIELD_NUMBER: _builtins.int
+    HEAD_EPOCHS_FIELD_NUMBER: _builtins.int
+    BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    LR_WARMUP_FIELD_NUMBER: _builtins.int
+    LR_HEAD_FIELD_NUMBER: _builtins.int
+    LR_MASK_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    HEAD_WIDTH_FIELD_NUMBER: _builtins.int
+    ACCURACY_LOSS_FIELD_NUMBER: _builtins.int
+    recipe: _builtins.str
+    """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`."""
+    warmup_epochs: _builtins.int
+    """Epochs of the heads alone before the first cycle, 0 to 10,000. `paper`: 5."""
+    cycles: _builtins.int
+    """Cycles, 1 to 10,000. `paper`: 20."""
+    mask_epochs: _builtins.int
+    """Epochs of masks and heads at the beginning of a cycle, 1 to 10,000. `paper`: 5."""
+    head_epochs: _builtins.int
+    """Epochs of the heads alone at the end of a cycle, 0 to 10,000. `paper`: 2."""
+    batch_size: _builtins.int
+    """Samples in a batch, 1 to 4096. `paper`: 64."""
+    lr_warmup: _builtins.float
+    """Adam's learning rate of the heads before the first cycle, above 0. `paper`: 0.01."""
+    lr_head: _builtins.float
+    """Adam's learning rate of the heads in the cycles, above 0. `paper`: 0.001."""
+    lr_mask: _builtins.float
+    """Adam's learning rate of the masks, above 0. Masks begin at 1 and drop at 0: the fewer steps, the higher. `paper`: 0.001."""
+    alpha: _builtins.float
+    """Weight of the kept share of kernels in the loss, 0 or more. `paper`: 0.1."""
+    head_width: _builtins.int
+    """Outputs of a head's first layer, 1 to 10,000. `paper`: 10."""
+    accuracy_loss: _builtins.float
+    """An epoch can be chosen when its validation accuracy lies less than this below the base model's, above 0 and at most 1;
+    of these the one with the fewest kernels is. `paper`: 0.01.
+    """
+    def __init__(
+        self,
+        *,
+        recipe: _builtins.str = ...,
+        warmup_epochs: _builtins.int | None = ...,
+        cycles: _builtins.int | None = ...,
+        mask_epochs: _builtins.int | None = ...,
+        head_epochs: _builtins.int | None = ...,
+        batch_size: _builtins.int | None = ...,
+        lr_warmup: _builtins.float | None = ...,
+        lr_head: _builtins.float | None = ...,
+        lr_mask: _builtins.float | None = ...,
+        alpha: _builtins.float | None = ...,
+        head_width: _builtins.int | None = ...,
+        accuracy_loss: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss", "_alpha", b"_alpha", "_batch_size", b"_batch_size", "_cycles", b"_cycles", "_head_epochs", b"_head_epochs", "_head_width", b"_head_width", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_warmup", b"_lr_warmup", "_mask_epochs", b"_mask_epochs", "_warmup_epochs", b"_warmup_epochs", "accuracy_loss", b"accuracy_loss", "alpha", b"alpha", "batch_size", b"batch_size", "cycles", b"cycles", "head_epochs", b"head_epochs", "head_width", b"head_width", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_warmup", b"lr_warmup", "mask_epochs", b"mask_epochs", "warmup_epochs", b"warmup_epochs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss", "_alpha", b"_alpha", "_batch_size", b"_batch_size", "_cycles", b"_cycles", "_head_epochs", b"_head_epochs", "_head_width", b"_head_width", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_warmup", b"_lr_warmup", "_mask_epochs", b"_mask_epochs", "_warmup_epochs", b"_warmup_epochs", "accuracy_loss", b"accuracy_loss", "alpha", b"alpha", "batch_size", b"batch_size", "cycles", b"cycles", "head_epochs", b"head_epochs", "head_width", b"head_width", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_warmup", b"lr_warmup", "mask_epochs", b"mask_epochs", "recipe", b"recipe", "warmup_epochs", b"warmup_epochs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__accuracy_loss: _TypeAlias = _typing.Literal["accuracy_loss"]  # noqa: Y015
+    _WhichOneofArgType__accuracy_loss: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss"]  # noqa: Y015
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
+    _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
+    _WhichOneofReturnType__cycles: _TypeAlias = _typing.Literal["cycles"]  # noqa: Y015
+    _WhichOneofArgType__cycles: _TypeAlias = _typing.Literal["_cycles", b"_cycles"]  # noqa: Y015
+    _WhichOneofReturnType__head_epochs: _TypeAlias = _typing.Literal["head_epochs"]  # noqa: Y015
+    _WhichOneofArgType__head_epochs: _TypeAlias = _typing.Literal["_head_epochs", b"_head_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__head_width: _TypeAlias = _typing.Literal["head_width"]  # noqa: Y015
+    _WhichOneofArgType__head_width: _TypeAlias = _typing.Literal["_head_width", b"_head_width"]  # noqa: Y015
+    _WhichOneofReturnType__lr_head: _TypeAlias = _typing.Literal["lr_head"]  # noqa: Y015
+    _WhichOneofArgType__lr_head: _TypeAlias = _typing.Literal["_lr_head", b"_lr_head"]  # noqa: Y015
+    _WhichOneofReturnType__lr_mask: _TypeAlias = _typing.Literal["lr_mask"]  # noqa: Y015
+    _WhichOneofArgType__lr_mask: _TypeAlias = _typing.Literal["_lr_mask", b"_lr_mask"]  # noqa: Y015
+    _WhichOneofReturnType__lr_warmup: _TypeAlias = _typing.Literal["lr_warmup"]  # noqa: Y015
+    _WhichOneofArgType__lr_warmup: _TypeAlias = _typing.Literal["_lr_warmup", b"_lr_warmup"]  # noqa: Y015
+    _WhichOneofReturnType__mask_epochs: _TypeAlias = _typing.Literal["mask_epochs"]  # noqa: Y015
+    _WhichOneofArgType__mask_epochs: _TypeAlias = _typing.Literal["_mask_epochs", b"_mask_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__warmup_epochs: _TypeAlias = _typing.Literal["warmup_epochs"]  # noqa: Y015
+    _WhichOneofArgType__warmup_epochs: _TypeAlias = _typing.Literal["_warmup_epochs", b"_warmup_epochs"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy_loss) -> _WhichOneofReturnType__accuracy_loss | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cycles) -> _WhichOneofReturnType__cycles | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__head_epochs) -> _WhichOneofReturnType__head_epochs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__head_width) -> _WhichOneofReturnType__head_width | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_head) -> _WhichOneofReturnType__lr_head | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_mask) -> _WhichOneofReturnType__lr_mask | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_warmup) -> _WhichOneofReturnType__lr_warmup | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mask_epochs) -> _WhichOneofReturnType__mask_epochs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup_epochs) -> _WhichOneofReturnType__warmup_epochs | None: ...
+
+Global___GradSplitterRecipe: _TypeAlias = GradSplitterRecipe  # noqa: Y015

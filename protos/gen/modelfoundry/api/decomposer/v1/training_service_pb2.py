@@ -27,9 +27,10 @@ from google.longrunning import operations_pb2 as google_dot_longrunning_dot_oper
 from modelfoundry.api.decomposer.v1 import recipe_pb2 as modelfoundry_dot_api_dot_decomposer_dot_v1_dot_recipe__pb2
 from modelfoundry.api.types.v1 import architecture_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_architecture__pb2
 from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_compute__pb2
+from modelfoundry.api.types.v1 import training_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_training__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5modelfoundry/api/decomposer/v1/training_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a\'modelfoundry/api/types/v1/compute.proto\"\x83\x03\n\x11TrainModelRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x43\n\x0c\x61rchitecture\x18\x02 \x01(\x0b\x32\'.modelfoundry.api.types.v1.ArchitectureB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12>\n\x06recipe\x18\x04 \x01(\x0b\x32..modelfoundry.api.decomposer.v1.TrainingRecipe\x12>\n\nvalidation\x18\x05 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x31\n\x06\x64\x65vice\x18\x07 \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x10\n\x08model_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"\x98\x02\n\x0eTrainingRecipe\x12\x13\n\x06\x65pochs\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\nbatch_size\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x0f\n\x02lr\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08momentum\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cweight_decay\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x12\n\nmilestones\x18\x06 \x03(\x05\x12\x42\n\x0c\x61ugmentation\x18\x07 \x01(\x0e\x32,.modelfoundry.api.decomposer.v1.AugmentationB\t\n\x07_epochsB\r\n\x0b_batch_sizeB\x05\n\x03_lrB\x0b\n\t_momentumB\x0f\n\r_weight_decay\"@\n\x12TrainModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1b\n\x13validation_accuracy\x18\x02 \x01(\x01\x32q\n\x0fTrainingService\x12^\n\nTrainModel\x12\x31.modelfoundry.api.decomposer.v1.TrainModelRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5modelfoundry/api/decomposer/v1/training_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a(modelfoundry/api/types/v1/training.proto\"\x83\x03\n\x11TrainModelRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x43\n\x0c\x61rchitecture\x18\x02 \x01(\x0b\x32\'.modelfoundry.api.types.v1.ArchitectureB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12>\n\x06recipe\x18\x04 \x01(\x0b\x32..modelfoundry.api.decomposer.v1.TrainingRecipe\x12>\n\nvalidation\x18\x05 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x31\n\x06\x64\x65vice\x18\x07 \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x10\n\x08model_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"\xe3\x02\n\x0eTrainingRecipe\x12\x13\n\x06\x65pochs\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\nbatch_size\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x0f\n\x02lr\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08momentum\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x19\n\x0cweight_decay\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x12\n\nmilestones\x18\x06 \x03(\x05\x12\x42\n\x0c\x61ugmentation\x18\x07 \x01(\x0e\x32,.modelfoundry.api.decomposer.v1.Augmentation\x12\x0e\n\x06recipe\x18\x08 \x01(\t\x12\x39\n\x06subset\x18\t \x01(\x0b\x32).modelfoundry.api.types.v1.TrainingSubsetB\t\n\x07_epochsB\r\n\x0b_batch_sizeB\x05\n\x03_lrB\x0b\n\t_momentumB\x0f\n\r_weight_decay\"@\n\x12TrainModelResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1b\n\x13validation_accuracy\x18\x02 \x01(\x01\"\x1c\n\x1aListTrainingRecipesRequest\"i\n\x1bListTrainingRecipesResponse\x12J\n\x07recipes\x18\x01 \x03(\x0b\x32\x39.modelfoundry.api.decomposer.v1.TrainingRecipeDescription\"p\n\x19TrainingRecipeDescription\x12>\n\x06recipe\x18\x01 \x01(\x0b\x32..modelfoundry.api.decomposer.v1.TrainingRecipe\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t2\x82\x02\n\x0fTrainingService\x12^\n\nTrainModel\x12\x31.modelfoundry.api.decomposer.v1.TrainModelRequest\x1a\x1d.google.longrunning.Operation\x12\x8e\x01\n\x13ListTrainingRecipes\x12:.modelfoundry.api.decomposer.v1.ListTrainingRecipesRequest\x1a;.modelfoundry.api.decomposer.v1.ListTrainingRecipesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +43,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRAINMODELREQUEST'].fields_by_name['architecture']._serialized_options = b'\342A\001\002'
   _globals['_TRAINMODELREQUEST'].fields_by_name['dataset']._loaded_options = None
   _globals['_TRAINMODELREQUEST'].fields_by_name['dataset']._serialized_options = b'\342A\001\002'
-  _globals['_TRAINMODELREQUEST']._serialized_start=292
-  _globals['_TRAINMODELREQUEST']._serialized_end=679
-  _globals['_TRAININGRECIPE']._serialized_start=682
-  _globals['_TRAININGRECIPE']._serialized_end=962
-  _globals['_TRAINMODELRESPONSE']._serialized_start=964
-  _globals['_TRAINMODELRESPONSE']._serialized_end=1028
-  _globals['_TRAININGSERVICE']._serialized_start=1030
-  _globals['_TRAININGSERVICE']._serialized_end=1143
+  _globals['_TRAINMODELREQUEST']._serialized_start=334
+  _globals['_TRAINMODELREQUEST']._serialized_end=721
+  _globals['_TRAININGRECIPE']._serialized_start=724
+  _globals['_TRAININGRECIPE']._serialized_end=1079
+  _globals['_TRAINMODELRESPONSE']._serialized_start=1081
+  _globals['_TRAINMODELRESPONSE']._serialized_end=1145
+  _globals['_LISTTRAININGRECIPESREQUEST']._serialized_start=1147
+  _globals['_LISTTRAININGRECIPESREQUEST']._serialized_end=1175
+  _globals['_LISTTRAININGRECIPESRESPONSE']._serialized_start=1177
+  _globals['_LISTTRAININGRECIPESRESPONSE']._serialized_end=1282
+  _globals['_TRAININGRECIPEDESCRIPTION']._serialized_start=1284
+  _globals['_TRAININGRECIPEDESCRIPTION']._serialized_end=1396
+  _globals['_TRAININGSERVICE']._serialized_start=1399
+  _globals['_TRAININGSERVICE']._serialized_end=1657
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from modelfoundry.api.decomposer.v1 import recipe_pb2 as _recipe_pb2
 from modelfoundry.api.types.v1 import architecture_pb2 as _architecture_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
+from modelfoundry.api.types.v1 import training_pb2 as _training_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -87,7 +88,9 @@ Global___TrainModelRequest: _TypeAlias = TrainModelRequest  # noqa: Y015
 
 @_typing.final
 class TrainingRecipe(_message.Message):
-    """How a network is trained: stochastic gradient descent with momentum, learning rate divided by 10 at two milestones."""
+    """How a network is trained: stochastic gradient descent with momentum, learning rate divided by 10 at milestones. Fields
+    that are unset in a request take the value of the named recipe.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -98,21 +101,33 @@ class TrainingRecipe(_message.Message):
     WEIGHT_DECAY_FIELD_NUMBER: _builtins.int
     MILESTONES_FIELD_NUMBER: _builtins.int
     AUGMENTATION_FIELD_NUMBER: _builtins.int
+    RECIPE_FIELD_NUMBER: _builtins.int
+    SUBSET_FIELD_NUMBER: _builtins.int
     epochs: _builtins.int
-    """Epochs, 1 to 10,000. Unset: 30."""
+    """Epochs, 1 to 10,000. `default`: 30. `weak`: 200."""
     batch_size: _builtins.int
-    """Samples in a batch, 1 to 4096. Unset: 128."""
+    """Samples in a batch, 1 to 4096. `default` and `weak`: 128."""
     lr: _builtins.float
-    """Initial learning rate, above 0. Unset: 0.05."""
+    """Initial learning rate, above 0. `default`: 0.05. `weak`: 0.01."""
     momentum: _builtins.float
-    """Momentum, 0 to below 1. Unset: 0.9."""
+    """Momentum, 0 to below 1. `default` and `weak`: 0.9."""
     weight_decay: _builtins.float
-    """Weight decay, 0 or more. Unset: 0.0001."""
+    """Weight decay, 0 or more. `default` and `weak`: 0.0001."""
     augmentation: _recipe_pb2.Augmentation.ValueType
-    """How training images are varied. Unset: not at all."""
+    """How training images are varied. `default`: not at all. `weak`: crops and flips."""
+    recipe: _builtins.str
+    """Name of the recipe that unset fields come from; `ListTrainingRecipes` lists them. Empty means `default`."""
     @_builtins.property
     def milestones(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Epochs at which the learning rate is divided by 10. Empty: at half and at three quarters of the epochs."""
+        """Epochs at which the learning rate is divided by 10. Empty: at half and at three quarters of the epochs; `weak`: at
+        30 % and at 60 % of them.
+        """
+
+    @_builtins.property
+    def subset(self) -> _training_pb2.TrainingSubset:
+        """The part of the training data to train on. Unset: the recipe's own. `default`: all of it. `weak`: an imbalanced part,
+        concentration 1.
+        """
 
     def __init__(
         self,
@@ -124,10 +139,12 @@ class TrainingRecipe(_message.Message):
         weight_decay: _builtins.float | None = ...,
         milestones: _abc.Iterable[_builtins.int] | None = ...,
         augmentation: _recipe_pb2.Augmentation.ValueType = ...,
+        recipe: _builtins.str = ...,
+        subset: _training_pb2.TrainingSubset | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_lr", b"_lr", "_momentum", b"_momentum", "_weight_decay", b"_weight_decay", "batch_size", b"batch_size", "epochs", b"epochs", "lr", b"lr", "momentum", b"momentum", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_lr", b"_lr", "_momentum", b"_momentum", "_weight_decay", b"_weight_decay", "batch_size", b"batch_size", "epochs", b"epochs", "lr", b"lr", "momentum", b"momentum", "subset", b"subset", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_lr", b"_lr", "_momentum", b"_momentum", "_weight_decay", b"_weight_decay", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "lr", b"lr", "milestones", b"milestones", "momentum", b"momentum", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_lr", b"_lr", "_momentum", b"_momentum", "_weight_decay", b"_weight_decay", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "lr", b"lr", "milestones", b"milestones", "momentum", b"momentum", "recipe", b"recipe", "subset", b"subset", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
@@ -177,3 +194,72 @@ class TrainModelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainModelResponse: _TypeAlias = TrainModelResponse  # noqa: Y015
+
+@_typing.final
+class ListTrainingRecipesRequest(_message.Message):
+    """Request of ListTrainingRecipes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrainingRecipesRequest: _TypeAlias = ListTrainingRecipesRequest  # noqa: Y015
+
+@_typing.final
+class ListTrainingRecipesResponse(_message.Message):
+    """Response of ListTrainingRecipes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainingRecipeDescription]:
+        """Every recipe, all fields set; `subset` is unset where a recipe trains on all of the data."""
+
+    def __init__(
+        self,
+        *,
+        recipes: _abc.Iterable[Global___TrainingRecipeDescription] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipes", b"recipes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrainingRecipesResponse: _TypeAlias = ListTrainingRecipesResponse  # noqa: Y015
+
+@_typing.final
+class TrainingRecipeDescription(_message.Message):
+    """A recipe of TrainModel and what it is for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    description: _builtins.str
+    """One paragraph."""
+    @_builtins.property
+    def recipe(self) -> Global___TrainingRecipe:
+        """The recipe."""
+
+    def __init__(
+        self,
+        *,
+        recipe: Global___TrainingRecipe | None = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recipe", b"recipe"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "recipe", b"recipe"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainingRecipeDescription: _TypeAlias = TrainingRecipeDescription  # noqa: Y015

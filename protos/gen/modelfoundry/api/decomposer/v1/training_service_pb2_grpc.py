@@ -41,6 +41,11 @@ class TrainingServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.TrainModelRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.ListTrainingRecipes = channel.unary_unary(
+                '/modelfoundry.api.decomposer.v1.TrainingService/ListTrainingRecipes',
+                request_serializer=modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.ListTrainingRecipesRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.ListTrainingRecipesResponse.FromString,
+                _registered_method=True)
 
 
 class TrainingServiceServicer:
@@ -51,8 +56,15 @@ class TrainingServiceServicer:
         """Trains a network from scratch on a data set and registers it. A job: metadata `OperationMetadata`, response
         `TrainModelResponse`. The epoch with the best validation accuracy is kept.
 
-        INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, or validation data was
-        asked from the test split.
+        INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, no subset of the
+        training data keeps enough samples of every label, or validation data was asked from the test split.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTrainingRecipes(self, request, context):
+        """Lists the recipes of TrainModel with all their settings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -65,6 +77,11 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.TrainModel,
                     request_deserializer=modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.TrainModelRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'ListTrainingRecipes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrainingRecipes,
+                    request_deserializer=modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.ListTrainingRecipesRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.ListTrainingRecipesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +112,33 @@ class TrainingService:
             '/modelfoundry.api.decomposer.v1.TrainingService/TrainModel',
             modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.TrainModelRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrainingRecipes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.decomposer.v1.TrainingService/ListTrainingRecipes',
+            modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.ListTrainingRecipesRequest.SerializeToString,
+            modelfoundry_dot_api_dot_decomposer_dot_v1_dot_training__service__pb2.ListTrainingRecipesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,9 +38,11 @@ class TrainingServiceStub:
     """Trains a network from scratch on a data set and registers it. A job: metadata `OperationMetadata`, response
     `TrainModelResponse`. The epoch with the best validation accuracy is kept.
 
-    INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, or validation data was
-    asked from the test split.
+    INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, no subset of the
+    training data keeps enough samples of every label, or validation data was asked from the test split.
     """
+    ListTrainingRecipes: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRecipesRequest, _training_service_pb2.ListTrainingRecipesResponse]
+    """Lists the recipes of TrainModel with all their settings."""
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -51,9 +53,11 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """Trains a network from scratch on a data set and registers it. A job: metadata `OperationMetadata`, response
     `TrainModelResponse`. The epoch with the best validation accuracy is kept.
 
-    INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, or validation data was
-    asked from the test split.
+    INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, no subset of the
+    training data keeps enough samples of every label, or validation data was asked from the test split.
     """
+    ListTrainingRecipes: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRecipesRequest, _training_service_pb2.ListTrainingRecipesResponse]  # type: ignore[assignment]
+    """Lists the recipes of TrainModel with all their settings."""
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Trains the models that are taken apart, for those who have none yet. Served by the decomposer."""
@@ -67,8 +71,16 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Trains a network from scratch on a data set and registers it. A job: metadata `OperationMetadata`, response
         `TrainModelResponse`. The epoch with the best validation accuracy is kept.
 
-        INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, or validation data was
-        asked from the test split.
+        INVALID_ARGUMENT: no such architecture, the data set does not fit it, a setting is out of range, no subset of the
+        training data keeps enough samples of every label, or validation data was asked from the test split.
         """
+
+    @_abc_1.abstractmethod
+    def ListTrainingRecipes(
+        self,
+        request: _training_service_pb2.ListTrainingRecipesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_service_pb2.ListTrainingRecipesResponse, _abc.Awaitable[_training_service_pb2.ListTrainingRecipesResponse]]:
+        """Lists the recipes of TrainModel with all their settings."""
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

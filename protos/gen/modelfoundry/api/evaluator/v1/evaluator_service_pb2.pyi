@@ -38,6 +38,7 @@ class EvaluateRequest(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    MODULARITY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where the evaluations are stored."""
     dataset: _builtins.str
@@ -46,7 +47,8 @@ class EvaluateRequest(_message.Message):
     """The split. Empty means `test`."""
     baselines: _builtins.bool
     """For every module also measure its base model on the module's problem, predicting over all labels and restricted to the
-    labels of the problem.
+    labels of the problem. For every composition also measure the models that it was compared with when it was composed, and
+    their ensemble (SCORING_ENSEMBLE, stored with the composition as subject).
     """
     device: _compute_pb2.Device.ValueType
     """Where to compute."""
@@ -54,9 +56,16 @@ class EvaluateRequest(_message.Message):
     """UUID4. A repeated call with the same id returns the first one's job."""
     validate_only: _builtins.bool
     """Check everything, start nothing. The returned operation has no name."""
+    modularity: _builtins.bool
+    """Also measure every module as a software module: cohesion, coupling with the other modules of the same base among the
+    subjects, and reuse gain. Implies `baselines`.
+    """
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What to measure: 1 to 1000 models and modules, by name, `{family}@{alias}` or `{family}@{version}`."""
+        """What to measure: 1 to 1000 models, modules and compositions, by name, `{family}@{alias}` or `{family}@{version}`. A
+        composition for a new task is measured on those of its labels that the data set has, under the names that they had there
+        when it was composed; what it says in favour of other labels is wrong.
+        """
 
     @_builtins.property
     def problem(self) -> _problem_pb2.TargetProblem:
@@ -79,10 +88,11 @@ class EvaluateRequest(_message.Message):
         device: _compute_pb2.Device.ValueType = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        modularity: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "dataset", b"dataset", "device", b"device", "latency_batch_sizes", b"latency_batch_sizes", "parent", b"parent", "problem", b"problem", "request_id", b"request_id", "split", b"split", "subjects", b"subjects", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "dataset", b"dataset", "device", b"device", "latency_batch_sizes", b"latency_batch_sizes", "modularity", b"modularity", "parent", b"parent", "problem", b"problem", "request_id", b"request_id", "split", b"split", "subjects", b"subjects", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

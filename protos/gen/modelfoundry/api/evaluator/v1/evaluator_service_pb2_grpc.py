@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class EvaluatorServiceStub:
-    """Measures models and modules.
+    """Measures models, modules and compositions.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -52,14 +52,14 @@ class EvaluatorServiceStub:
 
 
 class EvaluatorServiceServicer:
-    """Measures models and modules.
+    """Measures models, modules and compositions.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
     """
 
     def Evaluate(self, request, context):
-        """Measures models and modules on one split of a data set and stores what it found in the registry. A job: metadata
+        """Measures models, modules and compositions on one split of a data set and stores what it found in the registry. A job: metadata
         `OperationMetadata`, response `EvaluateResponse`.
 
         INVALID_ARGUMENT: the data set lacks the split or a label, or its images have another size.
@@ -99,7 +99,7 @@ def add_EvaluatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EvaluatorService:
-    """Measures models and modules.
+    """Measures models, modules and compositions.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EvaluatorServiceStub:
-    """Measures models and modules.
+    """Measures models, modules and compositions.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -39,7 +39,7 @@ class EvaluatorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EvaluatorServiceAsyncStub: ...
     Evaluate: _grpc.UnaryUnaryMultiCallable[_evaluator_service_pb2.EvaluateRequest, _operations_pb2.Operation]
-    """Measures models and modules on one split of a data set and stores what it found in the registry. A job: metadata
+    """Measures models, modules and compositions on one split of a data set and stores what it found in the registry. A job: metadata
     `OperationMetadata`, response `EvaluateResponse`.
 
     INVALID_ARGUMENT: the data set lacks the split or a label, or its images have another size.
@@ -52,7 +52,7 @@ class EvaluatorServiceStub:
 
 @_typing.type_check_only
 class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
-    """Measures models and modules.
+    """Measures models, modules and compositions.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -60,7 +60,7 @@ class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Evaluate: _aio.UnaryUnaryMultiCallable[_evaluator_service_pb2.EvaluateRequest, _operations_pb2.Operation]  # type: ignore[assignment]
-    """Measures models and modules on one split of a data set and stores what it found in the registry. A job: metadata
+    """Measures models, modules and compositions on one split of a data set and stores what it found in the registry. A job: metadata
     `OperationMetadata`, response `EvaluateResponse`.
 
     INVALID_ARGUMENT: the data set lacks the split or a label, or its images have another size.
@@ -72,7 +72,7 @@ class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
     """
 
 class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Measures models and modules.
+    """Measures models, modules and compositions.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -84,7 +84,7 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluator_service_pb2.EvaluateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
-        """Measures models and modules on one split of a data set and stores what it found in the registry. A job: metadata
+        """Measures models, modules and compositions on one split of a data set and stores what it found in the registry. A job: metadata
         `OperationMetadata`, response `EvaluateResponse`.
 
         INVALID_ARGUMENT: the data set lacks the split or a label, or its images have another size.

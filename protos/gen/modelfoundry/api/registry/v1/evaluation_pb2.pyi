@@ -32,10 +32,14 @@ class _ScoringEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scoring.Value
     SCORING_UNSPECIFIED: _Scoring.ValueType  # 0
     """Never stored."""
     SCORING_ALL_OUTPUTS: _Scoring.ValueType  # 1
-    """All outputs of the subject. For a module its own head; for a model all labels."""
+    """All outputs of the subject. For a module its own head; for others all labels."""
     SCORING_RESTRICTED: _Scoring.ValueType  # 2
     """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
     because its `rest` is all other labels.
+    """
+    SCORING_ENSEMBLE: _Scoring.ValueType  # 3
+    """Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
+    probabilities. Costs are the sum of theirs.
     """
 
 class Scoring(_Scoring, metaclass=_ScoringEnumTypeWrapper):
@@ -44,16 +48,20 @@ class Scoring(_Scoring, metaclass=_ScoringEnumTypeWrapper):
 SCORING_UNSPECIFIED: Scoring.ValueType  # 0
 """Never stored."""
 SCORING_ALL_OUTPUTS: Scoring.ValueType  # 1
-"""All outputs of the subject. For a module its own head; for a model all labels."""
+"""All outputs of the subject. For a module its own head; for others all labels."""
 SCORING_RESTRICTED: Scoring.ValueType  # 2
 """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
 because its `rest` is all other labels.
+"""
+SCORING_ENSEMBLE: Scoring.ValueType  # 3
+"""Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
+probabilities. Costs are the sum of theirs.
 """
 Global___Scoring: _TypeAlias = Scoring  # noqa: Y015
 
 @_typing.final
 class Evaluation(_message.Message):
-    """What was measured of a model or module, once, on one split. Never changed afterwards."""
+    """What was measured of a model, module or composition, once, on one split. Never changed afterwards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -73,15 +81,16 @@ class Evaluation(_message.Message):
     OPERATION_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    MODULARITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/evaluations/{evaluation}`."""
     subject: _builtins.str
-    """What was measured: a model or a module."""
+    """What was measured: a model, a module or a composition."""
     subject_digest: _builtins.str
-    """SHA-256 of the subject's weights or artifact."""
+    """SHA-256 of the subject's weights or artifact, or the digest of a composition."""
     module: _builtins.str
     """The module whose target problem was posed: the subject itself, or the module that a base model is a baseline for.
-    Empty when a model was measured on all of its labels or on a problem of the caller's.
+    Empty when a model or composition was measured on all of its labels or on a problem of the caller's.
     """
     scoring: Global___Scoring.ValueType
     """Which outputs a prediction was chosen from."""
@@ -97,7 +106,9 @@ class Evaluation(_message.Message):
     """Operation that measured it."""
     @_builtins.property
     def problem(self) -> _problem_pb2.TargetProblem:
-        """The problem posed. Unset: all labels of the model."""
+        """The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data set
+        has; when these are not all, but two or more, they stand here.
+        """
 
     @_builtins.property
     def classification(self) -> _metrics_pb2.ClassificationMetrics:
@@ -105,7 +116,7 @@ class Evaluation(_message.Message):
 
     @_builtins.property
     def retention(self) -> _metrics_pb2.RetentionMetrics:
-        """What the module kept. Unset for models."""
+        """What the module kept. Unset for others."""
 
     @_builtins.property
     def cost(self) -> _metrics_pb2.CostMetrics:
@@ -118,6 +129,10 @@ class Evaluation(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored."""
+
+    @_builtins.property
+    def modularity(self) -> _metrics_pb2.ModularityMetrics:
+        """The module as a software module. Unset for models, and where it was not asked for."""
 
     def __init__(
         self,
@@ -138,10 +153,11 @@ class Evaluation(_message.Message):
         operation: _builtins.str = ...,
         environment: _compute_pb2.Environment | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        modularity: _metrics_pb2.ModularityMetrics | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "environment", b"environment", "problem", b"problem", "retention", b"retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "environment", b"environment", "modularity", b"modularity", "problem", b"problem", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "environment", b"environment", "module", b"module", "name", b"name", "operation", b"operation", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "environment", b"environment", "modularity", b"modularity", "module", b"module", "name", b"name", "operation", b"operation", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,10 +7,13 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from modelfoundry.api.types.v1 import architecture_pb2 as _architecture_pb2
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
+from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
+from modelfoundry.api.types.v1 import training_pb2 as _training_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -64,6 +67,7 @@ class Model(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    TRAINING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/models/{model}`."""
     uid: _builtins.str
@@ -112,6 +116,10 @@ class Model(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When a field was last changed."""
 
+    @_builtins.property
+    def training(self) -> Global___TrainingRecord:
+        """How it was trained, where ModelFoundry trained it."""
+
     def __init__(
         self,
         *,
@@ -131,14 +139,91 @@ class Model(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        training: Global___TrainingRecord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "input", b"input", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "input", b"input", "training", b"training", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "input", b"input", "labels", b"labels", "license", b"license", "name", b"name", "operation", b"operation", "tags", b"tags", "tensors", b"tensors", "training_dataset", b"training_dataset", "uid", b"uid", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "input", b"input", "labels", b"labels", "license", b"license", "name", b"name", "operation", b"operation", "tags", b"tags", "tensors", b"tensors", "training", b"training", "training_dataset", b"training_dataset", "uid", b"uid", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class TrainingRecord(_message.Message):
+    """Everything that repeats a training, and what it saw while choosing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    VALIDATION_FIELD_NUMBER: _builtins.int
+    SUBSET_FIELD_NUMBER: _builtins.int
+    DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    LABEL_COUNTS_FIELD_NUMBER: _builtins.int
+    VALIDATION_ACCURACY_FIELD_NUMBER: _builtins.int
+    VALIDATION_SAMPLES_FIELD_NUMBER: _builtins.int
+    CHOSEN_EPOCH_FIELD_NUMBER: _builtins.int
+    EPOCHS_RUN_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    recipe: _builtins.str
+    """Name of the recipe, for example `weak`."""
+    seed: _builtins.int
+    """Seed of initialisation, order, augmentation and dropout."""
+    dataset_digest: _builtins.str
+    """SHA-256 that names the content of the data set used."""
+    validation_accuracy: _builtins.float
+    """Accuracy on the validation samples, of the kept epoch."""
+    validation_samples: _builtins.int
+    """Number of validation samples."""
+    chosen_epoch: _builtins.int
+    """Epoch that was kept, counted from 0."""
+    epochs_run: _builtins.int
+    """Epochs that were run."""
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """Every setting in force, defaults included, as canonical JSON types."""
+
+    @_builtins.property
+    def validation(self) -> _compute_pb2.ValidationSplit:
+        """How validation data was cut from the training data."""
+
+    @_builtins.property
+    def subset(self) -> _training_pb2.TrainingSubset:
+        """The part of what the cut left that was trained on, all fields set. Unset: all of it."""
+
+    @_builtins.property
+    def label_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Number of samples trained on, by label, in the order of the model's labels."""
+
+    @_builtins.property
+    def environment(self) -> _compute_pb2.Environment:
+        """Libraries, device and threads."""
+
+    def __init__(
+        self,
+        *,
+        recipe: _builtins.str = ...,
+        settings: _struct_pb2.Struct | None = ...,
+        seed: _builtins.int = ...,
+        validation: _compute_pb2.ValidationSplit | None = ...,
+        subset: _training_pb2.TrainingSubset | None = ...,
+        dataset_digest: _builtins.str = ...,
+        label_counts: _abc.Iterable[_builtins.int] | None = ...,
+        validation_accuracy: _builtins.float = ...,
+        validation_samples: _builtins.int = ...,
+        chosen_epoch: _builtins.int = ...,
+        epochs_run: _builtins.int = ...,
+        environment: _compute_pb2.Environment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "environment", b"environment", "epochs_run", b"epochs_run", "label_counts", b"label_counts", "recipe", b"recipe", "seed", b"seed", "settings", b"settings", "subset", b"subset", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_samples", b"validation_samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainingRecord: _TypeAlias = TrainingRecord  # noqa: Y015
 
 @_typing.final
 class CreateModelRequest(_message.Message):
@@ -312,19 +397,25 @@ class DeleteModelRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    CASCADE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/models/{model}`."""
     etag: _builtins.str
     """When set, must match."""
+    cascade: _builtins.bool
+    """Also delete everything that depends on it, and what depends on that, in the same transaction: all of it or nothing.
+    `ListDependents` says beforehand what that is.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         etag: _builtins.str = ...,
+        cascade: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cascade", b"cascade", "etag", b"etag", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,11 +28,13 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from modelfoundry.api.types.v1 import blob_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_blob__pb2
 from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_compute__pb2
+from modelfoundry.api.types.v1 import forms_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_forms__pb2
 from modelfoundry.api.types.v1 import metrics_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_metrics__pb2
 from modelfoundry.api.types.v1 import problem_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_problem__pb2
+from modelfoundry.api.types.v1 import training_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_training__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)modelfoundry/api/registry/v1/module.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a\'modelfoundry/api/types/v1/metrics.proto\x1a\'modelfoundry/api/types/v1/problem.proto\"\xc6\x05\n\x06Module\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07license\x18\x05 \x01(\t\x12<\n\x04tags\x18\x06 \x03(\x0b\x32..modelfoundry.api.registry.v1.Module.TagsEntry\x12\x19\n\nbase_model\x18\x07 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x19\n\x0b\x62\x61se_digest\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12@\n\x07problem\x18\t \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblemB\x05\xe2\x41\x02\x02\x05\x12\x15\n\x07outputs\x18\n \x03(\tB\x04\xe2\x41\x01\x03\x12;\n\x08\x61rtifact\x18\x0b \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRefB\x05\xe2\x41\x02\x02\x05\x12\x16\n\x07\x64\x61taset\x18\x0c \x01(\tB\x05\xe2\x41\x02\x02\x05\x12H\n\x06record\x18\r \x01(\x0b\x32\x31.modelfoundry.api.registry.v1.DecompositionRecordB\x05\xe2\x41\x02\x02\x05\x12\x44\n\tretention\x18\x0e \x01(\x0b\x32+.modelfoundry.api.types.v1.RetentionMetricsB\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x11 \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xba\x03\n\x13\x44\x65\x63ompositionRecord\x12\x17\n\talgorithm\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12>\n\nvalidation\x18\x04 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x16\n\x0e\x64\x61taset_digest\x18\x05 \x01(\t\x12\x11\n\toperation\x18\x06 \x01(\t\x12;\n\x0b\x65nvironment\x18\x07 \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\x12\x1b\n\x13validation_accuracy\x18\x08 \x01(\x01\x12 \n\x18validation_accuracy_base\x18\t \x01(\x01\x12\x1a\n\x12validation_samples\x18\n \x01(\x03\x12\x14\n\x0c\x63hosen_epoch\x18\x0b \x01(\x05\x12\x12\n\nepochs_run\x18\x0c \x01(\x05\x12\x11\n\tfell_back\x18\r \x01(\x08\x12\x11\n\tcache_key\x18\x0e \x01(\t\"\xa5\x01\n\x13\x43reateModuleRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12:\n\x06module\x18\x03 \x01(\x0b\x32$.modelfoundry.api.registry.v1.ModuleB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"&\n\x10GetModuleRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"s\n\x12ListModulesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"e\n\x13ListModulesResponse\x12\x35\n\x07modules\x18\x01 \x03(\x0b\x32$.modelfoundry.api.registry.v1.Module\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x82\x01\n\x13UpdateModuleRequest\x12:\n\x06module\x18\x01 \x01(\x0b\x32$.modelfoundry.api.registry.v1.ModuleB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"7\n\x13\x44\x65leteModuleRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)modelfoundry/api/registry/v1/module.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a%modelfoundry/api/types/v1/forms.proto\x1a\'modelfoundry/api/types/v1/metrics.proto\x1a\'modelfoundry/api/types/v1/problem.proto\x1a(modelfoundry/api/types/v1/training.proto\"\x86\x06\n\x06Module\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07license\x18\x05 \x01(\t\x12<\n\x04tags\x18\x06 \x03(\x0b\x32..modelfoundry.api.registry.v1.Module.TagsEntry\x12\x19\n\nbase_model\x18\x07 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x19\n\x0b\x62\x61se_digest\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12@\n\x07problem\x18\t \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblemB\x05\xe2\x41\x02\x02\x05\x12\x15\n\x07outputs\x18\n \x03(\tB\x04\xe2\x41\x01\x03\x12;\n\x08\x61rtifact\x18\x0b \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRefB\x05\xe2\x41\x02\x02\x05\x12\x16\n\x07\x64\x61taset\x18\x0c \x01(\tB\x05\xe2\x41\x02\x02\x05\x12H\n\x06record\x18\r \x01(\x0b\x32\x31.modelfoundry.api.registry.v1.DecompositionRecordB\x05\xe2\x41\x02\x02\x05\x12\x44\n\tretention\x18\x0e \x01(\x0b\x32+.modelfoundry.api.types.v1.RetentionMetricsB\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x11 \x01(\t\x12>\n\x05\x66orms\x18\x12 \x01(\x0b\x32).modelfoundry.api.types.v1.FormComparisonB\x04\xe2\x41\x01\x03\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x04\n\x13\x44\x65\x63ompositionRecord\x12\x17\n\talgorithm\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12>\n\nvalidation\x18\x04 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x16\n\x0e\x64\x61taset_digest\x18\x05 \x01(\t\x12\x11\n\toperation\x18\x06 \x01(\t\x12;\n\x0b\x65nvironment\x18\x07 \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\x12\x1b\n\x13validation_accuracy\x18\x08 \x01(\x01\x12 \n\x18validation_accuracy_base\x18\t \x01(\x01\x12\x1a\n\x12validation_samples\x18\n \x01(\x03\x12\x14\n\x0c\x63hosen_epoch\x18\x0b \x01(\x05\x12\x12\n\nepochs_run\x18\x0c \x01(\x05\x12\x11\n\tfell_back\x18\r \x01(\x08\x12\x11\n\tcache_key\x18\x0e \x01(\t\x12\x18\n\x10training_samples\x18\x0f \x01(\x03\x12\x39\n\x06subset\x18\x10 \x01(\x0b\x32).modelfoundry.api.types.v1.TrainingSubset\x12\x14\n\x0c\x65mpty_layers\x18\x11 \x03(\t\"\xa5\x01\n\x13\x43reateModuleRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12:\n\x06module\x18\x03 \x01(\x0b\x32$.modelfoundry.api.registry.v1.ModuleB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"&\n\x10GetModuleRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"s\n\x12ListModulesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"e\n\x13ListModulesResponse\x12\x35\n\x07modules\x18\x01 \x03(\x0b\x32$.modelfoundry.api.registry.v1.Module\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x82\x01\n\x13UpdateModuleRequest\x12:\n\x06module\x18\x01 \x01(\x0b\x32$.modelfoundry.api.registry.v1.ModuleB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"H\n\x13\x44\x65leteModuleRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x03 \x01(\x08\"k\n\x15SetModuleFormsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12>\n\x05\x66orms\x18\x02 \x01(\x0b\x32).modelfoundry.api.types.v1.FormComparisonB\x04\xe2\x41\x01\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,6 +67,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODULE'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_MODULE'].fields_by_name['update_time']._loaded_options = None
   _globals['_MODULE'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_MODULE'].fields_by_name['forms']._loaded_options = None
+  _globals['_MODULE'].fields_by_name['forms']._serialized_options = b'\342A\001\003'
   _globals['_DECOMPOSITIONRECORD'].fields_by_name['algorithm']._loaded_options = None
   _globals['_DECOMPOSITIONRECORD'].fields_by_name['algorithm']._serialized_options = b'\342A\001\002'
   _globals['_CREATEMODULEREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -79,22 +83,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEMODULEREQUEST'].fields_by_name['module']._serialized_options = b'\342A\001\002'
   _globals['_DELETEMODULEREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEMODULEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_MODULE']._serialized_start=367
-  _globals['_MODULE']._serialized_end=1077
-  _globals['_MODULE_TAGSENTRY']._serialized_start=1034
-  _globals['_MODULE_TAGSENTRY']._serialized_end=1077
-  _globals['_DECOMPOSITIONRECORD']._serialized_start=1080
-  _globals['_DECOMPOSITIONRECORD']._serialized_end=1522
-  _globals['_CREATEMODULEREQUEST']._serialized_start=1525
-  _globals['_CREATEMODULEREQUEST']._serialized_end=1690
-  _globals['_GETMODULEREQUEST']._serialized_start=1692
-  _globals['_GETMODULEREQUEST']._serialized_end=1730
-  _globals['_LISTMODULESREQUEST']._serialized_start=1732
-  _globals['_LISTMODULESREQUEST']._serialized_end=1847
-  _globals['_LISTMODULESRESPONSE']._serialized_start=1849
-  _globals['_LISTMODULESRESPONSE']._serialized_end=1950
-  _globals['_UPDATEMODULEREQUEST']._serialized_start=1953
-  _globals['_UPDATEMODULEREQUEST']._serialized_end=2083
-  _globals['_DELETEMODULEREQUEST']._serialized_start=2085
-  _globals['_DELETEMODULEREQUEST']._serialized_end=2140
+  _globals['_SETMODULEFORMSREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_SETMODULEFORMSREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_SETMODULEFORMSREQUEST'].fields_by_name['forms']._loaded_options = None
+  _globals['_SETMODULEFORMSREQUEST'].fields_by_name['forms']._serialized_options = b'\342A\001\002'
+  _globals['_MODULE']._serialized_start=448
+  _globals['_MODULE']._serialized_end=1222
+  _globals['_MODULE_TAGSENTRY']._serialized_start=1179
+  _globals['_MODULE_TAGSENTRY']._serialized_end=1222
+  _globals['_DECOMPOSITIONRECORD']._serialized_start=1225
+  _globals['_DECOMPOSITIONRECORD']._serialized_end=1774
+  _globals['_CREATEMODULEREQUEST']._serialized_start=1777
+  _globals['_CREATEMODULEREQUEST']._serialized_end=1942
+  _globals['_GETMODULEREQUEST']._serialized_start=1944
+  _globals['_GETMODULEREQUEST']._serialized_end=1982
+  _globals['_LISTMODULESREQUEST']._serialized_start=1984
+  _globals['_LISTMODULESREQUEST']._serialized_end=2099
+  _globals['_LISTMODULESRESPONSE']._serialized_start=2101
+  _globals['_LISTMODULESRESPONSE']._serialized_end=2202
+  _globals['_UPDATEMODULEREQUEST']._serialized_start=2205
+  _globals['_UPDATEMODULEREQUEST']._serialized_end=2335
+  _globals['_DELETEMODULEREQUEST']._serialized_start=2337
+  _globals['_DELETEMODULEREQUEST']._serialized_end=2409
+  _globals['_SETMODULEFORMSREQUEST']._serialized_start=2411
+  _globals['_SETMODULEFORMSREQUEST']._serialized_end=2518
 # @@protoc_insertion_point(module_scope)

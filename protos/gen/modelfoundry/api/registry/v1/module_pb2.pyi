@@ -12,8 +12,10 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
+from modelfoundry.api.types.v1 import forms_pb2 as _forms_pb2
 from modelfoundry.api.types.v1 import metrics_pb2 as _metrics_pb2
 from modelfoundry.api.types.v1 import problem_pb2 as _problem_pb2
+from modelfoundry.api.types.v1 import training_pb2 as _training_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -68,6 +70,7 @@ class Module(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    FORMS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/modules/{module}`."""
     uid: _builtins.str
@@ -118,6 +121,10 @@ class Module(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When a field was last changed."""
 
+    @_builtins.property
+    def forms(self) -> _forms_pb2.FormComparison:
+        """Size, multiply-accumulates and latency of original, masked and compacted form, where they were measured (SetModuleForms)."""
+
     def __init__(
         self,
         *,
@@ -138,10 +145,11 @@ class Module(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        forms: _forms_pb2.FormComparison | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "create_time", b"create_time", "problem", b"problem", "record", b"record", "retention", b"retention", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "create_time", b"create_time", "forms", b"forms", "problem", b"problem", "record", b"record", "retention", b"retention", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "base_digest", b"base_digest", "base_model", b"base_model", "create_time", b"create_time", "dataset", b"dataset", "description", b"description", "display_name", b"display_name", "etag", b"etag", "license", b"license", "name", b"name", "outputs", b"outputs", "problem", b"problem", "record", b"record", "retention", b"retention", "tags", b"tags", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "base_digest", b"base_digest", "base_model", b"base_model", "create_time", b"create_time", "dataset", b"dataset", "description", b"description", "display_name", b"display_name", "etag", b"etag", "forms", b"forms", "license", b"license", "name", b"name", "outputs", b"outputs", "problem", b"problem", "record", b"record", "retention", b"retention", "tags", b"tags", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -167,6 +175,9 @@ class DecompositionRecord(_message.Message):
     EPOCHS_RUN_FIELD_NUMBER: _builtins.int
     FELL_BACK_FIELD_NUMBER: _builtins.int
     CACHE_KEY_FIELD_NUMBER: _builtins.int
+    TRAINING_SAMPLES_FIELD_NUMBER: _builtins.int
+    SUBSET_FIELD_NUMBER: _builtins.int
+    EMPTY_LAYERS_FIELD_NUMBER: _builtins.int
     algorithm: _builtins.str
     """Name of the algorithm, for example `seam`."""
     seed: _builtins.int
@@ -176,11 +187,13 @@ class DecompositionRecord(_message.Message):
     operation: _builtins.str
     """Operation that made it: `projects/{project}/operations/{operation}`."""
     validation_accuracy: _builtins.float
-    """Accuracy on the validation samples of the target problem, of the chosen epoch."""
+    """Accuracy on the validation samples of the target problem, of the chosen epoch. GradSplitter: of all modules together on
+    all labels.
+    """
     validation_accuracy_base: _builtins.float
     """Accuracy of the base model on the same samples, prediction over all of its labels."""
     validation_samples: _builtins.int
-    """Number of validation samples of the target problem."""
+    """Number of validation samples of the target problem. GradSplitter: of all labels."""
     chosen_epoch: _builtins.int
     """Epoch that was chosen, counted from 0."""
     epochs_run: _builtins.int
@@ -189,6 +202,8 @@ class DecompositionRecord(_message.Message):
     """True when no epoch reached the base model's validation accuracy and the best trade-off was kept instead."""
     cache_key: _builtins.str
     """Key of the request: model, data, algorithm, settings and seed. The same key gives this module at once."""
+    training_samples: _builtins.int
+    """Number of training samples of the target problem."""
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
         """Every setting in force, defaults included, as canonical JSON types."""
@@ -200,6 +215,16 @@ class DecompositionRecord(_message.Message):
     @_builtins.property
     def environment(self) -> _compute_pb2.Environment:
         """Libraries, device and threads."""
+
+    @_builtins.property
+    def subset(self) -> _training_pb2.TrainingSubset:
+        """The part of the training data that was used, all fields set: that of the base model, where it was trained on a part of
+        the same data after the same validation cut. Unset: all of it.
+        """
+
+    @_builtins.property
+    def empty_layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Layers of which the search left no kernel: one was kept in each, so that there is something to run."""
 
     def __init__(
         self,
@@ -218,10 +243,13 @@ class DecompositionRecord(_message.Message):
         epochs_run: _builtins.int = ...,
         fell_back: _builtins.bool = ...,
         cache_key: _builtins.str = ...,
+        training_samples: _builtins.int = ...,
+        subset: _training_pb2.TrainingSubset | None = ...,
+        empty_layers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,20 +428,54 @@ class DeleteModuleRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    CASCADE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/modules/{module}`."""
     etag: _builtins.str
     """When set, must match."""
+    cascade: _builtins.bool
+    """Also delete everything that depends on it, and what depends on that, in the same transaction: all of it or nothing.
+    `ListDependents` says beforehand what that is.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         etag: _builtins.str = ...,
+        cascade: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cascade", b"cascade", "etag", b"etag", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteModuleRequest: _TypeAlias = DeleteModuleRequest  # noqa: Y015
+
+@_typing.final
+class SetModuleFormsRequest(_message.Message):
+    """Request of SetModuleForms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FORMS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/modules/{module}`."""
+    @_builtins.property
+    def forms(self) -> _forms_pb2.FormComparison:
+        """What was measured."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        forms: _forms_pb2.FormComparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forms", b"forms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forms", b"forms", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetModuleFormsRequest: _TypeAlias = SetModuleFormsRequest  # noqa: Y015

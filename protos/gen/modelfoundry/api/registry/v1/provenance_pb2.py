@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-modelfoundry/api/registry/v1/provenance.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n\x0eProvenanceEdge\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x38\n\x08relation\x18\x02 \x01(\x0e\x32&.modelfoundry.api.registry.v1.Relation\x12\x0e\n\x06object\x18\x03 \x01(\t\x12\x15\n\robject_digest\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x1aListProvenanceEdgesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\"s\n\x1bListProvenanceEdgesResponse\x12;\n\x05\x65\x64ges\x18\x01 \x03(\x0b\x32,.modelfoundry.api.registry.v1.ProvenanceEdge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xa1\x01\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x16\n\x12RELATION_MODULE_OF\x10\x01\x12\x17\n\x13RELATION_TRAINED_ON\x10\x02\x12\x18\n\x14RELATION_PRODUCED_BY\x10\x03\x12\x16\n\x12RELATION_EVALUATES\x10\x04\x12\x18\n\x14RELATION_MEASURED_ON\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-modelfoundry/api/registry/v1/provenance.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n\x0eProvenanceEdge\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x38\n\x08relation\x18\x02 \x01(\x0e\x32&.modelfoundry.api.registry.v1.Relation\x12\x0e\n\x06object\x18\x03 \x01(\t\x12\x15\n\robject_digest\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x1aListProvenanceEdgesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\"s\n\x1bListProvenanceEdgesResponse\x12;\n\x05\x65\x64ges\x18\x01 \x03(\x0b\x32,.modelfoundry.api.registry.v1.ProvenanceEdge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x01\n\x11GetLineageRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x41\n\tdirection\x18\x02 \x01(\x0e\x32..modelfoundry.api.registry.v1.LineageDirection\x12\r\n\x05\x64\x65pth\x18\x03 \x01(\x05\x12\x11\n\tmax_nodes\x18\x04 \x01(\x05\"\x9e\x01\n\x12GetLineageResponse\x12\x38\n\x05nodes\x18\x01 \x03(\x0b\x32).modelfoundry.api.registry.v1.LineageNode\x12;\n\x05\x65\x64ges\x18\x02 \x03(\x0b\x32,.modelfoundry.api.registry.v1.ProvenanceEdge\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\xb9\x01\n\x0bLineageNode\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x0f\n\x07missing\x18\x07 \x01(\x08\x12\x10\n\x08\x64istance\x18\x08 \x01(\x05\"+\n\x15ListDependentsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"}\n\x16ListDependentsResponse\x12=\n\ndependents\x18\x01 \x03(\x0b\x32).modelfoundry.api.registry.v1.LineageNode\x12\x13\n\x0btotal_count\x18\x02 \x01(\x05\x12\x0f\n\x07\x61liases\x18\x03 \x03(\t*\xec\x01\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x16\n\x12RELATION_MODULE_OF\x10\x01\x12\x17\n\x13RELATION_TRAINED_ON\x10\x02\x12\x18\n\x14RELATION_PRODUCED_BY\x10\x03\x12\x16\n\x12RELATION_EVALUATES\x10\x04\x12\x18\n\x14RELATION_MEASURED_ON\x10\x05\x12\x18\n\x14RELATION_COMPOSED_OF\x10\x06\x12\x15\n\x11RELATION_PATCH_OF\x10\x07\x12\x18\n\x14RELATION_SELECTED_ON\x10\x08*\x95\x01\n\x10LineageDirection\x12!\n\x1dLINEAGE_DIRECTION_UNSPECIFIED\x10\x00\x12\x1f\n\x1bLINEAGE_DIRECTION_ANCESTORS\x10\x01\x12!\n\x1dLINEAGE_DIRECTION_DESCENDANTS\x10\x02\x12\x1a\n\x16LINEAGE_DIRECTION_BOTH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTPROVENANCEEDGESREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTPROVENANCEEDGESREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
-  _globals['_RELATION']._serialized_start=552
-  _globals['_RELATION']._serialized_end=713
+  _globals['_GETLINEAGEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETLINEAGEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_LISTDEPENDENTSREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_LISTDEPENDENTSREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_RELATION']._serialized_start=1216
+  _globals['_RELATION']._serialized_end=1452
+  _globals['_LINEAGEDIRECTION']._serialized_start=1455
+  _globals['_LINEAGEDIRECTION']._serialized_end=1604
   _globals['_PROVENANCEEDGE']._serialized_start=146
   _globals['_PROVENANCEEDGE']._serialized_end=325
   _globals['_LISTPROVENANCEEDGESREQUEST']._serialized_start=327
   _globals['_LISTPROVENANCEEDGESREQUEST']._serialized_end=432
   _globals['_LISTPROVENANCEEDGESRESPONSE']._serialized_start=434
   _globals['_LISTPROVENANCEEDGESRESPONSE']._serialized_end=549
+  _globals['_GETLINEAGEREQUEST']._serialized_start=552
+  _globals['_GETLINEAGEREQUEST']._serialized_end=692
+  _globals['_GETLINEAGERESPONSE']._serialized_start=695
+  _globals['_GETLINEAGERESPONSE']._serialized_end=853
+  _globals['_LINEAGENODE']._serialized_start=856
+  _globals['_LINEAGENODE']._serialized_end=1041
+  _globals['_LISTDEPENDENTSREQUEST']._serialized_start=1043
+  _globals['_LISTDEPENDENTSREQUEST']._serialized_end=1086
+  _globals['_LISTDEPENDENTSRESPONSE']._serialized_start=1088
+  _globals['_LISTDEPENDENTSRESPONSE']._serialized_end=1213
 # @@protoc_insertion_point(module_scope)

@@ -33,11 +33,17 @@ class _RelationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Relation.Val
     RELATION_TRAINED_ON: _Relation.ValueType  # 2
     """The subject was trained, or its masks were searched, on the object: model or module on data set."""
     RELATION_PRODUCED_BY: _Relation.ValueType  # 3
-    """The subject was made by the object: model, module or evaluation by operation."""
+    """The subject was made by the object: model, module, composition or evaluation by operation."""
     RELATION_EVALUATES: _Relation.ValueType  # 4
-    """The subject measures the object: evaluation of model or module."""
+    """The subject measures the object: evaluation of model, module or composition."""
     RELATION_MEASURED_ON: _Relation.ValueType  # 5
     """The subject was measured on the object: evaluation on data set."""
+    RELATION_COMPOSED_OF: _Relation.ValueType  # 6
+    """The object is a source of the subject: composition of module or model."""
+    RELATION_PATCH_OF: _Relation.ValueType  # 7
+    """The subject is the object with some of its labels replaced: composition of model."""
+    RELATION_SELECTED_ON: _Relation.ValueType  # 8
+    """The parts of the subject were chosen on the object: composition on data set."""
 
 class Relation(_Relation, metaclass=_RelationEnumTypeWrapper):
     """How one resource came from another."""
@@ -49,12 +55,46 @@ RELATION_MODULE_OF: Relation.ValueType  # 1
 RELATION_TRAINED_ON: Relation.ValueType  # 2
 """The subject was trained, or its masks were searched, on the object: model or module on data set."""
 RELATION_PRODUCED_BY: Relation.ValueType  # 3
-"""The subject was made by the object: model, module or evaluation by operation."""
+"""The subject was made by the object: model, module, composition or evaluation by operation."""
 RELATION_EVALUATES: Relation.ValueType  # 4
-"""The subject measures the object: evaluation of model or module."""
+"""The subject measures the object: evaluation of model, module or composition."""
 RELATION_MEASURED_ON: Relation.ValueType  # 5
 """The subject was measured on the object: evaluation on data set."""
+RELATION_COMPOSED_OF: Relation.ValueType  # 6
+"""The object is a source of the subject: composition of module or model."""
+RELATION_PATCH_OF: Relation.ValueType  # 7
+"""The subject is the object with some of its labels replaced: composition of model."""
+RELATION_SELECTED_ON: Relation.ValueType  # 8
+"""The parts of the subject were chosen on the object: composition on data set."""
 Global___Relation: _TypeAlias = Relation  # noqa: Y015
+
+class _LineageDirection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LineageDirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LineageDirection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LINEAGE_DIRECTION_UNSPECIFIED: _LineageDirection.ValueType  # 0
+    """The same as LINEAGE_DIRECTION_BOTH."""
+    LINEAGE_DIRECTION_ANCESTORS: _LineageDirection.ValueType  # 1
+    """From a resource to what it came from: its model, data sets and operation, and what those came from."""
+    LINEAGE_DIRECTION_DESCENDANTS: _LineageDirection.ValueType  # 2
+    """From a resource to what came from it: modules of a model, evaluations of a module, compositions."""
+    LINEAGE_DIRECTION_BOTH: _LineageDirection.ValueType  # 3
+    """Ancestors and descendants, each walked by itself: siblings are not reached."""
+
+class LineageDirection(_LineageDirection, metaclass=_LineageDirectionEnumTypeWrapper):
+    """Which way a graph is walked."""
+
+LINEAGE_DIRECTION_UNSPECIFIED: LineageDirection.ValueType  # 0
+"""The same as LINEAGE_DIRECTION_BOTH."""
+LINEAGE_DIRECTION_ANCESTORS: LineageDirection.ValueType  # 1
+"""From a resource to what it came from: its model, data sets and operation, and what those came from."""
+LINEAGE_DIRECTION_DESCENDANTS: LineageDirection.ValueType  # 2
+"""From a resource to what came from it: modules of a model, evaluations of a module, compositions."""
+LINEAGE_DIRECTION_BOTH: LineageDirection.ValueType  # 3
+"""Ancestors and descendants, each walked by itself: siblings are not reached."""
+Global___LineageDirection: _TypeAlias = LineageDirection  # noqa: Y015
 
 @_typing.final
 class ProvenanceEdge(_message.Message):
@@ -157,3 +197,185 @@ class ListProvenanceEdgesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListProvenanceEdgesResponse: _TypeAlias = ListProvenanceEdgesResponse  # noqa: Y015
+
+@_typing.final
+class GetLineageRequest(_message.Message):
+    """Request of GetLineage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
+    MAX_NODES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A resource or operation: `projects/{project}/{collection}/{id}`. For a model, module or composition also
+    `.../{family}@{alias}` or `.../{family}@{version}`; the response names what it stands for.
+    """
+    direction: Global___LineageDirection.ValueType
+    """Which way to walk."""
+    depth: _builtins.int
+    """Steps from the resource at most. 0 means 10; above 100 means 100; negative is refused."""
+    max_nodes: _builtins.int
+    """Nodes at most, nearest first. 0 means 500; above 5000 means 5000; negative is refused."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        direction: Global___LineageDirection.ValueType = ...,
+        depth: _builtins.int = ...,
+        max_nodes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "direction", b"direction", "max_nodes", b"max_nodes", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLineageRequest: _TypeAlias = GetLineageRequest  # noqa: Y015
+
+@_typing.final
+class GetLineageResponse(_message.Message):
+    """Response of GetLineage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    EDGES_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """True when there was more within the depth than `max_nodes` allows."""
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageNode]:
+        """The resource that was asked for comes first, then nearer ones before farther ones."""
+
+    @_builtins.property
+    def edges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProvenanceEdge]:
+        """Every step that was walked between two of the nodes, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        nodes: _abc.Iterable[Global___LineageNode] | None = ...,
+        edges: _abc.Iterable[Global___ProvenanceEdge] | None = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edges", b"edges", "nodes", b"nodes", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLineageResponse: _TypeAlias = GetLineageResponse  # noqa: Y015
+
+@_typing.final
+class LineageNode(_message.Message):
+    """A resource or operation, in short."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    DISTANCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    collection: _builtins.str
+    """Which collection it is in: `models`, `datasets`, `modules`, `evaluations`, `compositions`, `operations`."""
+    display_name: _builtins.str
+    """What people see; of an operation its kind."""
+    digest: _builtins.str
+    """SHA-256 that names its content, where it has any."""
+    missing: _builtins.bool
+    """True when others say that they came from it and it is not there any more."""
+    distance: _builtins.int
+    """Steps from the resource that was asked for, on the shortest way."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was stored. Unset when it is missing."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its labels, the first 100 of them."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        missing: _builtins.bool = ...,
+        distance: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "distance", b"distance", "labels", b"labels", "missing", b"missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineageNode: _TypeAlias = LineageNode  # noqa: Y015
+
+@_typing.final
+class ListDependentsRequest(_message.Message):
+    """Request of ListDependents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Model, data set, module, evaluation or composition: `projects/{project}/{collection}/{id}`, or a member of a family as in
+    GetLineage.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDependentsRequest: _TypeAlias = ListDependentsRequest  # noqa: Y015
+
+@_typing.final
+class ListDependentsResponse(_message.Message):
+    """Response of ListDependents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPENDENTS_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    total_count: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def dependents(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageNode]:
+        """What depends on the resource, directly or through others, in the order in which `cascade` deletes it: the first 1000."""
+
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Aliases that stand for the resource or one of these, and go with them: the first 1000."""
+
+    def __init__(
+        self,
+        *,
+        dependents: _abc.Iterable[Global___LineageNode] | None = ...,
+        total_count: _builtins.int = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "dependents", b"dependents", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDependentsResponse: _TypeAlias = ListDependentsResponse  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from modelfoundry.api.registry.v1 import composition_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2
 from modelfoundry.api.registry.v1 import dataset_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_dataset__pb2
 from modelfoundry.api.registry.v1 import evaluation_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_evaluation__pb2
 from modelfoundry.api.registry.v1 import model_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_model__pb2
@@ -31,7 +32,7 @@ if _version_not_supported:
 
 
 class RegistryServiceStub:
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -114,9 +115,39 @@ class RegistryServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.UpdateModuleRequest.SerializeToString,
                 response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.FromString,
                 _registered_method=True)
+        self.SetModuleForms = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/SetModuleForms',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.SetModuleFormsRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.FromString,
+                _registered_method=True)
         self.DeleteModule = channel.unary_unary(
                 '/modelfoundry.api.registry.v1.RegistryService/DeleteModule',
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.DeleteModuleRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.CreateComposition = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/CreateComposition',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.CreateCompositionRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.FromString,
+                _registered_method=True)
+        self.GetComposition = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/GetComposition',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.GetCompositionRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.FromString,
+                _registered_method=True)
+        self.ListCompositions = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/ListCompositions',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.ListCompositionsRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.ListCompositionsResponse.FromString,
+                _registered_method=True)
+        self.UpdateComposition = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/UpdateComposition',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.UpdateCompositionRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.FromString,
+                _registered_method=True)
+        self.DeleteComposition = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/DeleteComposition',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.DeleteCompositionRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
         self.CreateEvaluation = channel.unary_unary(
@@ -144,10 +175,20 @@ class RegistryServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesRequest.SerializeToString,
                 response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesResponse.FromString,
                 _registered_method=True)
+        self.GetLineage = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/GetLineage',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageResponse.FromString,
+                _registered_method=True)
+        self.ListDependents = channel.unary_unary(
+                '/modelfoundry.api.registry.v1.RegistryService/ListDependents',
+                request_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsRequest.SerializeToString,
+                response_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -186,8 +227,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
-        the etag does not match.
+        """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+        set. ABORTED: the etag does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,7 +266,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDataset(self, request, context):
-        """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match.
+        """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+        does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -262,8 +304,56 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetModuleForms(self, request, context):
+        """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+        changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteModule(self, request, context):
-        """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match.
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+        (they are named), and `cascade` is not set. ABORTED: the etag does not match.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateComposition(self, request, context):
+        """Registers a classifier joined from modules and models that are there. Called by the reuser.
+
+        NOT_FOUND: a source, the base model or a data set is not there. INVALID_ARGUMENT: a label is there twice, a source lacks
+        the label, has other bytes than the digest says or takes images of another size, a patch has other labels than its base
+        model, or something was chosen on test data. ALREADY_EXISTS: the name is taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetComposition(self, request, context):
+        """Returns a composition.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCompositions(self, request, context):
+        """Lists compositions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateComposition(self, request, context):
+        """Changes what people wrote about a composition. ABORTED: the etag does not match.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteComposition(self, request, context):
+        """Forgets a composition together with its evaluations; its sources stay. ABORTED: the etag does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -299,6 +389,21 @@ class RegistryServiceServicer:
 
     def ListProvenanceEdges(self, request, context):
         """Lists provenance.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLineage(self, request, context):
+        """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+        step of provenance names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDependents(self, request, context):
+        """Lists what `cascade` would delete together with a resource.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -377,9 +482,39 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.UpdateModuleRequest.FromString,
                     response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.SerializeToString,
             ),
+            'SetModuleForms': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetModuleForms,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.SetModuleFormsRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.SerializeToString,
+            ),
             'DeleteModule': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteModule,
                     request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.DeleteModuleRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'CreateComposition': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateComposition,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.CreateCompositionRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.SerializeToString,
+            ),
+            'GetComposition': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetComposition,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.GetCompositionRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.SerializeToString,
+            ),
+            'ListCompositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCompositions,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.ListCompositionsRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.ListCompositionsResponse.SerializeToString,
+            ),
+            'UpdateComposition': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateComposition,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.UpdateCompositionRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.SerializeToString,
+            ),
+            'DeleteComposition': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteComposition,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.DeleteCompositionRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'CreateEvaluation': grpc.unary_unary_rpc_method_handler(
@@ -407,6 +542,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesRequest.FromString,
                     response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesResponse.SerializeToString,
             ),
+            'GetLineage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLineage,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageResponse.SerializeToString,
+            ),
+            'ListDependents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDependents,
+                    request_deserializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsRequest.FromString,
+                    response_serializer=modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'modelfoundry.api.registry.v1.RegistryService', rpc_method_handlers)
@@ -416,7 +561,7 @@ def add_RegistryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegistryService:
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -802,6 +947,33 @@ class RegistryService:
             _registered_method=True)
 
     @staticmethod
+    def SetModuleForms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/SetModuleForms',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.SetModuleFormsRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.Module.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteModule(request,
             target,
             options=(),
@@ -817,6 +989,141 @@ class RegistryService:
             target,
             '/modelfoundry.api.registry.v1.RegistryService/DeleteModule',
             modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2.DeleteModuleRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateComposition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/CreateComposition',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.CreateCompositionRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetComposition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/GetComposition',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.GetCompositionRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCompositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/ListCompositions',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.ListCompositionsRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.ListCompositionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateComposition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/UpdateComposition',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.UpdateCompositionRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.Composition.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteComposition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/DeleteComposition',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_composition__pb2.DeleteCompositionRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
@@ -953,6 +1260,60 @@ class RegistryService:
             '/modelfoundry.api.registry.v1.RegistryService/ListProvenanceEdges',
             modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesRequest.SerializeToString,
             modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListProvenanceEdgesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLineage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/GetLineage',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.GetLineageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDependents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.registry.v1.RegistryService/ListDependents',
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsRequest.SerializeToString,
+            modelfoundry_dot_api_dot_registry_dot_v1_dot_provenance__pb2.ListDependentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
+from modelfoundry.api.registry.v1 import composition_pb2 as _composition_pb2
 from modelfoundry.api.registry.v1 import dataset_pb2 as _dataset_pb2
 from modelfoundry.api.registry.v1 import evaluation_pb2 as _evaluation_pb2
 from modelfoundry.api.registry.v1 import model_pb2 as _model_pb2
@@ -32,7 +33,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RegistryServiceStub:
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -56,8 +57,8 @@ class RegistryServiceStub:
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
-    the etag does not match.
+    """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+    set. ABORTED: the etag does not match.
     """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Registers a data set whose splits were uploaded before.
@@ -72,7 +73,9 @@ class RegistryServiceStub:
     UpdateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+    """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+    does not match.
+    """
     CreateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]
     """Registers a module whose artifact was uploaded before.
 
@@ -85,8 +88,29 @@ class RegistryServiceStub:
     """Lists modules."""
     UpdateModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
+    SetModuleForms: _grpc.UnaryUnaryMultiCallable[_module_pb2.SetModuleFormsRequest, _module_pb2.Module]
+    """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+    changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+    """
     DeleteModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]
-    """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+    (they are named), and `cascade` is not set. ABORTED: the etag does not match.
+    """
+    CreateComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]
+    """Registers a classifier joined from modules and models that are there. Called by the reuser.
+
+    NOT_FOUND: a source, the base model or a data set is not there. INVALID_ARGUMENT: a label is there twice, a source lacks
+    the label, has other bytes than the digest says or takes images of another size, a patch has other labels than its base
+    model, or something was chosen on test data. ALREADY_EXISTS: the name is taken.
+    """
+    GetComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.GetCompositionRequest, _composition_pb2.Composition]
+    """Returns a composition."""
+    ListCompositions: _grpc.UnaryUnaryMultiCallable[_composition_pb2.ListCompositionsRequest, _composition_pb2.ListCompositionsResponse]
+    """Lists compositions."""
+    UpdateComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.UpdateCompositionRequest, _composition_pb2.Composition]
+    """Changes what people wrote about a composition. ABORTED: the etag does not match."""
+    DeleteComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.DeleteCompositionRequest, _empty_pb2.Empty]
+    """Forgets a composition together with its evaluations; its sources stay. ABORTED: the etag does not match."""
     CreateEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]
@@ -97,10 +121,16 @@ class RegistryServiceStub:
     """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]
     """Lists provenance."""
+    GetLineage: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.GetLineageRequest, _provenance_pb2.GetLineageResponse]
+    """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+    step of provenance names it.
+    """
+    ListDependents: _grpc.UnaryUnaryMultiCallable[_provenance_pb2.ListDependentsRequest, _provenance_pb2.ListDependentsResponse]
+    """Lists what `cascade` would delete together with a resource."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -121,8 +151,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
-    the etag does not match.
+    """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+    set. ABORTED: the etag does not match.
     """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Registers a data set whose splits were uploaded before.
@@ -137,7 +167,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.UpdateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Changes what people wrote about a data set. ABORTED: the etag does not match."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+    """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+    does not match.
+    """
     CreateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.CreateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Registers a module whose artifact was uploaded before.
 
@@ -150,8 +182,29 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists modules."""
     UpdateModule: _aio.UnaryUnaryMultiCallable[_module_pb2.UpdateModuleRequest, _module_pb2.Module]  # type: ignore[assignment]
     """Changes what people wrote about a module. ABORTED: the etag does not match."""
+    SetModuleForms: _aio.UnaryUnaryMultiCallable[_module_pb2.SetModuleFormsRequest, _module_pb2.Module]  # type: ignore[assignment]
+    """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+    changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+    """
     DeleteModule: _aio.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match."""
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+    (they are named), and `cascade` is not set. ABORTED: the etag does not match.
+    """
+    CreateComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
+    """Registers a classifier joined from modules and models that are there. Called by the reuser.
+
+    NOT_FOUND: a source, the base model or a data set is not there. INVALID_ARGUMENT: a label is there twice, a source lacks
+    the label, has other bytes than the digest says or takes images of another size, a patch has other labels than its base
+    model, or something was chosen on test data. ALREADY_EXISTS: the name is taken.
+    """
+    GetComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.GetCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
+    """Returns a composition."""
+    ListCompositions: _aio.UnaryUnaryMultiCallable[_composition_pb2.ListCompositionsRequest, _composition_pb2.ListCompositionsResponse]  # type: ignore[assignment]
+    """Lists compositions."""
+    UpdateComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.UpdateCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
+    """Changes what people wrote about a composition. ABORTED: the etag does not match."""
+    DeleteComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.DeleteCompositionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Forgets a composition together with its evaluations; its sources stay. ABORTED: the etag does not match."""
     CreateEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.CreateEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
     """Stores a measurement. Called by the evaluator."""
     GetEvaluation: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.GetEvaluationRequest, _evaluation_pb2.Evaluation]  # type: ignore[assignment]
@@ -162,9 +215,15 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Forgets a measurement and its provenance. Nothing depends on one, and what was measured stays."""
     ListProvenanceEdges: _aio.UnaryUnaryMultiCallable[_provenance_pb2.ListProvenanceEdgesRequest, _provenance_pb2.ListProvenanceEdgesResponse]  # type: ignore[assignment]
     """Lists provenance."""
+    GetLineage: _aio.UnaryUnaryMultiCallable[_provenance_pb2.GetLineageRequest, _provenance_pb2.GetLineageResponse]  # type: ignore[assignment]
+    """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+    step of provenance names it.
+    """
+    ListDependents: _aio.UnaryUnaryMultiCallable[_provenance_pb2.ListDependentsRequest, _provenance_pb2.ListDependentsResponse]  # type: ignore[assignment]
+    """Lists what `cascade` would delete together with a resource."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Remembers models, data sets, modules, what was measured of them and where they came from.
+    """Remembers models, data sets, modules, compositions, what was measured of them and where they came from.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and, where some are near, their
     names; UNAVAILABLE when the database or the blob store cannot be reached. Every error carries `google.rpc.ErrorInfo` with
@@ -213,8 +272,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a model. FAILED_PRECONDITION: modules or evaluations depend on it, or aliases stand for it (they are named). ABORTED:
-        the etag does not match.
+        """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+        set. ABORTED: the etag does not match.
         """
 
     @_abc_1.abstractmethod
@@ -259,7 +318,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.DeleteDatasetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a data set. FAILED_PRECONDITION: models, modules or evaluations depend on it. ABORTED: the etag does not match."""
+        """Forgets a data set. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag
+        does not match.
+        """
 
     @_abc_1.abstractmethod
     def CreateModule(
@@ -298,12 +359,69 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes what people wrote about a module. ABORTED: the etag does not match."""
 
     @_abc_1.abstractmethod
+    def SetModuleForms(
+        self,
+        request: _module_pb2.SetModuleFormsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_module_pb2.Module, _abc.Awaitable[_module_pb2.Module]]:
+        """Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
+        changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
+        """
+
+    @_abc_1.abstractmethod
     def DeleteModule(
         self,
         request: _module_pb2.DeleteModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a module together with its evaluations. FAILED_PRECONDITION: aliases stand for it. ABORTED: the etag does not match."""
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+        (they are named), and `cascade` is not set. ABORTED: the etag does not match.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateComposition(
+        self,
+        request: _composition_pb2.CreateCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.Composition, _abc.Awaitable[_composition_pb2.Composition]]:
+        """Registers a classifier joined from modules and models that are there. Called by the reuser.
+
+        NOT_FOUND: a source, the base model or a data set is not there. INVALID_ARGUMENT: a label is there twice, a source lacks
+        the label, has other bytes than the digest says or takes images of another size, a patch has other labels than its base
+        model, or something was chosen on test data. ALREADY_EXISTS: the name is taken.
+        """
+
+    @_abc_1.abstractmethod
+    def GetComposition(
+        self,
+        request: _composition_pb2.GetCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.Composition, _abc.Awaitable[_composition_pb2.Composition]]:
+        """Returns a composition."""
+
+    @_abc_1.abstractmethod
+    def ListCompositions(
+        self,
+        request: _composition_pb2.ListCompositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.ListCompositionsResponse, _abc.Awaitable[_composition_pb2.ListCompositionsResponse]]:
+        """Lists compositions."""
+
+    @_abc_1.abstractmethod
+    def UpdateComposition(
+        self,
+        request: _composition_pb2.UpdateCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_composition_pb2.Composition, _abc.Awaitable[_composition_pb2.Composition]]:
+        """Changes what people wrote about a composition. ABORTED: the etag does not match."""
+
+    @_abc_1.abstractmethod
+    def DeleteComposition(
+        self,
+        request: _composition_pb2.DeleteCompositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Forgets a composition together with its evaluations; its sources stay. ABORTED: the etag does not match."""
 
     @_abc_1.abstractmethod
     def CreateEvaluation(
@@ -344,5 +462,23 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provenance_pb2.ListProvenanceEdgesResponse, _abc.Awaitable[_provenance_pb2.ListProvenanceEdgesResponse]]:
         """Lists provenance."""
+
+    @_abc_1.abstractmethod
+    def GetLineage(
+        self,
+        request: _provenance_pb2.GetLineageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provenance_pb2.GetLineageResponse, _abc.Awaitable[_provenance_pb2.GetLineageResponse]]:
+        """Walks the provenance of a resource: where it came from, and what came from it. NOT_FOUND: there is no such resource, and no
+        step of provenance names it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDependents(
+        self,
+        request: _provenance_pb2.ListDependentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provenance_pb2.ListDependentsResponse, _abc.Awaitable[_provenance_pb2.ListDependentsResponse]]:
+        """Lists what `cascade` would delete together with a resource."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

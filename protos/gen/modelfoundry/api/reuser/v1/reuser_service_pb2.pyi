@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
+from modelfoundry.api.types.v1 import forms_pb2 as _forms_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -58,14 +59,19 @@ class ExportRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COMPACT_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`."""
     subject: _builtins.str
-    """A module or a model, by name, `{family}@{alias}` or `{family}@{version}`."""
+    """A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`."""
     format: Global___ExportFormat.ValueType
     """The format."""
     request_id: _builtins.str
     """UUID4. A repeated call with the same id returns the first one's job."""
+    compact: _builtins.bool
+    """Write a module without its dead channels: smaller and faster, with the same outputs. INVALID_ARGUMENT for a model, which has
+    none. FAILED_PRECONDITION when no channel of the base model can be removed.
+    """
     def __init__(
         self,
         *,
@@ -73,10 +79,11 @@ class ExportRequest(_message.Message):
         subject: _builtins.str = ...,
         format: Global___ExportFormat.ValueType = ...,
         request_id: _builtins.str = ...,
+        compact: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "parent", b"parent", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "format", b"format", "parent", b"parent", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,12 +99,15 @@ class ExportResponse(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     MAX_DIFFERENCE_FIELD_NUMBER: _builtins.int
+    COMPACT_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """What was exported."""
     format: Global___ExportFormat.ValueType
     """The format."""
     max_difference: _builtins.float
     """Largest absolute difference between the outputs of the exported program and of the module in PyTorch on random inputs."""
+    compact: _builtins.bool
+    """Whether dead channels were removed."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedFile]:
         """The files, to be read with `BlobService.ReadBlob`."""
@@ -109,14 +119,79 @@ class ExportResponse(_message.Message):
         format: Global___ExportFormat.ValueType = ...,
         files: _abc.Iterable[Global___ExportedFile] | None = ...,
         max_difference: _builtins.float = ...,
+        compact: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "format", b"format", "max_difference", b"max_difference", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "files", b"files", "format", b"format", "max_difference", b"max_difference", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportResponse: _TypeAlias = ExportResponse  # noqa: Y015
+
+@_typing.final
+class CompactRequest(_message.Message):
+    """Request of Compact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    LATENCY_BATCH_SIZES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`projects/{project}`."""
+    module: _builtins.str
+    """`projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}`."""
+    request_id: _builtins.str
+    """UUID4. A repeated call with the same id returns the first one's job."""
+    @_builtins.property
+    def latency_batch_sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Batch sizes at which a forward pass is timed, each from 1 to 1024, at most 8. Empty: 1 and 16."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        module: _builtins.str = ...,
+        latency_batch_sizes: _abc.Iterable[_builtins.int] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latency_batch_sizes", b"latency_batch_sizes", "module", b"module", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompactRequest: _TypeAlias = CompactRequest  # noqa: Y015
+
+@_typing.final
+class CompactResponse(_message.Message):
+    """Response of the operation that Compact starts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    FORMS_FIELD_NUMBER: _builtins.int
+    module: _builtins.str
+    """The module."""
+    @_builtins.property
+    def forms(self) -> _forms_pb2.FormComparison:
+        """What was measured, also to be found on the module."""
+
+    def __init__(
+        self,
+        *,
+        module: _builtins.str = ...,
+        forms: _forms_pb2.FormComparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forms", b"forms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forms", b"forms", "module", b"module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompactResponse: _TypeAlias = CompactResponse  # noqa: Y015
 
 @_typing.final
 class ExportedFile(_message.Message):
@@ -156,7 +231,7 @@ class PredictRequest(_message.Message):
     IMAGES_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """A module or a model, by name, `{family}@{alias}` or `{family}@{version}`."""
+    """A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`."""
     top_k: _builtins.int
     """At most this many labels in an answer, most probable first. 0 means all."""
     @_builtins.property
@@ -248,7 +323,7 @@ class PredictResponse(_message.Message):
     subject: _builtins.str
     """What answered."""
     subject_digest: _builtins.str
-    """SHA-256 of its weights or artifact."""
+    """SHA-256 of its weights or artifact, or the digest of a composition."""
     @_builtins.property
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]:
         """One answer an image, in the order asked."""

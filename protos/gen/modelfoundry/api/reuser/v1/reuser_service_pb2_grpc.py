@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
+from modelfoundry.api.reuser.v1 import composing_pb2 as modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -27,7 +28,7 @@ if _version_not_supported:
 
 
 class ReuserServiceStub:
-    """Puts models and modules to use.
+    """Puts models, modules and compositions to use.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -44,6 +45,16 @@ class ReuserServiceStub:
                 request_serializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.ExportRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.ComposeModel = channel.unary_unary(
+                '/modelfoundry.api.reuser.v1.ReuserService/ComposeModel',
+                request_serializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2.ComposeModelRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.Compact = channel.unary_unary(
+                '/modelfoundry.api.reuser.v1.ReuserService/Compact',
+                request_serializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.CompactRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
         self.Predict = channel.unary_unary(
                 '/modelfoundry.api.reuser.v1.ReuserService/Predict',
                 request_serializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.PredictRequest.SerializeToString,
@@ -52,15 +63,15 @@ class ReuserServiceStub:
 
 
 class ReuserServiceServicer:
-    """Puts models and modules to use.
+    """Puts models, modules and compositions to use.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
     """
 
     def Export(self, request, context):
-        """Materialises a module (masked weights applied to its base, head attached) or a model and writes it in a format that runs
-        elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
+        """Materialises a module (masked weights applied to its base, head attached), a model or a composition and writes it in a
+        format that runs elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
         files at once.
 
         FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
@@ -69,8 +80,35 @@ class ReuserServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ComposeModel(self, request, context):
+        """Joins outputs of modules and models into one classifier, chosen label by label on validation data, compares it there with
+        what it could be replaced by, and registers it as a composition. A job: metadata `OperationMetadata`, response
+        `ComposeModelResponse`. An equal request, while the same modules are registered, gives the existing job at once.
+
+        Everything that can be checked without computing is checked in the call, and nothing is stored unless all is well.
+        INVALID_ARGUMENT: sources with different labels or images, a label twice, a label that no candidate knows (similar ones are
+        named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
+        module.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Compact(self, request, context):
+        """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+        and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+        The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+        compacted network itself is written by Export with `compact`.
+
+        FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Predict(self, request, context):
-        """Classifies images with a model or a module. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape.
+        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+        wrong shape.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +120,16 @@ def add_ReuserServiceServicer_to_server(servicer, server):
             'Export': grpc.unary_unary_rpc_method_handler(
                     servicer.Export,
                     request_deserializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.ExportRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'ComposeModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ComposeModel,
+                    request_deserializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2.ComposeModelRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'Compact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compact,
+                    request_deserializer=modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.CompactRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
             'Predict': grpc.unary_unary_rpc_method_handler(
@@ -98,7 +146,7 @@ def add_ReuserServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReuserService:
-    """Puts models and modules to use.
+    """Puts models, modules and compositions to use.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -120,6 +168,60 @@ class ReuserService:
             target,
             '/modelfoundry.api.reuser.v1.ReuserService/Export',
             modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.ExportRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ComposeModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.reuser.v1.ReuserService/ComposeModel',
+            modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2.ComposeModelRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelfoundry.api.reuser.v1.ReuserService/Compact',
+            modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2.CompactRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.longrunning import operations_pb2 as _operations_pb2
 from grpc import aio as _aio
+from modelfoundry.api.reuser.v1 import composing_pb2 as _composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as _reuser_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -28,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReuserServiceStub:
-    """Puts models and modules to use.
+    """Puts models, modules and compositions to use.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -39,18 +40,38 @@ class ReuserServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReuserServiceAsyncStub: ...
     Export: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.ExportRequest, _operations_pb2.Operation]
-    """Materialises a module (masked weights applied to its base, head attached) or a model and writes it in a format that runs
-    elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
+    """Materialises a module (masked weights applied to its base, head attached), a model or a composition and writes it in a
+    format that runs elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
     files at once.
 
     FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
     """
+    ComposeModel: _grpc.UnaryUnaryMultiCallable[_composing_pb2.ComposeModelRequest, _operations_pb2.Operation]
+    """Joins outputs of modules and models into one classifier, chosen label by label on validation data, compares it there with
+    what it could be replaced by, and registers it as a composition. A job: metadata `OperationMetadata`, response
+    `ComposeModelResponse`. An equal request, while the same modules are registered, gives the existing job at once.
+
+    Everything that can be checked without computing is checked in the call, and nothing is stored unless all is well.
+    INVALID_ARGUMENT: sources with different labels or images, a label twice, a label that no candidate knows (similar ones are
+    named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
+    module.
+    """
+    Compact: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.CompactRequest, _operations_pb2.Operation]
+    """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+    and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+    The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+    compacted network itself is written by Export with `compact`.
+
+    FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+    """
     Predict: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]
-    """Classifies images with a model or a module. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
+    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+    wrong shape.
+    """
 
 @_typing.type_check_only
 class ReuserServiceAsyncStub(ReuserServiceStub):
-    """Puts models and modules to use.
+    """Puts models, modules and compositions to use.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -58,17 +79,37 @@ class ReuserServiceAsyncStub(ReuserServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Export: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.ExportRequest, _operations_pb2.Operation]  # type: ignore[assignment]
-    """Materialises a module (masked weights applied to its base, head attached) or a model and writes it in a format that runs
-    elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
+    """Materialises a module (masked weights applied to its base, head attached), a model or a composition and writes it in a
+    format that runs elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
     files at once.
 
     FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
     """
+    ComposeModel: _aio.UnaryUnaryMultiCallable[_composing_pb2.ComposeModelRequest, _operations_pb2.Operation]  # type: ignore[assignment]
+    """Joins outputs of modules and models into one classifier, chosen label by label on validation data, compares it there with
+    what it could be replaced by, and registers it as a composition. A job: metadata `OperationMetadata`, response
+    `ComposeModelResponse`. An equal request, while the same modules are registered, gives the existing job at once.
+
+    Everything that can be checked without computing is checked in the call, and nothing is stored unless all is well.
+    INVALID_ARGUMENT: sources with different labels or images, a label twice, a label that no candidate knows (similar ones are
+    named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
+    module.
+    """
+    Compact: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.CompactRequest, _operations_pb2.Operation]  # type: ignore[assignment]
+    """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+    and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+    The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+    compacted network itself is written by Export with `compact`.
+
+    FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
+    """
     Predict: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]  # type: ignore[assignment]
-    """Classifies images with a model or a module. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
+    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+    wrong shape.
+    """
 
 class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Puts models and modules to use.
+    """Puts models, modules and compositions to use.
 
     All methods: INVALID_ARGUMENT names the field that is wrong; NOT_FOUND names the resource and the near ones; UNAVAILABLE when
     the registry cannot be reached.
@@ -80,11 +121,41 @@ class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reuser_service_pb2.ExportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
-        """Materialises a module (masked weights applied to its base, head attached) or a model and writes it in a format that runs
-        elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
+        """Materialises a module (masked weights applied to its base, head attached), a model or a composition and writes it in a
+        format that runs elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
         files at once.
 
         FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
+        """
+
+    @_abc_1.abstractmethod
+    def ComposeModel(
+        self,
+        request: _composing_pb2.ComposeModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
+        """Joins outputs of modules and models into one classifier, chosen label by label on validation data, compares it there with
+        what it could be replaced by, and registers it as a composition. A job: metadata `OperationMetadata`, response
+        `ComposeModelResponse`. An equal request, while the same modules are registered, gives the existing job at once.
+
+        Everything that can be checked without computing is checked in the call, and nothing is stored unless all is well.
+        INVALID_ARGUMENT: sources with different labels or images, a label twice, a label that no candidate knows (similar ones are
+        named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
+        module.
+        """
+
+    @_abc_1.abstractmethod
+    def Compact(
+        self,
+        request: _reuser_service_pb2.CompactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
+        """Removes the dead channels of a module (those that no weight reads any more) from its network, without changing its outputs,
+        and measures original, masked and compacted form side by side. A job: metadata `OperationMetadata`, response `CompactResponse`.
+        The module's `forms` are set to what was measured. The same module and batch sizes give the first measurement at once. The
+        compacted network itself is written by Export with `compact`.
+
+        FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
         """
 
     @_abc_1.abstractmethod
@@ -93,6 +164,8 @@ class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reuser_service_pb2.PredictRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reuser_service_pb2.PredictResponse, _abc.Awaitable[_reuser_service_pb2.PredictResponse]]:
-        """Classifies images with a model or a module. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a wrong shape."""
+        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
+        wrong shape.
+        """
 
 def add_ReuserServiceServicer_to_server(servicer: ReuserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

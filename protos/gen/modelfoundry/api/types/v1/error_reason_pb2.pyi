@@ -84,6 +84,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the exported program gives other outputs than the module. Metadata `max_difference`."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 30
     """INTERNAL: a mistake of ours. The log has the details under the request id in metadata `request_id`."""
+    ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 31
+    """OUT_OF_RANGE: a cursor into a history that is not kept that far back. Metadata `oldest`: number of the oldest event kept."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: `google.rpc.ErrorInfo.reason` is one of these names without the prefix, `domain` is `modelfoundry.dev`.
@@ -152,4 +154,6 @@ ERROR_REASON_EXPORT_MISMATCH: ErrorReason.ValueType  # 29
 """FAILED_PRECONDITION: the exported program gives other outputs than the module. Metadata `max_difference`."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 30
 """INTERNAL: a mistake of ours. The log has the details under the request id in metadata `request_id`."""
+ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 31
+"""OUT_OF_RANGE: a cursor into a history that is not kept that far back. Metadata `oldest`: number of the oldest event kept."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -353,3 +353,54 @@ class Latency(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Latency: _TypeAlias = Latency  # noqa: Y015
+
+@_typing.final
+class ModularityMetrics(_message.Message):
+    """A module as a software module. Its kernels are those convolution kernels (output channels) of its base model that have a
+    kept weight. The Jaccard index of two sets is the size of what they share over the size of what they have together.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COHESION_FIELD_NUMBER: _builtins.int
+    COHESION_SAMPLES_FIELD_NUMBER: _builtins.int
+    COUPLING_FIELD_NUMBER: _builtins.int
+    COUPLED_MODULES_FIELD_NUMBER: _builtins.int
+    KERNEL_RETENTION_FIELD_NUMBER: _builtins.int
+    REUSE_GAIN_FIELD_NUMBER: _builtins.int
+    cohesion: _builtins.float
+    """Cohesion: mean Jaccard index, over pairs of samples of the module's labels, of the module's kernels that are active for
+    each of the two. A kernel is active when it is above 0 at some position of what its consumers see: behind the
+    normalisation and activation that follow the convolution directly. In [0, 1].
+    """
+    cohesion_samples: _builtins.int
+    """Number of samples that cohesion was measured on: up to 100, evenly over the module's labels."""
+    coupling: _builtins.float
+    """Coupling: mean Jaccard index of the module's kernels and those of every other module of the same base among the subjects
+    of the request. In [0, 1]. Unset when there was no other.
+    """
+    coupled_modules: _builtins.int
+    """Number of other modules that coupling was measured against."""
+    kernel_retention: _builtins.float
+    """The module's kernels over all kernels of masked convolutions, in [0, 1]."""
+    reuse_gain: _builtins.float
+    """Accuracy of the module minus that of its base model restricted to the module's labels, on the same samples. In [-1, 1]."""
+    def __init__(
+        self,
+        *,
+        cohesion: _builtins.float = ...,
+        cohesion_samples: _builtins.int = ...,
+        coupling: _builtins.float | None = ...,
+        coupled_modules: _builtins.int = ...,
+        kernel_retention: _builtins.float = ...,
+        reuse_gain: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_coupling", b"_coupling", "coupling", b"coupling"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_coupling", b"_coupling", "cohesion", b"cohesion", "cohesion_samples", b"cohesion_samples", "coupled_modules", b"coupled_modules", "coupling", b"coupling", "kernel_retention", b"kernel_retention", "reuse_gain", b"reuse_gain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__coupling: _TypeAlias = _typing.Literal["coupling"]  # noqa: Y015
+    _WhichOneofArgType__coupling: _TypeAlias = _typing.Literal["_coupling", b"_coupling"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__coupling) -> _WhichOneofReturnType__coupling | None: ...
+
+Global___ModularityMetrics: _TypeAlias = ModularityMetrics  # noqa: Y015

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'modelfoundry/api/types/v1/problem.proto\x12\x19modelfoundry.api.types.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x98\x01\n\rTargetProblem\x12:\n\x06\x62inary\x18\x01 \x01(\x0b\x32(.modelfoundry.api.types.v1.BinaryProblemH\x00\x12\x43\n\x0bmulti_class\x18\x02 \x01(\x0b\x32,.modelfoundry.api.types.v1.MultiClassProblemH\x00\x42\x06\n\x04kind\"$\n\rBinaryProblem\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\")\n\x11MultiClassProblem\x12\x14\n\x06labels\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'modelfoundry/api/types/v1/problem.proto\x12\x19modelfoundry.api.types.v1\x1a\x1fgoogle/api/field_behavior.proto\"\xd7\x01\n\rTargetProblem\x12:\n\x06\x62inary\x18\x01 \x01(\x0b\x32(.modelfoundry.api.types.v1.BinaryProblemH\x00\x12\x43\n\x0bmulti_class\x18\x02 \x01(\x0b\x32,.modelfoundry.api.types.v1.MultiClassProblemH\x00\x12=\n\x08open_set\x18\x03 \x01(\x0b\x32).modelfoundry.api.types.v1.OpenSetProblemH\x00\x42\x06\n\x04kind\"$\n\rBinaryProblem\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\")\n\x11MultiClassProblem\x12\x14\n\x06labels\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"&\n\x0eOpenSetProblem\x12\x14\n\x06labels\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BINARYPROBLEM'].fields_by_name['label']._serialized_options = b'\342A\001\002'
   _globals['_MULTICLASSPROBLEM'].fields_by_name['labels']._loaded_options = None
   _globals['_MULTICLASSPROBLEM'].fields_by_name['labels']._serialized_options = b'\342A\001\002'
+  _globals['_OPENSETPROBLEM'].fields_by_name['labels']._loaded_options = None
+  _globals['_OPENSETPROBLEM'].fields_by_name['labels']._serialized_options = b'\342A\001\002'
   _globals['_TARGETPROBLEM']._serialized_start=104
-  _globals['_TARGETPROBLEM']._serialized_end=256
-  _globals['_BINARYPROBLEM']._serialized_start=258
-  _globals['_BINARYPROBLEM']._serialized_end=294
-  _globals['_MULTICLASSPROBLEM']._serialized_start=296
-  _globals['_MULTICLASSPROBLEM']._serialized_end=337
+  _globals['_TARGETPROBLEM']._serialized_end=319
+  _globals['_BINARYPROBLEM']._serialized_start=321
+  _globals['_BINARYPROBLEM']._serialized_end=357
+  _globals['_MULTICLASSPROBLEM']._serialized_start=359
+  _globals['_MULTICLASSPROBLEM']._serialized_end=400
+  _globals['_OPENSETPROBLEM']._serialized_start=402
+  _globals['_OPENSETPROBLEM']._serialized_end=440
 # @@protoc_insertion_point(module_scope)

@@ -20,12 +20,15 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TargetProblem(_message.Message):
-    """The target problem of a module: what it must tell apart (SeaM, section 2)."""
+    """The target problem of a module: what it must tell apart (SeaM, section 2; `open_set`: GradSplitter's modules of several
+    labels).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BINARY_FIELD_NUMBER: _builtins.int
     MULTI_CLASS_FIELD_NUMBER: _builtins.int
+    OPEN_SET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def binary(self) -> Global___BinaryProblem:
         """One label against the rest."""
@@ -34,17 +37,22 @@ class TargetProblem(_message.Message):
     def multi_class(self) -> Global___MultiClassProblem:
         """Which of several labels."""
 
+    @_builtins.property
+    def open_set(self) -> Global___OpenSetProblem:
+        """Which of several labels, or none of them."""
+
     def __init__(
         self,
         *,
         binary: Global___BinaryProblem | None = ...,
         multi_class: Global___MultiClassProblem | None = ...,
+        open_set: Global___OpenSetProblem | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["binary", b"binary", "kind", b"kind", "multi_class", b"multi_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["binary", b"binary", "kind", b"kind", "multi_class", b"multi_class", "open_set", b"open_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binary", b"binary", "kind", b"kind", "multi_class", b"multi_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binary", b"binary", "kind", b"kind", "multi_class", b"multi_class", "open_set", b"open_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["binary", "multi_class"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["binary", "multi_class", "open_set"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -95,3 +103,27 @@ class MultiClassProblem(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MultiClassProblem: _TypeAlias = MultiClassProblem  # noqa: Y015
+
+@_typing.final
+class OpenSetProblem(_message.Message):
+    """Which one of several labels, or none of them. The module's outputs are these labels in this order, then `rest`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Two or more different labels of the base model, fewer than all of them."""
+
+    def __init__(
+        self,
+        *,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenSetProblem: _TypeAlias = OpenSetProblem  # noqa: Y015

@@ -15,12 +15,16 @@ T = TypeVar("T")
 
 
 class Threads:
-    """A few threads of the queue's own: workers' reports must not wait behind the transfer of large blobs."""
+    """A few threads of a service's own: workers' reports must not wait behind the transfer of large blobs."""
 
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="jobs")
+    def __init__(self, name: str) -> None:
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix=name)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Returns what the function returns in a thread, in the context of the caller (for its log lines)."""
         call = partial(contextvars.copy_context().run, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def close(self) -> None:
+        """Waits for what is being done and ends the threads."""
+        self._executor.shutdown()

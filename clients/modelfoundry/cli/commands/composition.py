@@ -1,0 +1,53 @@
+"""`modelfoundry composition ...`: classifiers joined from modules and models, in the registry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from modelfoundry.cli.command import command
+from modelfoundry.cli.commands.alias import alias_commands
+from modelfoundry.cli.completion import complete_compositions
+from modelfoundry.cli.options import CompositionArgument, OrderOption
+from modelfoundry.cli.removing import remove_all
+from modelfoundry.cli.rendering.composition_table import print_composition, print_compositions
+from modelfoundry.cli.session import Session
+
+app = typer.Typer(help="Compositions: classifiers joined from modules and models.")
+app.add_typer(alias_commands("compositions"), name="alias")
+
+
+@command(app, "list")
+def list_compositions(
+    session: Session,
+    filter: Annotated[  # noqa: A002
+        str, typer.Option("--filter", help='For example: labels:"horse" AND task = "PATCH".')
+    ] = "",
+    order_by: OrderOption = "",
+) -> None:
+    """List compositions, newest first."""
+    with session.client() as client:
+        compositions = list(client.compositions.list(filter, order_by))
+    session.answer(compositions, lambda: print_compositions(compositions, session.parent))
+
+
+@command(app, "show")
+def show(session: Session, composition: CompositionArgument) -> None:
+    """Show everything about a composition: where every label comes from, and what it is compared with."""
+    with session.client() as client:
+        found = client.compositions.get(composition)
+        evaluations = list(client.evaluations.list(f'subject = "{found.name}"')) if not session.as_json else []
+    session.answer(found, lambda: print_composition(found, evaluations, session.parent))
+
+
+@command(app, "rm")
+def remove(
+    session: Session,
+    compositions: Annotated[
+        list[str], typer.Argument(help="Compositions: ids or names.", autocompletion=complete_compositions)
+    ],
+) -> None:
+    """Remove compositions together with their evaluations. Their modules and models stay."""
+    with session.client() as client:
+        remove_all(session, compositions, client.compositions.delete)

@@ -1,0 +1,31 @@
+"""Provenance as a graph: where resources came from, and what depends on them."""
+
+from __future__ import annotations
+
+from modelfoundry.api.registry.v1 import provenance_pb2
+from modelfoundry.client.codec.lineage import dependents_from_proto, direction_to_proto, lineage_from_proto
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.lineage import Dependents, Direction, Lineage
+from modelfoundry.client.transport import AsyncTransport
+
+
+async def get_lineage(
+    transport: AsyncTransport, name: str, direction: Direction, *, depth: int, max_nodes: int
+) -> Lineage:
+    """Where a resource came from, and what came from it."""
+    request = provenance_pb2.GetLineageRequest(
+        name=name, direction=direction_to_proto(direction), depth=depth, max_nodes=max_nodes
+    )
+    method = transport.stubs.registry.GetLineage
+    return lineage_from_proto(
+        await transport.unary(Service.REGISTRY, method, request, timeout=transport.timeouts.lists)
+    )
+
+
+async def list_dependents(transport: AsyncTransport, name: str) -> Dependents:
+    """What goes with a resource that is deleted with `cascade`."""
+    request = provenance_pb2.ListDependentsRequest(name=name)
+    method = transport.stubs.registry.ListDependents
+    return dependents_from_proto(
+        await transport.unary(Service.REGISTRY, method, request, timeout=transport.timeouts.lists)
+    )

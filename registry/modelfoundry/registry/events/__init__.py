@@ -1,0 +1,1 @@
+"""What changes in the registry, told in order to whoever mirrors it."""

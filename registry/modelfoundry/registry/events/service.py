@@ -1,0 +1,78 @@
+"""Joins the parts that tell of events: what the registry's composition root starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from modelfoundry.api.registry.v1 import event_service_pb2, event_service_pb2_grpc
+from modelfoundry.registry.events.history import History
+from modelfoundry.registry.events.servicer import EventServicer
+from modelfoundry.registry.events.watch import TOPIC, EventWatch
+from modelfoundry.registry.jobs.bells import Bells
+from modelfoundry.registry.threads import Threads
+from modelfoundry.runtime.server import Service
+
+POLL_SECONDS: Final = 0.2
+FORGET_SECONDS: Final = 3600.0
+KEEP_ALIVE_SECONDS: Final = 15.0
+
+_log = structlog.get_logger(__name__)
+
+
+class EventService:
+    """Events, their gRPC service and its work in the background.
+
+    Args:
+        history: Where events are.
+        now: The clock.
+        keep_alive_seconds: Longest silence of a watch stream.
+    """
+
+    def __init__(
+        self, history: History, now: Callable[[], datetime], *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
+    ) -> None:
+        self._history = history
+        self._threads = Threads("events")
+        self._bells = Bells()
+        self._newest = -1
+        watch = EventWatch(history, self._bells, self._threads, keep_alive_seconds)
+        self._servicer = EventServicer(history, watch, self._threads, now)
+
+    def service(self) -> Service:
+        """What a server has to serve."""
+        return Service(
+            event_service_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
+            lambda server: event_service_pb2_grpc.add_EventServiceServicer_to_server(self._servicer, server),
+        )
+
+    async def run(self) -> None:
+        """Wakes those who watch, whichever registry on the database the change came through, and forgets; endless."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll())
+            group.create_task(self._forget())
+
+    async def _poll(self) -> None:
+        while True:
+            if self._bells.topics:
+                try:
+                    newest = await self._threads.run(self._history.newest)
+                except Exception:  # noqa: BLE001 - the database may be away for a while
+                    _log.exception("looking for new events failed")
+                else:
+                    if newest != self._newest:
+                        self._newest = newest
+                        self._bells.ring(TOPIC)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _forget(self) -> None:
+        while True:
+            try:
+                await self._threads.run(self._history.forget_old)
+            except Exception:  # noqa: BLE001 - the database may be away for a while
+                _log.exception("forgetting old events failed")
+            await asyncio.sleep(FORGET_SECONDS)

@@ -1,0 +1,49 @@
+"""The rows of the registry's events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field, SQLModel
+
+from modelfoundry.registry.database import UtcDateTime
+
+
+class EventKind(StrEnum):
+    """What happened to a resource."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    EVALUATED = "EVALUATED"
+    ALIASED = "ALIASED"
+    DELETED = "DELETED"
+    UNALIASED = "UNALIASED"
+
+
+class EventRow(SQLModel, table=True):
+    """A change of a resource; written in the transaction that made it."""
+
+    __tablename__ = "events"
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    """From 1, without gaps, in the order of the commits."""
+    project: str
+    kind: str
+    collection: str
+    resource: str
+    digest: str = ""
+    etag: str = ""
+    evaluation: str = ""
+    alias: str = ""
+    event_time: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class EventCounterRow(SQLModel, table=True):
+    """One row: the number of the newest event. Whoever writes events holds it until the commit: they are in order."""
+
+    __tablename__ = "event_counter"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    last_sequence: int = Field(sa_type=BigInteger)

@@ -1,0 +1,1 @@
+"""Delivers the registry's events to HTTP servers, signed and with retries."""

@@ -1,0 +1,24 @@
+"""Channels that a network can lose: which, proven, and the smaller network without them."""
+
+from modelfoundry.core.channels.cuts import KeptChannels, LayerCut, Widths, compact, cut, narrowed, plan_cuts, widths_of
+from modelfoundry.core.channels.groups import ChannelGroup, ChannelMasks, ChannelPlan, WholeLayer
+from modelfoundry.core.channels.masks import kernel_weight_masks, live_units
+from modelfoundry.core.channels.plan import plan_channels
+
+__all__ = [
+    "ChannelGroup",
+    "ChannelMasks",
+    "ChannelPlan",
+    "KeptChannels",
+    "LayerCut",
+    "WholeLayer",
+    "Widths",
+    "compact",
+    "cut",
+    "kernel_weight_masks",
+    "live_units",
+    "narrowed",
+    "plan_channels",
+    "plan_cuts",
+    "widths_of",
+]

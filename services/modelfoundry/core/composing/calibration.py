@@ -1,0 +1,70 @@
+"""Scores that can be compared across members: Platt scaling of their log-odds (Platt, 1999; Lin et al., 2007)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from torch import Tensor
+
+LEAST_SCALE: Final = 1e-3
+"""A member whose log-odds fall where they should rise keeps its order, at hardly any weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """`scale * log-odds + bias`; the scale is above 0, so that the order of images stays.
+
+    Raises:
+        ValueError: a value is not finite, or the scale is not above 0.
+    """
+
+    scale: float = 1.0
+    bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and math.isfinite(self.bias) and self.scale > 0):
+            raise ValueError(f"a calibration needs finite values and a scale above 0, got {self.scale}, {self.bias}")
+
+    def __call__(self, log_odds: Tensor) -> Tensor:
+        """Calibrated log-odds, of the same shape."""
+        return log_odds * self.scale + self.bias
+
+
+UNCALIBRATED: Final = Calibration()
+
+
+def fit_calibration(log_odds: Tensor, positive: Tensor) -> Calibration:
+    """Fits scale and bias so that the sigmoid is the probability of the label, by logistic regression.
+
+    Targets are smoothed as Platt does, (n+ + 1) / (n+ + 2) and 1 / (n- + 2), which keeps the fit finite where the
+    log-odds divide the label from the rest without error.
+
+    Args:
+        log_odds: Of the label on validation images, [n].
+        positive: Whether it is the label, bool [n].
+
+    Returns:
+        The same values for the same data.
+    """
+    from sklearn import linear_model  # takes a second, and few jobs calibrate
+
+    values = log_odds.double().cpu().numpy()
+    truth = positive.cpu().numpy()
+    count = int(truth.sum())
+    target = np.where(truth, (count + 1) / (count + 2), 1 / (len(truth) - count + 2))
+    spread = float(values.std()) or 1.0  # the solver stops early on values far from 1
+    untyped: Any = linear_model
+    regression = untyped.LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    regression.fit(
+        np.concatenate([values, values])[:, None] / spread,
+        np.repeat([1, 0], len(values)),
+        sample_weight=np.concatenate([target, 1 - target]),
+    )
+    scale, bias = float(regression.coef_[0, 0]) / spread, float(regression.intercept_[0])
+    if scale >= LEAST_SCALE:
+        return Calibration(scale, bias)
+    share = float(target.mean())
+    return Calibration(LEAST_SCALE, math.log(share / (1 - share)) - LEAST_SCALE * float(values.mean()))

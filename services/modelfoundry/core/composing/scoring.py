@@ -1,0 +1,50 @@
+"""How good a candidate is at its label on validation data (GradSplitter, sections 3.4 and 4: F1 at a score of 0.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from torch import Tensor
+
+from modelfoundry.core.metrics import ClassificationMetrics, classification
+from modelfoundry.core.problems import REST
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import shortened
+
+DEFAULT_SCORE: Final = "f1"
+SCORES: Final[Mapping[str, Callable[[ClassificationMetrics], float]]] = {
+    "f1": lambda found: found.per_label[0].f1,
+    "precision": lambda found: found.per_label[0].precision,
+    "recall": lambda found: found.per_label[0].recall,
+    "accuracy": lambda found: found.accuracy,
+}
+"""Scores of one label against the rest, each in [0, 1]; a ratio with an empty denominator is 0."""
+
+
+def check_score(name: str, *, field: str = "score") -> str:
+    """Returns `name` when there is such a score.
+
+    Raises:
+        InvalidField: there is none.
+    """
+    if name not in SCORES:
+        raise InvalidField(
+            f"{field}: there is no score {shortened(name)!r}", field=field, hint=f"pass one of {', '.join(SCORES)}"
+        )
+    return name
+
+
+def one_vs_rest(log_odds: Tensor, positive: Tensor, score: str) -> float:
+    """Scores "is it this label?", answered with yes where the sigmoid of the log-odds is above 0.5.
+
+    Args:
+        log_odds: Of the label, [n].
+        positive: Whether it is the label, bool [n].
+        score: One of `SCORES`.
+
+    Returns:
+        In [0, 1].
+    """
+    answered, asked = (log_odds <= 0).long(), (~positive).long()
+    return SCORES[score](classification(answered, asked, ("label", REST)))

@@ -1,0 +1,131 @@
+"""Data sets, small models and SeaM modules for tests of composing, made in this process and registered by the SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from handwritten_digits import digits
+
+from modelfoundry.client import (
+    BinaryProblem,
+    BlobRef,
+    Client,
+    Dataset,
+    DecompositionRecord,
+    InputSpec,
+    Model,
+    Module,
+    RetentionMetrics,
+)
+from modelfoundry.core import architectures, problems
+from modelfoundry.core.datasets import ImageSet, pose_binary, validation_cut, write_split
+from modelfoundry.core.devices import seeded
+from modelfoundry.core.modules import ModuleArtifact, write_module
+from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.seam import resolve_recipe, search
+from modelfoundry.core.training import TrainingSettings, train
+
+CPU = torch.device("cpu")
+ARCHITECTURE = "zoo:digits_cnn"
+
+
+def some_digits(split: str, numbers: Sequence[int], limits: dict[int, int] | None = None) -> ImageSet:
+    """Images of some digits, of a few only the first; labels are their places in `numbers`."""
+    whole = digits().splits[split]
+    parts = []
+    for place, number in enumerate(numbers):
+        found = torch.nonzero(whole.labels == number).flatten()[: (limits or {}).get(number, len(whole))]
+        parts.append(ImageSet(whole.images[found], torch.full((len(found),), place)))
+    return ImageSet(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
+
+
+def push_digits(
+    client: Client, folder: Path, dataset_id: str, numbers: Sequence[int], limits: dict[int, int] | None = None
+) -> Dataset:
+    """Registers some digits; `limits` apply to training images."""
+    folder = folder / dataset_id
+    folder.mkdir()
+    write_split(folder / "train.safetensors", some_digits("train", numbers, limits))
+    write_split(folder / "test.safetensors", some_digits("test", numbers))
+    return client.datasets.push(folder, dataset_id=dataset_id, labels=[str(number) for number in numbers])
+
+
+def push_model(
+    client: Client,
+    folder: Path,
+    model_id: str,
+    numbers: Sequence[int],
+    *,
+    seed: int = 0,
+    epochs: int = 3,
+    mean: float = 0.3,
+    limits: dict[int, int] | None = None,
+    size: int = 8,
+) -> Model:
+    """Trains a small network on some digits and registers it, as one for images of `size` pixels each way."""
+    spec = architectures.InputSpec(1, 8, 8, (mean,), (0.4,))
+    images = some_digits("train", numbers, limits)
+    learn, choose = validation_cut(images.labels, 0.1, 0)
+    with seeded(seed, CPU):
+        network = architectures.build_network(architectures.Architecture(ARCHITECTURE), len(numbers), spec)
+    result = train(
+        network,
+        images.subset(learn),
+        images.subset(choose),
+        spec,
+        TrainingSettings(epochs=epochs, batch_size=64),
+        seed=seed,
+        device=CPU,
+        monitor=Unwatched(),
+    )
+    path = folder / f"{model_id}.safetensors"
+    safetensors.torch.save_file(dict(result.state), path)
+    return client.models.push(
+        path,
+        architecture=ARCHITECTURE,
+        input=InputSpec(1, size, size, (mean,), (0.4,)),
+        labels=[str(number) for number in numbers],
+        model_id=model_id,
+    )
+
+
+def push_module(client: Client, folder: Path, model: Model, dataset: Dataset, label: str, epochs: int = 3) -> Module:
+    """Searches the weights that a label needs and registers them as a module, `MODEL-LABEL`."""
+    weights = client.blobs.download(model.weights, folder / f"base-of-{model.id}-{label}.safetensors")
+    spec = architectures.InputSpec(1, 8, 8, model.input.mean, model.input.std)
+    network = architectures.load_network(architectures.Architecture(ARCHITECTURE), len(model.labels), spec, weights)
+    numbers = [int(each) for each in model.labels]
+    images = some_digits("train", numbers)
+    learn, choose = validation_cut(images.labels, 0.1, 0)
+    place = model.labels.index(label)
+    result = search(
+        network,
+        2,
+        pose_binary(images.subset(learn), place),
+        pose_binary(images.subset(choose), place),
+        0.5,
+        spec,
+        resolve_recipe("paper", {"epochs": epochs, "augmentation": "none"}),
+        seed=0,
+        device=CPU,
+        monitor=Unwatched(),
+    )
+    problem = problems.BinaryProblem(label)
+    path = folder / f"{model.id}-{label}.safetensors"
+    write_module(path, ModuleArtifact(model.weights.digest, problem, result.masks, result.head, "seam"))
+    module = Module(
+        base_model=model.name,
+        problem=BinaryProblem(label),
+        artifact=BlobRef(client.blobs.upload(path, media_type="application/vnd.modelfoundry.module").digest),
+        dataset=dataset.name,
+        record=DecompositionRecord(algorithm="seam", dataset_digest=dataset.digest),
+        retention=RetentionMetrics(
+            weight_retention=result.masks.retention,
+            kept_weights=result.masks.kept,
+            total_weights=result.masks.total,
+        ),
+    )
+    return client.modules.create(module, module_id=f"{model.id}-{label}")
