@@ -11,6 +11,7 @@ from typing import Final
 from modelfoundry.errors import InvalidField
 
 RESOURCE_ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 COLLECTIONS: Final = (
     "models",
@@ -53,6 +54,52 @@ class ResourceName:
     def parent(self) -> str:
         """`projects/{project}`."""
         return f"projects/{self.project}"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReference:
+    """A member of a family, by alias or by number: `projects/{project}/{collection}/{family}@{selector}`.
+
+    Attributes:
+        selector: The alias, or the number as text.
+    """
+
+    project: str
+    collection: str
+    family: str
+    selector: str
+
+    def __str__(self) -> str:
+        return f"{self.family_name}@{self.selector}"
+
+    @property
+    def family_name(self) -> str:
+        """`projects/{project}/{collection}/{family}`."""
+        return f"projects/{self.project}/{self.collection}/{self.family}"
+
+    @property
+    def version(self) -> int | None:
+        """The number; None for an alias."""
+        return int(self.selector) if self.selector.isdecimal() else None
+
+
+def parse_reference(text: str, collection: str, *, field: str) -> ResourceName | VersionReference:
+    """Parses what names a resource where one is read: its own name, or a family with `@alias` or `@version`.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    front, at, selector = text.rpartition("@")
+    if not at:
+        return parse_name(text, collection, field=field)
+    family = parse_name(front, collection, field=field)
+    if not (RESOURCE_ID.fullmatch(selector) or _VERSION.fullmatch(selector)):
+        raise InvalidField(
+            f"{field}: {shortened(selector)!r} is neither an alias nor the number of a version",
+            field=field,
+            hint=f"pass for example {front}@champion or {front}@3; in aliases {ID_RULE}",
+        )
+    return VersionReference(family.project, collection, family.id, selector)
 
 
 def parse_name(text: str, collection: str, *, field: str) -> ResourceName:

@@ -27,12 +27,17 @@ class NewLabelText:
 def new_label_text(text: str) -> NewLabelText:
     """A label of a new task from `LABEL=SOURCE[,SOURCE][:ITS-LABEL][@DATASET]`.
 
+    Sources that are aliases need ITS-LABEL: `cat=cat@champion:cat`. An `@` behind it, or without it, begins DATASET.
+
     Raises:
         InvalidField: a label or source is missing.
     """
     label, _, rest = text.partition("=")
-    rest, _, dataset = rest.partition("@")
-    sources, _, source_label = rest.partition(":")
+    sources, colon, rest = rest.partition(":")
+    if colon:
+        source_label, _, dataset = rest.partition("@")
+    else:
+        (sources, _, dataset), source_label = sources.partition("@"), ""
     if not label or not split_list([sources]):
         raise InvalidField(
             f"--label: {text!r} is not LABEL=SOURCE[,SOURCE][:ITS-LABEL][@DATASET]",

@@ -32,10 +32,14 @@ class AugmentationChoice(StrEnum):
     CROP_FLIP = "crop_flip"
 
 
-ModelArgument = Annotated[str, typer.Argument(help="A model: id or name.", autocompletion=complete_models)]
-ModuleArgument = Annotated[str, typer.Argument(help="A module: id or name.", autocompletion=complete_modules)]
+ModelArgument = Annotated[
+    str, typer.Argument(help="A model: id, name, FAMILY@ALIAS or FAMILY@3.", autocompletion=complete_models)
+]
+ModuleArgument = Annotated[
+    str, typer.Argument(help="A module: id, name, FAMILY@ALIAS or FAMILY@3.", autocompletion=complete_modules)
+]
 CompositionArgument = Annotated[
-    str, typer.Argument(help="A composition: id or name.", autocompletion=complete_compositions)
+    str, typer.Argument(help="A composition: id, name, FAMILY@ALIAS or FAMILY@3.", autocompletion=complete_compositions)
 ]
 DatasetArgument = Annotated[str, typer.Argument(help="A data set: id or name.", autocompletion=complete_datasets)]
 JobArgument = Annotated[str, typer.Argument(help="A job: id or name.", autocompletion=complete_jobs)]

@@ -60,6 +60,8 @@ def remove_cascading(
             print_remark(f"  {node.name.removeprefix(f'{session.parent}/')}")
         if dependents.total_count > len(dependents.nodes):
             print_remark(f"  and {dependents.total_count - len(dependents.nodes)} more")
+        for alias in dependents.aliases:
+            print_remark(f"  and the alias {alias.removeprefix(f'{session.parent}/')}")
     if not yes and sys.stdin.isatty():
         typer.confirm("Remove all of this?", abort=True, err=True)
     remove_all(session, names, lambda name: delete(name, cascade=True))

@@ -10,6 +10,7 @@
 Everything that `Client` does, `AsyncClient` does with `await`. Errors are the classes of `modelfoundry.errors`.
 """
 
+from modelfoundry.client._async.aliases import AsyncAliases
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.client import AsyncClient, connect_async
 from modelfoundry.client._async.compositions import AsyncCompositions
@@ -21,6 +22,7 @@ from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
+from modelfoundry.client._sync.aliases import Aliases
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.compositions import Compositions
@@ -117,17 +119,15 @@ from modelfoundry.client.results import (
     StateChanged,
     TrainedModel,
 )
-from modelfoundry.client.searching import (
-    Match,
-    MatchKind,
-    MeasuredSummary,
-    SearchResult,
-    Vocabulary,
-    VocabularyTerm,
-)
+from modelfoundry.client.searching import Match, MatchKind, MeasuredSummary, SearchResult, Vocabulary, VocabularyTerm
+from modelfoundry.client.versions import Alias, AliasMove, Version
 
 __all__ = [
+    "Alias",
+    "AliasMove",
+    "Aliases",
     "Architecture",
+    "AsyncAliases",
     "AsyncBlobs",
     "AsyncClient",
     "AsyncCompositions",
@@ -241,6 +241,7 @@ __all__ = [
     "TrainingRecord",
     "TrainingSubset",
     "ValidationSplit",
+    "Version",
     "Vocabularies",
     "Vocabulary",
     "VocabularyTerm",

@@ -23,6 +23,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.registry.v1.SearchService": (
         *("SearchModules", "CreateVocabulary", "GetVocabulary", "ListVocabularies"),
     ),
+    "modelfoundry.api.registry.v1.AliasService": ("AddVersion", "ListAliases", "ListAliasMoves", "ListVersions"),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),

@@ -51,10 +51,15 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependents:
-    """What goes with a resource, in the order of deletion; `total_count` tells when there are more than are named."""
+    """What goes with a resource, in the order of deletion; `total_count` tells when there are more than are named.
+
+    Attributes:
+        aliases: What stands for the resource or one of these, and goes too.
+    """
 
     nodes: tuple[LineageNode, ...]
     total_count: int
+    aliases: tuple[str, ...] = ()
 
 
 class EventKind(StrEnum):
@@ -65,11 +70,12 @@ class EventKind(StrEnum):
     EVALUATED = "evaluated"
     ALIASED = "aliased"
     DELETED = "deleted"
+    UNALIASED = "unaliased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryEvent:
-    """A change of a resource. `evaluation` is set when it was evaluated, `alias` when it was aliased."""
+    """A change of a resource. `evaluation` is set when it was evaluated, `alias` when one began or ceased to be its."""
 
     sequence: int
     kind: EventKind

@@ -40,3 +40,11 @@ def any_name(reference: Named, parent: str = DEFAULT_PROJECT) -> str:
     if isinstance(reference, str) and "/" in reference and not reference.startswith("projects/"):
         return f"{parent}/{reference}"
     return full_name(reference, "modules", parent)
+
+
+def family_member(reference: str, parent: str = DEFAULT_PROJECT) -> tuple[str, str]:
+    """The full name of a family or of `family@alias`, and its collection: of modules unless it says another."""
+    name = reference if reference.startswith("projects/") else ""
+    if not name:
+        name = f"{parent}/{reference}" if "/" in reference else full_name(reference, "modules", parent)
+    return name, (name.split("/") + [""] * 3)[2]

@@ -15,6 +15,7 @@ from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import Decompose
 from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingServiceStub
 from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
+from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
 from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
 from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingServiceAsyncStub
     from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceAsyncStub
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
+    from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
     from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
@@ -66,6 +68,11 @@ class AsyncStubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._thread_channel(Service.REGISTRY))
+
+    @cached_property
+    def aliases(self) -> AliasServiceAsyncStub:
+        """Aliases and versions."""
+        return AliasServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def maintenance(self) -> MaintenanceServiceAsyncStub:
@@ -142,6 +149,11 @@ class Stubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def aliases(self) -> AliasServiceStub:
+        """Aliases and versions."""
+        return AliasServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def maintenance(self) -> MaintenanceServiceStub:

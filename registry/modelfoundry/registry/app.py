@@ -12,6 +12,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from modelfoundry.api.registry.v1 import (
+    alias_service_pb2,
+    alias_service_pb2_grpc,
     blob_service_pb2,
     blob_service_pb2_grpc,
     maintenance_service_pb2,
@@ -22,6 +24,8 @@ from modelfoundry.api.registry.v1 import (
     search_service_pb2_grpc,
 )
 from modelfoundry.errors import Unavailable
+from modelfoundry.registry.aliases.aliases import Aliases
+from modelfoundry.registry.aliases.servicer import AliasServicer
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
@@ -69,6 +73,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         blobs = Blobs(database, store, references=(uses_blob, is_checkpoint))
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
+        alias_servicer = AliasServicer(Aliases(database, lambda: catalog.signer, utc_now))
         search_servicer = SearchServicer(catalog)
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
         blob_servicer = BlobServicer(blobs, uploads)
@@ -108,6 +113,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         yield Registry(
             services=(
                 _catalog_service(catalog_servicer),
+                _alias_service(alias_servicer),
                 _search_service(search_servicer),
                 _blob_service(blob_servicer),
                 _maintenance_service(maintenance),
@@ -125,6 +131,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             ),
         )
         catalog_servicer.close()
+        alias_servicer.close()
         search_servicer.close()
         blob_servicer.close()
         maintenance.close()
@@ -149,6 +156,13 @@ def _catalog_service(servicer: RegistryServicer) -> Service:
     return Service(
         registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
         lambda server: registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(servicer, server),
+    )
+
+
+def _alias_service(servicer: AliasServicer) -> Service:
+    return Service(
+        alias_service_pb2.DESCRIPTOR.services_by_name["AliasService"].full_name,
+        lambda server: alias_service_pb2_grpc.add_AliasServiceServicer_to_server(servicer, server),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
+import modelfoundry.registry.aliases.tables
 import modelfoundry.registry.blobs.tables
 import modelfoundry.registry.catalog.tables
 import modelfoundry.registry.events.tables

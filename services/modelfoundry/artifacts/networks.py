@@ -13,7 +13,7 @@ from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client, Composition, CompositionMember, Model, Module
 from modelfoundry.core.architectures import InputSpec, load_network
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, Readout, compose_network, readout_of
-from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materialise, read_module
+from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materialise, materialise_in_place, read_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,16 @@ class LoadedComposition:
     input_spec: InputSpec
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedModuleNetwork:
+    """A module as a network that runs, without its unmasked base network."""
+
+    resource: Module
+    base: Model
+    network: MaterialisedModule
+    input_spec: InputSpec
+
+
 def load_model(client: Client, cache: BlobCache, name: str) -> LoadedModel:
     """Fetches a model and builds its network.
 
@@ -96,6 +106,18 @@ def load_module(client: Client, cache: BlobCache, name: str, base: LoadedModel |
     if base is None or base.resource.name != module.base_model:
         base = load_model(client, cache, module.base_model)
     return LoadedModule(module, artifact, base, materialise(base.network, artifact))
+
+
+def load_module_network(client: Client, cache: BlobCache, name: str) -> LoadedModuleNetwork:
+    """Like `load_module` for those who need no unmasked base: its weights are in memory once.
+
+    Raises:
+        NotFound, MalformedFile, WeightsMismatch, CorruptBlob, Unavailable: as `load_module`.
+    """
+    module = client.modules.get(name)
+    artifact = read_module(cache.fetch(client, module.artifact.digest))
+    base = load_model(client, cache, module.base_model)
+    return LoadedModuleNetwork(module, base.resource, materialise_in_place(base.network, artifact), base.input_spec)
 
 
 def load_sources(client: Client, cache: BlobCache, names: Iterable[str]) -> Mapping[str, LoadedSource]:

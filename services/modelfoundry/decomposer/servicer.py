@@ -9,6 +9,7 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.aliases import OwnNames
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import check_request_id
 from modelfoundry.client import AsyncClient, Dataset, Model
@@ -42,6 +43,7 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
+        request.model = await OwnNames(self._client).of(request.model, field="model")
         # The queued request is complete: a later version with other defaults repeats it as it was asked for.
         if request.WhichOneof("algorithm") == "gradsplitter":
             split = split_from_proto(request)

@@ -9,6 +9,7 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.aliases import OwnNames
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import architecture_from_proto, check_request_id, input_spec_from_proto
 from modelfoundry.client import AsyncClient
@@ -33,6 +34,7 @@ class EvaluatorServicer(pb_grpc.EvaluatorServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
+        request.subjects[:] = await OwnNames(self._client).of_all(request.subjects, field="subjects")
         await plan_evaluation(evaluation_from_proto(request), self._client)
         if request.validate_only:
             return operations_pb2.Operation()

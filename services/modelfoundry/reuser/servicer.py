@@ -10,6 +10,7 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.aliases import OwnNames
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import check_request_id, subject_collection
 from modelfoundry.client import AsyncClient
@@ -42,6 +43,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         """See the contract."""
         check_request_id(request.request_id)
         parse_parent(request.parent)
+        request.subject = await OwnNames(self._client).of(request.subject, field="subject")
         format_name = format_from_proto(request.format)
         cache_key = await plan_export(request.subject, format_name, self._client, compact=request.compact)
         return await self._queue.enqueue(
@@ -60,6 +62,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
+        await _name_sources(request, OwnNames(self._client))
         plan = await plan_composition(composition_from_proto(request), self._client)
         if request.validate_only:
             return operations_pb2.Operation()
@@ -79,6 +82,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         """See the contract."""
         check_request_id(request.request_id)
         parse_parent(request.parent)
+        request.module = await OwnNames(self._client).of(request.module, field="module")
         parse_name(request.module, "modules", field="module")
         cache_key = await plan_compaction(request.module, batch_sizes_from_proto(request), self._client)
         return await self._queue.enqueue(
@@ -94,6 +98,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """See the contract."""
+        request.subject = await OwnNames(self._client).of(request.subject, field="subject")
         parse_name(request.subject, subject_collection(request.subject, field="subject"), field="subject")
         if request.top_k < 0:
             raise InvalidField(f"top_k: {request.top_k} is negative", field="top_k", hint="pass 0 for all labels")
@@ -108,3 +113,16 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
             subject_digest=subject.digest,
             predictions=[prediction_to_proto(labels) for labels in classify(subject.classifier, images, request.top_k)],
         )
+
+
+async def _name_sources(request: composing_pb2.ComposeModelRequest, names: OwnNames) -> None:
+    match request.WhichOneof("task"):
+        case "more_accurate":
+            task = request.more_accurate
+            task.sources[:] = await names.of_all(task.sources, field="more_accurate.sources")
+        case "new_task":
+            for place, label in enumerate(request.new_task.labels):
+                label.sources[:] = await names.of_all(label.sources, field=f"new_task.labels[{place}].sources")
+        case "patch":
+            request.patch.model = await names.of(request.patch.model, field="patch.model")
+            request.patch.sources[:] = await names.of_all(request.patch.sources, field="patch.sources")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from torch import nn
+
 from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.convert import architecture_from, problem_from
 from modelfoundry.artifacts.networks import (
@@ -14,14 +16,16 @@ from modelfoundry.artifacts.networks import (
     join_sources,
     load_composition,
     load_model,
-    load_module,
+    load_module_network,
 )
 from modelfoundry.artifacts.requests import subject_collection
-from modelfoundry.client import Client, CompositionMember
+from modelfoundry.client import Client, CompositionMember, Model
+from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelPlan, plan_channels
 from modelfoundry.core.composing import compose_network
 from modelfoundry.core.export import CompositionSubject, Exportable, ExportSubject, classifier_of, max_difference
 from modelfoundry.core.modules import MaterialisedModule, compact_module
+from modelfoundry.core.problems import Problem
 from modelfoundry.errors import UnsupportedModel
 
 
@@ -47,8 +51,10 @@ def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
             model = load_model(client, cache, name)
             return Subject(subject_of_source(model), model.resource.weights.digest)
         case "modules":
-            module = load_module(client, cache, name)
-            return Subject(subject_of_source(module), module.resource.artifact.digest)
+            module = load_module_network(client, cache, name)
+            problem = problem_from(module.resource.problem)
+            subject = _subject(module.base, module.network, module.network.outputs, module.input_spec, problem)
+            return Subject(subject, module.resource.artifact.digest)
         case _:
             composition = load_composition(client, cache, name)
             return Subject(
@@ -74,16 +80,23 @@ def subject_of_source(source: LoadedSource) -> ExportSubject:
     """A model, or a module masked as it was found."""
     match source:
         case LoadedModel():
-            base, outputs, problem = source, source.resource.labels, None
+            return _subject(source.resource, source.network, source.resource.labels, source.input_spec, None)
         case LoadedModule():
-            base, outputs, problem = source.base, source.network.outputs, problem_from(source.resource.problem)
+            problem = problem_from(source.resource.problem)
+            base = source.base.resource
+            return _subject(base, source.network, source.network.outputs, source.input_spec, problem)
+
+
+def _subject(
+    base: Model, network: nn.Module, outputs: tuple[str, ...], input_spec: InputSpec, problem: Problem | None
+) -> ExportSubject:
     return ExportSubject(
-        network=source.network,
+        network=network,
         outputs=outputs,
-        architecture=architecture_from(base.resource.architecture),
-        label_count=len(base.resource.labels),
-        input_spec=base.input_spec,
-        weights_digest=base.resource.weights.digest,
+        architecture=architecture_from(base.architecture),
+        label_count=len(base.labels),
+        input_spec=input_spec,
+        weights_digest=base.weights.digest,
         problem=problem,
     )
 

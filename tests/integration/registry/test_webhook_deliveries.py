@@ -16,7 +16,14 @@ from typing import Any
 import grpc
 import pytest
 
-from modelfoundry.api.registry.v1 import event_service_pb2, webhook_service_pb2, webhook_service_pb2_grpc
+from modelfoundry.api.registry.v1 import (
+    alias_service_pb2,
+    alias_service_pb2_grpc,
+    event_service_pb2,
+    event_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
+)
 from modelfoundry.registry.settings import RegistrySettings
 from modelfoundry.registry.webhooks import destination
 
@@ -197,6 +204,29 @@ async def test_only_what_is_asked_for_is_sent(open_settings: RegistrySettings, s
             await state(client, webhook.name, lambda one: one.delivered_sequence == 3)
 
     assert receiver.events() == [("model.created", "net")]
+
+
+async def test_moves_of_an_alias_are_sent_to_receivers_and_watchers(
+    open_settings: RegistrySettings, serve: Any
+) -> None:
+    alias = f"{PARENT}/models/net@live"
+    with receiving(lambda _: 200) as receiver:
+        async with serve(open_settings) as client:
+            await create(client, receiver.url)
+            aliases = alias_service_pb2_grpc.AliasServiceStub(client.channel)
+            for last in ("old", "new"):
+                await client.create_model(last)
+                target = f"{PARENT}/models/{last}"
+                await aliases.SetAlias(alias_service_pb2.SetAliasRequest(name=alias, target=target))
+            await aliases.DeleteAlias(alias_service_pb2.DeleteAliasRequest(name=alias))
+            await receiver.got(5)
+            events = event_service_pb2_grpc.EventServiceStub(client.channel)
+            told = await events.ListEvents(event_service_pb2.ListEventsRequest(parent=PARENT))
+
+    kinds = ("model.created", "model.aliased", "model.created", "model.aliased", "model.unaliased")
+    assert receiver.events() == list(zip(kinds, ("old", "old", "new", "new", "new"), strict=True))
+    assert json.loads(receiver.requests[3][1])["data"]["alias"] == alias
+    assert [event.alias for event in told.events] == ["", alias, "", alias, alias]
 
 
 async def test_a_receiver_that_is_gone_is_disabled_and_can_be_removed(

@@ -54,7 +54,8 @@ def kernels(
 
 
 def test_the_three_forms_of_a_module_stand_side_by_side_on_it(foundry: Foundry, kernels: Module) -> None:
-    found = foundry.client.compact(kernels, latency_batch_sizes=[1, 4]).wait(timeout=240)
+    foundry.client.aliases.set("kernels@champion", kernels)
+    found = foundry.client.compact("kernels@champion", latency_batch_sizes=[1, 4]).wait(timeout=240)
     forms = found.forms
     assert foundry.client.modules.get(kernels).forms == forms
     assert found.module == kernels.name

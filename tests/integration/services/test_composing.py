@@ -181,7 +181,8 @@ def run_exported(folder: Path, export_format: ExportFormat, images: np.ndarray) 
 
 
 def test_a_composition_is_composed_again(stock: Stock, composition: Composition) -> None:
-    job = stock.client.compose([composition, "a"], "low", validation=VALIDATION)
+    stock.client.aliases.set("compositions/three@live", composition)
+    job = stock.client.compose(["compositions/three@live", "a"], "low", validation=VALIDATION)
     again = job.wait(timeout=WAIT).composition
     assert [each.name.rpartition("/")[2] for each in again.record.baselines] == ["better", "a", "ensemble"]
     assert again.record.validation_accuracy >= composition.record.validation_accuracy

@@ -53,6 +53,20 @@ def test_a_model_answers_with_its_most_probable_labels_first(foundry: Foundry, i
     assert probabilities == sorted(probabilities, reverse=True)
 
 
+def test_an_alias_is_used_as_what_it_stands_for(foundry: Foundry, module: Module, images: np.ndarray) -> None:
+    client = foundry.client
+    client.aliases.set("three@champion", module)
+    client.aliases.set("models/net@live", foundry.model)
+    assert client.predict("three@champion", images[:2]) == client.predict(module, images[:2])
+    assert client.predict("models/net@1", images[:1])[0].subject_digest == foundry.model.weights.digest
+    assert client.export("three@champion").wait(timeout=240).subject == module.name
+    (measured,) = client.evaluate("three@champion", "digits").wait(timeout=240)
+    assert measured.subject == module.name
+    (made,) = client.decompose("net@live", "digits", label="3", recipe=QUICK).wait(timeout=240)
+    assert made.base_model == foundry.model.name
+    client.aliases.delete("three@champion")
+
+
 def test_a_deleted_module_does_not_go_on_answering(foundry: Foundry, images: np.ndarray) -> None:
     job = foundry.client.decompose("digits-cnn", "digits", label="8", recipe=QUICK, module_id="short-lived")
     (module,) = job.wait(timeout=240)

@@ -79,6 +79,8 @@ def test_training_needs_one_architecture(cli, given):
         ("cat=models/a, b", NewLabelText("cat", ("models/a", "b"))),
         ("seven=models/svhn:7@svhn", NewLabelText("seven", ("models/svhn",), "7", "svhn")),
         ("7=models/svhn@svhn", NewLabelText("7", ("models/svhn",), "", "svhn")),
+        ("7=models/svhn@live,seven@2:7@svhn", NewLabelText("7", ("models/svhn@live", "seven@2"), "7", "svhn")),
+        ("cat=cat@champion:cat", NewLabelText("cat", ("cat@champion",), "cat")),
     ],
 )
 def test_a_label_of_a_new_task_names_its_sources_and_data(text, read):

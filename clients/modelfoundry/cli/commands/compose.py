@@ -75,7 +75,10 @@ def compose(
     labels: LabelsOption = None,
     new_label: Annotated[
         list[str] | None,
-        typer.Option("--label", help="New task: LABEL=SOURCE[,SOURCE][:ITS-LABEL][@DATASET]. Repeatable."),
+        typer.Option(
+            "--label",
+            help="New task: LABEL=SOURCE[,SOURCE][:ITS-LABEL][@DATASET]; an alias needs ITS-LABEL. Repeatable.",
+        ),
     ] = None,
     strategy: Annotated[
         StrategyChoice, typer.Option("--strategy", help="Choose the best of every label, or what is best together.")

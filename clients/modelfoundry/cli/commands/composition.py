@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from modelfoundry.cli.command import command
+from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_compositions
 from modelfoundry.cli.options import CompositionArgument, OrderOption
 from modelfoundry.cli.removing import remove_all
@@ -14,6 +15,7 @@ from modelfoundry.cli.rendering.composition_table import print_composition, prin
 from modelfoundry.cli.session import Session
 
 app = typer.Typer(help="Compositions: classifiers joined from modules and models.")
+app.add_typer(alias_commands("compositions"), name="alias")
 
 
 @command(app, "list")

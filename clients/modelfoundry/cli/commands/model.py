@@ -9,6 +9,7 @@ import typer
 
 from modelfoundry.cli.arguments import builder_parameters, extents, input_spec, split_list, tag_map
 from modelfoundry.cli.command import command
+from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_datasets, complete_models
 from modelfoundry.cli.options import (
     CascadeOption,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from modelfoundry.client import Client, InputSpec, Model
 
 app = typer.Typer(help="Trained classifiers in the registry.")
+app.add_typer(alias_commands("models"), name="alias")
 
 
 @command(app, "push")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelfoundry.cli.command import command
+from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_modules
 from modelfoundry.cli.options import CascadeOption, FilterOption, ModuleArgument, OrderOption, YesOption
 from modelfoundry.cli.removing import remove_all, remove_cascading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from modelfoundry.client import ExportFormat
 
 app = typer.Typer(help="Modules: parts of models in the registry.")
+app.add_typer(alias_commands("modules"), name="alias")
 
 
 class Format(StrEnum):

@@ -40,7 +40,11 @@ def lineage_from_proto(message: provenance_pb2.GetLineageResponse) -> Lineage:
 
 def dependents_from_proto(message: provenance_pb2.ListDependentsResponse) -> Dependents:
     """Message to value."""
-    return Dependents(nodes=tuple(map(lineage_node_from_proto, message.dependents)), total_count=message.total_count)
+    return Dependents(
+        nodes=tuple(map(lineage_node_from_proto, message.dependents)),
+        total_count=message.total_count,
+        aliases=tuple(message.aliases),
+    )
 
 
 def lineage_node_from_proto(message: provenance_pb2.LineageNode) -> LineageNode:

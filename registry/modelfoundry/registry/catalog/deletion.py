@@ -7,6 +7,7 @@ on the module whose problem was posed.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from graphlib import TopologicalSorter
 from typing import Final
 
@@ -15,6 +16,7 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import InUse
 from modelfoundry.names import singular_of
+from modelfoundry.registry.aliases.references import leave_families, refuse_aliased
 from modelfoundry.registry.catalog.nodes import batches, collection_of, find_rows
 from modelfoundry.registry.catalog.tables import (
     BlobUseRow,
@@ -32,19 +34,23 @@ from modelfoundry.registry.search.indexing import index_modules
 NAMED_DEPENDENTS: Final = 20
 
 
-def delete_resource(session: Session, row: ResourceRow, *, cascade: bool, carried: Container[str] = ()) -> None:
-    """Deletes a locked resource with its labels, tags and the provenance that was written with it.
+def delete_resource(
+    session: Session, row: ResourceRow, now: datetime, *, cascade: bool, carried: Container[str] = ()
+) -> None:
+    """Deletes a locked resource with its labels, tags, version and the provenance that was written with it.
 
     Args:
         session: The transaction.
         row: The resource.
-        cascade: Also delete what depends on it, and what depends on that.
+        now: When.
+        cascade: Also delete what depends on it, what depends on that, and the aliases that stand for any of these.
         carried: Collections of which dependents go with it in any case.
 
     Raises:
-        InUse: others depend on it; they are listed.
+        InUse: others depend on it, or aliases stand for it; they are listed.
     """
     if not cascade:
+        refuse_aliased(session, row.name)
         direct = _direct_dependents(session, [row.name])[row.name]
         _refuse_used(row.name, [name for name in direct if collection_of(name) not in carried])
     graph = dependents(session, row.name, lock=True)
@@ -52,7 +58,7 @@ def delete_resource(session: Session, row: ResourceRow, *, cascade: bool, carrie
     for generation in _generations(graph):
         rows = find_rows(session, generation)
         measured |= {doomed.subject for doomed in rows if isinstance(doomed, EvaluationRow)}
-        _forget(session, rows)
+        _forget(session, rows, now)
     index_modules(session, sorted(measured))
 
 
@@ -107,10 +113,11 @@ def _generations(graph: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
         sorter.done(*ready)
 
 
-def _forget(session: Session, rows: Iterable[ResourceRow]) -> None:
+def _forget(session: Session, rows: Iterable[ResourceRow], now: datetime) -> None:
     """Deletes resources that nothing depends on any more."""
     doomed = {row.name: row for row in rows}
     for names in batches(doomed):
+        leave_families(session, names, now)
         session.execute(delete(BlobUseRow).where(col(BlobUseRow.resource).in_(names)))
         session.execute(delete(LabelRow).where(col(LabelRow.resource).in_(names)))
         session.execute(delete(TagRow).where(col(TagRow.resource).in_(names)))

@@ -111,12 +111,12 @@ class DescribedCollection(Collection[Row]):
             InvalidField: the name is malformed.
             NotFound: there is no such resource.
             EtagMismatch: somebody else changed it.
-            InUse: others depend on it; they are listed.
+            InUse: others depend on it, or aliases stand for it; they are listed.
         """
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
             row = self._locked(session, name, etag, field="name")
-            delete_resource(session, row, cascade=cascade, carried=carried)
+            delete_resource(session, row, self._shelf.now(), cascade=cascade, carried=carried)
 
     def _locked(self, session: Session, name: str, etag: str, *, field: str) -> Row:
         row = find(session, self._row, name, field=field, lock=Lock.CHANGE)

@@ -99,7 +99,7 @@ class Evaluations(Collection[EvaluationRow]):
         parse_name(name, self._name, field="name")
         with self._shelf.database.session() as session:
             row = find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE)
-            delete_resource(session, row, cascade=False)
+            delete_resource(session, row, self._shelf.now(), cascade=False)
 
     def _stored(self, session: Session, row: EvaluationRow) -> None:
         index_modules(session, [row.subject])

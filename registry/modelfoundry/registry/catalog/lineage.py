@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import InvalidField, NotFound
 from modelfoundry.names import RESOURCE_ID, shortened
+from modelfoundry.registry.aliases.references import aliases_of, resolved
 from modelfoundry.registry.catalog.deletion import deletion_order, dependents
 from modelfoundry.registry.catalog.nodes import Node, batches, find_nodes
 from modelfoundry.registry.catalog.shelf import Shelf, find
@@ -55,10 +56,12 @@ class Dependents:
         nodes: With their distance from the resource, in the order in which they are deleted; the first
             `NAMED_DEPENDENTS`.
         total_count: How many there are.
+        aliases: What stands for the resource or one of them, the first `NAMED_DEPENDENTS`.
     """
 
     nodes: Sequence[tuple[Node, int]]
     total_count: int
+    aliases: Sequence[str]
 
 
 @dataclass
@@ -89,7 +92,8 @@ class Lineages:
         """Returns what a resource came from, what came from it, or both.
 
         Args:
-            name: A resource or job; one that was deleted will do as long as others came from it.
+            name: A resource or job, or what an alias stands for; one that was deleted will do as long as others came
+                from it.
             direction: Which way.
             depth: Steps at most; 0: `DEFAULT_DEPTH`, more than `MAX_DEPTH`: that.
             max_nodes: Nodes at most; 0: `DEFAULT_NODES`, more than `MAX_NODES`: that.
@@ -98,10 +102,12 @@ class Lineages:
             InvalidField: an argument is not as the contract says.
             NotFound: there is no such resource, and no step names it.
         """
-        _check_name(name)
+        collection = _check_name(name)
         steps = _limit(depth, DEFAULT_DEPTH, MAX_DEPTH, field="depth")
-        walk = _Walk(_limit(max_nodes, DEFAULT_NODES, MAX_NODES, field="max_nodes"), {name: 0})
+        most = _limit(max_nodes, DEFAULT_NODES, MAX_NODES, field="max_nodes")
         with self._shelf.database.read_session() as session:
+            name = resolved(session, name, collection, field="name")
+            walk = _Walk(most, {name: 0})
             for way in (Direction.ANCESTORS, Direction.DESCENDANTS):
                 if direction in {way, Direction.BOTH}:
                     _walk(session, walk, name, steps, upwards=way is Direction.ANCESTORS)
@@ -124,7 +130,8 @@ class Lineages:
             InvalidField: the name is malformed or that of no resource.
             NotFound: there is no such resource.
         """
-        table = resource_tables().get(_check_name(name))
+        collection = _check_name(name)
+        table = resource_tables().get(collection)
         if table is None:
             raise InvalidField(
                 f"name: {name} is no resource of the catalog",
@@ -132,13 +139,15 @@ class Lineages:
                 hint=f"name something in {', '.join(sorted(resource_tables()))}",
             )
         with self._shelf.database.read_session() as session:
+            name = resolved(session, name, collection, field="name")
             find(session, table, name, field="name")
             graph = dependents(session, name)
             order = [one for one in deletion_order(graph) if one != name]
             named = order[:NAMED_DEPENDENTS]
             nodes = find_nodes(session, named)
+            aliases = [alias for some in batches(graph) for alias in aliases_of(session, some)]
         distances = _distances(graph, name)
-        return Dependents([(nodes[one], distances[one]) for one in named], len(order))
+        return Dependents([(nodes[one], distances[one]) for one in named], len(order), aliases[:NAMED_DEPENDENTS])
 
 
 def _distances(graph: Mapping[str, Iterable[str]], root: str) -> Mapping[str, int]:
@@ -189,7 +198,7 @@ def _is_known(session: Session, name: str) -> bool:
 
 def _check_name(name: str) -> str:
     """The collection in a well-formed name."""
-    parts = name.split("/", 4)
+    parts = name.partition("@")[0].split("/", 4)
     well_formed = len(parts) == 4 and parts[0] == "projects" and all(map(RESOURCE_ID.fullmatch, parts[1:]))
     if not well_formed:
         raise InvalidField(

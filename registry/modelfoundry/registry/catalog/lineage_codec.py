@@ -46,6 +46,7 @@ def dependents_to_proto(dependents: Dependents) -> provenance_pb2.ListDependents
     return provenance_pb2.ListDependentsResponse(
         dependents=[_node_to_proto(node, distance) for node, distance in dependents.nodes],
         total_count=dependents.total_count,
+        aliases=dependents.aliases,
     )
 
 

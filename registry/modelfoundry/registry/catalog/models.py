@@ -81,7 +81,7 @@ class Models(DescribedCollection[ModelRow]):
         Raises:
             NotFound: there is no such model.
             EtagMismatch: somebody else changed it.
-            InUse: others depend on it and `cascade` is not set; they are named.
+            InUse: others depend on it, or aliases stand for it, and `cascade` is not set; they are named.
         """
         self._delete(name, etag, cascade=cascade)
 

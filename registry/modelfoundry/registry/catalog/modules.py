@@ -146,7 +146,8 @@ class Modules(DescribedCollection[ModuleRow]):
         Raises:
             NotFound: there is no such module.
             EtagMismatch: somebody else changed it.
-            InUse: others than evaluations depend on it and `cascade` is not set; they are named.
+            InUse: others than evaluations depend on it, or aliases stand for it, and `cascade` is not set; they are
+                named.
         """
         self._delete(name, etag, cascade=cascade, carried=("evaluations",))
 

@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 
 from modelfoundry.errors import AlreadyExists, NotFound
-from modelfoundry.names import check_id, near, parse_name, parse_parent, singular_of
+from modelfoundry.names import check_id, near, parse_parent, singular_of
+from modelfoundry.registry.aliases.references import resolved
 from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.catalog.requests import answered_before, check_request_id, remember_answer
@@ -104,15 +105,14 @@ class Collection(Generic[Row]):
         self._row = listing.row
 
     def get(self, name: str) -> Row:
-        """Returns a resource.
+        """Returns a resource by its name, or by `{family}@{alias}` or `{family}@{version}`.
 
         Raises:
             InvalidField: the name is malformed.
             NotFound: there is none of that name; near ones are named.
         """
-        parse_name(name, self._name, field="name")
         with self._shelf.database.read_session() as session:
-            return find(session, self._row, name, field="name")
+            return find(session, self._row, resolved(session, name, self._name, field="name"), field="name")
 
     def list(self, request: ListRequest) -> Page[Row]:
         """Returns a page of a project's resources.

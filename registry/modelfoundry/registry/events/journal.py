@@ -29,7 +29,7 @@ class Change:
     evaluation: str = ""
     """For EVALUATED: the measurement."""
     alias: str = ""
-    """For ALIASED: the alias."""
+    """For ALIASED and UNALIASED: the alias."""
 
 
 def note(session: Session, change: Change) -> None:

@@ -19,6 +19,7 @@ class EventKind(StrEnum):
     EVALUATED = "EVALUATED"
     ALIASED = "ALIASED"
     DELETED = "DELETED"
+    UNALIASED = "UNALIASED"
 
 
 class EventRow(SQLModel, table=True):

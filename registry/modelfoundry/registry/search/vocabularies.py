@@ -133,7 +133,8 @@ class Vocabularies(Collection[VocabularyRow]):
                 f"name: {parsed.id} comes with the registry and stays", field="name", hint="name one of your own"
             )
         with self._shelf.database.session() as session:
-            delete_resource(session, find(session, VocabularyRow, name, field="name", lock=Lock.CHANGE), cascade=False)
+            row = find(session, VocabularyRow, name, field="name", lock=Lock.CHANGE)
+            delete_resource(session, row, self._shelf.now(), cascade=False)
 
     def _refuse_too_many(self, project: str) -> None:
         with self._shelf.database.read_session() as session:

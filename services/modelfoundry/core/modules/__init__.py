@@ -3,7 +3,7 @@
 from modelfoundry.core.modules.artifact import ModuleArtifact
 from modelfoundry.core.modules.compaction import CompactedModule, compact_module
 from modelfoundry.core.modules.format import DEEP_HEAD_VERSION, FORMAT, FORMAT_VERSION, read_module, write_module
-from modelfoundry.core.modules.materialise import MaterialisedModule, head_network, materialise
+from modelfoundry.core.modules.materialise import MaterialisedModule, head_network, materialise, materialise_in_place
 
 __all__ = [
     "DEEP_HEAD_VERSION",
@@ -15,6 +15,7 @@ __all__ = [
     "compact_module",
     "head_network",
     "materialise",
+    "materialise_in_place",
     "read_module",
     "write_module",
 ]

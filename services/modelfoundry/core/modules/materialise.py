@@ -70,30 +70,43 @@ def head_network(labels: int, widths: Sequence[int], device: str | torch.device)
 
 
 def materialise(network: nn.Module, artifact: ModuleArtifact) -> MaterialisedModule:
-    """Applies the masks to a copy of the base network and attaches the head. The network given stays as it is.
+    """Like `materialise_in_place` on a copy of the base network: the one given stays as it is.
 
     Args:
         network: The base model's network, on any device; the module is made on the same.
+        artifact: Masks and head.
+
+    Raises:
+        WeightsMismatch: the network lacks a masked parameter, or has it in another shape; each is a violation.
+    """
+    return materialise_in_place(copy.deepcopy(network), artifact)
+
+
+def materialise_in_place(network: nn.Module, artifact: ModuleArtifact) -> MaterialisedModule:
+    """Applies the masks to the base network itself and attaches the head: no weight is there twice.
+
+    Args:
+        network: The base model's network, on any device; it becomes part of the module.
         artifact: Masks and head.
 
     Returns:
         The module, in evaluation mode, without gradients.
 
     Raises:
-        WeightsMismatch: the network lacks a masked parameter, or has it in another shape; each is a violation.
+        WeightsMismatch: the network lacks a masked parameter, or has it in another shape; each is a violation;
+            nothing was masked.
     """
     _check_layout(network, artifact.masks)
-    masked = copy.deepcopy(network)
     with torch.no_grad():
         for name, bits in artifact.masks.bits.items():
-            parameter = masked.get_parameter(name)
+            parameter = network.get_parameter(name)
             parameter.masked_fill_(~bits.to(parameter.device), 0)
     head = head_network(artifact.head.labels, artifact.head.widths, "meta")
     linear = [layer for layer in head.modules() if isinstance(layer, nn.Linear)]
     for layer, stored in zip(linear, artifact.head.layers, strict=True):
         layer.load_state_dict({"weight": stored.weight.clone(), "bias": stored.bias.clone()}, assign=True)
     device = next(network.parameters()).device
-    return MaterialisedModule(masked, head.to(device), artifact.problem.outputs).eval().requires_grad_(False)
+    return MaterialisedModule(network, head.to(device), artifact.problem.outputs).eval().requires_grad_(False)
 
 
 def _check_layout(network: nn.Module, masks: WeightMasks) -> None:

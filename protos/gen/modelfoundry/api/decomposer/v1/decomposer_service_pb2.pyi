@@ -42,7 +42,7 @@ class DecomposeRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}`: where the module is registered."""
     model: _builtins.str
-    """The trained model: `projects/{project}/models/{model}`."""
+    """The trained model: `projects/{project}/models/{model}`, or `.../{family}@{alias}` or `.../{family}@{version}`."""
     dataset: _builtins.str
     """Labelled images: `projects/{project}/datasets/{dataset}`. Its labels must contain those of the problem, and its images
     must have the model's size.

@@ -62,9 +62,9 @@ class EvaluateRequest(_message.Message):
     """
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What to measure: 1 to 1000 models, modules and compositions. A composition for a new task is measured on those of its labels
-        that the data set has, under the names that they had there when it was composed; what it says in favour of other labels is
-        wrong.
+        """What to measure: 1 to 1000 models, modules and compositions, by name, `{family}@{alias}` or `{family}@{version}`. A
+        composition for a new task is measured on those of its labels that the data set has, under the names that they had there
+        when it was composed; what it says in favour of other labels is wrong.
         """
 
     @_builtins.property

@@ -38,6 +38,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """An alias names it now."""
     EVENT_KIND_DELETED: _EventKind.ValueType  # 5
     """It was deleted."""
+    EVENT_KIND_UNALIASED: _EventKind.ValueType  # 6
+    """An alias that named it is gone. One that names another now is told as ALIASED of that other."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened to a resource."""
@@ -54,6 +56,8 @@ EVENT_KIND_ALIASED: EventKind.ValueType  # 4
 """An alias names it now."""
 EVENT_KIND_DELETED: EventKind.ValueType  # 5
 """It was deleted."""
+EVENT_KIND_UNALIASED: EventKind.ValueType  # 6
+"""An alias that named it is gone. One that names another now is told as ALIASED of that other."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -83,7 +87,7 @@ class RegistryEvent(_message.Message):
     evaluation: _builtins.str
     """For EVALUATED: the measurement."""
     alias: _builtins.str
-    """For ALIASED: the alias."""
+    """For ALIASED and UNALIASED: the alias."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""

@@ -275,7 +275,7 @@ class GetModelRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`projects/{project}/models/{model}`."""
+    """`projects/{project}/models/{model}`, or `.../{family}@{alias}` or `.../{family}@{version}` (see AliasService)."""
     def __init__(
         self,
         *,

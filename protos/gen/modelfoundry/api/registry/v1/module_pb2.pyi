@@ -305,7 +305,7 @@ class GetModuleRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`projects/{project}/modules/{module}`."""
+    """`projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}` (see AliasService)."""
     def __init__(
         self,
         *,

@@ -209,7 +209,9 @@ class GetLineageRequest(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     MAX_NODES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """A resource or operation: `projects/{project}/{collection}/{id}`."""
+    """A resource or operation: `projects/{project}/{collection}/{id}`. For a model, module or composition also
+    `.../{family}@{alias}` or `.../{family}@{version}`; the response names what it stands for.
+    """
     direction: Global___LineageDirection.ValueType
     """Which way to walk."""
     depth: _builtins.int
@@ -328,7 +330,9 @@ class ListDependentsRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Model, data set, module, evaluation or composition: `projects/{project}/{collection}/{id}`."""
+    """Model, data set, module, evaluation or composition: `projects/{project}/{collection}/{id}`, or a member of a family as in
+    GetLineage.
+    """
     def __init__(
         self,
         *,
@@ -350,21 +354,27 @@ class ListDependentsResponse(_message.Message):
 
     DEPENDENTS_FIELD_NUMBER: _builtins.int
     TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     total_count: _builtins.int
     """How many there are."""
     @_builtins.property
     def dependents(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageNode]:
         """What depends on the resource, directly or through others, in the order in which `cascade` deletes it: the first 1000."""
 
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Aliases that stand for the resource or one of these, and go with them: the first 1000."""
+
     def __init__(
         self,
         *,
         dependents: _abc.Iterable[Global___LineageNode] | None = ...,
         total_count: _builtins.int = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dependents", b"dependents", "total_count", b"total_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "dependents", b"dependents", "total_count", b"total_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

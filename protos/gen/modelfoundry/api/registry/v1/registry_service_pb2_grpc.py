@@ -227,8 +227,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
-        not match.
+        """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+        set. ABORTED: the etag does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -313,8 +313,8 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModule(self, request, context):
-        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
-        `cascade` is not set. ABORTED: the etag does not match.
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+        (they are named), and `cascade` is not set. ABORTED: the etag does not match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,8 +57,8 @@ class RegistryServiceStub:
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]
-    """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
-    not match.
+    """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+    set. ABORTED: the etag does not match.
     """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Registers a data set whose splits were uploaded before.
@@ -93,8 +93,8 @@ class RegistryServiceStub:
     changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
     """
     DeleteModule: _grpc.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]
-    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
-    `cascade` is not set. ABORTED: the etag does not match.
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+    (they are named), and `cascade` is not set. ABORTED: the etag does not match.
     """
     CreateComposition: _grpc.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]
     """Registers a classifier joined from modules and models that are there. Called by the reuser.
@@ -151,8 +151,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Changes what people wrote about a model. ABORTED: the etag does not match."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
-    not match.
+    """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+    set. ABORTED: the etag does not match.
     """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Registers a data set whose splits were uploaded before.
@@ -187,8 +187,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
     """
     DeleteModule: _aio.UnaryUnaryMultiCallable[_module_pb2.DeleteModuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
-    `cascade` is not set. ABORTED: the etag does not match.
+    """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+    (they are named), and `cascade` is not set. ABORTED: the etag does not match.
     """
     CreateComposition: _aio.UnaryUnaryMultiCallable[_composition_pb2.CreateCompositionRequest, _composition_pb2.Composition]  # type: ignore[assignment]
     """Registers a classifier joined from modules and models that are there. Called by the reuser.
@@ -272,8 +272,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
-        not match.
+        """Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+        set. ABORTED: the etag does not match.
         """
 
     @_abc_1.abstractmethod
@@ -374,8 +374,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _module_pb2.DeleteModuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
-        `cascade` is not set. ABORTED: the etag does not match.
+        """Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+        (they are named), and `cascade` is not set. ABORTED: the etag does not match.
         """
 
     @_abc_1.abstractmethod

@@ -63,7 +63,7 @@ class ExportRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}`."""
     subject: _builtins.str
-    """A module, a model or a composition."""
+    """A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`."""
     format: Global___ExportFormat.ValueType
     """The format."""
     request_id: _builtins.str
@@ -142,7 +142,7 @@ class CompactRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}`."""
     module: _builtins.str
-    """`projects/{project}/modules/{module}`."""
+    """`projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}`."""
     request_id: _builtins.str
     """UUID4. A repeated call with the same id returns the first one's job."""
     @_builtins.property
@@ -231,7 +231,7 @@ class PredictRequest(_message.Message):
     IMAGES_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """A module, a model or a composition."""
+    """A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`."""
     top_k: _builtins.int
     """At most this many labels in an answer, most probable first. 0 means all."""
     @_builtins.property

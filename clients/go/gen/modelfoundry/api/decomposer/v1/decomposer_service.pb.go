@@ -29,7 +29,7 @@ type DecomposeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `projects/{project}`: where the module is registered.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	// The trained model: `projects/{project}/models/{model}`.
+	// The trained model: `projects/{project}/models/{model}`, or `.../{family}@{alias}` or `.../{family}@{version}`.
 	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
 	// Labelled images: `projects/{project}/datasets/{dataset}`. Its labels must contain those of the problem, and its images
 	// must have the model's size.

@@ -29,9 +29,9 @@ type EvaluateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `projects/{project}`: where the evaluations are stored.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	// What to measure: 1 to 1000 models, modules and compositions. A composition for a new task is measured on those of its labels
-	// that the data set has, under the names that they had there when it was composed; what it says in favour of other labels is
-	// wrong.
+	// What to measure: 1 to 1000 models, modules and compositions, by name, `{family}@{alias}` or `{family}@{version}`. A
+	// composition for a new task is measured on those of its labels that the data set has, under the names that they had there
+	// when it was composed; what it says in favour of other labels is wrong.
 	Subjects []string `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
 	// Labelled images: `projects/{project}/datasets/{dataset}`.
 	Dataset string `protobuf:"bytes,3,opt,name=dataset,proto3" json:"dataset,omitempty"`

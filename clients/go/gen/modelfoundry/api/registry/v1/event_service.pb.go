@@ -39,6 +39,8 @@ const (
 	EventKind_EVENT_KIND_ALIASED EventKind = 4
 	// It was deleted.
 	EventKind_EVENT_KIND_DELETED EventKind = 5
+	// An alias that named it is gone. One that names another now is told as ALIASED of that other.
+	EventKind_EVENT_KIND_UNALIASED EventKind = 6
 )
 
 // Enum value maps for EventKind.
@@ -50,6 +52,7 @@ var (
 		3: "EVENT_KIND_EVALUATED",
 		4: "EVENT_KIND_ALIASED",
 		5: "EVENT_KIND_DELETED",
+		6: "EVENT_KIND_UNALIASED",
 	}
 	EventKind_value = map[string]int32{
 		"EVENT_KIND_UNSPECIFIED": 0,
@@ -58,6 +61,7 @@ var (
 		"EVENT_KIND_EVALUATED":   3,
 		"EVENT_KIND_ALIASED":     4,
 		"EVENT_KIND_DELETED":     5,
+		"EVENT_KIND_UNALIASED":   6,
 	}
 )
 
@@ -103,7 +107,7 @@ type RegistryEvent struct {
 	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	// For EVALUATED: the measurement.
 	Evaluation string `protobuf:"bytes,6,opt,name=evaluation,proto3" json:"evaluation,omitempty"`
-	// For ALIASED: the alias.
+	// For ALIASED and UNALIASED: the alias.
 	Alias string `protobuf:"bytes,7,opt,name=alias,proto3" json:"alias,omitempty"`
 	// When it happened.
 	EventTime     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
@@ -487,14 +491,15 @@ const file_modelfoundry_api_registry_v1_event_service_proto_rawDesc = "" +
 	"\x12ListEventsResponse\x12C\n" +
 	"\x06events\x18\x01 \x03(\v2+.modelfoundry.api.registry.v1.RegistryEventR\x06events\x12)\n" +
 	"\x10through_sequence\x18\x02 \x01(\x03R\x0fthroughSequence\x12'\n" +
-	"\x0fnewest_sequence\x18\x03 \x01(\x03R\x0enewestSequence*\xa1\x01\n" +
+	"\x0fnewest_sequence\x18\x03 \x01(\x03R\x0enewestSequence*\xbb\x01\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12EVENT_KIND_CREATED\x10\x01\x12\x16\n" +
 	"\x12EVENT_KIND_UPDATED\x10\x02\x12\x18\n" +
 	"\x14EVENT_KIND_EVALUATED\x10\x03\x12\x16\n" +
 	"\x12EVENT_KIND_ALIASED\x10\x04\x12\x16\n" +
-	"\x12EVENT_KIND_DELETED\x10\x052\xef\x01\n" +
+	"\x12EVENT_KIND_DELETED\x10\x05\x12\x18\n" +
+	"\x14EVENT_KIND_UNALIASED\x10\x062\xef\x01\n" +
 	"\fEventService\x12n\n" +
 	"\vWatchEvents\x120.modelfoundry.api.registry.v1.WatchEventsRequest\x1a+.modelfoundry.api.registry.v1.RegistryEvent0\x01\x12o\n" +
 	"\n" +

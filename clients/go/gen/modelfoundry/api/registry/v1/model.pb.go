@@ -447,7 +447,7 @@ func (x *CreateModelRequest) GetValidateOnly() bool {
 // Request of GetModel.
 type GetModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `projects/{project}/models/{model}`.
+	// `projects/{project}/models/{model}`, or `.../{family}@{alias}` or `.../{family}@{version}` (see AliasService).
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

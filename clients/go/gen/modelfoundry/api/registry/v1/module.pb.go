@@ -503,7 +503,7 @@ func (x *CreateModuleRequest) GetValidateOnly() bool {
 // Request of GetModule.
 type GetModuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `projects/{project}/modules/{module}`.
+	// `projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}` (see AliasService).
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -370,7 +370,8 @@ func (x *ListProvenanceEdgesResponse) GetNextPageToken() string {
 // Request of GetLineage.
 type GetLineageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A resource or operation: `projects/{project}/{collection}/{id}`.
+	// A resource or operation: `projects/{project}/{collection}/{id}`. For a model, module or composition also
+	// `.../{family}@{alias}` or `.../{family}@{version}`; the response names what it stands for.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Which way to walk.
 	Direction LineageDirection `protobuf:"varint,2,opt,name=direction,proto3,enum=modelfoundry.api.registry.v1.LineageDirection" json:"direction,omitempty"`
@@ -616,7 +617,8 @@ func (x *LineageNode) GetDistance() int32 {
 // Request of ListDependents.
 type ListDependentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Model, data set, module, evaluation or composition: `projects/{project}/{collection}/{id}`.
+	// Model, data set, module, evaluation or composition: `projects/{project}/{collection}/{id}`, or a member of a family as in
+	// GetLineage.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -665,7 +667,9 @@ type ListDependentsResponse struct {
 	// What depends on the resource, directly or through others, in the order in which `cascade` deletes it: the first 1000.
 	Dependents []*LineageNode `protobuf:"bytes,1,rep,name=dependents,proto3" json:"dependents,omitempty"`
 	// How many there are.
-	TotalCount    int32 `protobuf:"varint,2,opt,name=total_count,json=totalCount,proto3" json:"total_count,omitempty"`
+	TotalCount int32 `protobuf:"varint,2,opt,name=total_count,json=totalCount,proto3" json:"total_count,omitempty"`
+	// Aliases that stand for the resource or one of these, and go with them: the first 1000.
+	Aliases       []string `protobuf:"bytes,3,rep,name=aliases,proto3" json:"aliases,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -714,6 +718,13 @@ func (x *ListDependentsResponse) GetTotalCount() int32 {
 	return 0
 }
 
+func (x *ListDependentsResponse) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
 var File_modelfoundry_api_registry_v1_provenance_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_registry_v1_provenance_proto_rawDesc = "" +
@@ -757,13 +768,14 @@ const file_modelfoundry_api_registry_v1_provenance_proto_rawDesc = "" +
 	"\amissing\x18\a \x01(\bR\amissing\x12\x1a\n" +
 	"\bdistance\x18\b \x01(\x05R\bdistance\"1\n" +
 	"\x15ListDependentsRequest\x12\x18\n" +
-	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\"\x84\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\"\x9e\x01\n" +
 	"\x16ListDependentsResponse\x12I\n" +
 	"\n" +
 	"dependents\x18\x01 \x03(\v2).modelfoundry.api.registry.v1.LineageNodeR\n" +
 	"dependents\x12\x1f\n" +
 	"\vtotal_count\x18\x02 \x01(\x05R\n" +
-	"totalCount*\xec\x01\n" +
+	"totalCount\x12\x18\n" +
+	"\aaliases\x18\x03 \x03(\tR\aaliases*\xec\x01\n" +
 	"\bRelation\x12\x18\n" +
 	"\x14RELATION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RELATION_MODULE_OF\x10\x01\x12\x17\n" +

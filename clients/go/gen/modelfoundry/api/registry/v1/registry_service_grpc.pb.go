@@ -71,8 +71,8 @@ type RegistryServiceClient interface {
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// Changes what people wrote about a model. ABORTED: the etag does not match.
 	UpdateModel(ctx context.Context, in *UpdateModelRequest, opts ...grpc.CallOption) (*Model, error)
-	// Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
-	// not match.
+	// Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+	// set. ABORTED: the etag does not match.
 	DeleteModel(ctx context.Context, in *DeleteModelRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Registers a data set whose splits were uploaded before.
 	//
@@ -102,8 +102,8 @@ type RegistryServiceClient interface {
 	// Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
 	// changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
 	SetModuleForms(ctx context.Context, in *SetModuleFormsRequest, opts ...grpc.CallOption) (*Module, error)
-	// Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
-	// `cascade` is not set. ABORTED: the etag does not match.
+	// Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+	// (they are named), and `cascade` is not set. ABORTED: the etag does not match.
 	DeleteModule(ctx context.Context, in *DeleteModuleRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Registers a classifier joined from modules and models that are there. Called by the reuser.
 	//
@@ -445,8 +445,8 @@ type RegistryServiceServer interface {
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// Changes what people wrote about a model. ABORTED: the etag does not match.
 	UpdateModel(context.Context, *UpdateModelRequest) (*Model, error)
-	// Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
-	// not match.
+	// Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+	// set. ABORTED: the etag does not match.
 	DeleteModel(context.Context, *DeleteModelRequest) (*emptypb.Empty, error)
 	// Registers a data set whose splits were uploaded before.
 	//
@@ -476,8 +476,8 @@ type RegistryServiceServer interface {
 	// Keeps what the reuser measured of a module's original, masked and compacted form, in place of an earlier measurement. The etag
 	// changes. INVALID_ARGUMENT: one of the forms is missing, or a figure is negative.
 	SetModuleForms(context.Context, *SetModuleFormsRequest) (*Module, error)
-	// Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
-	// `cascade` is not set. ABORTED: the etag does not match.
+	// Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+	// (they are named), and `cascade` is not set. ABORTED: the etag does not match.
 	DeleteModule(context.Context, *DeleteModuleRequest) (*emptypb.Empty, error)
 	// Registers a classifier joined from modules and models that are there. Called by the reuser.
 	//

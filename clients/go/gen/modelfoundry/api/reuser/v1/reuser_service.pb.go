@@ -86,7 +86,7 @@ type ExportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `projects/{project}`.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	// A module, a model or a composition.
+	// A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`.
 	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
 	// The format.
 	Format ExportFormat `protobuf:"varint,3,opt,name=format,proto3,enum=modelfoundry.api.reuser.v1.ExportFormat" json:"format,omitempty"`
@@ -251,7 +251,7 @@ type CompactRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `projects/{project}`.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	// `projects/{project}/modules/{module}`.
+	// `projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}`.
 	Module string `protobuf:"bytes,2,opt,name=module,proto3" json:"module,omitempty"`
 	// Batch sizes at which a forward pass is timed, each from 1 to 1024, at most 8. Empty: 1 and 16.
 	LatencyBatchSizes []int32 `protobuf:"varint,3,rep,packed,name=latency_batch_sizes,json=latencyBatchSizes,proto3" json:"latency_batch_sizes,omitempty"`
@@ -432,7 +432,7 @@ func (x *ExportedFile) GetContent() *v1.BlobRef {
 // Request of Predict.
 type PredictRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A module, a model or a composition.
+	// A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`.
 	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
 	// Images to classify, 1 to 1024. All are answered in order.
 	Images []*ImageInput `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`

@@ -35,7 +35,7 @@ export type DecomposeRequest = Message<"modelfoundry.api.decomposer.v1.Decompose
   parent: string;
 
   /**
-   * The trained model: `projects/{project}/models/{model}`.
+   * The trained model: `projects/{project}/models/{model}`, or `.../{family}@{alias}` or `.../{family}@{version}`.
    *
    * @generated from field: string model = 2;
    */

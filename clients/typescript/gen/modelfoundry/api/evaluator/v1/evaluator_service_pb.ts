@@ -37,9 +37,9 @@ export type EvaluateRequest = Message<"modelfoundry.api.evaluator.v1.EvaluateReq
   parent: string;
 
   /**
-   * What to measure: 1 to 1000 models, modules and compositions. A composition for a new task is measured on those of its labels
-   * that the data set has, under the names that they had there when it was composed; what it says in favour of other labels is
-   * wrong.
+   * What to measure: 1 to 1000 models, modules and compositions, by name, `{family}@{alias}` or `{family}@{version}`. A
+   * composition for a new task is measured on those of its labels that the data set has, under the names that they had there
+   * when it was composed; what it says in favour of other labels is wrong.
    *
    * @generated from field: repeated string subjects = 2;
    */

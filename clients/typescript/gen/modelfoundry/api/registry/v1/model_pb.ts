@@ -311,7 +311,7 @@ export const CreateModelRequestSchema: GenMessage<CreateModelRequest> = /*@__PUR
  */
 export type GetModelRequest = Message<"modelfoundry.api.registry.v1.GetModelRequest"> & {
   /**
-   * `projects/{project}/models/{model}`.
+   * `projects/{project}/models/{model}`, or `.../{family}@{alias}` or `.../{family}@{version}` (see AliasService).
    *
    * @generated from field: string name = 1;
    */

@@ -359,7 +359,7 @@ export const CreateModuleRequestSchema: GenMessage<CreateModuleRequest> = /*@__P
  */
 export type GetModuleRequest = Message<"modelfoundry.api.registry.v1.GetModuleRequest"> & {
   /**
-   * `projects/{project}/modules/{module}`.
+   * `projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}` (see AliasService).
    *
    * @generated from field: string name = 1;
    */

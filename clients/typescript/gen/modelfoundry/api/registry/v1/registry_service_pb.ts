@@ -79,8 +79,8 @@ export const RegistryService: GenService<{
     output: typeof ModelSchema;
   },
   /**
-   * Forgets a model. FAILED_PRECONDITION: others depend on it (they are named) and `cascade` is not set. ABORTED: the etag does
-   * not match.
+   * Forgets a model. FAILED_PRECONDITION: others depend on it, or aliases stand for it (they are named), and `cascade` is not
+   * set. ABORTED: the etag does not match.
    *
    * @generated from rpc modelfoundry.api.registry.v1.RegistryService.DeleteModel
    */
@@ -198,8 +198,8 @@ export const RegistryService: GenService<{
     output: typeof ModuleSchema;
   },
   /**
-   * Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it (they are named) and
-   * `cascade` is not set. ABORTED: the etag does not match.
+   * Forgets a module together with its evaluations. FAILED_PRECONDITION: others than those depend on it, or aliases stand for it
+   * (they are named), and `cascade` is not set. ABORTED: the etag does not match.
    *
    * @generated from rpc modelfoundry.api.registry.v1.RegistryService.DeleteModule
    */

@@ -21,6 +21,8 @@ export const file_modelfoundry_api_reuser_v1_composing: GenFile = /*@__PURE__*/
  * Candidates for a label are the modules that are registered for a source model and know the label, the members of a source
  * composition, and, where the task allows them, modules that are named as sources. Whatever a candidate is, it is judged by
  * the log-odds of its label, which `CompositionMember` explains; each normalises images in its own way.
+ * Sources are given by name, `{family}@{alias}` or `{family}@{version}`; the composition names what these stand for when it is
+ * asked for.
  *
  * @generated from message modelfoundry.api.reuser.v1.ComposeModelRequest
  */

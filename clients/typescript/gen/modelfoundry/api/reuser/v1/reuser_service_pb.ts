@@ -35,7 +35,7 @@ export type ExportRequest = Message<"modelfoundry.api.reuser.v1.ExportRequest"> 
   parent: string;
 
   /**
-   * A module, a model or a composition.
+   * A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`.
    *
    * @generated from field: string subject = 2;
    */
@@ -134,7 +134,7 @@ export type CompactRequest = Message<"modelfoundry.api.reuser.v1.CompactRequest"
   parent: string;
 
   /**
-   * `projects/{project}/modules/{module}`.
+   * `projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}`.
    *
    * @generated from field: string module = 2;
    */
@@ -225,7 +225,7 @@ export const ExportedFileSchema: GenMessage<ExportedFile> = /*@__PURE__*/
  */
 export type PredictRequest = Message<"modelfoundry.api.reuser.v1.PredictRequest"> & {
   /**
-   * A module, a model or a composition.
+   * A module, a model or a composition, by name, `{family}@{alias}` or `{family}@{version}`.
    *
    * @generated from field: string subject = 1;
    */
