@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -9,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from modelfoundry.artifacts.settings import WorkerSettings
 from modelfoundry.errors import Unavailable
 from modelfoundry.runtime.channels import open_channel
-from modelfoundry.runtime.jobs import Dispatcher, Executor, InlineExecutor, ProcessExecutor
+from modelfoundry.runtime.jobs import Dispatcher, Executor, ForkingExecutor, InlineExecutor, ProcessExecutor
 from modelfoundry.runtime.jobs.process import threads_per_slot
 from modelfoundry.runtime.logging import configure_logging
 from modelfoundry.runtime.operations import operation_services
@@ -39,7 +40,7 @@ async def serve_worker(
         dispatcher = Dispatcher(
             settings.registry,
             handlers,
-            build_executor(settings),
+            build_executor(settings, handlers),
             slots=settings.slots,
             lease_seconds=settings.lease_seconds,
             service=name,
@@ -54,9 +55,12 @@ async def serve_worker(
         )
 
 
-def build_executor(settings: WorkerSettings) -> Executor:
-    """Where jobs run, as the settings say."""
+def build_executor(settings: WorkerSettings, handlers: Mapping[str, str]) -> Executor:
+    """Where jobs of these handlers run, as the settings say."""
     if settings.executor == "inline":
         return InlineExecutor()
     threads = settings.threads_per_job or threads_per_slot(settings.slots)
+    if sys.platform == "linux":
+        modules = sorted({path.partition(":")[0] for path in handlers.values()})
+        return ForkingExecutor(threads, modules, log_level=settings.log_level, log_format=settings.log_format)
     return ProcessExecutor(threads, log_level=settings.log_level, log_format=settings.log_format)
