@@ -22,10 +22,12 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.registry.v1.SearchService": (
         *("SearchModules", "CreateVocabulary", "GetVocabulary", "ListVocabularies"),
     ),
+    "modelfoundry.api.registry.v1.StatementService": ("GetStatement", "ListSigningKeys"),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),
     "modelfoundry.api.decomposer.v1.DecomposerService": ("Decompose", "ListRecipes"),
+    "modelfoundry.api.decomposer.v1.RebuildService": ("Rebuild",),
     "modelfoundry.api.decomposer.v1.TrainingService": ("TrainModel",),
     "modelfoundry.api.evaluator.v1.EvaluatorService": ("Evaluate", "CheckModel"),
     "modelfoundry.api.reuser.v1.ReuserService": ("Export", "Predict"),
