@@ -24,6 +24,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
         *("SearchModules", "CreateVocabulary", "GetVocabulary", "ListVocabularies"),
     ),
     "modelfoundry.api.registry.v1.AliasService": ("AddVersion", "ListAliases", "ListAliasMoves", "ListVersions"),
+    "modelfoundry.api.registry.v1.StatementService": ("GetStatement", "ListSigningKeys"),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),
@@ -31,6 +32,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.registry.v1.MaintenanceService": ("CheckBlobs",),
     "modelfoundry.api.registry.v1.WebhookService": ("GetWebhook", "ListWebhooks"),
     "modelfoundry.api.decomposer.v1.DecomposerService": ("Decompose", "ListRecipes"),
+    "modelfoundry.api.decomposer.v1.RebuildService": ("Rebuild",),
     "modelfoundry.api.decomposer.v1.TrainingService": ("TrainModel", "ListTrainingRecipes"),
     "modelfoundry.api.evaluator.v1.EvaluatorService": ("Evaluate", "CheckModel"),
     "modelfoundry.api.reuser.v1.ReuserService": ("Export", "ComposeModel", "Compact", "Predict"),

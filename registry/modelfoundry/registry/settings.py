@@ -47,6 +47,9 @@ class RegistrySettings(ServiceSettings):
     """Bucket of the blobs; made when it is not there."""
     minio_region: str = "us-east-1"
     """What the S3 server calls its region; MinIO calls it `us-east-1`."""
+    signing_key: Path | None = None
+    """PEM file of the Ed25519 private key that statements are signed with, readable by the registry alone. Unset:
+    `registry/signing-key.pem` in the data dir, which the first start makes."""
     event_history_days: int = Field(default=30, gt=0)
     """How many days events are kept for those who watch and for webhooks."""
     event_history_count: int = Field(default=100_000, gt=0)

@@ -23,6 +23,7 @@ from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.pages import each
+from modelfoundry.client._async.statements import AsyncStatements
 from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
@@ -75,6 +76,7 @@ class AsyncClient(AsyncComposing):
     aliases: AsyncAliases
     vocabularies: AsyncVocabularies
     webhooks: AsyncWebhooks
+    statements: AsyncStatements
     maintenance: AsyncMaintenance
 
     def __init__(
@@ -97,6 +99,7 @@ class AsyncClient(AsyncComposing):
         self.aliases = AsyncAliases(self._transport, parent)
         self.vocabularies = AsyncVocabularies(self._transport, parent)
         self.webhooks = AsyncWebhooks(self._transport, parent)
+        self.statements = AsyncStatements(self._transport, parent, self.blobs)
         self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)

@@ -25,6 +25,7 @@ from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.pages import each
+from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.verbs import Verbs
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
@@ -77,6 +78,7 @@ class Client(Composing):
     aliases: Aliases
     vocabularies: Vocabularies
     webhooks: Webhooks
+    statements: Statements
     maintenance: Maintenance
 
     def __init__(
@@ -99,6 +101,7 @@ class Client(Composing):
         self.aliases = Aliases(self._transport, parent)
         self.vocabularies = Vocabularies(self._transport, parent)
         self.webhooks = Webhooks(self._transport, parent)
+        self.statements = Statements(self._transport, parent, self.blobs)
         self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
