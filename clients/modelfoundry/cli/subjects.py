@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from modelfoundry.errors import NotFound
-
 if TYPE_CHECKING:
-    from modelfoundry.client import AsyncClient, AsyncCompositions, AsyncModels, AsyncModules
-
-    Collection = AsyncModules | AsyncModels | AsyncCompositions
+    from modelfoundry.client import AsyncClient
 
 
 async def subject_name(client: AsyncClient, text: str) -> str:
@@ -19,7 +14,9 @@ async def subject_name(client: AsyncClient, text: str) -> str:
     Raises:
         NotFound: there is none of them; the hint names near ones.
     """
-    return await _first(text, (client.modules, client.models, client.compositions), "module, model or composition")
+    from modelfoundry.client.subjects import find_subject
+
+    return text if "/" in text else (await find_subject(client, text)).name
 
 
 async def signed_name(client: AsyncClient, text: str) -> str:
@@ -28,26 +25,6 @@ async def signed_name(client: AsyncClient, text: str) -> str:
     Raises:
         NotFound: there is none of them; the hint names near ones.
     """
-    return await _first(text, (client.modules, client.compositions), "module or composition")
+    from modelfoundry.client.subjects import find_subject
 
-
-async def _first(text: str, collections: Iterable[Collection], what: str) -> str:
-    if "/" in text:
-        return text
-    missing: list[NotFound] = []
-    for collection in collections:
-        try:
-            return (await collection.get(text)).name
-        except NotFound as error:
-            missing.append(error)
-    raise _none(text, missing, what)
-
-
-def _none(text: str, missing: list[NotFound], what: str) -> NotFound:
-    near = [error for error in missing if error.metadata.get("near")] or missing[:1]
-    return NotFound(
-        f"there is no {what} named {text!r}",
-        field="subject",
-        hint="; ".join(error.hint for error in near),
-        metadata=near[0].metadata,
-    )
+    return text if "/" in text else (await find_subject(client, text, among=("modules", "compositions"))).name

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from modelfoundry.artifacts.settings import WorkerSettings
 from modelfoundry.errors import Unavailable
 from modelfoundry.runtime.channels import open_channel
+from modelfoundry.runtime.health import Ready
 from modelfoundry.runtime.jobs import Dispatcher, Executor, ForkingExecutor, InlineExecutor, ProcessExecutor
 from modelfoundry.runtime.jobs.process import threads_per_slot
 from modelfoundry.runtime.logging import configure_logging
@@ -30,13 +32,6 @@ async def serve_worker(
     """
     configure_logging(settings.log_level, settings.log_format)
     async with open_channel(settings.registry) as registry:
-        health = health_pb2_grpc.HealthStub(registry)
-
-        async def registry_answers() -> None:
-            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=2.0)  # type: ignore[attr-defined]  # not in the stubs
-            if answer.status != health_pb2.HealthCheckResponse.SERVING:
-                raise Unavailable(f"the registry at {settings.registry} is not ready")
-
         dispatcher = Dispatcher(
             settings.registry,
             handlers,
@@ -48,11 +43,28 @@ async def serve_worker(
         await serve(
             [*services, *operation_services(registry)],
             listen=settings.listen,
-            ready=registry_answers,
+            ready=registry_check(registry, settings.registry),
             background=[dispatcher.run],
             port_file=settings.port_file,
             options=settings.options,
         )
+
+
+def registry_check(registry: grpc.aio.Channel, address: str) -> Ready:
+    """A check that raises `Unavailable` when the registry is not ready, and gRPC's error when it does not answer.
+
+    Args:
+        registry: An open channel.
+        address: Where it leads, for the message.
+    """
+    health = health_pb2_grpc.HealthStub(registry)
+
+    async def check() -> None:
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=2.0)  # type: ignore[attr-defined]  # not in the stubs
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            raise Unavailable(f"the registry at {address} is not ready")
+
+    return check
 
 
 def build_executor(settings: WorkerSettings, handlers: Mapping[str, str]) -> Executor:
