@@ -246,6 +246,58 @@ def test_a_new_task_takes_labels_from_different_models_and_data_sets(stock: Stoc
     assert {each.label for each in answer.labels} == {"zero", "three"}
 
 
+@pytest.fixture(scope="module")
+def mixed(stock: Stock) -> Composition:
+    """Two labels of low digits and one of high ones."""
+    labels = [
+        NewLabel(label="zero", source_label="0", sources=["models/a"]),
+        NewLabel(label="three", source_label="3", sources=["high-3"], dataset="high"),
+        NewLabel(label="one", source_label="1", sources=["models/b"]),
+    ]
+    job = stock.client.compose_labels(labels, "low", validation=VALIDATION, composition_id="mixed")
+    return job.wait(timeout=WAIT).composition
+
+
+def test_labels_of_several_data_sets_are_measured_together(stock: Stock, mixed: Composition) -> None:
+    job = stock.client.evaluate(mixed, ["low", "high"], baselines=True)
+    own, within = job.wait(timeout=WAIT)
+    apart = [stock.client.evaluate(mixed, dataset).wait(timeout=WAIT)[0] for dataset in ("low", "high")]
+    assert [part.dataset for part in own.parts] == [found.dataset for found in apart]
+    assert [part.sample_count for part in own.parts] == [found.sample_count for found in apart]
+    assert [part.labels for part in own.parts] == [("zero", "one"), ("three",)]
+    assert own.sample_count == sum(found.sample_count for found in apart)
+    assert own.problem is None
+    confusion, low, high = (found.classification.confusion for found in (own, *apart))
+    assert confusion.labels == ("zero", "three", "one")
+    assert (confusion.rows[0][0], confusion.rows[2][2]) == (low.rows[0][0], low.rows[1][1])
+    assert confusion.rows[1][1] == high.rows[0][0]
+    assert (within.scoring, within.parts) == (Scoring.RESTRICTED, own.parts)
+    rows = within.classification.confusion.rows
+    assert (rows[1], rows[0][1], rows[2][1]) == ((0, own.parts[1].sample_count, 0), 0, 0)
+    assert within.classification.accuracy >= own.classification.accuracy
+    edges = stock.client.provenance(f'subject = "{own.name}"')
+    assert {edge.object for edge in edges if edge.relation is Relation.MEASURED_ON} == set(mixed.datasets)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "datasets", "field"),
+    [
+        pytest.param(["compositions/mixed", "models/a"], ["low", "high"], "subjects[1]", id="a model"),
+        pytest.param(["compositions/mixed"], ["low", "twoless"], "other_datasets[0]", id="another data set"),
+        pytest.param(["compositions/mixed"], ["low", "high", "low"], "other_datasets[1]", id="a data set twice"),
+        pytest.param(["compositions/better"], ["low", "high"], "dataset", id="labels of one data set"),
+    ],
+)
+@pytest.mark.usefixtures("mixed", "composition")
+def test_what_cannot_be_measured_together_is_refused(
+    stock: Stock, subjects: list[str], datasets: list[str], field: str
+) -> None:
+    with pytest.raises(errors.InvalidField) as caught:
+        stock.client.evaluate(subjects, datasets)
+    assert caught.value.field == field
+    assert caught.value.hint
+
+
 Start = Callable[[Client], Job[ComposedModel]]
 
 
@@ -513,3 +565,20 @@ def test_the_command_patches_and_composes_new_tasks(cli: Callable[..., tuple[str
     assert [each["label"] for each in patched["replacements"]] == ["2"]
     out, _ = cli("compose", "--label", "zero=models/a:0@low", "--label", "3=high-3@high", "--json")
     assert json.loads(out)["composition"]["labels"] == ["zero", "3"]
+
+
+def test_the_command_measures_labels_of_several_data_sets_together(
+    stock: Stock, mixed: Composition, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for service in ("registry", "evaluator"):
+        monkeypatch.setenv(f"MODELFOUNDRY_{service.upper()}", getattr(stock.client.endpoints, service))
+    assert run(["evaluate", "compositions/mixed", "--dataset", "low,high", "--baselines"]) == ExitCode.OK
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mixed")]
+    assert ["within each data set" in row for row in rows] == [False, True]
+    assert run(["composition", "show", "mixed"]) == ExitCode.OK
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "of low, high, chosen from all outputs" in shown
+    assert "of low, high, chosen from the labels of the image's data set" in shown
+    evaluation = next(iter(stock.client.evaluations.list(f'subject = "{mixed.name}"')))
+    assert run(["evaluation", "show", evaluation.id]) == ExitCode.OK
+    assert f"{evaluation.parts[1].dataset_digest}, three on" in " ".join(capsys.readouterr().out.split())

@@ -257,7 +257,7 @@ class Client(Composing):
     def evaluate(
         self,
         subjects: Named | Iterable[Named],
-        dataset: Named,
+        dataset: Named | Iterable[Named],
         *,
         split: str = "test",
         baselines: bool = False,
@@ -273,9 +273,11 @@ class Client(Composing):
 
         Args:
             subjects: One or up to 1000 models and modules. A bare id names a module; write `models/ID` for a model.
-            dataset: Labelled images: id, name or `Dataset`.
+            dataset: Labelled images: id, name or `Dataset`. Several: a composition of labels from these data sets is
+                measured on all of them in one evaluation.
             split: The split.
-            baselines: For every module also measure its base model on the module's problem, both ways.
+            baselines: For every module also measure its base model on the module's problem, both ways. For every
+                composition what it was compared with, and on several data sets how well it does within each.
             modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
                 the same base among the subjects, reuse gain. Implies `baselines`.
             label: For models: pose this binary problem in place of all labels.
@@ -294,7 +296,7 @@ class Client(Composing):
         given = [subjects] if isinstance(subjects, Named) else list(subjects)
         return self._verbs.evaluate(
             given,
-            dataset,
+            [dataset] if isinstance(dataset, Named) else list(dataset),
             split=split,
             baselines=baselines,
             modularity=modularity,
