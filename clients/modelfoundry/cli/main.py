@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from modelfoundry.cli.commands import (
+    card,
     compact,
     compose,
     composition,
@@ -75,6 +76,7 @@ decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 app.add_typer(composition.app, name="composition")
+card.register(app)
 compact.register(app)
 compose.register(app)
 search.register(app)

@@ -11,6 +11,7 @@ Everything that `Client` does, `AsyncClient` does with `await`. Errors are the c
 """
 
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.cards import AsyncCards
 from modelfoundry.client._async.client import AsyncClient, connect_async
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
@@ -22,6 +23,7 @@ from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.cards import Cards
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
@@ -33,6 +35,7 @@ from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
+from modelfoundry.client.cards import Card, CardFact, CardLimit, CardResult, LimitKind
 from modelfoundry.client.composing import NewLabel, Strategy
 from modelfoundry.client.compositions import (
     Baseline,
@@ -90,6 +93,7 @@ from modelfoundry.client.resources import (
     DecompositionRecord,
     Evaluation,
     Model,
+    ModelOrigin,
     Module,
     ProvenanceEdge,
     Relation,
@@ -129,6 +133,7 @@ from modelfoundry.client.searching import (
 __all__ = [
     "Architecture",
     "AsyncBlobs",
+    "AsyncCards",
     "AsyncClient",
     "AsyncCompositions",
     "AsyncDatasets",
@@ -146,6 +151,11 @@ __all__ = [
     "BlobFinding",
     "BlobRef",
     "Blobs",
+    "Card",
+    "CardFact",
+    "CardLimit",
+    "CardResult",
+    "Cards",
     "CheckProgress",
     "ClassificationMetrics",
     "Client",
@@ -194,6 +204,7 @@ __all__ = [
     "LabelProbability",
     "Latency",
     "LayerRetention",
+    "LimitKind",
     "Lineage",
     "LineageNode",
     "LogWritten",
@@ -204,6 +215,7 @@ __all__ = [
     "MeasuredSummary",
     "Model",
     "ModelCheck",
+    "ModelOrigin",
     "Models",
     "ModularityMetrics",
     "Module",

@@ -22,6 +22,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.registry.v1.SearchService": (
         *("SearchModules", "CreateVocabulary", "GetVocabulary", "ListVocabularies"),
     ),
+    "modelfoundry.api.registry.v1.CardService": ("GetCard",),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),

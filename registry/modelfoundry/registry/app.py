@@ -26,6 +26,8 @@ from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.registry.cards.cards import Cards
+from modelfoundry.registry.cards.servicer import CardServicer
 from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.catalog.shelf import utc_now
@@ -70,6 +72,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
         search_servicer = SearchServicer(catalog)
+        card_servicer = CardServicer(Cards(database))
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
         blob_servicer = BlobServicer(blobs, uploads)
 
@@ -109,6 +112,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             services=(
                 _catalog_service(catalog_servicer),
                 _search_service(search_servicer),
+                card_servicer.service(),
                 _blob_service(blob_servicer),
                 _maintenance_service(maintenance),
                 *jobs.services(),
@@ -126,6 +130,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         )
         catalog_servicer.close()
         search_servicer.close()
+        card_servicer.close()
         blob_servicer.close()
         maintenance.close()
     finally:

@@ -169,11 +169,16 @@ def _facts(session: Session, model: Model) -> list[tuple[str, str]]:
         ("tensors", str(len(model.tensors))),
         ("trained on", session.short(model.training_dataset)),
         ("made by", session.short(model.operation)),
+        (
+            "imported from",
+            " ".join([model.origin.resource or model.origin.format, model.origin.digest]) if model.origin else "",
+        ),
         *training_facts(model),
         ("licence", model.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(model.tags.items()))),
         ("created", moment(model.create_time)),
         ("description", model.description),
+        ("intended use", model.intended_use),
     ]
 
 

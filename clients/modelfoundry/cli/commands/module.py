@@ -45,7 +45,8 @@ def show(session: Session, module: ModuleArgument) -> None:
     with session.client() as client:
         found = client.modules.get(module)
         evaluations = list(client.evaluations.list(f'subject = "{found.name}"')) if not session.as_json else []
-    session.answer(found, lambda: print_facts(module_facts(found, evaluations, session.parent)))
+        limits = client.cards.get(found).limits if not session.as_json else ()
+    session.answer(found, lambda: print_facts(module_facts(found, evaluations, session.parent, limits)))
 
 
 @command(app, "download")

@@ -11,6 +11,7 @@ from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.cards import AsyncCards
 from modelfoundry.client._async.composing import AsyncComposing
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
@@ -71,6 +72,7 @@ class AsyncClient(AsyncComposing):
     evaluations: AsyncEvaluations
     blobs: AsyncBlobs
     jobs: AsyncJobs
+    cards: AsyncCards
     vocabularies: AsyncVocabularies
     webhooks: AsyncWebhooks
     maintenance: AsyncMaintenance
@@ -92,6 +94,7 @@ class AsyncClient(AsyncComposing):
         self.compositions = AsyncCompositions(self._transport, parent)
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
+        self.cards = AsyncCards(self._transport, parent)
         self.vocabularies = AsyncVocabularies(self._transport, parent)
         self.webhooks = AsyncWebhooks(self._transport, parent)
         self.maintenance = AsyncMaintenance(self._transport)

@@ -155,13 +155,20 @@ class AsyncModels:
         description: str | None = None,
         license: str | None = None,
         tags: Mapping[str, str] | None = None,
+        intended_use: str | None = None,
     ) -> Model:
         """Changes what people wrote about a model. None: leave as it is.
 
         Raises:
             EtagMismatch: a `Model` was passed, and somebody changed it since.
         """
-        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        fields = changed_fields(
+            display_name=display_name,
+            description=description,
+            license=license,
+            tags=tags,
+            intended_use=intended_use,
+        )
         message = model_pb2.Model(name=full_name(model, "models", self._parent), **fields.values)
         if isinstance(model, Model):
             message.etag = model.etag

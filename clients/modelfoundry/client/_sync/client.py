@@ -13,6 +13,7 @@ from typing import Self
 
 from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.cards import Cards
 from modelfoundry.client._sync.composing import Composing
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
@@ -73,6 +74,7 @@ class Client(Composing):
     evaluations: Evaluations
     blobs: Blobs
     jobs: Jobs
+    cards: Cards
     vocabularies: Vocabularies
     webhooks: Webhooks
     maintenance: Maintenance
@@ -94,6 +96,7 @@ class Client(Composing):
         self.compositions = Compositions(self._transport, parent)
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
+        self.cards = Cards(self._transport, parent)
         self.vocabularies = Vocabularies(self._transport, parent)
         self.webhooks = Webhooks(self._transport, parent)
         self.maintenance = Maintenance(self._transport)
