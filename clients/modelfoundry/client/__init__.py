@@ -16,6 +16,7 @@ from modelfoundry.client._async.client import AsyncClient, connect_async
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
+from modelfoundry.client._async.hub import AsyncHub
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
@@ -28,6 +29,7 @@ from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
+from modelfoundry.client._sync.hub import Hub
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
@@ -138,6 +140,7 @@ __all__ = [
     "AsyncCompositions",
     "AsyncDatasets",
     "AsyncEvaluations",
+    "AsyncHub",
     "AsyncJob",
     "AsyncJobs",
     "AsyncMaintenance",
@@ -189,6 +192,7 @@ __all__ = [
     "GarbageSummary",
     "GradSplitterRecipe",
     "GradSplitterRecipeDescription",
+    "Hub",
     "ImageLike",
     "InitialMasks",
     "InputSpec",

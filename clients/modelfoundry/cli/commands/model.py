@@ -10,6 +10,7 @@ import typer
 from modelfoundry.cli.arguments import builder_parameters, extents, input_spec, split_list, tag_map
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets, complete_models
+from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
 from modelfoundry.cli.options import (
     CascadeOption,
     DescriptionOption,
@@ -122,6 +123,18 @@ def show(session: Session, model: ModelArgument) -> None:
     with session.client() as client:
         found = client.models.get(model)
     session.answer(found, lambda: print_facts(_facts(session, found)))
+
+
+@command(app, "export")
+def export(
+    session: Session,
+    *,
+    model: ModelArgument,
+    folder: FolderArgument,
+    format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
+) -> None:
+    """Write a model as a folder that can be published: card, config, safetensors, ONNX and an example that runs."""
+    export_folder(session, "models", model, folder)
 
 
 @command(app, "rm")

@@ -10,6 +10,7 @@ import typer
 
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_modules
+from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
 from modelfoundry.cli.options import CascadeOption, FilterOption, ModuleArgument, OrderOption, YesOption
 from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.module_table import module_facts, print_modules
@@ -64,6 +65,21 @@ def download(
     with session.client() as client, transfer_bar(f"downloading {module}") as show_bytes:
         files = client.modules.download(module, output, _export_format(format), compact=compact, on_progress=show_bytes)
     session.answer({"files": files}, lambda: print_line("\n".join(map(str, files))))
+
+
+@command(app, "export")
+def export(
+    session: Session,
+    *,
+    module: ModuleArgument,
+    folder: FolderArgument,
+    format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
+    ] = False,
+) -> None:
+    """Write a module as a folder that can be published: card, config, safetensors, ONNX and an example that runs."""
+    export_folder(session, "modules", module, folder, compact=compact)
 
 
 @command(app, "rm")

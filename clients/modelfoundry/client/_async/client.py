@@ -17,6 +17,7 @@ from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.events import followed_events, past_events
+from modelfoundry.client._async.hub import AsyncHub
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.lineage import get_lineage, list_dependents
 from modelfoundry.client._async.maintenance import AsyncMaintenance
@@ -73,6 +74,7 @@ class AsyncClient(AsyncComposing):
     blobs: AsyncBlobs
     jobs: AsyncJobs
     cards: AsyncCards
+    hub: AsyncHub
     vocabularies: AsyncVocabularies
     webhooks: AsyncWebhooks
     maintenance: AsyncMaintenance
@@ -100,6 +102,16 @@ class AsyncClient(AsyncComposing):
         self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
+        self.hub = AsyncHub(
+            self._transport,
+            parent,
+            self._verbs,
+            self.blobs,
+            self.cards,
+            self.models,
+            self.modules,
+            self.compositions,
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -19,6 +19,7 @@ from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.events import followed_events, past_events
+from modelfoundry.client._sync.hub import Hub
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.lineage import get_lineage, list_dependents
 from modelfoundry.client._sync.maintenance import Maintenance
@@ -75,6 +76,7 @@ class Client(Composing):
     blobs: Blobs
     jobs: Jobs
     cards: Cards
+    hub: Hub
     vocabularies: Vocabularies
     webhooks: Webhooks
     maintenance: Maintenance
@@ -102,6 +104,16 @@ class Client(Composing):
         self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
+        self.hub = Hub(
+            self._transport,
+            parent,
+            self._verbs,
+            self.blobs,
+            self.cards,
+            self.models,
+            self.modules,
+            self.compositions,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -31,7 +31,7 @@ PARTS: Final = "Where every label comes from"
 def composition_account(composition: composition_pb2.Composition) -> Account:
     """What the services know of a composition."""
     sources = dict.fromkeys(member.source for member in composition.members)
-    base_models = [baseline.name for baseline in composition.record.baselines if "/models/" in baseline.name]
+    models = [composition.base_model, *sources, *(baseline.name for baseline in composition.record.baselines)]
     return Account(
         summary=f"A classifier of {len(composition.labels):,} labels joined from {len(sources)} sources: "
         f"{TASKS.get(composition.task, 'joined')}.",
@@ -39,7 +39,7 @@ def composition_account(composition: composition_pb2.Composition) -> Account:
         facts=(*_parts(composition), *_shape(composition), *_made(composition), *_provenance(composition)),
         limits=tuple(_limits(composition)),
         algorithm=composition.record.strategy,
-        base_models=tuple(dict.fromkeys([*([composition.base_model] if composition.base_model else []), *base_models])),
+        base_models=tuple(dict.fromkeys(name for name in models if "/models/" in name)),
         datasets=tuple(composition.datasets),
     )
 
