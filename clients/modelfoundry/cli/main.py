@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from modelfoundry.cli.commands import (
+    card,
     compact,
     compose,
     composition,
@@ -21,6 +22,7 @@ from modelfoundry.cli.commands import (
     evaluation,
     events,
     gc,
+    import_folder,
     job,
     lineage,
     model,
@@ -76,6 +78,8 @@ decompose.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 app.add_typer(composition.app, name="composition")
+card.register(app)
+import_folder.register(app)
 compact.register(app)
 compose.register(app)
 search.register(app)

@@ -25,6 +25,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "modelfoundry.api.registry.v1.AliasService": ("AddVersion", "ListAliases", "ListAliasMoves", "ListVersions"),
     "modelfoundry.api.registry.v1.StatementService": ("GetStatement", "ListSigningKeys"),
+    "modelfoundry.api.registry.v1.CardService": ("GetCard",),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),

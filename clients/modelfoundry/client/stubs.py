@@ -18,6 +18,7 @@ from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorSe
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
+from modelfoundry.api.registry.v1.card_service_pb2_grpc import CardServiceStub
 from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
 from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
+    from modelfoundry.api.registry.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
@@ -62,6 +64,11 @@ class AsyncStubs:
     def search(self) -> SearchServiceAsyncStub:
         """Searches and vocabularies."""
         return SearchServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def cards(self) -> CardServiceAsyncStub:
+        """Cards."""
+        return CardServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceAsyncStub:
@@ -153,6 +160,11 @@ class Stubs:
     def search(self) -> SearchServiceStub:
         """Searches and vocabularies."""
         return SearchServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def cards(self) -> CardServiceStub:
+        """Cards."""
+        return CardServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceStub:

@@ -32,6 +32,8 @@ from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.registry.cards.cards import Cards
+from modelfoundry.registry.cards.servicer import CardServicer
 from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.catalog.shelf import utc_now
@@ -84,6 +86,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         alias_servicer = AliasServicer(Aliases(database, lambda: catalog.signer, utc_now))
         search_servicer = SearchServicer(catalog)
         statement_servicer = StatementServicer(database, attestor.key_id)
+        card_servicer = CardServicer(Cards(database))
         uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
         blob_servicer = BlobServicer(blobs, uploads)
 
@@ -125,6 +128,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 _alias_service(alias_servicer),
                 _search_service(search_servicer),
                 _statement_service(statement_servicer),
+                card_servicer.service(),
                 _blob_service(blob_servicer),
                 _maintenance_service(maintenance),
                 *jobs.services(),
@@ -144,6 +148,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         alias_servicer.close()
         search_servicer.close()
         statement_servicer.close()
+        card_servicer.close()
         blob_servicer.close()
         maintenance.close()
     finally:
