@@ -19,6 +19,7 @@ from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.on_demand import AsyncModuleRequest
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.blobs import Blobs
@@ -30,6 +31,7 @@ from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.on_demand import ModuleRequest
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
@@ -70,6 +72,12 @@ from modelfoundry.client.metrics import (
     LayerRetention,
     ModularityMetrics,
     RetentionMetrics,
+)
+from modelfoundry.client.on_demand import (
+    ChoiceFigures,
+    FoundLabels,
+    ModuleOrigin,
+    RequestedModule,
 )
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.client.recipes import (
@@ -112,6 +120,7 @@ from modelfoundry.client.results import (
     Progress,
     ProgressMade,
     Replacement,
+    RequestedModules,
     ServiceHealth,
     Severity,
     StateChanged,
@@ -137,6 +146,7 @@ __all__ = [
     "AsyncJobs",
     "AsyncMaintenance",
     "AsyncModels",
+    "AsyncModuleRequest",
     "AsyncModules",
     "AsyncVocabularies",
     "AsyncWebhooks",
@@ -147,6 +157,7 @@ __all__ = [
     "BlobRef",
     "Blobs",
     "CheckProgress",
+    "ChoiceFigures",
     "ClassificationMetrics",
     "Client",
     "Compaction",
@@ -176,6 +187,7 @@ __all__ = [
     "FindingKind",
     "FormComparison",
     "FormCost",
+    "FoundLabels",
     "GarbageSummary",
     "GradSplitterRecipe",
     "GradSplitterRecipeDescription",
@@ -207,6 +219,8 @@ __all__ = [
     "Models",
     "ModularityMetrics",
     "Module",
+    "ModuleOrigin",
+    "ModuleRequest",
     "Modules",
     "MultiClassProblem",
     "Named",
@@ -222,6 +236,8 @@ __all__ = [
     "RegistryEvent",
     "Relation",
     "Replacement",
+    "RequestedModule",
+    "RequestedModules",
     "RetentionMetrics",
     "Retries",
     "Scoring",

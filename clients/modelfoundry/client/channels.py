@@ -22,6 +22,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.registry.v1.SearchService": (
         *("SearchModules", "CreateVocabulary", "GetVocabulary", "ListVocabularies"),
     ),
+    "modelfoundry.api.registry.v1.LabelService": ("FindLabels",),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),
@@ -29,6 +30,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.decomposer.v1.TrainingService": ("TrainModel",),
     "modelfoundry.api.evaluator.v1.EvaluatorService": ("Evaluate", "CheckModel"),
     "modelfoundry.api.reuser.v1.ReuserService": ("Export", "Predict"),
+    "modelfoundry.api.reuser.v1.OnDemandService": ("RequestModules",),
     "google.longrunning.Operations": ("GetOperation", "ListOperations", "CancelOperation"),
     "grpc.health.v1.Health": ("Check",),
 }

@@ -14,6 +14,8 @@ from sqlalchemy import make_url
 from modelfoundry.api.registry.v1 import (
     blob_service_pb2,
     blob_service_pb2_grpc,
+    label_service_pb2,
+    label_service_pb2_grpc,
     maintenance_service_pb2,
     maintenance_service_pb2_grpc,
     registry_service_pb2,
@@ -109,6 +111,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
             services=(
                 _catalog_service(catalog_servicer),
                 _search_service(search_servicer),
+                _label_service(search_servicer),
                 _blob_service(blob_servicer),
                 _maintenance_service(maintenance),
                 *jobs.services(),
@@ -156,6 +159,13 @@ def _search_service(servicer: SearchServicer) -> Service:
     return Service(
         search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
         lambda server: search_service_pb2_grpc.add_SearchServiceServicer_to_server(servicer, server),
+    )
+
+
+def _label_service(servicer: SearchServicer) -> Service:
+    return Service(
+        label_service_pb2.DESCRIPTOR.services_by_name["LabelService"].full_name,
+        lambda server: label_service_pb2_grpc.add_LabelServiceServicer_to_server(servicer, server),
     )
 
 

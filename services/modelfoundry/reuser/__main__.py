@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from modelfoundry.api.reuser.v1 import on_demand_service_pb2, on_demand_service_pb2_grpc
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.service import serve_worker
 from modelfoundry.client import AsyncClient, Client
+from modelfoundry.reuser.decompositions import Decompositions
+from modelfoundry.reuser.delivery import Delivery
+from modelfoundry.reuser.on_demand_servicer import REQUEST_KIND, OnDemandServicer
 from modelfoundry.reuser.predict import Predictor
-from modelfoundry.reuser.servicer import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, ReuserServicer
+from modelfoundry.reuser.servicer import ReuserServicer
 from modelfoundry.reuser.settings import ReuserSettings
+from modelfoundry.reuser.submissions import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, Submissions
 from modelfoundry.runtime.server import Service, run
 
 HANDLERS: Final = {
@@ -19,6 +24,7 @@ HANDLERS: Final = {
     COMPACT_KIND: "modelfoundry.reuser.jobs:run_compact",
     COMPOSE_KIND: "modelfoundry.reuser.jobs:run_compose",
 }
+WAITING_HANDLERS: Final = {REQUEST_KIND: "modelfoundry.reuser.request_job:run_request"}
 
 
 async def main() -> None:
@@ -27,12 +33,22 @@ async def main() -> None:
     with Client(settings.endpoints) as blocking_client:
         predictor = Predictor(blocking_client, settings.cache, settings.loaded_networks)
         async with AsyncClient(settings.endpoints) as client:
-            reuser = ReuserServicer(client, JobQueue(settings.endpoints), predictor, settings.predictions_at_a_time)
-            service = Service(
-                pb.DESCRIPTOR.services_by_name["ReuserService"].full_name,
-                lambda server: pb_grpc.add_ReuserServiceServicer_to_server(reuser, server),
-            )
-            await serve_worker("reuser", settings, [service], HANDLERS)
+            queue = JobQueue(settings.endpoints)
+            submissions = Submissions(client, queue)
+            reuser = ReuserServicer(submissions, predictor, settings.predictions_at_a_time)
+            decompositions = Decompositions(settings.endpoints)
+            on_demand = OnDemandServicer(settings.endpoints, queue, decompositions, Delivery(client, submissions))
+            services = [
+                Service(
+                    pb.DESCRIPTOR.services_by_name["ReuserService"].full_name,
+                    lambda server: pb_grpc.add_ReuserServiceServicer_to_server(reuser, server),
+                ),
+                Service(
+                    on_demand_service_pb2.DESCRIPTOR.services_by_name["OnDemandService"].full_name,
+                    lambda server: on_demand_service_pb2_grpc.add_OnDemandServiceServicer_to_server(on_demand, server),
+                ),
+            ]
+            await serve_worker("reuser", settings, services, HANDLERS, WAITING_HANDLERS)
 
 
 if __name__ == "__main__":

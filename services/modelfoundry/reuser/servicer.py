@@ -10,29 +10,19 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.requests import check_request_id, subject_collection
-from modelfoundry.client import AsyncClient
+from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name, parse_parent
-from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto, images_from_proto, prediction_to_proto
-from modelfoundry.reuser.compact import plan_compaction
-from modelfoundry.reuser.compose_plan import plan_composition
-from modelfoundry.reuser.composing_codec import composition_from_proto
-from modelfoundry.reuser.export import plan_export
+from modelfoundry.names import parse_name
+from modelfoundry.reuser.codec import images_from_proto, prediction_to_proto
 from modelfoundry.reuser.predict import Predictor, classify
-
-EXPORT_KIND = "export"
-COMPACT_KIND = "compact"
-COMPOSE_KIND = "compose"
+from modelfoundry.reuser.submissions import Submissions
 
 
 class ReuserServicer(pb_grpc.ReuserServiceServicer):
     """Answers predictions itself; exports, compactions and compositions are jobs (`jobs.py`)."""
 
-    def __init__(self, client: AsyncClient, queue: JobQueue, predictor: Predictor, at_a_time: int) -> None:
-        self._client = client
-        self._queue = queue
+    def __init__(self, submissions: Submissions, predictor: Predictor, at_a_time: int) -> None:
+        self._submissions = submissions
         self._predictor = predictor
         self._turns = asyncio.Semaphore(at_a_time)
 
@@ -40,18 +30,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.ExportRequest, context: grpc.aio.ServicerContext[pb.ExportRequest, operations_pb2.Operation]
     ) -> operations_pb2.Operation:
         """See the contract."""
-        check_request_id(request.request_id)
-        parse_parent(request.parent)
-        format_name = format_from_proto(request.format)
-        cache_key = await plan_export(request.subject, format_name, self._client, compact=request.compact)
-        return await self._queue.enqueue(
-            request,
-            parent=request.parent,
-            kind=EXPORT_KIND,
-            target=request.subject,
-            cache_key=cache_key,
-            request_id=request.request_id,
-        )
+        return await self._submissions.export(request)
 
     async def ComposeModel(
         self,
@@ -59,36 +38,13 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         context: grpc.aio.ServicerContext[composing_pb2.ComposeModelRequest, operations_pb2.Operation],
     ) -> operations_pb2.Operation:
         """See the contract."""
-        check_request_id(request.request_id)
-        plan = await plan_composition(composition_from_proto(request), self._client)
-        if request.validate_only:
-            return operations_pb2.Operation()
-        return await self._queue.enqueue(
-            request,
-            parent=request.parent,
-            kind=COMPOSE_KIND,
-            target=plan.request.task.target,
-            cache_key=plan.cache_key,
-            force=request.force,
-            request_id=request.request_id,
-        )
+        return await self._submissions.compose(request)
 
     async def Compact(
         self, request: pb.CompactRequest, context: grpc.aio.ServicerContext[pb.CompactRequest, operations_pb2.Operation]
     ) -> operations_pb2.Operation:
         """See the contract."""
-        check_request_id(request.request_id)
-        parse_parent(request.parent)
-        parse_name(request.module, "modules", field="module")
-        cache_key = await plan_compaction(request.module, batch_sizes_from_proto(request), self._client)
-        return await self._queue.enqueue(
-            request,
-            parent=request.parent,
-            kind=COMPACT_KIND,
-            target=request.module,
-            cache_key=cache_key,
-            request_id=request.request_id,
-        )
+        return await self._submissions.compact(request)
 
     async def Predict(
         self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
