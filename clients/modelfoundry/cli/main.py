@@ -22,6 +22,7 @@ from modelfoundry.cli.commands import (
     evaluation,
     events,
     gc,
+    get,
     import_folder,
     job,
     lineage,
@@ -75,6 +76,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(dataset.app, name="dataset")
 train.register(app)
 decompose.register(app)
+get.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 app.add_typer(composition.app, name="composition")

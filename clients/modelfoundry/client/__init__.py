@@ -22,6 +22,7 @@ from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.on_demand import AsyncModuleRequest
 from modelfoundry.client._async.statements import AsyncStatements
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
@@ -37,6 +38,7 @@ from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.on_demand import ModuleRequest
 from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
@@ -79,6 +81,12 @@ from modelfoundry.client.metrics import (
     LayerRetention,
     ModularityMetrics,
     RetentionMetrics,
+)
+from modelfoundry.client.on_demand import (
+    ChoiceFigures,
+    FoundLabels,
+    ModuleOrigin,
+    RequestedModule,
 )
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.client.recipes import (
@@ -123,6 +131,7 @@ from modelfoundry.client.results import (
     Progress,
     ProgressMade,
     Replacement,
+    RequestedModules,
     ServiceHealth,
     Severity,
     StateChanged,
@@ -157,6 +166,7 @@ __all__ = [
     "AsyncJobs",
     "AsyncMaintenance",
     "AsyncModels",
+    "AsyncModuleRequest",
     "AsyncModules",
     "AsyncStatements",
     "AsyncVocabularies",
@@ -174,6 +184,7 @@ __all__ = [
     "Cards",
     "Check",
     "CheckProgress",
+    "ChoiceFigures",
     "ClassificationMetrics",
     "Client",
     "Compaction",
@@ -205,6 +216,7 @@ __all__ = [
     "FindingKind",
     "FormComparison",
     "FormCost",
+    "FoundLabels",
     "GarbageSummary",
     "GradSplitterRecipe",
     "GradSplitterRecipeDescription",
@@ -239,6 +251,8 @@ __all__ = [
     "Models",
     "ModularityMetrics",
     "Module",
+    "ModuleOrigin",
+    "ModuleRequest",
     "Modules",
     "MultiClassProblem",
     "Named",
@@ -255,6 +269,8 @@ __all__ = [
     "RegistryEvent",
     "Relation",
     "Replacement",
+    "RequestedModule",
+    "RequestedModules",
     "RetentionMetrics",
     "Retries",
     "Scoring",

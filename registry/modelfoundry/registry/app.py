@@ -16,6 +16,8 @@ from modelfoundry.api.registry.v1 import (
     alias_service_pb2_grpc,
     blob_service_pb2,
     blob_service_pb2_grpc,
+    label_service_pb2,
+    label_service_pb2_grpc,
     maintenance_service_pb2,
     maintenance_service_pb2_grpc,
     registry_service_pb2,
@@ -129,6 +131,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 _search_service(search_servicer),
                 _statement_service(statement_servicer),
                 card_servicer.service(),
+                _label_service(search_servicer),
                 _blob_service(blob_servicer),
                 _maintenance_service(maintenance),
                 *jobs.services(),
@@ -193,6 +196,13 @@ def _statement_service(servicer: StatementServicer) -> Service:
     return Service(
         statement_service_pb2.DESCRIPTOR.services_by_name["StatementService"].full_name,
         lambda server: statement_service_pb2_grpc.add_StatementServiceServicer_to_server(servicer, server),
+    )
+
+
+def _label_service(servicer: SearchServicer) -> Service:
+    return Service(
+        label_service_pb2.DESCRIPTOR.services_by_name["LabelService"].full_name,
+        lambda server: label_service_pb2_grpc.add_LabelServiceServicer_to_server(servicer, server),
     )
 
 

@@ -24,6 +24,7 @@ from modelfoundry.client._async.lineage import get_lineage, list_dependents
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.on_demand import AsyncOnDemand
 from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.statements import AsyncStatements
 from modelfoundry.client._async.verbs import AsyncVerbs
@@ -55,7 +56,7 @@ from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.names import DEFAULT_PROJECT
 
 
-class AsyncClient(AsyncComposing):
+class AsyncClient(AsyncComposing, AsyncOnDemand):
     """A client of all four services.
 
     Args:

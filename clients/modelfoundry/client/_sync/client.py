@@ -26,6 +26,7 @@ from modelfoundry.client._sync.lineage import get_lineage, list_dependents
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.on_demand import OnDemand
 from modelfoundry.client._sync.pages import each
 from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.verbs import Verbs
@@ -57,7 +58,7 @@ from modelfoundry.client.transport import Transport
 from modelfoundry.names import DEFAULT_PROJECT
 
 
-class Client(Composing):
+class Client(Composing, OnDemand):
     """A client of all four services.
 
     Args:
