@@ -26,6 +26,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),
+    "modelfoundry.api.registry.v1.DirectTransferService": ("CreateDownloadUrl", "CreateUploadUrl"),
     "modelfoundry.api.decomposer.v1.DecomposerService": ("Decompose", "ListRecipes"),
     "modelfoundry.api.decomposer.v1.TrainingService": ("TrainModel",),
     "modelfoundry.api.evaluator.v1.EvaluatorService": ("Evaluate", "CheckModel"),

@@ -17,6 +17,7 @@ from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorSe
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
+from modelfoundry.api.registry.v1.direct_transfer_service_pb2_grpc import DirectTransferServiceStub
 from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
 from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
+    from modelfoundry.api.registry.v1.direct_transfer_service_pb2_grpc import DirectTransferServiceAsyncStub
     from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
@@ -68,6 +70,11 @@ class AsyncStubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._thread_channel(Service.REGISTRY))
+
+    @cached_property
+    def direct_transfers(self) -> DirectTransferServiceAsyncStub:
+        """Addresses in the object store."""
+        return DirectTransferServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def aliases(self) -> AliasServiceAsyncStub:
@@ -149,6 +156,11 @@ class Stubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def direct_transfers(self) -> DirectTransferServiceStub:
+        """Addresses in the object store."""
+        return DirectTransferServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def aliases(self) -> AliasServiceStub:

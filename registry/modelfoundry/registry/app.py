@@ -16,6 +16,8 @@ from modelfoundry.api.registry.v1 import (
     alias_service_pb2_grpc,
     blob_service_pb2,
     blob_service_pb2_grpc,
+    direct_transfer_service_pb2,
+    direct_transfer_service_pb2_grpc,
     maintenance_service_pb2,
     maintenance_service_pb2_grpc,
     registry_service_pb2,
@@ -27,6 +29,7 @@ from modelfoundry.errors import Unavailable
 from modelfoundry.registry.aliases.aliases import Aliases
 from modelfoundry.registry.aliases.servicer import AliasServicer
 from modelfoundry.registry.blobs.blobs import Blobs
+from modelfoundry.registry.blobs.direct_servicer import DirectTransferServicer
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.uploads import Uploads
@@ -42,7 +45,7 @@ from modelfoundry.registry.maintenance.servicer import MaintenanceServicer
 from modelfoundry.registry.results import Results
 from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.settings import RegistrySettings
-from modelfoundry.registry.storage import open_blob_store
+from modelfoundry.registry.storage import open_blob_store, open_staging
 from modelfoundry.registry.webhooks.service import WebhookService
 from modelfoundry.runtime.server import Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
@@ -75,12 +78,21 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         catalog_servicer = RegistryServicer(catalog)
         alias_servicer = AliasServicer(Aliases(database, lambda: catalog.signer, utc_now))
         search_servicer = SearchServicer(catalog)
-        uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
+        staging = open_staging(settings)
+        uploads = Uploads(
+            database,
+            blobs,
+            Spool(settings.spool_folder),
+            largest_bytes=settings.largest_blob_bytes,
+            staging=staging,
+        )
         blob_servicer = BlobServicer(blobs, uploads)
+        direct_servicer = DirectTransferServicer(blobs, uploads, staging)
 
         maintenance = MaintenanceServicer(
             database,
             blobs,
+            uploads,
             timedelta(hours=settings.gc_min_age_hours),
             timedelta(hours=settings.gc_interval_hours),
         )
@@ -116,6 +128,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 _alias_service(alias_servicer),
                 _search_service(search_servicer),
                 _blob_service(blob_servicer),
+                _direct_transfer_service(direct_servicer),
                 _maintenance_service(maintenance),
                 *jobs.services(),
                 events.service(),
@@ -134,6 +147,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         alias_servicer.close()
         search_servicer.close()
         blob_servicer.close()
+        direct_servicer.close()
         maintenance.close()
     finally:
         database.close()
@@ -177,6 +191,13 @@ def _blob_service(servicer: BlobServicer) -> Service:
     return Service(
         blob_service_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
         lambda server: blob_service_pb2_grpc.add_BlobServiceServicer_to_server(servicer, server),
+    )
+
+
+def _direct_transfer_service(servicer: DirectTransferServicer) -> Service:
+    return Service(
+        direct_transfer_service_pb2.DESCRIPTOR.services_by_name["DirectTransferService"].full_name,
+        lambda server: direct_transfer_service_pb2_grpc.add_DirectTransferServiceServicer_to_server(servicer, server),
     )
 
 

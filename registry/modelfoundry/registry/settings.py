@@ -47,6 +47,10 @@ class RegistrySettings(ServiceSettings):
     """Bucket of the blobs; made when it is not there."""
     minio_region: str = "us-east-1"
     """What the S3 server calls its region; MinIO calls it `us-east-1`."""
+    minio_public_endpoint: str = ""
+    """Address of the S3 server as clients reach it. Set, large blobs move between them and it without the registry."""
+    minio_url_seconds: int = Field(default=900, ge=1, le=7 * 24 * 3600)
+    """How long an address that a client was given is good for beginning a transfer."""
     event_history_days: int = Field(default=30, gt=0)
     """How many days events are kept for those who watch and for webhooks."""
     event_history_count: int = Field(default=100_000, gt=0)
