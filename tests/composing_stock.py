@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -63,9 +63,8 @@ def push_model(
     epochs: int = 3,
     mean: float = 0.3,
     limits: dict[int, int] | None = None,
-    size: int = 8,
 ) -> Model:
-    """Trains a small network on some digits and registers it, as one for images of `size` pixels each way."""
+    """Trains a small network on some digits and registers it."""
     spec = architectures.InputSpec(1, 8, 8, (mean,), (0.4,))
     images = some_digits("train", numbers, limits)
     learn, choose = validation_cut(images.labels, 0.1, 0)
@@ -81,12 +80,32 @@ def push_model(
         device=CPU,
         monitor=Unwatched(),
     )
+    return _registered(client, folder, model_id, numbers, spec, result.state)
+
+
+def push_untrained(
+    client: Client, folder: Path, model_id: str, numbers: Sequence[int], spec: architectures.InputSpec
+) -> Model:
+    """Registers a small network that knows nothing."""
+    with seeded(0, CPU):
+        network = architectures.build_network(architectures.Architecture(ARCHITECTURE), len(numbers), spec)
+    return _registered(client, folder, model_id, numbers, spec, network.state_dict())
+
+
+def _registered(
+    client: Client,
+    folder: Path,
+    model_id: str,
+    numbers: Sequence[int],
+    spec: architectures.InputSpec,
+    state: Mapping[str, torch.Tensor],
+) -> Model:
     path = folder / f"{model_id}.safetensors"
-    safetensors.torch.save_file(dict(result.state), path)
+    safetensors.torch.save_file(dict(state), path)
     return client.models.push(
         path,
         architecture=ARCHITECTURE,
-        input=InputSpec(1, size, size, (mean,), (0.4,)),
+        input=InputSpec(spec.channels, spec.height, spec.width, spec.mean, spec.std),
         labels=[str(number) for number in numbers],
         model_id=model_id,
     )

@@ -83,9 +83,10 @@ class ServiceStack:
         """The process that carries a job out now."""
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            for child in psutil.Process(self.processes[name].pid).children():
-                if child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
-                    return child
+            for fork_server in psutil.Process(self.processes[name].pid).children():
+                for child in fork_server.children():
+                    if child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+                        return child
             time.sleep(0.05)
         raise AssertionError(f"{name} has no worker")
 

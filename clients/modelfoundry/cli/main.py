@@ -30,6 +30,7 @@ from modelfoundry.cli.commands import (
     search,
     train,
     up,
+    verify,
     vocabulary,
     webhook,
 )
@@ -83,6 +84,7 @@ evaluate.register(app)
 app.add_typer(evaluation.app, name="evaluation")
 predict.register(app)
 lineage.register(app)
+verify.register(app)
 events.register(app)
 app.add_typer(webhook.app, name="webhook")
 demo.register(app)

@@ -20,6 +20,7 @@ from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.statements import AsyncStatements
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.aliases import Aliases
@@ -32,6 +33,7 @@ from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
@@ -90,6 +92,7 @@ from modelfoundry.client.resources import (
     Dataset,
     DatasetSplit,
     DecompositionRecord,
+    EvaluatedPart,
     Evaluation,
     Model,
     Module,
@@ -120,6 +123,15 @@ from modelfoundry.client.results import (
     TrainedModel,
 )
 from modelfoundry.client.searching import Match, MatchKind, MeasuredSummary, SearchResult, Vocabulary, VocabularyTerm
+from modelfoundry.client.statements import (
+    Check,
+    EnvironmentChange,
+    Rebuild,
+    SigningKey,
+    Statement,
+    TensorDifference,
+    Verification,
+)
 from modelfoundry.client.versions import Alias, AliasMove, Version
 
 __all__ = [
@@ -138,6 +150,7 @@ __all__ = [
     "AsyncMaintenance",
     "AsyncModels",
     "AsyncModules",
+    "AsyncStatements",
     "AsyncVocabularies",
     "AsyncWebhooks",
     "Augmentation",
@@ -146,6 +159,7 @@ __all__ = [
     "BlobFinding",
     "BlobRef",
     "Blobs",
+    "Check",
     "CheckProgress",
     "ClassificationMetrics",
     "Client",
@@ -167,6 +181,8 @@ __all__ = [
     "Direction",
     "Endpoints",
     "Environment",
+    "EnvironmentChange",
+    "EvaluatedPart",
     "Evaluation",
     "Evaluations",
     "EventKind",
@@ -218,6 +234,7 @@ __all__ = [
     "Progress",
     "ProgressMade",
     "ProvenanceEdge",
+    "Rebuild",
     "RecipeDescription",
     "RegistryEvent",
     "Relation",
@@ -230,9 +247,13 @@ __all__ = [
     "Service",
     "ServiceHealth",
     "Severity",
+    "SigningKey",
     "StateChanged",
+    "Statement",
+    "Statements",
     "Strategy",
     "StrategyReport",
+    "TensorDifference",
     "TensorSpec",
     "Timeouts",
     "TrainedModel",
@@ -241,6 +262,7 @@ __all__ = [
     "TrainingRecord",
     "TrainingSubset",
     "ValidationSplit",
+    "Verification",
     "Version",
     "Vocabularies",
     "Vocabulary",

@@ -16,21 +16,28 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
         *("CreateModel", "GetModel", "ListModels"),
         *("CreateDataset", "GetDataset", "ListDatasets"),
         *("CreateModule", "GetModule", "ListModules"),
+        *("CreateComposition", "GetComposition", "ListCompositions"),
         *("CreateEvaluation", "GetEvaluation", "ListEvaluations"),
-        "ListProvenanceEdges",
+        *("ListProvenanceEdges", "GetLineage", "ListDependents"),
     ),
     "modelfoundry.api.registry.v1.SearchService": (
         *("SearchModules", "CreateVocabulary", "GetVocabulary", "ListVocabularies"),
     ),
     "modelfoundry.api.registry.v1.AliasService": ("AddVersion", "ListAliases", "ListAliasMoves", "ListVersions"),
+    "modelfoundry.api.registry.v1.StatementService": ("GetStatement", "ListSigningKeys"),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),
     "modelfoundry.api.registry.v1.DirectTransferService": ("CreateDownloadUrl", "CreateUploadUrl"),
+    "modelfoundry.api.registry.v1.EventService": ("ListEvents",),
+    "modelfoundry.api.registry.v1.MaintenanceService": ("CheckBlobs",),
+    "modelfoundry.api.registry.v1.WebhookService": ("GetWebhook", "ListWebhooks"),
     "modelfoundry.api.decomposer.v1.DecomposerService": ("Decompose", "ListRecipes"),
-    "modelfoundry.api.decomposer.v1.TrainingService": ("TrainModel",),
+    "modelfoundry.api.decomposer.v1.RebuildService": ("Rebuild",),
+    "modelfoundry.api.decomposer.v1.TrainingService": ("TrainModel", "ListTrainingRecipes"),
     "modelfoundry.api.evaluator.v1.EvaluatorService": ("Evaluate", "CheckModel"),
-    "modelfoundry.api.reuser.v1.ReuserService": ("Export", "Predict"),
+    "modelfoundry.api.reuser.v1.ReuserService": ("Export", "ComposeModel", "Compact", "Predict"),
+    "modelfoundry.api.operations.v1.OperationEventsService": ("ListOperationEvents",),
     "google.longrunning.Operations": ("GetOperation", "ListOperations", "CancelOperation"),
     "grpc.health.v1.Health": ("Check",),
 }
@@ -43,9 +50,10 @@ def service_config() -> str:
     ]
     retry_policy = {
         "maxAttempts": 4,
-        "initialBackoff": "0.1s",
+        # In all longer than the longest reconnect backoff: a service that listens again is found.
+        "initialBackoff": "0.3s",
         "maxBackoff": "5s",
-        "backoffMultiplier": 1.6,
+        "backoffMultiplier": 2,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
     return json.dumps(
@@ -66,10 +74,10 @@ def channel_options(address: str) -> list[tuple[str, str | int]]:
         ("grpc.keepalive_permit_without_calls", 0),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        # A service that was restarted is found again within a second or two.
+        # A service that was restarted is found again within a second.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 200),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
     ]
     if _is_loopback(address):
         options.append(("grpc.enable_http_proxy", 0))  # a proxy of the environment cannot reach this machine's loopback

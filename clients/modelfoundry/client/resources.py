@@ -178,6 +178,17 @@ class Scoring(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedPart:
+    """Images of one data set among those of several that a composition was measured on at once."""
+
+    dataset: str
+    dataset_digest: str
+    labels: tuple[str, ...] = ()
+    """Of the composition, that its images have."""
+    sample_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What was measured of a model, module or composition, once, on one split. Never changed afterwards.
 
@@ -198,6 +209,8 @@ class Evaluation:
     retention: RetentionMetrics | None = None
     cost: CostMetrics | None = None
     modularity: ModularityMetrics | None = None
+    parts: tuple[EvaluatedPart, ...] = ()
+    """Of a composition measured on several data sets at once: what came from each, that of `dataset` first."""
     operation: str = ""
     environment: Environment = field(default_factory=Environment)
     create_time: datetime | None = None

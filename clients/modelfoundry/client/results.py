@@ -10,6 +10,7 @@ from enum import StrEnum
 from modelfoundry.client.compositions import Composition
 from modelfoundry.client.metrics import FormComparison
 from modelfoundry.client.resources import BlobRef, Evaluation, Model, Module
+from modelfoundry.client.statements import Rebuild
 from modelfoundry.errors import ModelFoundryError
 
 
@@ -188,7 +189,7 @@ class Compaction:
     forms: FormComparison
 
 
-JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction | ComposedModel
+JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction | ComposedModel | Rebuild
 
 
 @dataclass(frozen=True, slots=True)

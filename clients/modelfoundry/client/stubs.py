@@ -12,6 +12,7 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceStub
+from modelfoundry.api.decomposer.v1.rebuild_service_pb2_grpc import RebuildServiceStub
 from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingServiceStub
 from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
@@ -22,12 +23,14 @@ from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
 from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceStub
+from modelfoundry.api.registry.v1.statement_service_pb2_grpc import StatementServiceStub
 from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
 from modelfoundry.client.endpoints import Service
 
 if TYPE_CHECKING:
     from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceAsyncStub
+    from modelfoundry.api.decomposer.v1.rebuild_service_pb2_grpc import RebuildServiceAsyncStub
     from modelfoundry.api.decomposer.v1.training_service_pb2_grpc import TrainingServiceAsyncStub
     from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorServiceAsyncStub
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceAsyncStub
+    from modelfoundry.api.registry.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
     from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
     from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
 
@@ -102,6 +106,11 @@ class AsyncStubs:
         return EventServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
+    def statements(self) -> StatementServiceAsyncStub:
+        """Signed statements."""
+        return StatementServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
     def webhooks(self) -> WebhookServiceAsyncStub:
         """Receivers of changes."""
         return WebhookServiceStub(self._channel(Service.REGISTRY))
@@ -110,6 +119,11 @@ class AsyncStubs:
     def decomposer(self) -> DecomposerServiceAsyncStub:
         """Decomposing."""
         return DecomposerServiceStub(self._channel(Service.DECOMPOSER))
+
+    @cached_property
+    def rebuilding(self) -> RebuildServiceAsyncStub:
+        """Repeating decompositions."""
+        return RebuildServiceStub(self._channel(Service.DECOMPOSER))
 
     @cached_property
     def training(self) -> TrainingServiceAsyncStub:
@@ -188,6 +202,11 @@ class Stubs:
         return EventServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
+    def statements(self) -> StatementServiceStub:
+        """Signed statements."""
+        return StatementServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
     def webhooks(self) -> WebhookServiceStub:
         """Receivers of changes."""
         return WebhookServiceStub(self._channel(Service.REGISTRY))
@@ -196,6 +215,11 @@ class Stubs:
     def decomposer(self) -> DecomposerServiceStub:
         """Decomposing."""
         return DecomposerServiceStub(self._channel(Service.DECOMPOSER))
+
+    @cached_property
+    def rebuilding(self) -> RebuildServiceStub:
+        """Repeating decompositions."""
+        return RebuildServiceStub(self._channel(Service.DECOMPOSER))
 
     @cached_property
     def training(self) -> TrainingServiceStub:

@@ -24,6 +24,8 @@ from modelfoundry.api.registry.v1 import (
     registry_service_pb2_grpc,
     search_service_pb2,
     search_service_pb2_grpc,
+    statement_service_pb2,
+    statement_service_pb2_grpc,
 )
 from modelfoundry.errors import Unavailable
 from modelfoundry.registry.aliases.aliases import Aliases
@@ -45,9 +47,12 @@ from modelfoundry.registry.maintenance.servicer import MaintenanceServicer
 from modelfoundry.registry.results import Results
 from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.settings import RegistrySettings
+from modelfoundry.registry.statements.attestor import Attestor, open_signing_key
+from modelfoundry.registry.statements.servicer import StatementServicer
 from modelfoundry.registry.storage import open_blob_store, open_staging
 from modelfoundry.registry.webhooks.service import WebhookService
 from modelfoundry.runtime.server import Service
+from modelfoundry.runtime.settings import data_dir
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
 
@@ -71,13 +76,17 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
     database = Database(settings.database_url.get_secret_value())
     try:
         _make_folder_of(settings.database_url.get_secret_value())
+        signer = open_signing_key(settings.signing_key, data_dir() / "registry")
         await asyncio.to_thread(database.migrate)
+        attestor = Attestor(signer, utc_now)
+        await asyncio.to_thread(attestor.keep, database)
         store = open_blob_store(settings)
         blobs = Blobs(database, store, references=(uses_blob, is_checkpoint))
         catalog = Catalog(database, blobs)
         catalog_servicer = RegistryServicer(catalog)
         alias_servicer = AliasServicer(Aliases(database, lambda: catalog.signer, utc_now))
         search_servicer = SearchServicer(catalog)
+        statement_servicer = StatementServicer(database, attestor.key_id)
         staging = open_staging(settings)
         uploads = Uploads(
             database,
@@ -127,6 +136,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 _catalog_service(catalog_servicer),
                 _alias_service(alias_servicer),
                 _search_service(search_servicer),
+                _statement_service(statement_servicer),
                 _blob_service(blob_servicer),
                 _direct_transfer_service(direct_servicer),
                 _maintenance_service(maintenance),
@@ -146,6 +156,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         catalog_servicer.close()
         alias_servicer.close()
         search_servicer.close()
+        statement_servicer.close()
         blob_servicer.close()
         direct_servicer.close()
         maintenance.close()
@@ -184,6 +195,13 @@ def _search_service(servicer: SearchServicer) -> Service:
     return Service(
         search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
         lambda server: search_service_pb2_grpc.add_SearchServiceServicer_to_server(servicer, server),
+    )
+
+
+def _statement_service(servicer: StatementServicer) -> Service:
+    return Service(
+        statement_service_pb2.DESCRIPTOR.services_by_name["StatementService"].full_name,
+        lambda server: statement_service_pb2_grpc.add_StatementServiceServicer_to_server(servicer, server),
     )
 
 

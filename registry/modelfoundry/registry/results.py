@@ -9,6 +9,7 @@ from google.protobuf import any_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 import modelfoundry.api.decomposer.v1.decomposer_service_pb2
+import modelfoundry.api.decomposer.v1.rebuild_service_pb2
 import modelfoundry.api.decomposer.v1.training_service_pb2
 import modelfoundry.api.evaluator.v1.evaluator_service_pb2
 import modelfoundry.api.reuser.v1.reuser_service_pb2  # noqa: F401 - imported so that their messages can be read

@@ -13,6 +13,7 @@ import modelfoundry.registry.catalog.tables
 import modelfoundry.registry.events.tables
 import modelfoundry.registry.jobs.tables
 import modelfoundry.registry.search.tables
+import modelfoundry.registry.statements.tables
 import modelfoundry.registry.webhooks.tables  # noqa: F401 - imported so that their tables are in the metadata
 
 METADATA: Final[MetaData] = SQLModel.metadata

@@ -51,6 +51,9 @@ class RegistrySettings(ServiceSettings):
     """Address of the S3 server as clients reach it. Set, large blobs move between them and it without the registry."""
     minio_url_seconds: int = Field(default=900, ge=1, le=7 * 24 * 3600)
     """How long an address that a client was given is good for beginning a transfer."""
+    signing_key: Path | None = None
+    """PEM file of the Ed25519 private key that statements are signed with, readable by the registry alone. Unset:
+    `registry/signing-key.pem` in the data dir, which the first start makes."""
     event_history_days: int = Field(default=30, gt=0)
     """How many days events are kept for those who watch and for webhooks."""
     event_history_count: int = Field(default=100_000, gt=0)

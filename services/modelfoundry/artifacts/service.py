@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
+import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from modelfoundry.artifacts.settings import WorkerSettings
 from modelfoundry.errors import Unavailable
 from modelfoundry.runtime.channels import open_channel
-from modelfoundry.runtime.jobs import Dispatcher, Executor, InlineExecutor, ProcessExecutor
+from modelfoundry.runtime.health import Ready
+from modelfoundry.runtime.jobs import Dispatcher, Executor, ForkingExecutor, InlineExecutor, ProcessExecutor
 from modelfoundry.runtime.jobs.process import threads_per_slot
 from modelfoundry.runtime.logging import configure_logging
 from modelfoundry.runtime.operations import operation_services
@@ -29,17 +32,10 @@ async def serve_worker(
     """
     configure_logging(settings.log_level, settings.log_format)
     async with open_channel(settings.registry) as registry:
-        health = health_pb2_grpc.HealthStub(registry)
-
-        async def registry_answers() -> None:
-            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=2.0)  # type: ignore[attr-defined]  # not in the stubs
-            if answer.status != health_pb2.HealthCheckResponse.SERVING:
-                raise Unavailable(f"the registry at {settings.registry} is not ready")
-
         dispatcher = Dispatcher(
             settings.registry,
             handlers,
-            build_executor(settings),
+            build_executor(settings, handlers),
             slots=settings.slots,
             lease_seconds=settings.lease_seconds,
             service=name,
@@ -47,16 +43,36 @@ async def serve_worker(
         await serve(
             [*services, *operation_services(registry)],
             listen=settings.listen,
-            ready=registry_answers,
+            ready=registry_check(registry, settings.registry),
             background=[dispatcher.run],
             port_file=settings.port_file,
             options=settings.options,
         )
 
 
-def build_executor(settings: WorkerSettings) -> Executor:
-    """Where jobs run, as the settings say."""
+def registry_check(registry: grpc.aio.Channel, address: str) -> Ready:
+    """A check that raises `Unavailable` when the registry is not ready, and gRPC's error when it does not answer.
+
+    Args:
+        registry: An open channel.
+        address: Where it leads, for the message.
+    """
+    health = health_pb2_grpc.HealthStub(registry)
+
+    async def check() -> None:
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=2.0)  # type: ignore[attr-defined]  # not in the stubs
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            raise Unavailable(f"the registry at {address} is not ready")
+
+    return check
+
+
+def build_executor(settings: WorkerSettings, handlers: Mapping[str, str]) -> Executor:
+    """Where jobs of these handlers run, as the settings say."""
     if settings.executor == "inline":
         return InlineExecutor()
     threads = settings.threads_per_job or threads_per_slot(settings.slots)
+    if sys.platform == "linux":
+        modules = sorted({path.partition(":")[0] for path in handlers.values()})
+        return ForkingExecutor(threads, modules, log_level=settings.log_level, log_format=settings.log_format)
     return ProcessExecutor(threads, log_level=settings.log_level, log_format=settings.log_format)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelfoundry.artifacts.cache import BlobCache
@@ -23,6 +24,18 @@ from modelfoundry.decomposer.plan import ALGORITHM, DecompositionPlan, settings_
 MODULE_MEDIA_TYPE = "application/vnd.modelfoundry.module"
 
 
+@dataclass(frozen=True, slots=True)
+class SearchedModule:
+    """What a search gave."""
+
+    base: LoadedModel
+    artifact: ModuleArtifact
+    result: SearchResult
+    samples: tuple[int, int]
+    """Training and validation images of the problem."""
+    ran_on: Environment
+
+
 def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
     """Searches the masks of one module and registers it.
 
@@ -34,6 +47,13 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
     Returns:
         Name of the module.
     """
+    searched = search_module(plan, bench)
+    bench.monitor.check_cancelled()
+    return _register(plan, operation, bench.client, searched)
+
+
+def search_module(plan: DecompositionPlan, bench: Workbench) -> SearchedModule:
+    """Searches the masks of one module; registers nothing."""
     request = plan.request
     device = select_device(request.device)
     base = load_model(bench.client, bench.cache, plan.model.name)
@@ -53,7 +73,6 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
         monitor=bench.monitor,
         resume=bench.checkpoint,
     )
-    bench.monitor.check_cancelled()
     artifact = ModuleArtifact(
         base_digest=plan.model.weights.digest,
         problem=request.problem,
@@ -62,8 +81,7 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
         algorithm=ALGORITHM,
     )
     samples = (len(train), len(validation))
-    record = _record(plan, operation, result, samples, environment_to(environment(device)))
-    return _register(plan, operation, bench.client, base, artifact, record)
+    return SearchedModule(base, artifact, result, samples, environment_to(environment(device)))
 
 
 def _posed_splits(plan: DecompositionPlan, client: Client, cache: BlobCache) -> tuple[ImageSet, ImageSet]:
@@ -79,10 +97,9 @@ def _posed_splits(plan: DecompositionPlan, client: Client, cache: BlobCache) -> 
     )
 
 
-def _record(
-    plan: DecompositionPlan, operation: str, result: SearchResult, samples: tuple[int, int], ran_on: Environment
-) -> DecompositionRecord:
-    training_samples, validation_samples = samples
+def _record(plan: DecompositionPlan, operation: str, searched: SearchedModule) -> DecompositionRecord:
+    training_samples, validation_samples = searched.samples
+    result = searched.result
     return DecompositionRecord(
         algorithm=ALGORITHM,
         settings=settings_record(plan.request.settings),
@@ -90,7 +107,7 @@ def _record(
         validation=plan.request.validation,
         dataset_digest=plan.dataset.digest,
         operation=operation,
-        environment=ran_on,
+        environment=searched.ran_on,
         validation_accuracy=result.validation_accuracy,
         validation_accuracy_base=result.base_validation_accuracy,
         validation_samples=validation_samples,
@@ -103,21 +120,14 @@ def _record(
     )
 
 
-def _register(
-    plan: DecompositionPlan,
-    operation: str,
-    client: Client,
-    base: LoadedModel,
-    artifact: ModuleArtifact,
-    record: DecompositionRecord,
-) -> str:
+def _register(plan: DecompositionPlan, operation: str, client: Client, searched: SearchedModule) -> str:
     module = Module(
         base_model=plan.model.name,
         problem=problem_to(plan.request.problem),
-        artifact=upload_artifact(client, artifact),
+        artifact=upload_artifact(client, searched.artifact),
         dataset=plan.dataset.name,
-        record=record,
-        retention=retention_to(retention(base.network, artifact.masks)),
+        record=_record(plan, operation, searched),
+        retention=retention_to(retention(searched.base.network, searched.artifact.masks)),
     )
     made_up = plan.request.force and not plan.request.module_id
     # The id follows from the job: a job that was taken up again after this line finds its module, and makes no other.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
+import torch._dynamo  # noqa: F401 - every optimiser imports it at its first step, which takes seconds
+
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_service_pb2, training_service_pb2
 from modelfoundry.artifacts.jobs import workbench
 from modelfoundry.decomposer.codec import decomposition_from_proto, split_from_proto
 from modelfoundry.decomposer.decompose import decompose
 from modelfoundry.decomposer.plan import plan_decomposition
+from modelfoundry.decomposer.rebuild import rebuild
+from modelfoundry.decomposer.rebuild_codec import rebuilding_to_proto
+from modelfoundry.decomposer.rebuild_plan import plan_rebuild
 from modelfoundry.decomposer.settings import DecomposerSettings
 from modelfoundry.decomposer.split import decompose_all
 from modelfoundry.decomposer.split_plan import plan_split
@@ -27,6 +32,17 @@ def run_decompose(
             wanted = decomposition_from_proto(request)
             modules = [decompose(plan_decomposition(wanted, model, dataset), context.name, bench)]
     return decomposer_service_pb2.DecomposeResponse(modules=modules)
+
+
+def run_rebuild(
+    request: rebuild_service_pb2.RebuildRequest, context: JobContext
+) -> rebuild_service_pb2.RebuildResponse:
+    """Carries a queued Rebuild out."""
+    with workbench(context, DecomposerSettings()) as bench:
+        module = bench.client.modules.get(request.module)
+        model, dataset = bench.client.models.get(module.base_model), bench.client.datasets.get(module.dataset)
+        rebuilding = rebuild(module, plan_rebuild(module, model, dataset), bench)
+    return rebuilding_to_proto(module.name, rebuilding)
 
 
 def run_train(

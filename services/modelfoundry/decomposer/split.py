@@ -10,7 +10,7 @@ import torch
 
 from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to, subset_to
 from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import load_model
+from modelfoundry.artifacts.networks import LoadedModel, load_model
 from modelfoundry.artifacts.requests import derived_request_id
 from modelfoundry.artifacts.splits import load_split, training_parts
 from modelfoundry.client import Client, DecompositionRecord, Environment, Module
@@ -22,7 +22,7 @@ from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact
 from modelfoundry.decomposer.decompose import forced_id, upload_artifact
 from modelfoundry.decomposer.plan import settings_record
-from modelfoundry.decomposer.split_plan import ALGORITHM, SplitPlan
+from modelfoundry.decomposer.split_plan import ALGORITHM, LABEL_GROUPS, SplitPlan
 from modelfoundry.errors import AlreadyExists, DatasetMismatch, ModelFoundryError, NotFound
 from modelfoundry.names import shortened
 
@@ -33,6 +33,19 @@ class _Draft:
 
     module_id: str
     module: Module
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedModules:
+    """What a joint search gave."""
+
+    base: LoadedModel
+    artifacts: tuple[ModuleArtifact, ...]
+    """In the order of the plan."""
+    result: SplitResult
+    samples: tuple[int, int]
+    """Training and validation images."""
+    ran_on: Environment
 
 
 def decompose_all(plan: SplitPlan, operation: str, bench: Workbench) -> list[str]:
@@ -46,6 +59,27 @@ def decompose_all(plan: SplitPlan, operation: str, bench: Workbench) -> list[str
     Returns:
         Names of the modules, in the order of the plan.
     """
+    request = plan.request
+    searched = search_modules(plan, bench)
+    drafts = []
+    for planned, artifact, found in zip(plan.modules, searched.artifacts, searched.result.modules, strict=True):
+        bench.monitor.check_cancelled()
+        module = Module(
+            base_model=plan.model.name,
+            problem=problem_to(planned.problem),
+            artifact=upload_artifact(bench.client, artifact),
+            dataset=plan.dataset.name,
+            record=_record(plan, operation, searched, found),
+            retention=retention_to(retention(searched.base.network, found.masks)),
+        )
+        # An id that was given is kept; it is taken only when somebody else has it.
+        made_up = request.force and not request.module_id
+        drafts.append(_Draft(forced_id(planned.module_id, operation) if made_up else planned.module_id, module))
+    return _register_all(bench.client, operation, drafts)
+
+
+def search_modules(plan: SplitPlan, bench: Workbench) -> SearchedModules:
+    """Searches the masks of all modules; registers nothing."""
     request = plan.request
     device = select_device(request.device)
     base = load_model(bench.client, bench.cache, plan.model.name)
@@ -67,26 +101,13 @@ def decompose_all(plan: SplitPlan, operation: str, bench: Workbench) -> list[str
         settings=request.settings,
     )
     result = split(task, seed=request.seed, device=device, monitor=bench.monitor, resume=bench.checkpoint)
-    bench.monitor.check_cancelled()
-    samples = (len(train), len(validation))
-    ran_on = environment_to(environment(device))
     base.network.to("cpu")
-    drafts = []
-    for planned, found in zip(plan.modules, result.modules, strict=True):
-        bench.monitor.check_cancelled()
-        artifact = ModuleArtifact(plan.model.weights.digest, planned.problem, found.masks, found.head, ALGORITHM)
-        module = Module(
-            base_model=plan.model.name,
-            problem=problem_to(planned.problem),
-            artifact=upload_artifact(bench.client, artifact),
-            dataset=plan.dataset.name,
-            record=_record(plan, operation, result, found, samples, ran_on),
-            retention=retention_to(retention(base.network, found.masks)),
-        )
-        # An id that was given is kept; it is taken only when somebody else has it.
-        made_up = request.force and not request.module_id
-        drafts.append(_Draft(forced_id(planned.module_id, operation) if made_up else planned.module_id, module))
-    return _register_all(bench.client, operation, drafts)
+    artifacts = tuple(
+        ModuleArtifact(plan.model.weights.digest, planned.problem, found.masks, found.head, ALGORITHM)
+        for planned, found in zip(plan.modules, result.modules, strict=True)
+    )
+    samples = (len(train), len(validation))
+    return SearchedModules(base, artifacts, result, samples, environment_to(environment(device)))
 
 
 def _check_every_label(part: ImageSet, labels: Sequence[str], what: str) -> None:
@@ -100,23 +121,17 @@ def _check_every_label(part: ImageSet, labels: Sequence[str], what: str) -> None
         )
 
 
-def _record(
-    plan: SplitPlan,
-    operation: str,
-    result: SplitResult,
-    found: SplitModule,
-    samples: tuple[int, int],
-    ran_on: Environment,
-) -> DecompositionRecord:
-    training_samples, validation_samples = samples
+def _record(plan: SplitPlan, operation: str, searched: SearchedModules, found: SplitModule) -> DecompositionRecord:
+    training_samples, validation_samples = searched.samples
+    result = searched.result
     return DecompositionRecord(
         algorithm=ALGORITHM,
-        settings=settings_record(plan.request.settings),
+        settings={**settings_record(plan.request.settings), LABEL_GROUPS: plan.label_groups},
         seed=plan.request.seed,
         validation=plan.request.validation,
         dataset_digest=plan.dataset.digest,
         operation=operation,
-        environment=ran_on,
+        environment=searched.ran_on,
         validation_accuracy=result.validation_accuracy,
         validation_accuracy_base=result.base_validation_accuracy,
         validation_samples=validation_samples,

@@ -25,6 +25,8 @@ from modelfoundry.names import shortened
 ALGORITHM: Final = "gradsplitter"
 ALGORITHM_VERSION: Final = "1"
 """Changes when the same settings give other masks, so that older modules are not taken for equal."""
+LABEL_GROUPS: Final = "label_groups"
+"""Key of the record's settings that says the labels of every module, in order: a search finds all modules together."""
 MOST_CHARACTERS_OF_A_PREFIX: Final = 40
 _FIELD: Final = "gradsplitter.label_groups"
 
@@ -68,6 +70,11 @@ class SplitPlan:
     subset: TrainingSubset | None
     """The part of the training data to use: the one that the model was trained on."""
     cache_key: str
+
+    @property
+    def label_groups(self) -> list[list[str]]:
+        """Labels of every module, in order: asking for these gives the same modules."""
+        return [list(module.problem.labels) for module in self.modules]
 
 
 def plan_split(request: SplitRequest, model: Model, dataset: Dataset) -> SplitPlan:

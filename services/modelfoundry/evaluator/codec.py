@@ -18,10 +18,13 @@ def evaluation_from_proto(request: pb.EvaluateRequest) -> EvaluationRequest:
     """
     parse_parent(request.parent)
     parse_name(request.dataset, "datasets", field="dataset")
+    for place, name in enumerate(request.other_datasets):
+        parse_name(name, "datasets", field=f"other_datasets[{place}]")
     return EvaluationRequest(
         parent=request.parent,
         subjects=tuple(request.subjects),
         dataset=request.dataset,
+        other_datasets=tuple(request.other_datasets),
         split=request.split or DEFAULT_SPLIT,
         baselines=request.baselines or request.modularity,
         modularity=request.modularity,

@@ -26,6 +26,7 @@ class EvaluationRequest:
     parent: str
     subjects: tuple[str, ...]
     dataset: str
+    other_datasets: tuple[str, ...]
     split: str
     baselines: bool
     modularity: bool
@@ -40,6 +41,8 @@ class EvaluationPlan:
 
     request: EvaluationRequest
     dataset: Dataset
+    other_datasets: tuple[Dataset, ...]
+    """That compositions are measured on together with `dataset`."""
     subjects: tuple[Model | Module | Composition, ...]
 
 
@@ -70,6 +73,7 @@ async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> Ev
     check_evaluation(request)
     dataset = await client.datasets.get(request.dataset)
     find_split(dataset, request.split, field="split")
+    others = await _other_datasets(request, client)
     bases: dict[str, Model] = {}
     subjects: list[Model | Module | Composition] = []
     for place, name in enumerate(request.subjects):
@@ -88,7 +92,9 @@ async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> Ev
         if collection == "compositions":
             composition = await client.compositions.get(name)
             subjects.append(composition)
-            _check_composition(composition, dataset)
+            _check_composition(composition, dataset, "dataset", own=bool(others))
+            for other_place, other in enumerate(others):
+                _check_composition(composition, other, f"other_datasets[{other_place}]", own=True)
             if request.baselines:
                 await _check_rivals(composition, client)
             continue
@@ -97,7 +103,32 @@ async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> Ev
         if module.base_model not in bases:
             bases[module.base_model] = await client.models.get(module.base_model)
         check_dataset_fits(dataset, input_spec_from(bases[module.base_model].input).shape, module.problem.labels)
-    return EvaluationPlan(request=request, dataset=dataset, subjects=tuple(subjects))
+    return EvaluationPlan(request=request, dataset=dataset, other_datasets=others, subjects=tuple(subjects))
+
+
+async def _other_datasets(request: EvaluationRequest, client: AsyncClient) -> tuple[Dataset, ...]:
+    """The data sets beside the first one.
+
+    Raises:
+        NotFound: one is not there.
+        InvalidField: one is there twice or lacks the split, or a subject is no composition.
+    """
+    found: list[Dataset] = []
+    for place, name in enumerate(request.other_datasets):
+        field = f"other_datasets[{place}]"
+        if name in (request.dataset, *request.other_datasets[:place]):
+            raise InvalidField(f"{field}: {name} is there twice", field=field, hint="name every data set once")
+        found.append(await client.datasets.get(name))
+        find_split(found[-1], request.split, field="split")
+    for place, subject in enumerate(request.subjects):
+        if found and subject_collection(subject, field="subjects") != "compositions":
+            field = f"subjects[{place}]"
+            raise InvalidField(
+                f"{field}: {subject} is no composition, and only these have labels of several data sets",
+                field=field,
+                hint="measure it on one data set at a time",
+            )
+    return tuple(found)
 
 
 def _check_model(model: Model, dataset: Dataset, problem: Problem | None) -> None:
@@ -108,14 +139,32 @@ def _check_model(model: Model, dataset: Dataset, problem: Problem | None) -> Non
     check_dataset_fits(dataset, input_spec_from(model.input).shape, needed)
 
 
-def _check_composition(composition: Composition, dataset: Dataset) -> None:
+def _check_composition(composition: Composition, dataset: Dataset, field: str, *, own: bool) -> None:
+    """Checks that a composition can be measured on a data set.
+
+    Args:
+        composition: To be measured.
+        dataset: Where.
+        field: Path of the request field that names the data set.
+        own: Whether the data set must be one that the composition was chosen on.
+
+    Raises:
+        InvalidField: it is another data set.
+        DatasetMismatch: the images have another size, or none a label of the composition.
+    """
+    if own and (composition.task is not CompositionTask.NEW_TASK or dataset.name not in composition.datasets):
+        raise InvalidField(
+            f"{field}: {composition.name} has no labels that were chosen on {dataset.name} beside those of others",
+            field=field,
+            hint=f"name data sets of a new task together, here {', '.join(composition.datasets)}, or one alone",
+        )
     names = label_names_in(composition, dataset)
     needed = composition.labels if composition.task is not CompositionTask.NEW_TASK else ()
-    check_dataset_fits(dataset, input_spec_from(composition.input).shape, needed)
+    check_dataset_fits(dataset, input_spec_from(composition.input).shape, needed, field=field)
     if not names:
         raise DatasetMismatch(
-            f"dataset: {dataset.name} has none of the labels of {composition.name}",
-            field="dataset",
+            f"{field}: {dataset.name} has none of the labels of {composition.name}",
+            field=field,
             hint="measure it on a data set that it was composed for, or on one with labels of the same names",
         )
 

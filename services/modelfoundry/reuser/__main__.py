@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
+from modelfoundry.api.inference.v2 import open_inference_pb2
+from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as inference_grpc
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.service import serve_worker
+from modelfoundry.artifacts.service import registry_check, serve_worker
 from modelfoundry.client import AsyncClient, Client
+from modelfoundry.reuser.inference_servicer import InferenceServicer
 from modelfoundry.reuser.predict import Predictor
 from modelfoundry.reuser.servicer import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, ReuserServicer
 from modelfoundry.reuser.settings import ReuserSettings
+from modelfoundry.runtime.channels import open_channel
 from modelfoundry.runtime.server import Service, run
 
 HANDLERS: Final = {
@@ -26,13 +31,21 @@ async def main() -> None:
     settings = ReuserSettings()
     with Client(settings.endpoints) as blocking_client:
         predictor = Predictor(blocking_client, settings.cache, settings.loaded_networks)
-        async with AsyncClient(settings.endpoints) as client:
-            reuser = ReuserServicer(client, JobQueue(settings.endpoints), predictor, settings.predictions_at_a_time)
-            service = Service(
-                pb.DESCRIPTOR.services_by_name["ReuserService"].full_name,
-                lambda server: pb_grpc.add_ReuserServiceServicer_to_server(reuser, server),
-            )
-            await serve_worker("reuser", settings, [service], HANDLERS)
+        turns = asyncio.Semaphore(settings.predictions_at_a_time)
+        async with AsyncClient(settings.endpoints) as client, open_channel(settings.registry) as registry:
+            reuser = ReuserServicer(client, JobQueue(settings.endpoints), predictor, turns)
+            inference = InferenceServicer(client, predictor, turns, registry_check(registry, settings.registry))
+            services = [
+                Service(
+                    pb.DESCRIPTOR.services_by_name["ReuserService"].full_name,
+                    lambda server: pb_grpc.add_ReuserServiceServicer_to_server(reuser, server),
+                ),
+                Service(
+                    open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
+                    lambda server: inference_grpc.add_GRPCInferenceServiceServicer_to_server(inference, server),
+                ),
+            ]
+            await serve_worker("reuser", settings, services, HANDLERS)
 
 
 if __name__ == "__main__":

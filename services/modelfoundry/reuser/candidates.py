@@ -95,6 +95,17 @@ class Stock:
                 metadata=error.metadata,
             ) from error
 
+    async def networks(self, source: Source) -> list[tuple[str, InputSpec]]:
+        """Every model that a source stands on, with the images that it takes: of a composition those of its members.
+
+        Raises:
+            NotFound: the base model of a module is gone.
+        """
+        if not isinstance(source.resource, Composition):
+            return [(source.name, source.input_spec)]
+        members = [await self.source(name, field=source.field) for name in _sources_of(source.resource)]
+        return [(member.name, member.input_spec) for member in members]
+
     async def candidates(self, source: Source, wanted: Mapping[str, str]) -> list[Candidate]:
         """What a source offers.
 
@@ -143,3 +154,7 @@ class Stock:
             return Candidate(label, own.source, source_label, own.size)
         (candidate,) = self._of_module(await self.module(name), {source_label: label})
         return candidate
+
+
+def _sources_of(composition: Composition) -> list[str]:
+    return list(dict.fromkeys(member.source for member in composition.members))

@@ -6,22 +6,30 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from modelfoundry.artifacts.convert import input_spec_from
 from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_labels, check_validation_split
 from modelfoundry.client import AsyncClient, CompositionTask, Dataset
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.composing import Candidate
-from modelfoundry.errors import InvalidField, UnknownLabel
-from modelfoundry.names import near, shortened
+from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.candidates import Source, Stock
 from modelfoundry.reuser.composing import CompositionRequest, MoreAccurate, NewTask, Patch
+from modelfoundry.reuser.composing_checks import (
+    check_known,
+    check_preprocessing,
+    check_same_labels,
+    common_shape,
+    unknown_label,
+)
 
 COMPOSING_VERSION: Final = "1"
 """Changes when the same request gives other compositions, so that older ones are not taken for equal."""
+
+_PERMISSIONS: Final = ("force", "allow_different_preprocessing")
+"""Fields of a request that change whether it is carried out, not what comes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ async def plan_composition(request: CompositionRequest, client: AsyncClient) -> 
 
     Raises:
         NotFound: a source, a data set, or the base model of a module is not there.
-        InvalidField: sources have different labels or images, or one has no modules.
+        InvalidField: sources have different labels, images or preprocessing, or one has no modules.
         UnknownLabel: a label that no candidate knows.
         DatasetMismatch: images of a data set do not fit, or validation data would lack a label.
         TestSplitSealed: validation data was asked from the test split.
@@ -66,11 +74,11 @@ async def plan_composition(request: CompositionRequest, client: AsyncClient) -> 
     stock = Stock(client)
     match request.task:
         case MoreAccurate():
-            found = await _plan_more_accurate(request.task, request.dataset, stock)
+            found = await _plan_more_accurate(request.task, request, stock)
         case NewTask():
             found = await _plan_new_task(request.task, stock)
         case Patch():
-            found = await _plan_patch(request.task, request.dataset, stock)
+            found = await _plan_patch(request.task, request, stock)
     names = dict.fromkeys(each.dataset for each in found.images)
     datasets = await asyncio.gather(*(client.datasets.get(name) for name in names))
     _check_datasets(request, found, {dataset.name: dataset for dataset in datasets})
@@ -105,12 +113,14 @@ class _Found:
     """What the composition is called when the caller gives no name."""
 
 
-async def _plan_more_accurate(task: MoreAccurate, dataset: str, stock: Stock) -> _Found:
+async def _plan_more_accurate(task: MoreAccurate, request: CompositionRequest, stock: Stock) -> _Found:
     sources = await _sources(task.sources, "more_accurate.sources", stock)
     first = sources[0]
     for other in sources[1:]:
-        _check_same_labels(first, other)
-    shape = _common_shape((source.field, source.input_spec, source.name) for source in sources)
+        check_same_labels(first, other)
+    shape = common_shape((source.field, source.input_spec, source.name) for source in sources)
+    if not request.allow_different_preprocessing:
+        await check_preprocessing(sources, stock)
     wanted = {label: label for label in first.labels}
     candidates: list[Candidate] = []
     for source in sources:
@@ -122,11 +132,11 @@ async def _plan_more_accurate(task: MoreAccurate, dataset: str, stock: Stock) ->
                 hint="decompose it first, or leave it out",
             )
         candidates += offered
-    _check_known(first.labels, {label: label for label in first.labels}, candidates, "more_accurate.sources", sources)
+    check_known(first.labels, {label: label for label in first.labels}, candidates, "more_accurate.sources", sources)
     return _Found(
         task=CompositionTask.MORE_ACCURATE,
         labels=first.labels,
-        images=tuple(LabelImages(dataset, label) for label in first.labels),
+        images=tuple(LabelImages(request.dataset, label) for label in first.labels),
         known=first.labels,
         candidates=candidates,
         shape=shape,
@@ -136,14 +146,15 @@ async def _plan_more_accurate(task: MoreAccurate, dataset: str, stock: Stock) ->
 
 
 async def _plan_new_task(task: NewTask, stock: Stock) -> _Found:
+    fields = [f"new_task.labels[{place}]" for place in range(len(task.labels))]
+    named = [
+        await _sources(new.sources, f"{field}.sources", stock) for new, field in zip(task.labels, fields, strict=True)
+    ]
+    shape = common_shape((source.field, source.input_spec, source.name) for sources in named for source in sources)
     candidates: list[Candidate] = []
-    specs: list[tuple[str, InputSpec, str]] = []
-    for place, new in enumerate(task.labels):
-        field = f"new_task.labels[{place}]"
-        sources = await _sources(new.sources, f"{field}.sources", stock)
-        specs += [(source.field, source.input_spec, source.name) for source in sources]
+    for new, field, sources in zip(task.labels, fields, named, strict=True):
         offered = [each for s in sources for each in await stock.candidates(s, {new.source_label: new.label})]
-        _check_known([new.label], {new.label: new.source_label}, offered, field, sources)
+        check_known([new.label], {new.label: new.source_label}, offered, field, sources)
         candidates += offered
     labels = tuple(new.label for new in task.labels)
     return _Found(
@@ -152,27 +163,29 @@ async def _plan_new_task(task: NewTask, stock: Stock) -> _Found:
         images=tuple(LabelImages(new.dataset, new.source_label) for new in task.labels),
         known=(),
         candidates=candidates,
-        shape=_common_shape(specs),
+        shape=shape,
         rivals=(),
         words="-".join(labels),
     )
 
 
-async def _plan_patch(task: Patch, dataset: str, stock: Stock) -> _Found:
+async def _plan_patch(task: Patch, request: CompositionRequest, stock: Stock) -> _Found:
     model = await stock.model(task.model)
     for place, label in enumerate(task.labels):
         if label not in model.labels:
-            raise _unknown(label, model.labels, f"patch.labels[{place}]", f"{model.name} has no label")
+            raise unknown_label(label, model.labels, f"patch.labels[{place}]", f"{model.name} has no label")
     sources = await _sources(task.sources, "patch.sources", stock)
     own = input_spec_from(model.input)
     specs = [(source.field, source.input_spec, source.name) for source in sources]
-    shape = _common_shape([("patch.model", own, model.name), *specs])
+    shape = common_shape([("patch.model", own, model.name), *specs])
+    if not request.allow_different_preprocessing:
+        await check_preprocessing([Source(model, model.labels, own, "patch.model"), *sources], stock)
     replaceable = task.labels or model.labels
     offered = [
         each for source in sources for each in await stock.candidates(source, {label: label for label in replaceable})
     ]
     if task.labels:
-        _check_known(task.labels, {label: label for label in task.labels}, offered, "patch.sources", sources)
+        check_known(task.labels, {label: label for label in task.labels}, offered, "patch.sources", sources)
     elif not offered:
         raise InvalidField(
             f"patch.sources: they have no modules for any label of {model.name}",
@@ -182,7 +195,7 @@ async def _plan_patch(task: Patch, dataset: str, stock: Stock) -> _Found:
     return _Found(
         task=CompositionTask.PATCH,
         labels=model.labels,
-        images=tuple(LabelImages(dataset, label) for label in model.labels),
+        images=tuple(LabelImages(request.dataset, label) for label in model.labels),
         known=model.labels,
         candidates=[*(stock.own_output(model, label) for label in model.labels), *offered],
         shape=shape,
@@ -193,67 +206,6 @@ async def _plan_patch(task: Patch, dataset: str, stock: Stock) -> _Found:
 
 async def _sources(names: Sequence[str], field: str, stock: Stock) -> list[Source]:
     return [await stock.source(name, field=f"{field}[{place}]") for place, name in enumerate(names)]
-
-
-def _check_same_labels(first: Source, other: Source) -> None:
-    lacking = [label for label in first.labels if label not in other.labels]
-    besides = [label for label in other.labels if label not in first.labels]
-    if lacking or besides:
-        told = [f"{what} {_named(labels)}" for what, labels in (("lacks", lacking), ("has", besides)) if labels]
-        raise InvalidField(
-            f"{other.field}: {other.name} has other labels than {first.name}: it {' and '.join(told)}",
-            field=other.field,
-            hint="compose models of the same labels, or pick labels of different models as a new task",
-        )
-
-
-def _common_shape(specs: Iterable[tuple[str, InputSpec, str]]) -> tuple[int, int, int]:
-    (_, first, first_name), *others = specs
-    for field, spec, name in others:
-        if spec.shape != first.shape:
-            raise InvalidField(
-                f"{field}: {name} takes images of {_by(spec.shape)} (channels, height, width), {first_name} of "
-                f"{_by(first.shape)}",
-                field=field,
-                hint="members of a composition see the same image: compose models of one image size",
-            )
-    return first.shape
-
-
-def _check_known(
-    labels: Sequence[str], names: dict[str, str], offered: Sequence[Candidate], field: str, sources: Sequence[Source]
-) -> None:
-    """Checks that every label has a candidate.
-
-    Args:
-        labels: Of the composition.
-        names: Their names in the sources.
-        offered: The candidates.
-        field: Path of the request field to blame.
-        sources: Where candidates were looked for.
-    """
-    known = {candidate.label for candidate in offered}
-    for label in labels:
-        if label not in known:
-            in_sources = names[label]
-            similar = list(dict.fromkeys(each for source in sources for each in source.labels))
-            if in_sources in similar:
-                raise UnknownLabel(
-                    f"{field}: none of the sources has a module that knows {shortened(in_sources)!r}",
-                    field=field,
-                    hint="decompose one of the source models for it first",
-                )
-            raise _unknown(in_sources, similar, field, "none of the sources knows")
-
-
-def _unknown(label: str, known: Sequence[str], field: str, what: str) -> UnknownLabel:
-    similar = near(label, known)
-    return UnknownLabel(
-        f"{field}: {what} {shortened(label)!r}",
-        field=field,
-        hint=f"did you mean {', '.join(similar)}?" if similar else f"there are {_named(known)}",
-        metadata={"near": ", ".join(similar)},
-    )
 
 
 def _check_datasets(request: CompositionRequest, found: _Found, datasets: dict[str, Dataset]) -> None:
@@ -276,7 +228,7 @@ def _cache_key(
     """SHA-256 over everything that the choice depends on, except the machine."""
     facts = {
         "version": COMPOSING_VERSION,
-        "request": {key: value for key, value in asdict(request).items() if key != "force"},
+        "request": {key: value for key, value in asdict(request).items() if key not in _PERMISSIONS},
         "task": found.task,
         "candidates": [[*asdict(candidate).values(), stock.digests[candidate.source]] for candidate in candidates],
         "datasets": [[dataset.name, dataset.digest] for dataset in datasets],
@@ -288,12 +240,3 @@ def _words(text: str) -> str:
     """The beginning of an id: lower-case words, room for a key left."""
     words = re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")[:53].strip("-")
     return words if words[:1].isalpha() else f"composed-{words}"[:53].strip("-")
-
-
-def _named(labels: Sequence[str], limit: int = 5) -> str:
-    shown = ", ".join(repr(shortened(label, 40)) for label in labels[:limit])
-    return shown if len(labels) <= limit else f"{shown} and {len(labels) - limit} more"
-
-
-def _by(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))

@@ -72,3 +72,4 @@ class CompositionRequest:
     composition_id: str
     device: str
     force: bool
+    allow_different_preprocessing: bool

@@ -49,6 +49,7 @@ def composition_from_proto(request: pb.ComposeModelRequest) -> CompositionReques
         composition_id=request.composition_id,
         device=device_from_proto(request.device),
         force=request.force,
+        allow_different_preprocessing=request.allow_different_preprocessing,
     )
 
 

@@ -12,8 +12,7 @@ import torch
 from modelfoundry.artifacts.cache import BlobCache
 from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client
-from modelfoundry.core.datasets import normalise
-from modelfoundry.core.export import Exportable
+from modelfoundry.core.export import Exportable, classifier_of
 from modelfoundry.reuser.subjects import Subject, load_subject
 
 
@@ -47,7 +46,18 @@ class Predictor:
         Raises:
             NotFound, Unavailable: as the registry says.
         """
-        digest = self._digest(name)
+        return self.loaded(name, self._digest(name))
+
+    def loaded(self, name: str, digest: str) -> Subject:
+        """The network of a name that the registry was asked about just now.
+
+        Args:
+            name: Full name of a model, module or composition.
+            digest: That the registry told.
+
+        Raises:
+            NotFound, Unavailable: as the registry says.
+        """
         with self._lock:
             loaded = self._loaded.get(name)
             if loaded is not None and loaded.digest == digest:
@@ -72,6 +82,22 @@ class Predictor:
                 return self._client.compositions.get(name).digest
 
 
+def probabilities(classifier: Exportable, pixels: torch.Tensor) -> torch.Tensor:
+    """Softmax over the outputs, float32 [n, outputs].
+
+    Args:
+        classifier: What classifies.
+        pixels: float32 in [0, 1], [n, channels, height, width], with the classifier's extents.
+    """
+    with torch.inference_mode():
+        return torch.softmax(classifier_of(classifier)(pixels), dim=1)
+
+
+def rank(found: torch.Tensor) -> torch.return_types.sort:
+    """Probabilities of every image with their places, most probable first; equal ones in the order of the outputs."""
+    return found.sort(dim=1, descending=True, stable=True)
+
+
 def classify(classifier: Exportable, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
     """Probabilities of the labels of every image, most probable first.
 
@@ -80,9 +106,7 @@ def classify(classifier: Exportable, images: torch.Tensor, top_k: int) -> list[t
         images: uint8, [n, channels, height, width], with the classifier's extents.
         top_k: At most this many labels an image; 0 means all.
     """
-    with torch.inference_mode():
-        probabilities = torch.softmax(classifier.network(normalise(images, classifier.input_spec)), dim=1)
-        ranked = probabilities.sort(dim=1, descending=True, stable=True)
+    ranked = rank(probabilities(classifier, images.to(torch.float32).div_(255)))
     count = min(top_k or len(classifier.outputs), len(classifier.outputs))
     return [
         _named(classifier.outputs, values[:count], places[:count])

@@ -31,11 +31,11 @@ COMPOSE_KIND = "compose"
 class ReuserServicer(pb_grpc.ReuserServiceServicer):
     """Answers predictions itself; exports, compactions and compositions are jobs (`jobs.py`)."""
 
-    def __init__(self, client: AsyncClient, queue: JobQueue, predictor: Predictor, at_a_time: int) -> None:
+    def __init__(self, client: AsyncClient, queue: JobQueue, predictor: Predictor, turns: asyncio.Semaphore) -> None:
         self._client = client
         self._queue = queue
         self._predictor = predictor
-        self._turns = asyncio.Semaphore(at_a_time)
+        self._turns = turns
 
     async def Export(
         self, request: pb.ExportRequest, context: grpc.aio.ServicerContext[pb.ExportRequest, operations_pb2.Operation]

@@ -18,4 +18,4 @@ class ReuserSettings(WorkerSettings):
     loaded_networks: int = Field(default=8, ge=1)
     """Networks kept in memory for predictions; the least recently used one makes room."""
     predictions_at_a_time: int = Field(default=2, ge=1)
-    """Calls of Predict that compute at the same time; others wait."""
+    """Calls of Predict and ModelInfer that compute at the same time; others wait."""

@@ -32,10 +32,10 @@ def _options(target: str) -> list[tuple[str, str | int]]:
         ("grpc.service_config", _service_config()),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        # A registry that was restarted is found again within a second or two.
+        # A registry that was restarted is found again within a second.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 200),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
         # Each channel its own connection: a worker must not wait behind the downloads of its job.
         ("grpc.use_local_subchannel_pool", 1),
     ]
@@ -50,9 +50,10 @@ def _service_config() -> str:
     ]
     retry_policy = {
         "maxAttempts": 4,
-        "initialBackoff": "0.1s",
+        # In all longer than the longest reconnect backoff: a registry that listens again is found.
+        "initialBackoff": "0.3s",
         "maxBackoff": "5s",
-        "backoffMultiplier": 1.6,
+        "backoffMultiplier": 2,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
     return json.dumps(

@@ -19,6 +19,8 @@ STRING_LIMIT: Final = 64 * 1024
 """Longest string in a request, in characters: the longest one of the contracts, a description."""
 VIOLATION_LIMIT: Final = 20
 PAGE_SIZE: Final = "page_size"
+_WALKED: Final = (FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.TYPE_STRING)
+"""Types of list elements that can be wrong. There may be millions of numbers, which are not looked at one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _elements(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[s
         for key, element in value.items():
             yield f"{path} (a key)", key
             yield f'{path}["{str(key)[:63]}"]', element
-    else:
+    elif field.type in _WALKED:
         for index, element in enumerate(value):
             yield f"{path}[{index}]", element
 

@@ -73,6 +73,8 @@ def everything(client: Client, folder: Path) -> dict[str, Any]:
         answers[blob.digest] = path.read_bytes()
         path.unlink()
     assert len(answers) == len(LISTS) + 7
+    answers["statements"] = [client.statements.get(module) for module in client.modules.list()]
+    assert all(statement.signed for statement in answers["statements"])
     return answers
 
 
@@ -105,6 +107,7 @@ def test_a_restored_registry_is_the_same(registry: Registry, tmp_path: Path) -> 
     assert json.loads(again.stdout)["copied"] == 0
     with restored(registry, folder, tmp_path / "other") as client:
         assert everything(client, tmp_path) == expected
+        assert client.statements.verify("horse-0").ok
         assert client.blobs.missing([model.weights.digest for model in client.models.list()]) == []
         assert [event.findings for event in client.maintenance.check_blobs()] == [0]  # type: ignore[union-attr]
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc
@@ -16,7 +16,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from modelfoundry.api.operations.v1 import operation_pb2
-from modelfoundry.runtime.jobs import Dispatcher, Executor, InlineExecutor, ProcessExecutor
+from modelfoundry.runtime.jobs import Dispatcher, Executor, ForkingExecutor, InlineExecutor, ProcessExecutor
 
 CANCEL_SECONDS = 5.0
 
@@ -34,16 +34,26 @@ def process_executor() -> ProcessExecutor:
     return ProcessExecutor(threads=3, log_level="warning")
 
 
-@pytest.fixture(params=[InlineExecutor, process_executor], ids=["inline", "process"])
+def forking_executor() -> ForkingExecutor:
+    return ForkingExecutor(threads=3, log_level="warning")
+
+
+@pytest.fixture(params=[InlineExecutor, process_executor, forking_executor], ids=["inline", "process", "forked"])
 async def dispatcher(request, registry, workload) -> AsyncIterator[Dispatcher]:
     executor: Executor = request.param()
     async with dispatching(Dispatcher(registry.target, workload, executor, slots=2)) as task:
         yield task
 
 
+@pytest.fixture(params=[process_executor, forking_executor], ids=["process", "forked"])
+def separate(request) -> Callable[[], Executor]:
+    """Each way to run jobs in processes of their own."""
+    return request.param
+
+
 @pytest.fixture
-async def processes(registry, workload) -> AsyncIterator[asyncio.Task[None]]:
-    async with dispatching(Dispatcher(registry.target, workload, process_executor(), slots=2)) as task:
+async def processes(registry, workload, separate) -> AsyncIterator[asyncio.Task[None]]:
+    async with dispatching(Dispatcher(registry.target, workload, separate(), slots=2)) as task:
         yield task
 
 
@@ -189,22 +199,25 @@ async def test_a_job_that_kills_every_worker_fails_as_worker_lost(processes, job
     assert "exit code 3" in final.message
 
 
-async def test_a_stopping_dispatcher_gives_its_job_back(registry, workload, jobs, tmp_path) -> None:
-    async with dispatching(Dispatcher(registry.target, workload, process_executor())):
+async def test_a_stopping_dispatcher_gives_its_job_back(registry, workload, jobs, tmp_path, separate) -> None:
+    async with dispatching(Dispatcher(registry.target, workload, separate())):
         name = await jobs.start("wait_for_second_life", folder=str(tmp_path))
         pid = int((await appears(tmp_path, "pid-*")).name.removeprefix("pid-"))
     await is_gone(pid)
     events = await jobs.events(name, until=lambda event: states([event]) == ["QUEUED"] and event.sequence > 1)
     assert "its service was stopped" in events[-1].state_change.error.message
-    async with dispatching(Dispatcher(registry.target, workload, process_executor())):
+    async with dispatching(Dispatcher(registry.target, workload, separate())):
         assert (await jobs.done(name)).WhichOneof("result") == "response"
 
 
-async def test_the_job_of_a_killed_dispatcher_is_taken_over(registry, workload, jobs, tmp_path, metadata) -> None:
+@pytest.mark.parametrize("executor", ["ProcessExecutor", "ForkingExecutor"])
+async def test_the_job_of_a_killed_dispatcher_is_taken_over(
+    registry, workload, jobs, tmp_path, metadata, executor
+) -> None:
     script = (
         "import asyncio, sys; from modelfoundry.runtime.jobs import *\n"
         "asyncio.run(Dispatcher(sys.argv[1], {'wait-for-second-life': 'runtime_workload:wait_for_second_life'},"
-        " ProcessExecutor(1), lease_seconds=4).run())"
+        f" {executor}(1), lease_seconds=4).run())"
     )
     first = subprocess.Popen([sys.executable, "-c", script, registry.target])
     try:
@@ -219,6 +232,25 @@ async def test_the_job_of_a_killed_dispatcher_is_taken_over(registry, workload, 
         operation = await jobs.done(name)
     assert operation.WhichOneof("result") == "response"
     assert metadata(operation).attempt == 2
+
+
+async def test_the_job_of_a_killed_fork_server_is_taken_up_again(registry, workload, jobs, tmp_path, metadata) -> None:
+    async with dispatching(Dispatcher(registry.target, workload, forking_executor())):
+        name = await jobs.start("wait_for_second_life", folder=str(tmp_path))
+        pid = int((await appears(tmp_path, "pid-*")).name.removeprefix("pid-"))
+        psutil.Process(pid).parent().kill()
+        await is_gone(pid)
+        operation = await jobs.done(name)
+    assert operation.WhichOneof("result") == "response"
+    assert metadata(operation).attempt == 2
+
+
+async def test_a_forked_job_finds_loaded_what_can_be_loaded(registry, workload, jobs, response) -> None:
+    executor = ForkingExecutor(threads=1, preload=["no_such_module", "colorsys"], log_level="error")
+    async with dispatching(Dispatcher(registry.target, workload, executor)):
+        result = response(await jobs.done(await jobs.start("answer")))
+    assert result["colorsys"] is True
+    assert result["pid"] != os.getpid()
 
 
 async def test_a_job_outlives_a_restart_of_the_registry(dispatcher, registry, jobs, tmp_path, metadata) -> None:

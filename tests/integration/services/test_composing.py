@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import safetensors.numpy
 import torch
-from composing_stock import push_digits, push_model, push_module
+from composing_stock import push_digits, push_model, push_module, push_untrained
 from service_stack import running_stack
 
 from modelfoundry import errors
@@ -22,19 +22,26 @@ from modelfoundry.client import (
     Client,
     ComposedModel,
     Composition,
+    CompositionMember,
+    CompositionRecord,
     CompositionTask,
     ExportFormat,
+    InputSpec,
     Job,
     NewLabel,
     Relation,
     Scoring,
     ValidationSplit,
 )
+from modelfoundry.core import architectures
 from modelfoundry.core.export import load_exported
 
 LOW, HIGH = (0, 1, 2), (3, 4, 5)
 VALIDATION = ValidationSplit(fraction=0.3)
 WAIT = 240
+PROJECT = "projects/default"
+ANYHOW = {"allow_different_preprocessing": True}
+"""For `a` and `b`, which normalise images differently."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,12 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
         a = push_model(client, folder, "a", LOW, seed=0)
         b = push_model(client, folder, "b", LOW, seed=1, mean=0.6)
         push_model(client, folder, "weak", LOW, limits={2: 2}, epochs=6)
-        push_model(client, folder, "bare", LOW, epochs=1)
-        push_model(client, folder, "large", LOW, epochs=1, size=16)
+        push_untrained(client, folder, "bare", LOW, architectures.InputSpec(1, 8, 8, (0.3,), (0.4,)))
+        push_untrained(client, folder, "large", LOW, architectures.InputSpec(1, 16, 16, (0.3,), (0.4,)))
+        push_untrained(client, folder, "coloured", LOW, architectures.InputSpec(3, 8, 8))
+        push_untrained(client, folder, "stretched", LOW, architectures.InputSpec(1, 8, 8, (0.3,), (0.2,)))
+        near = architectures.InputSpec(1, 8, 8, (0.305,), (0.395,))
+        push_module(client, folder, push_untrained(client, folder, "near", LOW, near), low, "0", epochs=1)
         for model in (a, b):
             for label in model.labels:
                 push_module(client, folder, model, low, label)
@@ -76,7 +87,8 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
 
 @pytest.fixture(scope="module")
 def composed(stock: Stock) -> ComposedModel:
-    return stock.client.compose(["a", "b"], "low", validation=VALIDATION, composition_id="better").wait(timeout=WAIT)
+    job = stock.client.compose(["a", "b"], "low", validation=VALIDATION, composition_id="better", **ANYHOW)
+    return job.wait(timeout=WAIT)
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +127,10 @@ def test_where_it_comes_from_is_on_record(stock: Stock, composition: Composition
 
 
 def test_an_equal_request_gives_the_same_job_and_another_another(stock: Stock, composition: Composition) -> None:
-    again = stock.client.compose(["a", "b"], "low", validation=VALIDATION, composition_id="better")
+    again = stock.client.compose(["a", "b"], "low", validation=VALIDATION, composition_id="better", **ANYHOW)
     assert again.name == composition.record.operation
-    other = stock.client.compose(["b", "a"], "low", validation=VALIDATION, strategy="per_label", calibrate=True)
+    settings = {"strategy": "per_label", "calibrate": True, **ANYHOW}
+    other = stock.client.compose(["b", "a"], "low", validation=VALIDATION, **settings)
     record = other.wait(timeout=WAIT).composition.record
     assert other.name != again.name
     assert (record.strategy, record.calibrated) == ("per_label", True)
@@ -182,7 +195,7 @@ def run_exported(folder: Path, export_format: ExportFormat, images: np.ndarray) 
 
 def test_a_composition_is_composed_again(stock: Stock, composition: Composition) -> None:
     stock.client.aliases.set("compositions/three@live", composition)
-    job = stock.client.compose(["compositions/three@live", "a"], "low", validation=VALIDATION)
+    job = stock.client.compose(["compositions/three@live", "a"], "low", validation=VALIDATION, **ANYHOW)
     again = job.wait(timeout=WAIT).composition
     assert [each.name.rpartition("/")[2] for each in again.record.baselines] == ["better", "a", "ensemble"]
     assert again.record.validation_accuracy >= composition.record.validation_accuracy
@@ -191,7 +204,8 @@ def test_a_composition_is_composed_again(stock: Stock, composition: Composition)
 
 
 def test_a_patch_replaces_what_a_model_is_weak_at_and_nothing_else(stock: Stock) -> None:
-    job = stock.client.patch("weak", ["models/a", "models/b"], "low", validation=VALIDATION, composition_id="patched")
+    sources = ["models/a", "models/b"]
+    job = stock.client.patch("weak", sources, "low", validation=VALIDATION, composition_id="patched", **ANYHOW)
     result = job.wait(timeout=WAIT)
     patched = result.composition
     assert patched.task is CompositionTask.PATCH
@@ -209,6 +223,7 @@ def test_a_patch_replaces_what_a_model_is_weak_at_and_nothing_else(stock: Stock)
     assert Relation.PATCH_OF in relations
 
 
+@pytest.mark.usefixtures("composition")
 def test_a_new_task_takes_labels_from_different_models_and_data_sets(stock: Stock) -> None:
     labels = [
         NewLabel(label="zero", source_label="0", sources=["models/a", "compositions/better"]),
@@ -229,6 +244,58 @@ def test_a_new_task_takes_labels_from_different_models_and_data_sets(stock: Stoc
     assert 0 < high.sample_count < len(stock.images["high"])
     answer = stock.client.predict(composition, list(stock.images["high"][:1]))[0]
     assert {each.label for each in answer.labels} == {"zero", "three"}
+
+
+@pytest.fixture(scope="module")
+def mixed(stock: Stock) -> Composition:
+    """Two labels of low digits and one of high ones."""
+    labels = [
+        NewLabel(label="zero", source_label="0", sources=["models/a"]),
+        NewLabel(label="three", source_label="3", sources=["high-3"], dataset="high"),
+        NewLabel(label="one", source_label="1", sources=["models/b"]),
+    ]
+    job = stock.client.compose_labels(labels, "low", validation=VALIDATION, composition_id="mixed")
+    return job.wait(timeout=WAIT).composition
+
+
+def test_labels_of_several_data_sets_are_measured_together(stock: Stock, mixed: Composition) -> None:
+    job = stock.client.evaluate(mixed, ["low", "high"], baselines=True)
+    own, within = job.wait(timeout=WAIT)
+    apart = [stock.client.evaluate(mixed, dataset).wait(timeout=WAIT)[0] for dataset in ("low", "high")]
+    assert [part.dataset for part in own.parts] == [found.dataset for found in apart]
+    assert [part.sample_count for part in own.parts] == [found.sample_count for found in apart]
+    assert [part.labels for part in own.parts] == [("zero", "one"), ("three",)]
+    assert own.sample_count == sum(found.sample_count for found in apart)
+    assert own.problem is None
+    confusion, low, high = (found.classification.confusion for found in (own, *apart))
+    assert confusion.labels == ("zero", "three", "one")
+    assert (confusion.rows[0][0], confusion.rows[2][2]) == (low.rows[0][0], low.rows[1][1])
+    assert confusion.rows[1][1] == high.rows[0][0]
+    assert (within.scoring, within.parts) == (Scoring.RESTRICTED, own.parts)
+    rows = within.classification.confusion.rows
+    assert (rows[1], rows[0][1], rows[2][1]) == ((0, own.parts[1].sample_count, 0), 0, 0)
+    assert within.classification.accuracy >= own.classification.accuracy
+    edges = stock.client.provenance(f'subject = "{own.name}"')
+    assert {edge.object for edge in edges if edge.relation is Relation.MEASURED_ON} == set(mixed.datasets)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "datasets", "field"),
+    [
+        pytest.param(["compositions/mixed", "models/a"], ["low", "high"], "subjects[1]", id="a model"),
+        pytest.param(["compositions/mixed"], ["low", "twoless"], "other_datasets[0]", id="another data set"),
+        pytest.param(["compositions/mixed"], ["low", "high", "low"], "other_datasets[1]", id="a data set twice"),
+        pytest.param(["compositions/better"], ["low", "high"], "dataset", id="labels of one data set"),
+    ],
+)
+@pytest.mark.usefixtures("mixed", "composition")
+def test_what_cannot_be_measured_together_is_refused(
+    stock: Stock, subjects: list[str], datasets: list[str], field: str
+) -> None:
+    with pytest.raises(errors.InvalidField) as caught:
+        stock.client.evaluate(subjects, datasets)
+    assert caught.value.field == field
+    assert caught.value.hint
 
 
 Start = Callable[[Client], Job[ComposedModel]]
@@ -252,8 +319,50 @@ def new_task(*labels: NewLabel) -> Start:
             lambda client: client.compose(["a", "large"], "low"),
             errors.InvalidField,
             "more_accurate.sources[1]",
-            "1x16x16",
+            "models/large takes images of 1x16x16 (channels, height, width), projects/default/models/a of 1x8x8",
             id="another image size",
+        ),
+        pytest.param(
+            lambda client: client.compose(["a", "coloured"], "low", **ANYHOW),
+            errors.InvalidField,
+            "more_accurate.sources[1]",
+            "models/coloured takes images of 3x8x8 (channels, height, width), projects/default/models/a of 1x8x8",
+            id="another number of channels",
+        ),
+        pytest.param(
+            lambda client: client.compose(["a", "b"], "low"),
+            errors.InvalidField,
+            "more_accurate.sources[1]",
+            "mean 0.6 and deviation 0.4, projects/default/models/a with mean 0.3 and deviation 0.4",
+            id="another mean",
+        ),
+        pytest.param(
+            lambda client: client.compose(["a", "stretched"], "low"),
+            errors.InvalidField,
+            "more_accurate.sources[1]",
+            "mean 0.3 and deviation 0.2, projects/default/models/a with mean 0.3 and deviation 0.4",
+            id="another deviation",
+        ),
+        pytest.param(
+            lambda client: client.patch("a", ["a-0", "b-1"], "low"),
+            errors.InvalidField,
+            "patch.sources[1]",
+            "modules/b-1 normalises images with mean 0.6",
+            id="a patch with another mean",
+        ),
+        pytest.param(
+            lambda client: client.patch("a", ["models/coloured"], "low"),
+            errors.InvalidField,
+            "patch.sources[0]",
+            "models/coloured takes images of 3x8x8",
+            id="a patch with another number of channels",
+        ),
+        pytest.param(
+            new_task(NewLabel(label="0", sources=["models/a"]), NewLabel(label="1", sources=["models/large"])),
+            errors.InvalidField,
+            "new_task.labels[1].sources[0]",
+            "models/large takes images of 1x16x16",
+            id="a new task with another image size",
         ),
         pytest.param(
             lambda client: client.compose(["a", "bare"], "low"),
@@ -276,14 +385,14 @@ def new_task(*labels: NewLabel) -> Start:
             id="a module",
         ),
         pytest.param(
-            lambda client: client.compose(["a", "b"], "twoless"),
+            lambda client: client.compose(["a", "b"], "twoless", **ANYHOW),
             errors.DatasetMismatch,
             "dataset",
             "validation data would lack '2'",
             id="validation data without a label",
         ),
         pytest.param(
-            lambda client: client.compose(["a", "b"], "low", validation=ValidationSplit(source_split="test")),
+            lambda client: client.compose(["a", "b"], "low", validation=ValidationSplit(source_split="test"), **ANYHOW),
             errors.TestSplitSealed,
             "validation.source_split",
             "sealed",
@@ -374,6 +483,41 @@ def test_what_cannot_be_composed_is_refused_in_the_call(
     assert {each.name for each in stock.client.jobs.list()} == jobs
 
 
+def test_a_composition_is_judged_by_the_models_in_it(stock: Stock) -> None:
+    of_b = Composition(
+        task=CompositionTask.MORE_ACCURATE,
+        members=tuple(CompositionMember(label=n, source=f"{PROJECT}/modules/b-{n}", source_label=n) for n in "012"),
+        input=InputSpec(1, 8, 8, (0.0,), (1.0,)),
+        datasets=(f"{PROJECT}/datasets/low",),
+        record=CompositionRecord(strategy="per_label"),
+    )
+    composition = stock.client.compositions.create(of_b, composition_id="of-b")
+    with pytest.raises(errors.InvalidField, match=r"b-0 normalises images with mean 0\.6") as caught:
+        stock.client.compose(["a", composition], "low", validation=VALIDATION)
+    assert caught.value.field == "more_accurate.sources[1]"
+    assert "allow_different_preprocessing" in caught.value.hint
+
+
+def test_figures_that_were_measured_on_other_images_are_the_same_preprocessing(stock: Stock) -> None:
+    job = stock.client.compose(["a", "near"], "low", validation=VALIDATION)
+    assert job.wait(timeout=WAIT).composition.labels == ("0", "1", "2")
+
+
+def test_a_module_whose_base_is_gone_is_not_composed(stock: Stock, tmp_path: Path) -> None:
+    spec = architectures.InputSpec(1, 8, 8, (0.3,), (0.4,))
+    doomed = push_untrained(stock.client, tmp_path, "doomed", LOW, spec)
+    push_module(stock.client, tmp_path, doomed, stock.client.datasets.get("low"), "0", epochs=1)
+    with pytest.raises(errors.InUse, match="doomed"):
+        stock.client.models.delete("doomed")
+    stock.client.models.delete("doomed", cascade=True)
+    jobs = {each.name for each in stock.client.jobs.list()}
+    with pytest.raises(errors.NotFound, match="doomed-0"):
+        stock.client.patch("a", ["doomed-0"], "low", labels=["0"], validation=VALIDATION)
+    with pytest.raises(errors.NotFound, match="doomed"):
+        stock.client.compose(["a", "doomed"], "low", validation=VALIDATION)
+    assert {each.name for each in stock.client.jobs.list()} == jobs
+
+
 def test_a_patch_that_improves_nothing_stores_nothing(stock: Stock) -> None:
     job = stock.client.patch("a", ["a-0"], "low", labels=["0"], validation=VALIDATION, composition_id="pointless")
     with pytest.raises(errors.InvalidField, match="no replacement would improve the model") as caught:
@@ -401,7 +545,8 @@ def cli(
 
 
 def test_the_command_composes_and_says_what_to_do_next(cli: Callable[..., tuple[str, str]]) -> None:
-    out, err = cli("compose", "a", "b", "--dataset", "low", "--strategy", "per-label", "--name", "typed")
+    settings = ("--strategy", "per-label", "--name", "typed", "--allow-different-preprocessing")
+    out, err = cli("compose", "a", "b", "--dataset", "low", *settings)
     lines = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines()]
     assert lines[0] == ["compositions/typed"]
     assert {line[0]: line[1] for line in lines if line[:1] in (["0"], ["1"], ["2"])}.keys() == {"0", "1", "2"}
@@ -411,9 +556,29 @@ def test_the_command_composes_and_says_what_to_do_next(cli: Callable[..., tuple[
 
 
 def test_the_command_patches_and_composes_new_tasks(cli: Callable[..., tuple[str, str]]) -> None:
-    out, _ = cli("compose", "models/a", "models/b", "--patch", "weak", "--dataset", "low", "--labels", "2", "--json")
+    sources = ("models/a", "models/b", "--patch", "weak", "--labels", "2")
+    _, err = cli("compose", *sources, "--dataset", "low", status=ExitCode.USAGE)
+    assert "--allow-different-preprocessing" in " ".join(err.split())
+    out, _ = cli("compose", *sources, "--dataset", "low", "--allow-different-preprocessing", "--json")
     patched = json.loads(out)
     assert patched["composition"]["task"] == "patch"
     assert [each["label"] for each in patched["replacements"]] == ["2"]
     out, _ = cli("compose", "--label", "zero=models/a:0@low", "--label", "3=high-3@high", "--json")
     assert json.loads(out)["composition"]["labels"] == ["zero", "3"]
+
+
+def test_the_command_measures_labels_of_several_data_sets_together(
+    stock: Stock, mixed: Composition, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for service in ("registry", "evaluator"):
+        monkeypatch.setenv(f"MODELFOUNDRY_{service.upper()}", getattr(stock.client.endpoints, service))
+    assert run(["evaluate", "compositions/mixed", "--dataset", "low,high", "--baselines"]) == ExitCode.OK
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mixed")]
+    assert ["within each data set" in row for row in rows] == [False, True]
+    assert run(["composition", "show", "mixed"]) == ExitCode.OK
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "of low, high, chosen from all outputs" in shown
+    assert "of low, high, chosen from the labels of the image's data set" in shown
+    evaluation = next(iter(stock.client.evaluations.list(f'subject = "{mixed.name}"')))
+    assert run(["evaluation", "show", evaluation.id]) == ExitCode.OK
+    assert f"{evaluation.parts[1].dataset_digest}, three on" in " ".join(capsys.readouterr().out.split())

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from foundry import QUICK, Foundry
 
 from modelfoundry import errors
 from modelfoundry.client import Evaluation, Module, Scoring
 
+DROPPING = dataclasses.replace(QUICK, epochs=24)
+"""Three labels are known so well at first that the first epochs are chosen for their accuracy, with every weight."""
+
 
 @pytest.fixture(scope="module")
 def module(foundry: Foundry) -> Module:
     job = foundry.client.decompose(
-        "digits-cnn", "digits", labels=["0", "1", "2"], recipe=QUICK, module_id="zero-to-two"
+        "digits-cnn", "digits", labels=["0", "1", "2"], recipe=DROPPING, module_id="zero-to-two"
     )
     return job.wait(timeout=240)[0]
 
@@ -64,9 +69,7 @@ def test_retention_and_cost_are_those_of_the_module(module: Module, measured: tu
     assert base.retention is None
     assert own.cost is not None
     assert base.cost is not None
-    assert (own.cost.macs_sparse < own.cost.macs_dense) == (
-        module.retention.kept_weights < module.retention.total_weights
-    )
+    assert own.cost.macs_sparse < own.cost.macs_dense
     assert own.cost.artifact_bytes == module.artifact.size_bytes
     assert [each.batch_size for each in own.cost.latencies] == [1, 16]
     assert all(0 < each.median_ms <= each.p95_ms for each in own.cost.latencies)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,26 @@ def test_all_methods_that_are_repeated_exist() -> None:
     for service, methods in REPEATABLE_METHODS.items():
         known = {method.name for method in pool.FindServiceByName(service).methods}
         assert set(methods) <= known, service
+
+
+def test_all_methods_that_only_read_are_repeated() -> None:
+    """Streams that are followed are opened again where they broke off, by the SDK itself."""
+    followed = {"WatchEvents", "WatchOperation", "ReadBlob"}
+    read = re.compile("Get|List|Find|Search|Check|Read|Watch")
+    pool = descriptor_pool.Default()
+    for service in filter(re.compile("modelfoundry").match, REPEATABLE_METHODS):
+        methods = {method.name for method in pool.FindServiceByName(service).methods if read.match(method.name)}
+        assert methods - followed <= set(REPEATABLE_METHODS[service]), service
+
+
+def test_a_service_that_listens_again_is_found_before_the_last_attempt() -> None:
+    (config,) = json.loads(service_config())["methodConfig"]
+    policy = config["retryPolicy"]
+    first, factor = float(policy["initialBackoff"].rstrip("s")), policy["backoffMultiplier"]
+    waited = sum(first * factor**attempt for attempt in range(policy["maxAttempts"] - 1))
+    reconnected = dict(channel_options("registry:1"))["grpc.max_reconnect_backoff_ms"] / 1000
+    jitter = 0.2  # of both
+    assert waited * (1 - jitter) > reconnected * (1 + jitter)
 
 
 def test_only_unavailable_is_repeated() -> None:

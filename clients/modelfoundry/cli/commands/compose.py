@@ -94,6 +94,12 @@ def compose(
     force: Annotated[
         bool, typer.Option("--force", help="Compose again even when an equal composition exists.")
     ] = False,
+    allow_different_preprocessing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-different-preprocessing", help="Join models of the same labels that normalise images differently."
+        ),
+    ] = False,
 ) -> None:
     """Join the best parts of several models into one classifier, chosen on validation data.
 
@@ -119,6 +125,8 @@ def compose(
         "device": device.value,
         "force": force,
     }
+    if allow_different_preprocessing and not wanted.new_labels:  # which a new task may have anyway
+        settings["allow_different_preprocessing"] = True
     asyncio.run(_compose(session, wanted, settings, detach=detach))
 
 

@@ -12,6 +12,9 @@ from modelfoundry.cli.completion import complete_compositions
 from modelfoundry.cli.options import CompositionArgument, OrderOption
 from modelfoundry.cli.removing import remove_all
 from modelfoundry.cli.rendering.composition_table import print_composition, print_compositions
+from modelfoundry.cli.rendering.json_output import print_json
+from modelfoundry.cli.rendering.statement_text import statement_text
+from modelfoundry.cli.rendering.tables import print_facts
 from modelfoundry.cli.session import Session
 
 app = typer.Typer(help="Compositions: classifiers joined from modules and models.")
@@ -37,8 +40,13 @@ def show(session: Session, composition: CompositionArgument) -> None:
     """Show everything about a composition: where every label comes from, and what it is compared with."""
     with session.client() as client:
         found = client.compositions.get(composition)
-        evaluations = list(client.evaluations.list(f'subject = "{found.name}"')) if not session.as_json else []
-    session.answer(found, lambda: print_composition(found, evaluations, session.parent))
+        if session.as_json:
+            print_json(found)
+            return
+        evaluations = list(client.evaluations.list(f'subject = "{found.name}"'))
+        statement = client.statements.get(found)
+    print_composition(found, evaluations, session.parent)
+    print_facts([("statement", statement_text(statement))])
 
 
 @command(app, "rm")

@@ -9,9 +9,9 @@ import typer
 
 from modelfoundry.cli.arguments import split_counts, split_list
 from modelfoundry.cli.command import command
-from modelfoundry.cli.completion import complete_subjects
+from modelfoundry.cli.completion import complete_datasets, complete_subjects
 from modelfoundry.cli.following import follow_one
-from modelfoundry.cli.options import DatasetOption, DetachOption, DeviceChoice, DeviceOption, LabelsOption
+from modelfoundry.cli.options import DetachOption, DeviceChoice, DeviceOption, LabelsOption
 from modelfoundry.cli.rendering.evaluation_table import print_evaluations
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.session import Session
@@ -30,7 +30,15 @@ def evaluate(
         list[str],
         typer.Argument(help="Modules and models: ids, models/ID, or names.", autocompletion=complete_subjects),
     ],
-    dataset: DatasetOption,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset",
+            "--data",
+            help="Labelled images: a data set's id or name. A,B: of a composition of labels from both.",
+            autocompletion=complete_datasets,
+        ),
+    ],
     split: Annotated[str, typer.Option("--split", help="Split to measure on.")] = "test",
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Also measure the base model on every module's problem, both ways.")
@@ -51,7 +59,7 @@ def evaluate(
         async with session.async_client() as client:
             job = await client.evaluate(
                 [await subject_name(client, subject) for subject in subjects],
-                dataset,
+                split_list([dataset]),
                 split=split,
                 baselines=baselines,
                 modularity=modularity,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,13 +13,17 @@ from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_modules
 from modelfoundry.cli.options import CascadeOption, FilterOption, ModuleArgument, OrderOption, YesOption
 from modelfoundry.cli.removing import remove_all, remove_cascading
+from modelfoundry.cli.rendering.json_output import print_json
 from modelfoundry.cli.rendering.module_table import module_facts, print_modules
 from modelfoundry.cli.rendering.progress import transfer_bar
+from modelfoundry.cli.rendering.statement_text import statement_text
 from modelfoundry.cli.rendering.tables import print_facts, print_line
 from modelfoundry.cli.session import Session
 
 if TYPE_CHECKING:
     from modelfoundry.client import ExportFormat
+
+STATEMENT_FILE: Final = "statement.dsse.json"
 
 app = typer.Typer(help="Modules: parts of models in the registry.")
 app.add_typer(alias_commands("modules"), name="alias")
@@ -46,8 +50,12 @@ def show(session: Session, module: ModuleArgument) -> None:
     """Show everything about a module: what it tells apart, how it was made, what was measured."""
     with session.client() as client:
         found = client.modules.get(module)
-        evaluations = list(client.evaluations.list(f'subject = "{found.name}"')) if not session.as_json else []
-    session.answer(found, lambda: print_facts(module_facts(found, evaluations, session.parent)))
+        if session.as_json:
+            print_json(found)
+            return
+        evaluations = list(client.evaluations.list(f'subject = "{found.name}"'))
+        statement = client.statements.get(found)
+    print_facts([*module_facts(found, evaluations, session.parent), ("statement", statement_text(statement))])
 
 
 @command(app, "download")
@@ -60,10 +68,15 @@ def download(
     compact: Annotated[
         bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
     ] = False,
+    statement: Annotated[
+        bool, typer.Option("--statement", help=f"Also save what was signed about it, as {STATEMENT_FILE}.")
+    ] = False,
 ) -> None:
     """Take a module home: masked weights and head as safetensors, a torch.export program, or ONNX."""
     with session.client() as client, transfer_bar(f"downloading {module}") as show_bytes:
         files = client.modules.download(module, output, _export_format(format), compact=compact, on_progress=show_bytes)
+        if statement:
+            files = (*files, client.statements.save(module, output / STATEMENT_FILE))
     session.answer({"files": files}, lambda: print_line("\n".join(map(str, files))))
 
 

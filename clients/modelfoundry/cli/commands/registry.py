@@ -13,6 +13,7 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.exit_codes import ExitCode
 from modelfoundry.cli.rendering.json_output import print_json_line
 from modelfoundry.cli.rendering.quantities import byte_count
+from modelfoundry.cli.rendering.statement_text import print_keys
 from modelfoundry.cli.rendering.tables import print_line
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import Unavailable
@@ -20,7 +21,7 @@ from modelfoundry.errors import Unavailable
 if TYPE_CHECKING:
     from modelfoundry.client import BlobFinding, CheckProgress
 
-app = typer.Typer(help="The registry itself: check, back up, restore.")
+app = typer.Typer(help="The registry itself: check, back up, restore, keys.")
 
 
 @command(app, "fsck")
@@ -67,6 +68,14 @@ def restore(session: Session, folder: Annotated[Path, typer.Argument(help="Folde
     made = restore(RegistrySettings(), folder)
     text = f"restored {made.blobs} blobs ({byte_count(made.size)}), {made.copied} of them now, from {folder}"
     session.answer(made, lambda: print_line(text))
+
+
+@command(app, "keys")
+def keys(session: Session) -> None:
+    """Show the public keys that statements are and were signed with, to be saved and given to `verify --key`."""
+    with session.client() as client:
+        found = client.statements.keys()
+    session.answer(found, lambda: print_keys(found))
 
 
 def _show(session: Session, event: BlobFinding | CheckProgress) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.evaluation_table import accuracy_text
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, chosen_from, datasets_text
 from modelfoundry.cli.rendering.problem_text import labels_text
 from modelfoundry.cli.rendering.quantities import count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_remark, print_table
@@ -72,7 +72,7 @@ def print_composed(composed: ComposedModel, parent: str) -> None:
         print_line("")
         rows = [(each.label, each.source.removeprefix(f"{parent}/"), each.refusal) for each in refused]
         print_table(REFUSAL_COLUMNS, rows)
-    datasets = " or ".join(short_name(name, parent) for name in composition.datasets)
+    datasets = ",".join(short_name(name, parent) for name in composition.datasets)
     print_remark(
         f"All figures are of validation data, on which the choice was made. To measure on test data: modelfoundry "
         f"evaluate compositions/{composition.id} --baselines --dataset {datasets}"
@@ -89,6 +89,10 @@ def _print_choice(composition: Composition, parent: str) -> None:
     if composition.record.strategies:
         print_line("")
         print_table(STRATEGY_COLUMNS, _strategies(composition.record))
+
+
+def _measured(evaluation: Evaluation, parent: str) -> str:
+    return f"{accuracy_text(evaluation)} of {datasets_text(evaluation, parent)}, chosen from {chosen_from(evaluation)}"
 
 
 def _row(composition: Composition, parent: str) -> tuple[str, ...]:
@@ -119,7 +123,7 @@ def _facts(composition: Composition, evaluations: Sequence[Evaluation], parent: 
         ("patch of", short_name(composition.base_model, parent)),
         ("image", f"{spec.channels}x{spec.height}x{spec.width}"),
         ("digest", composition.digest),
-        *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
+        *[(f"measured on {each.split}", _measured(each, parent)) for each in evaluations],
         ("chosen", chosen),
         (
             "chosen on",

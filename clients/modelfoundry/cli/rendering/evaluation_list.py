@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.evaluation_table import accuracy_text, latencies_text, modularity_text
-from modelfoundry.cli.rendering.problem_text import problem_text
+from modelfoundry.cli.rendering.evaluation_table import (
+    accuracy_text,
+    chosen_from,
+    datasets_text,
+    latencies_text,
+    modularity_text,
+)
+from modelfoundry.cli.rendering.problem_text import labels_text, problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_table
 from modelfoundry.cli.resource_names import short_name
@@ -39,8 +45,8 @@ def evaluation_facts(evaluation: Evaluation, parent: str) -> list[tuple[str, str
         ("subject", f"{_subject(evaluation, parent)}  {evaluation.subject_digest}"),
         ("for module", short_name(evaluation.module, parent)),
         ("problem", problem_text(evaluation.problem)),
-        ("chosen from", _chosen_from(evaluation)),
-        ("data set", f"{short_name(evaluation.dataset, parent)}  {evaluation.dataset_digest}"),
+        ("chosen from", chosen_from(evaluation)),
+        *_datasets(evaluation, parent),
         ("split", evaluation.split),
         ("accuracy", accuracy_text(evaluation)),
         *_scores(evaluation),
@@ -58,8 +64,8 @@ def _row(evaluation: Evaluation, parent: str) -> tuple[str, ...]:
         short_name(evaluation.name, parent),
         _subject(evaluation, parent),
         problem_text(evaluation.problem),
-        _chosen_from(evaluation),
-        short_name(evaluation.dataset, parent),
+        chosen_from(evaluation),
+        datasets_text(evaluation, parent),
         evaluation.split,
         accuracy_text(evaluation),
         moment(evaluation.create_time),
@@ -71,11 +77,17 @@ def _subject(evaluation: Evaluation, parent: str) -> str:
     return evaluation.subject.removeprefix(f"{parent}/")
 
 
-def _chosen_from(evaluation: Evaluation) -> str:
-    from modelfoundry.client import Scoring
-
-    words = {Scoring.RESTRICTED: "the problem's labels", Scoring.ENSEMBLE: "ensemble of its sources"}
-    return words.get(evaluation.scoring, "all outputs")
+def _datasets(evaluation: Evaluation, parent: str) -> list[tuple[str, str]]:
+    if not evaluation.parts:
+        return [("data set", f"{short_name(evaluation.dataset, parent)}  {evaluation.dataset_digest}")]
+    return [
+        (
+            "data set",
+            f"{short_name(part.dataset, parent)}  {part.dataset_digest}, {labels_text(part.labels)} on "
+            f"{part.sample_count} samples",
+        )
+        for part in evaluation.parts
+    ]
 
 
 def _scores(evaluation: Evaluation) -> list[tuple[str, str]]:

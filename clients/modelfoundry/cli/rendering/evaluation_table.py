@@ -82,6 +82,21 @@ def accuracy_text(evaluation: Evaluation | None) -> str:
     return f"{_accuracy(evaluation)} on {evaluation.sample_count} samples"
 
 
+def chosen_from(evaluation: Evaluation) -> str:
+    """Which outputs a prediction was chosen from, in words."""
+    from modelfoundry.client import Scoring
+
+    within = "the labels of the image's data set" if evaluation.parts else "the problem's labels"
+    words = {Scoring.RESTRICTED: within, Scoring.ENSEMBLE: "ensemble of its sources"}
+    return words.get(evaluation.scoring, "all outputs")
+
+
+def datasets_text(evaluation: Evaluation, parent: str) -> str:
+    """The data sets that the images come from."""
+    names = [part.dataset for part in evaluation.parts] or [evaluation.dataset]
+    return ", ".join(short_name(name, parent) for name in names)
+
+
 def _is_baseline(evaluation: Evaluation) -> bool:
     return bool(evaluation.module) and evaluation.module != evaluation.subject
 
@@ -131,7 +146,8 @@ def modularity_text(evaluation: Evaluation) -> str:
 def _subject(evaluation: Evaluation, parent: str) -> str:
     from modelfoundry.client import Scoring
 
-    words = {Scoring.RESTRICTED: " (restricted)", Scoring.ENSEMBLE: " (ensemble of its sources)"}
+    within = " (within each data set)" if evaluation.parts else " (restricted)"
+    words = {Scoring.RESTRICTED: within, Scoring.ENSEMBLE: " (ensemble of its sources)"}
     return short_name(evaluation.subject, parent) + words.get(evaluation.scoring, "")
 
 

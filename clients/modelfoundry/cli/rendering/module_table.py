@@ -91,6 +91,12 @@ def _training_samples(record: DecompositionRecord) -> str:
     return f", {record.training_samples} training samples{part}"
 
 
+def _settings(record: DecompositionRecord) -> str:
+    """Settings in a line: without lists, such as the labels of all modules of a joint search."""
+    plain = sorted((key, value) for key, value in record.settings.items() if not isinstance(value, list))
+    return ", ".join(f"{key}={value}" for key, value in plain)
+
+
 def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> list[tuple[str, str]]:
     chosen = f"epoch {record.chosen_epoch} of {record.epochs_run}"
     fallback = ", the best trade-off: none reached the base model's accuracy" if record.fell_back else ""
@@ -103,7 +109,7 @@ def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> lis
         ("validation", f"{percent(record.validation_accuracy)} (base {percent(record.validation_accuracy_base)})"),
         ("chosen", chosen + fallback),
         ("algorithm", record.algorithm),
-        ("settings", ", ".join(f"{key}={value}" for key, value in sorted(record.settings.items()))),
+        ("settings", _settings(record)),
         ("seed", str(record.seed)),
         ("device", record.environment.device),
         ("libraries", ", ".join(f"{name} {version}" for name, version in sorted(record.environment.libraries.items()))),

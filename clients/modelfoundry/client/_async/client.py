@@ -23,6 +23,7 @@ from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.pages import each
+from modelfoundry.client._async.statements import AsyncStatements
 from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
@@ -75,6 +76,7 @@ class AsyncClient(AsyncComposing):
     aliases: AsyncAliases
     vocabularies: AsyncVocabularies
     webhooks: AsyncWebhooks
+    statements: AsyncStatements
     maintenance: AsyncMaintenance
 
     def __init__(
@@ -97,6 +99,7 @@ class AsyncClient(AsyncComposing):
         self.aliases = AsyncAliases(self._transport, parent)
         self.vocabularies = AsyncVocabularies(self._transport, parent)
         self.webhooks = AsyncWebhooks(self._transport, parent)
+        self.statements = AsyncStatements(self._transport, parent, self.blobs)
         self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
@@ -252,7 +255,7 @@ class AsyncClient(AsyncComposing):
     async def evaluate(
         self,
         subjects: Named | Iterable[Named],
-        dataset: Named,
+        dataset: Named | Iterable[Named],
         *,
         split: str = "test",
         baselines: bool = False,
@@ -268,9 +271,11 @@ class AsyncClient(AsyncComposing):
 
         Args:
             subjects: One or up to 1000 models and modules. A bare id names a module; write `models/ID` for a model.
-            dataset: Labelled images: id, name or `Dataset`.
+            dataset: Labelled images: id, name or `Dataset`. Several: a composition of labels from these data sets is
+                measured on all of them in one evaluation.
             split: The split.
-            baselines: For every module also measure its base model on the module's problem, both ways.
+            baselines: For every module also measure its base model on the module's problem, both ways. For every
+                composition what it was compared with, and on several data sets how well it does within each.
             modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
                 the same base among the subjects, reuse gain. Implies `baselines`.
             label: For models: pose this binary problem in place of all labels.
@@ -289,7 +294,7 @@ class AsyncClient(AsyncComposing):
         given = [subjects] if isinstance(subjects, Named) else list(subjects)
         return await self._verbs.evaluate(
             given,
-            dataset,
+            [dataset] if isinstance(dataset, Named) else list(dataset),
             split=split,
             baselines=baselines,
             modularity=modularity,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from google.protobuf.any_pb2 import Any as AnyMessage
+from collections.abc import Callable
+from typing import Any, Final
 
-from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_service_pb2, training_service_pb2
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
 from modelfoundry.api.registry.v1 import composition_pb2, evaluation_pb2, model_pb2, module_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2, reuser_service_pb2
@@ -13,10 +17,18 @@ from modelfoundry.client.codec.compositions import composition_from_proto
 from modelfoundry.client.codec.jobs import compaction_from_proto, export_from_proto
 from modelfoundry.client.codec.modules import evaluation_from_proto, module_from_proto
 from modelfoundry.client.codec.resources import model_from_proto
+from modelfoundry.client.codec.statements import rebuild_from_proto
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.results import ComposedModel, JobResult, TrainedModel
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import Internal
+
+WHOLE_RESULTS: Final[tuple[tuple[type[Message], Callable[[Any], JobResult]], ...]] = (
+    (reuser_service_pb2.ExportResponse, export_from_proto),
+    (reuser_service_pb2.CompactResponse, compaction_from_proto),
+    (rebuild_service_pb2.RebuildResponse, rebuild_from_proto),
+)
+"""Answers that say all themselves, in place of naming resources."""
 
 
 async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResult:
@@ -29,9 +41,7 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
     decomposed = decomposer_service_pb2.DecomposeResponse()
     evaluated = evaluator_service_pb2.EvaluateResponse()
     trained = training_service_pb2.TrainModelResponse()
-    exported = reuser_service_pb2.ExportResponse()
     composed = composing_pb2.ComposeModelResponse()
-    compacted = reuser_service_pb2.CompactResponse()
     if response.Unpack(decomposed):
         modules = []
         for name in decomposed.modules:
@@ -50,15 +60,15 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
         get_model = model_pb2.GetModelRequest(name=trained.model)
         model = await transport.unary(Service.REGISTRY, registry.GetModel, get_model)
         return TrainedModel(model_from_proto(model), trained.validation_accuracy)
-    if response.Unpack(exported):
-        return export_from_proto(exported)
     if response.Unpack(composed):
         get_composition = composition_pb2.GetCompositionRequest(name=composed.composition)
         composition = await transport.unary(Service.REGISTRY, registry.GetComposition, get_composition)
         replacements = tuple(replacement_from_proto(one) for one in composed.replacements)
         return ComposedModel(composition_from_proto(composition), replacements)
-    if response.Unpack(compacted):
-        return compaction_from_proto(compacted)
+    for message, value_from_proto in WHOLE_RESULTS:
+        answer = message()
+        if response.Unpack(answer):
+            return value_from_proto(answer)
     raise Internal(
         f"the job resulted in a {response.TypeName() or 'nothing'}, which this client does not know",
         hint="the services are newer than this client: `pip install --upgrade modelfoundry`",

@@ -153,7 +153,7 @@ class AsyncVerbs:
     async def evaluate(
         self,
         subjects: Sequence[Named],
-        dataset: Named,
+        datasets: Sequence[Named],
         *,
         split: str,
         baselines: bool,
@@ -164,10 +164,12 @@ class AsyncVerbs:
         request_id: str | None,
     ) -> AsyncJob[tuple[Evaluation, ...]]:
         """Starts a measurement."""
+        first, *others = [full_name(dataset, "datasets", self._parent) for dataset in datasets] or [""]
         request = evaluator_service_pb2.EvaluateRequest(
             parent=self._parent,
             subjects=[subject_name(subject, self._parent) for subject in subjects],
-            dataset=full_name(dataset, "datasets", self._parent),
+            dataset=first,
+            other_datasets=others,
             split=split,
             baselines=baselines,
             modularity=modularity,

@@ -25,6 +25,7 @@ from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.pages import each
+from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.verbs import Verbs
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
@@ -77,6 +78,7 @@ class Client(Composing):
     aliases: Aliases
     vocabularies: Vocabularies
     webhooks: Webhooks
+    statements: Statements
     maintenance: Maintenance
 
     def __init__(
@@ -99,6 +101,7 @@ class Client(Composing):
         self.aliases = Aliases(self._transport, parent)
         self.vocabularies = Vocabularies(self._transport, parent)
         self.webhooks = Webhooks(self._transport, parent)
+        self.statements = Statements(self._transport, parent, self.blobs)
         self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
@@ -254,7 +257,7 @@ class Client(Composing):
     def evaluate(
         self,
         subjects: Named | Iterable[Named],
-        dataset: Named,
+        dataset: Named | Iterable[Named],
         *,
         split: str = "test",
         baselines: bool = False,
@@ -270,9 +273,11 @@ class Client(Composing):
 
         Args:
             subjects: One or up to 1000 models and modules. A bare id names a module; write `models/ID` for a model.
-            dataset: Labelled images: id, name or `Dataset`.
+            dataset: Labelled images: id, name or `Dataset`. Several: a composition of labels from these data sets is
+                measured on all of them in one evaluation.
             split: The split.
-            baselines: For every module also measure its base model on the module's problem, both ways.
+            baselines: For every module also measure its base model on the module's problem, both ways. For every
+                composition what it was compared with, and on several data sets how well it does within each.
             modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
                 the same base among the subjects, reuse gain. Implies `baselines`.
             label: For models: pose this binary problem in place of all labels.
@@ -291,7 +296,7 @@ class Client(Composing):
         given = [subjects] if isinstance(subjects, Named) else list(subjects)
         return self._verbs.evaluate(
             given,
-            dataset,
+            [dataset] if isinstance(dataset, Named) else list(dataset),
             split=split,
             baselines=baselines,
             modularity=modularity,

@@ -37,6 +37,7 @@ class Composing:
         composition_id: str = "",
         device: Device | str = Device.AUTO,
         force: bool = False,
+        allow_different_preprocessing: bool = False,
         request_id: str | None = None,
     ) -> Job[ComposedModel]:
         """Starts choosing, for every label that several models share, the best of their modules (GradSplitter).
@@ -54,13 +55,17 @@ class Composing:
             composition_id: Last segment of the composition's name. Empty: made from task, sources and settings.
             device: `auto`, `cpu` or `cuda`.
             force: Compose again even when an equal composition exists.
+            allow_different_preprocessing: Join models although they normalise images differently.
             request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
 
         Raises:
             InvalidField, UnknownLabel, DatasetMismatch, TestSplitSealed, NotFound, Unavailable: as the service says.
         """
         names = [_model_or_composition(source, self.parent) for source in sources]
-        request = composing_pb2.ComposeModelRequest(more_accurate=composing_pb2.MoreAccurateTask(sources=names))
+        request = composing_pb2.ComposeModelRequest(
+            more_accurate=composing_pb2.MoreAccurateTask(sources=names),
+            allow_different_preprocessing=allow_different_preprocessing,
+        )
         return self._compose(
             request,
             dataset,
@@ -134,6 +139,7 @@ class Composing:
         composition_id: str = "",
         device: Device | str = Device.AUTO,
         force: bool = False,
+        allow_different_preprocessing: bool = False,
         request_id: str | None = None,
     ) -> Job[ComposedModel]:
         """Starts replacing the labels at which a model is weak, and only where no other label suffers.
@@ -151,6 +157,7 @@ class Composing:
             composition_id: Last segment of the composition's name. Empty: made from task, sources and settings.
             device: `auto`, `cpu` or `cuda`.
             force: Compose again even when an equal composition exists.
+            allow_different_preprocessing: Join models although they normalise images differently.
             request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
 
         Raises:
@@ -162,7 +169,7 @@ class Composing:
             sources=[subject_name(source, self.parent) for source in sources],
         )
         return self._compose(
-            composing_pb2.ComposeModelRequest(patch=task),
+            composing_pb2.ComposeModelRequest(patch=task, allow_different_preprocessing=allow_different_preprocessing),
             dataset,
             validation=validation,
             score=score,

@@ -149,7 +149,7 @@ class Verbs:
     def evaluate(
         self,
         subjects: Sequence[Named],
-        dataset: Named,
+        datasets: Sequence[Named],
         *,
         split: str,
         baselines: bool,
@@ -160,10 +160,12 @@ class Verbs:
         request_id: str | None,
     ) -> Job[tuple[Evaluation, ...]]:
         """Starts a measurement."""
+        first, *others = [full_name(dataset, "datasets", self._parent) for dataset in datasets] or [""]
         request = evaluator_service_pb2.EvaluateRequest(
             parent=self._parent,
             subjects=[subject_name(subject, self._parent) for subject in subjects],
-            dataset=full_name(dataset, "datasets", self._parent),
+            dataset=first,
+            other_datasets=others,
             split=split,
             baselines=baselines,
             modularity=modularity,

@@ -28,7 +28,7 @@ from modelfoundry.client.codec.metrics import (
 )
 from modelfoundry.client.codec.resources import blob_ref_from_proto, blob_ref_to_proto
 from modelfoundry.client.codec.times import time_from_proto
-from modelfoundry.client.resources import DecompositionRecord, Evaluation, Module, Scoring
+from modelfoundry.client.resources import DecompositionRecord, EvaluatedPart, Evaluation, Module, Scoring
 from modelfoundry.errors import Internal
 
 
@@ -148,6 +148,7 @@ def evaluation_to_proto(evaluation: Evaluation) -> evaluation_pb2.Evaluation:
         retention=None if evaluation.retention is None else retention_to_proto(evaluation.retention),
         cost=None if evaluation.cost is None else cost_to_proto(evaluation.cost),
         modularity=None if evaluation.modularity is None else modularity_to_proto(evaluation.modularity),
+        parts=[_part_to_proto(part) for part in evaluation.parts],
         operation=evaluation.operation,
         environment=environment_to_proto(evaluation.environment),
     )
@@ -173,7 +174,26 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> Evaluation:
         retention=retention_from_proto(message.retention) if message.HasField("retention") else None,
         cost=cost_from_proto(message.cost) if message.HasField("cost") else None,
         modularity=modularity_from_proto(message.modularity) if message.HasField("modularity") else None,
+        parts=tuple(_part_from_proto(part) for part in message.parts),
         operation=message.operation,
         environment=environment_from_proto(message.environment),
         create_time=time_from_proto(message, "create_time"),
+    )
+
+
+def _part_to_proto(part: EvaluatedPart) -> evaluation_pb2.EvaluatedPart:
+    return evaluation_pb2.EvaluatedPart(
+        dataset=part.dataset,
+        dataset_digest=part.dataset_digest,
+        labels=part.labels,
+        sample_count=part.sample_count,
+    )
+
+
+def _part_from_proto(message: evaluation_pb2.EvaluatedPart) -> EvaluatedPart:
+    return EvaluatedPart(
+        dataset=message.dataset,
+        dataset_digest=message.dataset_digest,
+        labels=tuple(message.labels),
+        sample_count=message.sample_count,
     )

@@ -24,6 +24,7 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.registry.catalog.drafts import (
     About,
     DatasetDraft,
+    EvaluatedPartDraft,
     EvaluationDraft,
     FormsDraft,
     ModelDraft,
@@ -235,6 +236,7 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft
         sample_count=message.sample_count,
         accuracy=message.classification.accuracy if message.HasField("classification") else None,
         operation=message.operation,
+        parts=tuple(EvaluatedPartDraft(part.dataset, part.dataset_digest) for part in message.parts),
     )
 
 

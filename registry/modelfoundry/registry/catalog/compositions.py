@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 from sqlmodel import Session, SQLModel, col
 
+from modelfoundry.attestation.statements import definition_digest
 from modelfoundry.errors import InvalidField, UnknownLabel
 from modelfoundry.names import near, parse_parent, shortened
 from modelfoundry.registry.catalog.composition_checks import check_composition
@@ -116,15 +115,13 @@ class Compositions(DescribedCollection[CompositionRow]):
 
 def content_digest(draft: CompositionDraft, members: Sequence[MemberDraft]) -> str:
     """SHA-256 over what is computed: members with sources, digests and calibration in order, and the input."""
-    content = {
-        "labels": [member.label for member in members],
-        "members": [
-            [member.source, member.source_digest, member.source_label, member.scale, member.bias] for member in members
-        ],
-        "input": _image_columns(draft),
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return definition_digest(
+        (
+            (member.label, member.source, member.source_digest, member.source_label, member.scale, member.bias)
+            for member in members
+        ),
+        _image_columns(draft),
+    )
 
 
 def _image_columns(draft: CompositionDraft) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from modelfoundry.registry.catalog.tables import (
     resource_tables,
 )
 from modelfoundry.registry.search.indexing import index_modules
+from modelfoundry.registry.statements.tables import StatementRow
 
 NAMED_DEPENDENTS: Final = 20
 
@@ -124,6 +125,7 @@ def _forget(session: Session, rows: Iterable[ResourceRow], now: datetime) -> Non
         session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
         session.execute(delete(CompositionSourceRow).where(col(CompositionSourceRow.composition).in_(names)))
         session.execute(delete(CompositionDatasetRow).where(col(CompositionDatasetRow.composition).in_(names)))
+        session.execute(delete(StatementRow).where(col(StatementRow.resource).in_(names)))
     for row in doomed.values():
         session.delete(row)
     session.flush()

@@ -174,6 +174,14 @@ class FormsDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluatedPartDraft:
+    """Images of one data set among those of several."""
+
+    dataset: str
+    dataset_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationDraft:
     """A measurement to be stored."""
 
@@ -190,3 +198,4 @@ class EvaluationDraft:
     sample_count: int = 0
     accuracy: float | None = None
     operation: str = ""
+    parts: tuple[EvaluatedPartDraft, ...] = ()

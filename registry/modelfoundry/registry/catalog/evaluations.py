@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import func
@@ -114,7 +115,9 @@ class Evaluations(Collection[EvaluationRow]):
             if "/modules/" in draft.subject:
                 return *_measured_module(session, draft, project), dataset
             if "/compositions/" in draft.subject:
-                return _measured_composition(session, draft, project), None, dataset
+                composition = _measured_composition(session, draft, project)
+                _check_parts(session, draft, composition)
+                return composition, None, dataset
             return *_measured_model(session, draft, project), dataset
 
 
@@ -162,8 +165,29 @@ def _measured_composition(session: Session, draft: EvaluationDraft, project: str
     return composition
 
 
+def _check_parts(session: Session, draft: EvaluationDraft, composition: CompositionRow) -> None:
+    """Checks that several data sets are some of those that keep the composition, and stay as long as it does."""
+    names = [part.dataset for part in draft.parts]
+    for place, part in enumerate(draft.parts):
+        field = f"evaluation.parts[{place}]"
+        if part.dataset not in composition.datasets or part.dataset in names[:place]:
+            raise InvalidField(
+                f"{field}.dataset: {shortened(part.dataset)} is there twice or no data set of {composition.name}",
+                field=f"{field}.dataset",
+                hint=f"name each of {', '.join(composition.datasets)} once at most",
+            )
+        dataset = find(session, DatasetRow, part.dataset, field=f"{field}.dataset")
+        _check_dataset(replace(draft, dataset_digest=part.dataset_digest), dataset, field)
+
+
 def _check_draft(draft: EvaluationDraft, project: str) -> None:
     check_reference(draft.dataset, "datasets", project, field="evaluation.dataset")
+    if draft.parts and (draft.parts[0].dataset != draft.dataset or "/compositions/" not in draft.subject):
+        raise InvalidField(
+            f"evaluation.parts: they are not those of a composition that was measured on {draft.dataset} first",
+            field="evaluation.parts",
+            hint="leave them empty, or begin with the part of evaluation.dataset",
+        )
     check_operation(draft.operation, project, field="evaluation.operation")
     if not draft.scored:
         raise InvalidField(
@@ -192,11 +216,11 @@ def _check_subject(draft: EvaluationDraft, digest: str, labels: Sequence[str]) -
         resolve(draft.problem, labels, field="evaluation.problem")
 
 
-def _check_dataset(draft: EvaluationDraft, dataset: DatasetRow) -> None:
+def _check_dataset(draft: EvaluationDraft, dataset: DatasetRow, field: str = "evaluation") -> None:
     if draft.dataset_digest != dataset.digest:
         raise InvalidField(
-            f"evaluation.dataset_digest is {shortened(draft.dataset_digest)!r}, {dataset.name} has {dataset.digest}",
-            field="evaluation.dataset_digest",
+            f"{field}.dataset_digest is {shortened(draft.dataset_digest)!r}, {dataset.name} has {dataset.digest}",
+            field=f"{field}.dataset_digest",
             hint="measure on the data set as it is stored",
         )
     splits = [str(split["split"]) for split in dataset.splits]
@@ -213,6 +237,7 @@ def _edges(draft: EvaluationDraft, dataset: DatasetRow) -> list[Edge]:
     edges = [
         Edge(Relation.EVALUATES, draft.subject, draft.subject_digest),
         Edge(Relation.MEASURED_ON, dataset.name, dataset.digest),
+        *(Edge(Relation.MEASURED_ON, part.dataset, part.dataset_digest) for part in draft.parts[1:]),
     ]
     if draft.operation:
         edges.append(Edge(Relation.PRODUCED_BY, draft.operation))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import collections
 import functools
+import importlib
+import sys
+import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
@@ -26,6 +29,22 @@ FAILURES: Final = (
 """What networks raise that cannot be traced, or whose channels were cut wrongly."""
 
 OUTPUT_REASON: Final = "its channels reach the output of the network"
+
+
+def _imported_without(name: str, unwanted: str) -> Any:
+    """Imports a package that can do without another, and takes that for missing unless it is there already."""
+    if unwanted in sys.modules:
+        return importlib.import_module(name)
+    sys.modules[unwanted] = None  # type: ignore[assignment]  # how Python notes that a module cannot be imported
+    try:
+        return importlib.import_module(name)
+    finally:
+        del sys.modules[unwanted]
+
+
+# timm takes seconds to import, and only an operation counter that is not used here asks for it. Done while this module
+# is imported, when no other thread is about to import timm.
+_torch_pruning: Final = _imported_without("torch_pruning", "timm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +106,11 @@ def trace_ties(network: nn.Module, images: Tensor) -> ChannelTies:
 
 
 def _graph(network: nn.Module, images: Tensor, ties: ChannelTies) -> Any:
-    import torch_pruning  # imports timm: several seconds that most jobs need not spend
-
     def note(name: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         if isinstance(layer, _ConvNd) or (inputs and isinstance(inputs[0], Tensor) and inputs[0].dim() > 2):
             ties.on_maps.add(name)
 
+    graph: Any = _torch_pruning.DependencyGraph()
     try:
         with (
             entering_layers(network, note),
@@ -101,12 +119,30 @@ def _graph(network: nn.Module, images: Tensor, ties: ChannelTies) -> Any:
             torch.enable_grad(),
         ):
             warnings.simplefilter("ignore")
-            graph: Any = torch_pruning.DependencyGraph()  # type: ignore[no-untyped-call]
             return graph.build_dependency(
                 network.requires_grad_(True), images, forward_fn=lambda traced, inputs: traced(inputs), verbose=False
             )
     except FAILURES as error:
-        refuse("", f"its channels cannot be followed: {shortened(str(error) or type(error).__name__, 200)}")
+        reason = f"its channels cannot be followed: {shortened(str(error) or type(error).__name__, 200)}"
+        refuse(_layer_before(error, {layer: name for name, layer in network.named_modules()}), reason)
+
+
+def _layer_before(error: BaseException, names: Mapping[nn.Module, str]) -> str:
+    """The layer whose channels the graph could not follow: it, or the nearest before the operation that it gave up on.
+
+    torch-pruning does not say where it fails; the nodes that it was looking at stand in the frames of its error.
+    """
+    node_type = _torch_pruning.dependency.node.Node
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    given_up = [
+        value for frame in reversed(frames) for value in frame.f_locals.values() if isinstance(value, node_type)
+    ]
+    nodes: list[Any] = given_up[:1]
+    for node in nodes:  # grows while it is walked: breadth first, towards the images
+        if names.get(node.module):
+            return names[node.module]
+        nodes += [before for before in node.inputs if before not in nodes]
+    return ""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 from modelfoundry.runtime.jobs.context import JobContext, JobHandler
 from modelfoundry.runtime.jobs.dispatcher import Dispatcher
 from modelfoundry.runtime.jobs.executor import Executor, Exit, Handle
+from modelfoundry.runtime.jobs.forking import ForkingExecutor
 from modelfoundry.runtime.jobs.inline import InlineExecutor
 from modelfoundry.runtime.jobs.process import ProcessExecutor
 from modelfoundry.runtime.jobs.ticket import Ticket
@@ -17,6 +18,7 @@ __all__ = [
     "Dispatcher",
     "Executor",
     "Exit",
+    "ForkingExecutor",
     "Handle",
     "InlineExecutor",
     "JobContext",

@@ -24,6 +24,8 @@ TERMINATION_SECONDS: Final = 0.4
 """Time between SIGTERM and SIGKILL. All three together are less than the 5 seconds that cancelling may take."""
 PARTING_SECONDS: Final = 2.0
 """Time for giving a job back when the service stops; the registry may be stopping too."""
+RETRY_SECONDS: Final = 5.0
+"""Time before an executor that could not be made ready is asked again."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,18 +71,30 @@ class Dispatcher:
                 owner=self._owner,
                 lease_seconds=self._lease_seconds,
             )
-            async with asyncio.TaskGroup() as slots:
-                for _ in range(self._slots):
-                    slots.create_task(self._fill_slot(registry))
+            try:
+                async with asyncio.TaskGroup() as slots:
+                    for _ in range(self._slots):
+                        slots.create_task(self._fill_slot(registry))
+            finally:
+                await self._executor.close()
 
     async def _fill_slot(self, registry: JobRegistry) -> None:
         while True:
+            await self._executor_ready()
             leased = await registry.lease()
             try:
                 await self._carry_out(leased, registry)
             except Exception:  # noqa: BLE001 - a slot must outlive every job
                 _log.exception("a job could not be started", operation=leased.name)
                 await registry.release(leased, "the worker could not be started", patience=self._lease_seconds)
+
+    async def _executor_ready(self) -> None:
+        while True:
+            try:
+                return await self._executor.ready()
+            except OSError:
+                _log.exception("no job can be started, trying again", seconds=RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _carry_out(self, leased: queue_pb2.LeasedOperation, registry: JobRegistry) -> None:
         handle = await self._executor.submit(self._ticket(leased))

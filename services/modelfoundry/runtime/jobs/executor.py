@@ -35,6 +35,18 @@ class Handle(Protocol):
 class Executor(Protocol):
     """Starts workers. A worker carries out its ticket with `worker.run_job`."""
 
+    async def ready(self) -> None:
+        """Returns when a worker can be started without delay. No job is leased before.
+
+        Raises:
+            OSError: no worker can be started now.
+        """
+        ...
+
     async def submit(self, ticket: Ticket) -> Handle:
         """Starts a worker for one job."""
+        ...
+
+    async def close(self) -> None:
+        """Ends what the executor needs between jobs."""
         ...

@@ -19,6 +19,12 @@ _log = structlog.get_logger(__name__)
 class InlineExecutor:
     """Starts a thread a job. A thread cannot be killed: one that never calls `check_cancelled` is left behind."""
 
+    async def ready(self) -> None:
+        """Returns at once: a thread can be started at any time."""
+
+    async def close(self) -> None:
+        """Does nothing: what runs ends by its handle."""
+
     async def submit(self, ticket: Ticket) -> InlineHandle:
         """Starts a thread for one job."""
         handle = InlineHandle(ticket, asyncio.get_running_loop())

@@ -1,4 +1,4 @@
-"""Runs every job in a process of its own, started afresh (never forked: gRPC and CUDA do not survive a fork)."""
+"""Runs every job in a process of its own, started afresh."""
 
 from __future__ import annotations
 
@@ -27,6 +27,24 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
+def worker_environment(threads: int) -> dict[str, str]:
+    """Environment variables of workers that compute with that many threads."""
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+
+
+def exit_with(code: int) -> Exit:
+    """How a process came to its end, by its exit code; that is negative for a signal."""
+    if code < 0:
+        return Exit(f"killed by signal {-code}")
+    return Exit(f"ended with exit code {code}" if code else "")
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Sends a signal to a process that leads a session, and to its children; to none where they are gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
 class ProcessExecutor:
     """Starts a Python process a job. It dies with this process, and takes its own children with it.
 
@@ -37,8 +55,14 @@ class ProcessExecutor:
     """
 
     def __init__(self, threads: int, *, log_level: LogLevel = "info", log_format: LogFormat = "console") -> None:
-        self._threads = threads
+        self._environment = worker_environment(threads)
         self._arguments = ("-m", WORKER_MODULE, "--log-level", log_level, "--log-format", log_format)
+
+    async def ready(self) -> None:
+        """Returns at once: a process can be started at any time."""
+
+    async def close(self) -> None:
+        """Does nothing: what runs ends by its handle."""
 
     async def submit(self, ticket: Ticket) -> ProcessHandle:
         """Starts a process for one job."""
@@ -46,7 +70,7 @@ class ProcessExecutor:
             sys.executable,
             *self._arguments,
             stdin=asyncio.subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(self._threads))},
+            env=self._environment,
             start_new_session=True,  # signals for us are not for it, and it can be killed with all its children
         )
         handle = ProcessHandle(process)
@@ -82,21 +106,15 @@ class ProcessHandle:
     async def wait(self) -> Exit:
         """Returns when the process is gone, its children with it."""
         code = await self._process.wait()
-        self._signal_group(signal.SIGKILL)
-        if code < 0:
-            return Exit(f"killed by signal {-code}")
-        return Exit(f"ended with exit code {code}" if code else "")
+        signal_group(self.pid, signal.SIGKILL)
+        return exit_with(code)
 
     def terminate(self) -> None:
         """Sends SIGTERM to the process and its children."""
         if self._process.returncode is None:
-            self._signal_group(signal.SIGTERM)
+            signal_group(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """Sends SIGKILL to the process and its children."""
         if self._process.returncode is None:
-            self._signal_group(signal.SIGKILL)
-
-    def _signal_group(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+            signal_group(self.pid, signal.SIGKILL)

@@ -33,6 +33,7 @@ def answer(request: struct_pb2.Struct, context: JobContext) -> struct_pb2.Struct
             "attempt": context.attempt,
             "threads": os.environ.get("OMP_NUM_THREADS", ""),
             "torch": "torch" in sys.modules,
+            "colorsys": "colorsys" in sys.modules,
             "pid": os.getpid(),
         }
     )

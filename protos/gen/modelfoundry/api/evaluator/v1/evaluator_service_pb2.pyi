@@ -39,6 +39,7 @@ class EvaluateRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     MODULARITY_FIELD_NUMBER: _builtins.int
+    OTHER_DATASETS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where the evaluations are stored."""
     dataset: _builtins.str
@@ -75,6 +76,13 @@ class EvaluateRequest(_message.Message):
     def latency_batch_sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Batch sizes at which to time the forward pass, each 1 to 1024, at most 8. Empty: no timing."""
 
+    @_builtins.property
+    def other_datasets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """More data sets, each with the same split: compositions are measured on the images of all of them and of `dataset` together, in
+        one evaluation. Then all subjects are compositions, and all data sets are among those that each was chosen on. `baselines`
+        also measures each restricted to the labels of the data set that an image comes from (SCORING_RESTRICTED).
+        """
+
     def __init__(
         self,
         *,
@@ -89,10 +97,11 @@ class EvaluateRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         modularity: _builtins.bool = ...,
+        other_datasets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "dataset", b"dataset", "device", b"device", "latency_batch_sizes", b"latency_batch_sizes", "modularity", b"modularity", "parent", b"parent", "problem", b"problem", "request_id", b"request_id", "split", b"split", "subjects", b"subjects", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "dataset", b"dataset", "device", b"device", "latency_batch_sizes", b"latency_batch_sizes", "modularity", b"modularity", "other_datasets", b"other_datasets", "parent", b"parent", "problem", b"problem", "request_id", b"request_id", "split", b"split", "subjects", b"subjects", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,7 +35,9 @@ class _ScoringEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scoring.Value
     """All outputs of the subject. For a module its own head; for others all labels."""
     SCORING_RESTRICTED: _Scoring.ValueType  # 2
     """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
-    because its `rest` is all other labels.
+    because its `rest` is all other labels. For a composition measured on several data sets: its outputs for those labels only
+    that come from the data set of the image. What lies between this and SCORING_ALL_OUTPUTS are images taken for others of
+    another data set.
     """
     SCORING_ENSEMBLE: _Scoring.ValueType  # 3
     """Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
@@ -51,7 +53,9 @@ SCORING_ALL_OUTPUTS: Scoring.ValueType  # 1
 """All outputs of the subject. For a module its own head; for others all labels."""
 SCORING_RESTRICTED: Scoring.ValueType  # 2
 """A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
-because its `rest` is all other labels.
+because its `rest` is all other labels. For a composition measured on several data sets: its outputs for those labels only
+that come from the data set of the image. What lies between this and SCORING_ALL_OUTPUTS are images taken for others of
+another data set.
 """
 SCORING_ENSEMBLE: Scoring.ValueType  # 3
 """Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
@@ -82,6 +86,7 @@ class Evaluation(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     MODULARITY_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/evaluations/{evaluation}`."""
     subject: _builtins.str
@@ -106,8 +111,8 @@ class Evaluation(_message.Message):
     """Operation that measured it."""
     @_builtins.property
     def problem(self) -> _problem_pb2.TargetProblem:
-        """The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data set
-        has; when these are not all, but two or more, they stand here.
+        """The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data sets
+        have; when these are not all, but two or more, they stand here.
         """
 
     @_builtins.property
@@ -134,6 +139,12 @@ class Evaluation(_message.Message):
     def modularity(self) -> _metrics_pb2.ModularityMetrics:
         """The module as a software module. Unset for models, and where it was not asked for."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluatedPart]:
+        """Of a composition that was measured on several data sets at once: what came from each, in the order of the images. The first
+        one's is `dataset`. Empty: all images are of `dataset`.
+        """
+
     def __init__(
         self,
         *,
@@ -154,14 +165,51 @@ class Evaluation(_message.Message):
         environment: _compute_pb2.Environment | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         modularity: _metrics_pb2.ModularityMetrics | None = ...,
+        parts: _abc.Iterable[Global___EvaluatedPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "environment", b"environment", "modularity", b"modularity", "problem", b"problem", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "environment", b"environment", "modularity", b"modularity", "module", b"module", "name", b"name", "operation", b"operation", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "environment", b"environment", "modularity", b"modularity", "module", b"module", "name", b"name", "operation", b"operation", "parts", b"parts", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
+
+@_typing.final
+class EvaluatedPart(_message.Message):
+    """Images of one data set among those of several."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
+    dataset: _builtins.str
+    """`projects/{project}/datasets/{dataset}`, one of the composition's."""
+    dataset_digest: _builtins.str
+    """SHA-256 that names its content."""
+    sample_count: _builtins.int
+    """Number of its images."""
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of the composition that its images have."""
+
+    def __init__(
+        self,
+        *,
+        dataset: _builtins.str = ...,
+        dataset_digest: _builtins.str = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        sample_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "dataset_digest", b"dataset_digest", "labels", b"labels", "sample_count", b"sample_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluatedPart: _TypeAlias = EvaluatedPart  # noqa: Y015
 
 @_typing.final
 class CreateEvaluationRequest(_message.Message):

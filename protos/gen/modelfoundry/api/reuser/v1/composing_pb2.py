@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_compute__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*modelfoundry/api/reuser/v1/composing.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\'modelfoundry/api/types/v1/compute.proto\"\xa6\x04\n\x13\x43omposeModelRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x45\n\rmore_accurate\x18\x02 \x01(\x0b\x32,.modelfoundry.api.reuser.v1.MoreAccurateTaskH\x00\x12\x37\n\x08new_task\x18\x03 \x01(\x0b\x32#.modelfoundry.api.reuser.v1.NewTaskH\x00\x12\x36\n\x05patch\x18\x04 \x01(\x0b\x32%.modelfoundry.api.reuser.v1.PatchTaskH\x00\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12>\n\nvalidation\x18\x06 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\r\n\x05score\x18\x07 \x01(\t\x12\x41\n\x08strategy\x18\x08 \x01(\x0e\x32/.modelfoundry.api.reuser.v1.CompositionStrategy\x12\x11\n\tcalibrate\x18\t \x01(\x08\x12\x16\n\x0e\x63omposition_id\x18\n \x01(\t\x12\x31\n\x06\x64\x65vice\x18\x0b \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12\x15\n\rvalidate_only\x18\r \x01(\x08\x12\r\n\x05\x66orce\x18\x0e \x01(\x08\x42\x06\n\x04task\")\n\x10MoreAccurateTask\x12\x15\n\x07sources\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"E\n\x07NewTask\x12:\n\x06labels\x18\x01 \x03(\x0b\x32$.modelfoundry.api.reuser.v1.NewLabelB\x04\xe2\x41\x01\x02\"]\n\x08NewLabel\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0csource_label\x18\x02 \x01(\t\x12\x15\n\x07sources\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x64\x61taset\x18\x04 \x01(\t\"G\n\tPatchTask\x12\x13\n\x05model\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x15\n\x07sources\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\"j\n\x14\x43omposeModelResponse\x12\x13\n\x0b\x63omposition\x18\x01 \x01(\t\x12=\n\x0creplacements\x18\x02 \x03(\x0b\x32\'.modelfoundry.api.reuser.v1.Replacement\"\x8f\x01\n\x0bReplacement\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x11\n\tf1_before\x18\x03 \x01(\x01\x12\x10\n\x08\x66\x31_after\x18\x04 \x01(\x01\x12\x15\n\rothers_before\x18\x05 \x01(\x01\x12\x14\n\x0cothers_after\x18\x06 \x01(\x01\x12\x0f\n\x07refusal\x18\x07 \x01(\t*\x7f\n\x13\x43ompositionStrategy\x12$\n COMPOSITION_STRATEGY_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43OMPOSITION_STRATEGY_PER_LABEL\x10\x01\x12\x1e\n\x1a\x43OMPOSITION_STRATEGY_JOINT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*modelfoundry/api/reuser/v1/composing.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\'modelfoundry/api/types/v1/compute.proto\"\xcd\x04\n\x13\x43omposeModelRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x45\n\rmore_accurate\x18\x02 \x01(\x0b\x32,.modelfoundry.api.reuser.v1.MoreAccurateTaskH\x00\x12\x37\n\x08new_task\x18\x03 \x01(\x0b\x32#.modelfoundry.api.reuser.v1.NewTaskH\x00\x12\x36\n\x05patch\x18\x04 \x01(\x0b\x32%.modelfoundry.api.reuser.v1.PatchTaskH\x00\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12>\n\nvalidation\x18\x06 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\r\n\x05score\x18\x07 \x01(\t\x12\x41\n\x08strategy\x18\x08 \x01(\x0e\x32/.modelfoundry.api.reuser.v1.CompositionStrategy\x12\x11\n\tcalibrate\x18\t \x01(\x08\x12\x16\n\x0e\x63omposition_id\x18\n \x01(\t\x12\x31\n\x06\x64\x65vice\x18\x0b \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12\x15\n\rvalidate_only\x18\r \x01(\x08\x12\r\n\x05\x66orce\x18\x0e \x01(\x08\x12%\n\x1d\x61llow_different_preprocessing\x18\x0f \x01(\x08\x42\x06\n\x04task\")\n\x10MoreAccurateTask\x12\x15\n\x07sources\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"E\n\x07NewTask\x12:\n\x06labels\x18\x01 \x03(\x0b\x32$.modelfoundry.api.reuser.v1.NewLabelB\x04\xe2\x41\x01\x02\"]\n\x08NewLabel\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0csource_label\x18\x02 \x01(\t\x12\x15\n\x07sources\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x64\x61taset\x18\x04 \x01(\t\"G\n\tPatchTask\x12\x13\n\x05model\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x15\n\x07sources\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\"j\n\x14\x43omposeModelResponse\x12\x13\n\x0b\x63omposition\x18\x01 \x01(\t\x12=\n\x0creplacements\x18\x02 \x03(\x0b\x32\'.modelfoundry.api.reuser.v1.Replacement\"\x8f\x01\n\x0bReplacement\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x11\n\tf1_before\x18\x03 \x01(\x01\x12\x10\n\x08\x66\x31_after\x18\x04 \x01(\x01\x12\x15\n\rothers_before\x18\x05 \x01(\x01\x12\x14\n\x0cothers_after\x18\x06 \x01(\x01\x12\x0f\n\x07refusal\x18\x07 \x01(\t*\x7f\n\x13\x43ompositionStrategy\x12$\n COMPOSITION_STRATEGY_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43OMPOSITION_STRATEGY_PER_LABEL\x10\x01\x12\x1e\n\x1a\x43OMPOSITION_STRATEGY_JOINT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,20 +47,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PATCHTASK'].fields_by_name['model']._serialized_options = b'\342A\001\002'
   _globals['_PATCHTASK'].fields_by_name['sources']._loaded_options = None
   _globals['_PATCHTASK'].fields_by_name['sources']._serialized_options = b'\342A\001\002'
-  _globals['_COMPOSITIONSTRATEGY']._serialized_start=1237
-  _globals['_COMPOSITIONSTRATEGY']._serialized_end=1364
+  _globals['_COMPOSITIONSTRATEGY']._serialized_start=1276
+  _globals['_COMPOSITIONSTRATEGY']._serialized_end=1403
   _globals['_COMPOSEMODELREQUEST']._serialized_start=149
-  _globals['_COMPOSEMODELREQUEST']._serialized_end=699
-  _globals['_MOREACCURATETASK']._serialized_start=701
-  _globals['_MOREACCURATETASK']._serialized_end=742
-  _globals['_NEWTASK']._serialized_start=744
-  _globals['_NEWTASK']._serialized_end=813
-  _globals['_NEWLABEL']._serialized_start=815
-  _globals['_NEWLABEL']._serialized_end=908
-  _globals['_PATCHTASK']._serialized_start=910
-  _globals['_PATCHTASK']._serialized_end=981
-  _globals['_COMPOSEMODELRESPONSE']._serialized_start=983
-  _globals['_COMPOSEMODELRESPONSE']._serialized_end=1089
-  _globals['_REPLACEMENT']._serialized_start=1092
-  _globals['_REPLACEMENT']._serialized_end=1235
+  _globals['_COMPOSEMODELREQUEST']._serialized_end=738
+  _globals['_MOREACCURATETASK']._serialized_start=740
+  _globals['_MOREACCURATETASK']._serialized_end=781
+  _globals['_NEWTASK']._serialized_start=783
+  _globals['_NEWTASK']._serialized_end=852
+  _globals['_NEWLABEL']._serialized_start=854
+  _globals['_NEWLABEL']._serialized_end=947
+  _globals['_PATCHTASK']._serialized_start=949
+  _globals['_PATCHTASK']._serialized_end=1020
+  _globals['_COMPOSEMODELRESPONSE']._serialized_start=1022
+  _globals['_COMPOSEMODELRESPONSE']._serialized_end=1128
+  _globals['_REPLACEMENT']._serialized_start=1131
+  _globals['_REPLACEMENT']._serialized_end=1274
 # @@protoc_insertion_point(module_scope)

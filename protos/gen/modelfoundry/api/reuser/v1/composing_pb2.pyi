@@ -71,6 +71,7 @@ class ComposeModelRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    ALLOW_DIFFERENT_PREPROCESSING_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where the composition is stored."""
     dataset: _builtins.str
@@ -95,6 +96,11 @@ class ComposeModelRequest(_message.Message):
     """Check everything, start nothing. The returned operation has no name."""
     force: _builtins.bool
     """Compose again even when an equal composition exists."""
+    allow_different_preprocessing: _builtins.bool
+    """Join models of the same labels although they normalise images differently. Unset, that is refused for `more_accurate` and
+    `patch`: a mean or deviation that was registered wrongly ruins a model silently. The sources of a new task may differ anyway,
+    since they come from different data sets.
+    """
     @_builtins.property
     def more_accurate(self) -> Global___MoreAccurateTask:
         """One classifier of several with the same labels."""
@@ -128,10 +134,11 @@ class ComposeModelRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         force: _builtins.bool = ...,
+        allow_different_preprocessing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["more_accurate", b"more_accurate", "new_task", b"new_task", "patch", b"patch", "task", b"task", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibrate", b"calibrate", "composition_id", b"composition_id", "dataset", b"dataset", "device", b"device", "force", b"force", "more_accurate", b"more_accurate", "new_task", b"new_task", "parent", b"parent", "patch", b"patch", "request_id", b"request_id", "score", b"score", "strategy", b"strategy", "task", b"task", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_different_preprocessing", b"allow_different_preprocessing", "calibrate", b"calibrate", "composition_id", b"composition_id", "dataset", b"dataset", "device", b"device", "force", b"force", "more_accurate", b"more_accurate", "new_task", b"new_task", "parent", b"parent", "patch", b"patch", "request_id", b"request_id", "score", b"score", "strategy", b"strategy", "task", b"task", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_task: _TypeAlias = _typing.Literal["more_accurate", "new_task", "patch"]  # noqa: Y015
     _WhichOneofArgType_task: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
@@ -148,7 +155,10 @@ class MoreAccurateTask(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Two or more models and compositions. All have the same labels, in any order, and take images of the same size."""
+        """Two or more models and compositions. All have the same labels, in any order, take images of the same size and
+        normalise them alike: the means and deviations of their (base) models differ by 0.01 at most, unless
+        `allow_different_preprocessing` is set.
+        """
 
     def __init__(
         self,
@@ -242,7 +252,9 @@ class PatchTask(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Models, compositions and modules that replacements are taken from; they need not know other labels."""
+        """Models, compositions and modules that replacements are taken from; they need not know other labels. They take images of the
+        model's size and normalise them alike, as those of `MoreAccurateTask`.
+        """
 
     def __init__(
         self,

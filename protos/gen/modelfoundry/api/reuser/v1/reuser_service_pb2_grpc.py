@@ -86,7 +86,7 @@ class ReuserServiceServicer:
         `ComposeModelResponse`. An equal request, while the same modules are registered, gives the existing job at once.
 
         Everything that can be checked without computing is checked in the call, and nothing is stored unless all is well.
-        INVALID_ARGUMENT: sources with different labels or images, a label twice, a label that no candidate knows (similar ones are
+        INVALID_ARGUMENT: sources with different labels, images or preprocessing, a label twice, a label that no candidate knows (similar ones are
         named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
         module.
         """

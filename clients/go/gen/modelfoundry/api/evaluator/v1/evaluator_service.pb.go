@@ -53,7 +53,11 @@ type EvaluateRequest struct {
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Also measure every module as a software module: cohesion, coupling with the other modules of the same base among the
 	// subjects, and reuse gain. Implies `baselines`.
-	Modularity    bool `protobuf:"varint,11,opt,name=modularity,proto3" json:"modularity,omitempty"`
+	Modularity bool `protobuf:"varint,11,opt,name=modularity,proto3" json:"modularity,omitempty"`
+	// More data sets, each with the same split: compositions are measured on the images of all of them and of `dataset` together, in
+	// one evaluation. Then all subjects are compositions, and all data sets are among those that each was chosen on. `baselines`
+	// also measures each restricted to the labels of the data set that an image comes from (SCORING_RESTRICTED).
+	OtherDatasets []string `protobuf:"bytes,12,rep,name=other_datasets,json=otherDatasets,proto3" json:"other_datasets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +167,13 @@ func (x *EvaluateRequest) GetModularity() bool {
 		return x.Modularity
 	}
 	return false
+}
+
+func (x *EvaluateRequest) GetOtherDatasets() []string {
+	if x != nil {
+		return x.OtherDatasets
+	}
+	return nil
 }
 
 // Response of the operation that Evaluate starts.
@@ -425,7 +436,7 @@ var File_modelfoundry_api_evaluator_v1_evaluator_service_proto protoreflect.File
 
 const file_modelfoundry_api_evaluator_v1_evaluator_service_proto_rawDesc = "" +
 	"\n" +
-	"5modelfoundry/api/evaluator/v1/evaluator_service.proto\x12\x1dmodelfoundry.api.evaluator.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xb8\x03\n" +
+	"5modelfoundry/api/evaluator/v1/evaluator_service.proto\x12\x1dmodelfoundry.api.evaluator.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xdf\x03\n" +
 	"\x0fEvaluateRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12 \n" +
 	"\bsubjects\x18\x02 \x03(\tB\x04\xe2A\x01\x02R\bsubjects\x12\x1e\n" +
@@ -441,7 +452,8 @@ const file_modelfoundry_api_evaluator_v1_evaluator_service_proto_rawDesc = "" +
 	" \x01(\bR\fvalidateOnly\x12\x1e\n" +
 	"\n" +
 	"modularity\x18\v \x01(\bR\n" +
-	"modularity\"4\n" +
+	"modularity\x12%\n" +
+	"\x0eother_datasets\x18\f \x03(\tR\rotherDatasets\"4\n" +
 	"\x10EvaluateResponse\x12 \n" +
 	"\vevaluations\x18\x01 \x03(\tR\vevaluations\"\x96\x02\n" +
 	"\x11CheckModelRequest\x12Q\n" +

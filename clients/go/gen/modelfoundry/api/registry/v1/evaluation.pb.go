@@ -33,7 +33,9 @@ const (
 	// All outputs of the subject. For a module its own head; for others all labels.
 	Scoring_SCORING_ALL_OUTPUTS Scoring = 1
 	// A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
-	// because its `rest` is all other labels.
+	// because its `rest` is all other labels. For a composition measured on several data sets: its outputs for those labels only
+	// that come from the data set of the image. What lies between this and SCORING_ALL_OUTPUTS are images taken for others of
+	// another data set.
 	Scoring_SCORING_RESTRICTED Scoring = 2
 	// Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
 	// probabilities. Costs are the sum of theirs.
@@ -95,8 +97,8 @@ type Evaluation struct {
 	// The module whose target problem was posed: the subject itself, or the module that a base model is a baseline for.
 	// Empty when a model or composition was measured on all of its labels or on a problem of the caller's.
 	Module string `protobuf:"bytes,4,opt,name=module,proto3" json:"module,omitempty"`
-	// The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data set
-	// has; when these are not all, but two or more, they stand here.
+	// The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data sets
+	// have; when these are not all, but two or more, they stand here.
 	Problem *v1.TargetProblem `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
 	// Which outputs a prediction was chosen from.
 	Scoring Scoring `protobuf:"varint,6,opt,name=scoring,proto3,enum=modelfoundry.api.registry.v1.Scoring" json:"scoring,omitempty"`
@@ -121,7 +123,10 @@ type Evaluation struct {
 	// When it was stored.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// The module as a software module. Unset for models, and where it was not asked for.
-	Modularity    *v1.ModularityMetrics `protobuf:"bytes,17,opt,name=modularity,proto3" json:"modularity,omitempty"`
+	Modularity *v1.ModularityMetrics `protobuf:"bytes,17,opt,name=modularity,proto3" json:"modularity,omitempty"`
+	// Of a composition that was measured on several data sets at once: what came from each, in the order of the images. The first
+	// one's is `dataset`. Empty: all images are of `dataset`.
+	Parts         []*EvaluatedPart `protobuf:"bytes,18,rep,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,6 +280,86 @@ func (x *Evaluation) GetModularity() *v1.ModularityMetrics {
 	return nil
 }
 
+func (x *Evaluation) GetParts() []*EvaluatedPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// Images of one data set among those of several.
+type EvaluatedPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `projects/{project}/datasets/{dataset}`, one of the composition's.
+	Dataset string `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	// SHA-256 that names its content.
+	DatasetDigest string `protobuf:"bytes,2,opt,name=dataset_digest,json=datasetDigest,proto3" json:"dataset_digest,omitempty"`
+	// Labels of the composition that its images have.
+	Labels []string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty"`
+	// Number of its images.
+	SampleCount   int64 `protobuf:"varint,4,opt,name=sample_count,json=sampleCount,proto3" json:"sample_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EvaluatedPart) Reset() {
+	*x = EvaluatedPart{}
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EvaluatedPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EvaluatedPart) ProtoMessage() {}
+
+func (x *EvaluatedPart) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EvaluatedPart.ProtoReflect.Descriptor instead.
+func (*EvaluatedPart) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *EvaluatedPart) GetDataset() string {
+	if x != nil {
+		return x.Dataset
+	}
+	return ""
+}
+
+func (x *EvaluatedPart) GetDatasetDigest() string {
+	if x != nil {
+		return x.DatasetDigest
+	}
+	return ""
+}
+
+func (x *EvaluatedPart) GetLabels() []string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *EvaluatedPart) GetSampleCount() int64 {
+	if x != nil {
+		return x.SampleCount
+	}
+	return 0
+}
+
 // Request of CreateEvaluation.
 type CreateEvaluationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -290,7 +375,7 @@ type CreateEvaluationRequest struct {
 
 func (x *CreateEvaluationRequest) Reset() {
 	*x = CreateEvaluationRequest{}
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[1]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +387,7 @@ func (x *CreateEvaluationRequest) String() string {
 func (*CreateEvaluationRequest) ProtoMessage() {}
 
 func (x *CreateEvaluationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[1]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +400,7 @@ func (x *CreateEvaluationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEvaluationRequest.ProtoReflect.Descriptor instead.
 func (*CreateEvaluationRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{1}
+	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CreateEvaluationRequest) GetParent() string {
@@ -350,7 +435,7 @@ type GetEvaluationRequest struct {
 
 func (x *GetEvaluationRequest) Reset() {
 	*x = GetEvaluationRequest{}
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +447,7 @@ func (x *GetEvaluationRequest) String() string {
 func (*GetEvaluationRequest) ProtoMessage() {}
 
 func (x *GetEvaluationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,7 +460,7 @@ func (x *GetEvaluationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEvaluationRequest.ProtoReflect.Descriptor instead.
 func (*GetEvaluationRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{2}
+	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetEvaluationRequest) GetName() string {
@@ -405,7 +490,7 @@ type ListEvaluationsRequest struct {
 
 func (x *ListEvaluationsRequest) Reset() {
 	*x = ListEvaluationsRequest{}
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +502,7 @@ func (x *ListEvaluationsRequest) String() string {
 func (*ListEvaluationsRequest) ProtoMessage() {}
 
 func (x *ListEvaluationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +515,7 @@ func (x *ListEvaluationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEvaluationsRequest.ProtoReflect.Descriptor instead.
 func (*ListEvaluationsRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{3}
+	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListEvaluationsRequest) GetParent() string {
@@ -481,7 +566,7 @@ type ListEvaluationsResponse struct {
 
 func (x *ListEvaluationsResponse) Reset() {
 	*x = ListEvaluationsResponse{}
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +578,7 @@ func (x *ListEvaluationsResponse) String() string {
 func (*ListEvaluationsResponse) ProtoMessage() {}
 
 func (x *ListEvaluationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +591,7 @@ func (x *ListEvaluationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEvaluationsResponse.ProtoReflect.Descriptor instead.
 func (*ListEvaluationsResponse) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{4}
+	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListEvaluationsResponse) GetEvaluations() []*Evaluation {
@@ -534,7 +619,7 @@ type DeleteEvaluationRequest struct {
 
 func (x *DeleteEvaluationRequest) Reset() {
 	*x = DeleteEvaluationRequest{}
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -546,7 +631,7 @@ func (x *DeleteEvaluationRequest) String() string {
 func (*DeleteEvaluationRequest) ProtoMessage() {}
 
 func (x *DeleteEvaluationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -559,7 +644,7 @@ func (x *DeleteEvaluationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteEvaluationRequest.ProtoReflect.Descriptor instead.
 func (*DeleteEvaluationRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{5}
+	return file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteEvaluationRequest) GetName() string {
@@ -573,7 +658,7 @@ var File_modelfoundry_api_registry_v1_evaluation_proto protoreflect.FileDescript
 
 const file_modelfoundry_api_registry_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"-modelfoundry/api/registry/v1/evaluation.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xfc\x06\n" +
+	"-modelfoundry/api/registry/v1/evaluation.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xbf\a\n" +
 	"\n" +
 	"Evaluation\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\bR\x04name\x12\x1e\n" +
@@ -596,7 +681,13 @@ const file_modelfoundry_api_registry_v1_evaluation_proto_rawDesc = "" +
 	"createTime\x12L\n" +
 	"\n" +
 	"modularity\x18\x11 \x01(\v2,.modelfoundry.api.types.v1.ModularityMetricsR\n" +
-	"modularity\"\xa6\x01\n" +
+	"modularity\x12A\n" +
+	"\x05parts\x18\x12 \x03(\v2+.modelfoundry.api.registry.v1.EvaluatedPartR\x05parts\"\x97\x01\n" +
+	"\rEvaluatedPart\x12\x1e\n" +
+	"\adataset\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\adataset\x12+\n" +
+	"\x0edataset_digest\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\rdatasetDigest\x12\x16\n" +
+	"\x06labels\x18\x03 \x03(\tR\x06labels\x12!\n" +
+	"\fsample_count\x18\x04 \x01(\x03R\vsampleCount\"\xa6\x01\n" +
 	"\x17CreateEvaluationRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12N\n" +
 	"\n" +
@@ -638,39 +729,41 @@ func file_modelfoundry_api_registry_v1_evaluation_proto_rawDescGZIP() []byte {
 }
 
 var file_modelfoundry_api_registry_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_modelfoundry_api_registry_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_modelfoundry_api_registry_v1_evaluation_proto_goTypes = []any{
 	(Scoring)(0),                     // 0: modelfoundry.api.registry.v1.Scoring
 	(*Evaluation)(nil),               // 1: modelfoundry.api.registry.v1.Evaluation
-	(*CreateEvaluationRequest)(nil),  // 2: modelfoundry.api.registry.v1.CreateEvaluationRequest
-	(*GetEvaluationRequest)(nil),     // 3: modelfoundry.api.registry.v1.GetEvaluationRequest
-	(*ListEvaluationsRequest)(nil),   // 4: modelfoundry.api.registry.v1.ListEvaluationsRequest
-	(*ListEvaluationsResponse)(nil),  // 5: modelfoundry.api.registry.v1.ListEvaluationsResponse
-	(*DeleteEvaluationRequest)(nil),  // 6: modelfoundry.api.registry.v1.DeleteEvaluationRequest
-	(*v1.TargetProblem)(nil),         // 7: modelfoundry.api.types.v1.TargetProblem
-	(*v1.ClassificationMetrics)(nil), // 8: modelfoundry.api.types.v1.ClassificationMetrics
-	(*v1.RetentionMetrics)(nil),      // 9: modelfoundry.api.types.v1.RetentionMetrics
-	(*v1.CostMetrics)(nil),           // 10: modelfoundry.api.types.v1.CostMetrics
-	(*v1.Environment)(nil),           // 11: modelfoundry.api.types.v1.Environment
-	(*timestamppb.Timestamp)(nil),    // 12: google.protobuf.Timestamp
-	(*v1.ModularityMetrics)(nil),     // 13: modelfoundry.api.types.v1.ModularityMetrics
+	(*EvaluatedPart)(nil),            // 2: modelfoundry.api.registry.v1.EvaluatedPart
+	(*CreateEvaluationRequest)(nil),  // 3: modelfoundry.api.registry.v1.CreateEvaluationRequest
+	(*GetEvaluationRequest)(nil),     // 4: modelfoundry.api.registry.v1.GetEvaluationRequest
+	(*ListEvaluationsRequest)(nil),   // 5: modelfoundry.api.registry.v1.ListEvaluationsRequest
+	(*ListEvaluationsResponse)(nil),  // 6: modelfoundry.api.registry.v1.ListEvaluationsResponse
+	(*DeleteEvaluationRequest)(nil),  // 7: modelfoundry.api.registry.v1.DeleteEvaluationRequest
+	(*v1.TargetProblem)(nil),         // 8: modelfoundry.api.types.v1.TargetProblem
+	(*v1.ClassificationMetrics)(nil), // 9: modelfoundry.api.types.v1.ClassificationMetrics
+	(*v1.RetentionMetrics)(nil),      // 10: modelfoundry.api.types.v1.RetentionMetrics
+	(*v1.CostMetrics)(nil),           // 11: modelfoundry.api.types.v1.CostMetrics
+	(*v1.Environment)(nil),           // 12: modelfoundry.api.types.v1.Environment
+	(*timestamppb.Timestamp)(nil),    // 13: google.protobuf.Timestamp
+	(*v1.ModularityMetrics)(nil),     // 14: modelfoundry.api.types.v1.ModularityMetrics
 }
 var file_modelfoundry_api_registry_v1_evaluation_proto_depIdxs = []int32{
-	7,  // 0: modelfoundry.api.registry.v1.Evaluation.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	8,  // 0: modelfoundry.api.registry.v1.Evaluation.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
 	0,  // 1: modelfoundry.api.registry.v1.Evaluation.scoring:type_name -> modelfoundry.api.registry.v1.Scoring
-	8,  // 2: modelfoundry.api.registry.v1.Evaluation.classification:type_name -> modelfoundry.api.types.v1.ClassificationMetrics
-	9,  // 3: modelfoundry.api.registry.v1.Evaluation.retention:type_name -> modelfoundry.api.types.v1.RetentionMetrics
-	10, // 4: modelfoundry.api.registry.v1.Evaluation.cost:type_name -> modelfoundry.api.types.v1.CostMetrics
-	11, // 5: modelfoundry.api.registry.v1.Evaluation.environment:type_name -> modelfoundry.api.types.v1.Environment
-	12, // 6: modelfoundry.api.registry.v1.Evaluation.create_time:type_name -> google.protobuf.Timestamp
-	13, // 7: modelfoundry.api.registry.v1.Evaluation.modularity:type_name -> modelfoundry.api.types.v1.ModularityMetrics
-	1,  // 8: modelfoundry.api.registry.v1.CreateEvaluationRequest.evaluation:type_name -> modelfoundry.api.registry.v1.Evaluation
-	1,  // 9: modelfoundry.api.registry.v1.ListEvaluationsResponse.evaluations:type_name -> modelfoundry.api.registry.v1.Evaluation
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 2: modelfoundry.api.registry.v1.Evaluation.classification:type_name -> modelfoundry.api.types.v1.ClassificationMetrics
+	10, // 3: modelfoundry.api.registry.v1.Evaluation.retention:type_name -> modelfoundry.api.types.v1.RetentionMetrics
+	11, // 4: modelfoundry.api.registry.v1.Evaluation.cost:type_name -> modelfoundry.api.types.v1.CostMetrics
+	12, // 5: modelfoundry.api.registry.v1.Evaluation.environment:type_name -> modelfoundry.api.types.v1.Environment
+	13, // 6: modelfoundry.api.registry.v1.Evaluation.create_time:type_name -> google.protobuf.Timestamp
+	14, // 7: modelfoundry.api.registry.v1.Evaluation.modularity:type_name -> modelfoundry.api.types.v1.ModularityMetrics
+	2,  // 8: modelfoundry.api.registry.v1.Evaluation.parts:type_name -> modelfoundry.api.registry.v1.EvaluatedPart
+	1,  // 9: modelfoundry.api.registry.v1.CreateEvaluationRequest.evaluation:type_name -> modelfoundry.api.registry.v1.Evaluation
+	1,  // 10: modelfoundry.api.registry.v1.ListEvaluationsResponse.evaluations:type_name -> modelfoundry.api.registry.v1.Evaluation
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_registry_v1_evaluation_proto_init() }
@@ -684,7 +777,7 @@ func file_modelfoundry_api_registry_v1_evaluation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_registry_v1_evaluation_proto_rawDesc), len(file_modelfoundry_api_registry_v1_evaluation_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

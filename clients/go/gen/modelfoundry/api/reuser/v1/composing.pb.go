@@ -116,9 +116,13 @@ type ComposeModelRequest struct {
 	// Check everything, start nothing. The returned operation has no name.
 	ValidateOnly bool `protobuf:"varint,13,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Compose again even when an equal composition exists.
-	Force         bool `protobuf:"varint,14,opt,name=force,proto3" json:"force,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Force bool `protobuf:"varint,14,opt,name=force,proto3" json:"force,omitempty"`
+	// Join models of the same labels although they normalise images differently. Unset, that is refused for `more_accurate` and
+	// `patch`: a mean or deviation that was registered wrongly ruins a model silently. The sources of a new task may differ anyway,
+	// since they come from different data sets.
+	AllowDifferentPreprocessing bool `protobuf:"varint,15,opt,name=allow_different_preprocessing,json=allowDifferentPreprocessing,proto3" json:"allow_different_preprocessing,omitempty"`
+	unknownFields               protoimpl.UnknownFields
+	sizeCache                   protoimpl.SizeCache
 }
 
 func (x *ComposeModelRequest) Reset() {
@@ -262,6 +266,13 @@ func (x *ComposeModelRequest) GetForce() bool {
 	return false
 }
 
+func (x *ComposeModelRequest) GetAllowDifferentPreprocessing() bool {
+	if x != nil {
+		return x.AllowDifferentPreprocessing
+	}
+	return false
+}
+
 type isComposeModelRequest_Task interface {
 	isComposeModelRequest_Task()
 }
@@ -290,7 +301,9 @@ func (*ComposeModelRequest_Patch) isComposeModelRequest_Task() {}
 // Of several classifiers of the same labels, the best module for every label.
 type MoreAccurateTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Two or more models and compositions. All have the same labels, in any order, and take images of the same size.
+	// Two or more models and compositions. All have the same labels, in any order, take images of the same size and
+	// normalise them alike: the means and deviations of their (base) models differ by 0.01 at most, unless
+	// `allow_different_preprocessing` is set.
 	Sources       []string `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -460,7 +473,8 @@ type PatchTask struct {
 	// Labels to replace. Empty: those whose F1 on the validation data is more than one standard deviation below the mean of all
 	// labels of the model.
 	Labels []string `protobuf:"bytes,2,rep,name=labels,proto3" json:"labels,omitempty"`
-	// Models, compositions and modules that replacements are taken from; they need not know other labels.
+	// Models, compositions and modules that replacements are taken from; they need not know other labels. They take images of the
+	// model's size and normalise them alike, as those of `MoreAccurateTask`.
 	Sources       []string `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -677,7 +691,7 @@ var File_modelfoundry_api_reuser_v1_composing_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_reuser_v1_composing_proto_rawDesc = "" +
 	"\n" +
-	"*modelfoundry/api/reuser/v1/composing.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a'modelfoundry/api/types/v1/compute.proto\"\xb4\x05\n" +
+	"*modelfoundry/api/reuser/v1/composing.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a'modelfoundry/api/types/v1/compute.proto\"\xf8\x05\n" +
 	"\x13ComposeModelRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12S\n" +
 	"\rmore_accurate\x18\x02 \x01(\v2,.modelfoundry.api.reuser.v1.MoreAccurateTaskH\x00R\fmoreAccurate\x12@\n" +
@@ -696,7 +710,8 @@ const file_modelfoundry_api_reuser_v1_composing_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12#\n" +
 	"\rvalidate_only\x18\r \x01(\bR\fvalidateOnly\x12\x14\n" +
-	"\x05force\x18\x0e \x01(\bR\x05forceB\x06\n" +
+	"\x05force\x18\x0e \x01(\bR\x05force\x12B\n" +
+	"\x1dallow_different_preprocessing\x18\x0f \x01(\bR\x1ballowDifferentPreprocessingB\x06\n" +
 	"\x04task\"2\n" +
 	"\x10MoreAccurateTask\x12\x1e\n" +
 	"\asources\x18\x01 \x03(\tB\x04\xe2A\x01\x02R\asources\"M\n" +

@@ -46,7 +46,7 @@ type ReuserServiceClient interface {
 	// `ComposeModelResponse`. An equal request, while the same modules are registered, gives the existing job at once.
 	//
 	// Everything that can be checked without computing is checked in the call, and nothing is stored unless all is well.
-	// INVALID_ARGUMENT: sources with different labels or images, a label twice, a label that no candidate knows (similar ones are
+	// INVALID_ARGUMENT: sources with different labels, images or preprocessing, a label twice, a label that no candidate knows (similar ones are
 	// named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
 	// module.
 	ComposeModel(ctx context.Context, in *ComposeModelRequest, opts ...grpc.CallOption) (*longrunningpb.Operation, error)
@@ -130,7 +130,7 @@ type ReuserServiceServer interface {
 	// `ComposeModelResponse`. An equal request, while the same modules are registered, gives the existing job at once.
 	//
 	// Everything that can be checked without computing is checked in the call, and nothing is stored unless all is well.
-	// INVALID_ARGUMENT: sources with different labels or images, a label twice, a label that no candidate knows (similar ones are
+	// INVALID_ARGUMENT: sources with different labels, images or preprocessing, a label twice, a label that no candidate knows (similar ones are
 	// named), or validation data that lacks a label or is taken from the test split. NOT_FOUND: a source, or the base model of a
 	// module.
 	ComposeModel(context.Context, *ComposeModelRequest) (*longrunningpb.Operation, error)

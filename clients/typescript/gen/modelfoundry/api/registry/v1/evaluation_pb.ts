@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/registry/v1/evaluation.proto.
  */
 export const file_modelfoundry_api_registry_v1_evaluation: GenFile = /*@__PURE__*/
-  fileDesc("Ci1tb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL2V2YWx1YXRpb24ucHJvdG8SHG1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEixwUKCkV2YWx1YXRpb24SEgoEbmFtZRgBIAEoCUIE4kEBCBIVCgdzdWJqZWN0GAIgASgJQgTiQQECEhwKDnN1YmplY3RfZGlnZXN0GAMgASgJQgTiQQECEg4KBm1vZHVsZRgEIAEoCRI5Cgdwcm9ibGVtGAUgASgLMigubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5UYXJnZXRQcm9ibGVtEjwKB3Njb3JpbmcYBiABKA4yJS5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlNjb3JpbmdCBOJBAQISFQoHZGF0YXNldBgHIAEoCUIE4kEBAhIcCg5kYXRhc2V0X2RpZ2VzdBgIIAEoCUIE4kEBAhITCgVzcGxpdBgJIAEoCUIE4kEBAhIUCgxzYW1wbGVfY291bnQYCiABKAMSSAoOY2xhc3NpZmljYXRpb24YCyABKAsyMC5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkNsYXNzaWZpY2F0aW9uTWV0cmljcxI+CglyZXRlbnRpb24YDCABKAsyKy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlJldGVudGlvbk1ldHJpY3MSNAoEY29zdBgNIAEoCzImLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQ29zdE1ldHJpY3MSEQoJb3BlcmF0aW9uGA4gASgJEjsKC2Vudmlyb25tZW50GA8gASgLMiYubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5FbnZpcm9ubWVudBI1CgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSQAoKbW9kdWxhcml0eRgRIAEoCzIsLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuTW9kdWxhcml0eU1ldHJpY3MihwEKF0NyZWF0ZUV2YWx1YXRpb25SZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhJCCgpldmFsdWF0aW9uGAIgASgLMigubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5FdmFsdWF0aW9uQgTiQQECEhIKCnJlcXVlc3RfaWQYAyABKAkiKgoUR2V0RXZhbHVhdGlvblJlcXVlc3QSEgoEbmFtZRgBIAEoCUIE4kEBAiJ3ChZMaXN0RXZhbHVhdGlvbnNSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSABKAkicQoXTGlzdEV2YWx1YXRpb25zUmVzcG9uc2USPQoLZXZhbHVhdGlvbnMYASADKAsyKC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLkV2YWx1YXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIi0KF0RlbGV0ZUV2YWx1YXRpb25SZXF1ZXN0EhIKBG5hbWUYASABKAlCBOJBAQIqaQoHU2NvcmluZxIXChNTQ09SSU5HX1VOU1BFQ0lGSUVEEAASFwoTU0NPUklOR19BTExfT1VUUFVUUxABEhYKElNDT1JJTkdfUkVTVFJJQ1RFRBACEhQKEFNDT1JJTkdfRU5TRU1CTEUQA0KLAgogY29tLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjFCD0V2YWx1YXRpb25Qcm90b1ABWkNtb2RlbGZvdW5kcnkuZGV2L2NsaWVudC9nZW4vbW9kZWxmb3VuZHJ5L2FwaS9yZWdpc3RyeS92MTtyZWdpc3RyeXYxogIDTUFSqgIcTW9kZWxmb3VuZHJ5LkFwaS5SZWdpc3RyeS5WMcoCHE1vZGVsZm91bmRyeVxBcGlcUmVnaXN0cnlcVjHiAihNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYxXEdQQk1ldGFkYXRh6gIfTW9kZWxmb3VuZHJ5OjpBcGk6OlJlZ2lzdHJ5OjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_metrics, file_modelfoundry_api_types_v1_problem]);
+  fileDesc("Ci1tb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL2V2YWx1YXRpb24ucHJvdG8SHG1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEigwYKCkV2YWx1YXRpb24SEgoEbmFtZRgBIAEoCUIE4kEBCBIVCgdzdWJqZWN0GAIgASgJQgTiQQECEhwKDnN1YmplY3RfZGlnZXN0GAMgASgJQgTiQQECEg4KBm1vZHVsZRgEIAEoCRI5Cgdwcm9ibGVtGAUgASgLMigubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5UYXJnZXRQcm9ibGVtEjwKB3Njb3JpbmcYBiABKA4yJS5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlNjb3JpbmdCBOJBAQISFQoHZGF0YXNldBgHIAEoCUIE4kEBAhIcCg5kYXRhc2V0X2RpZ2VzdBgIIAEoCUIE4kEBAhITCgVzcGxpdBgJIAEoCUIE4kEBAhIUCgxzYW1wbGVfY291bnQYCiABKAMSSAoOY2xhc3NpZmljYXRpb24YCyABKAsyMC5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkNsYXNzaWZpY2F0aW9uTWV0cmljcxI+CglyZXRlbnRpb24YDCABKAsyKy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlJldGVudGlvbk1ldHJpY3MSNAoEY29zdBgNIAEoCzImLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQ29zdE1ldHJpY3MSEQoJb3BlcmF0aW9uGA4gASgJEjsKC2Vudmlyb25tZW50GA8gASgLMiYubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5FbnZpcm9ubWVudBI1CgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSQAoKbW9kdWxhcml0eRgRIAEoCzIsLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuTW9kdWxhcml0eU1ldHJpY3MSOgoFcGFydHMYEiADKAsyKy5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLkV2YWx1YXRlZFBhcnQiagoNRXZhbHVhdGVkUGFydBIVCgdkYXRhc2V0GAEgASgJQgTiQQECEhwKDmRhdGFzZXRfZGlnZXN0GAIgASgJQgTiQQECEg4KBmxhYmVscxgDIAMoCRIUCgxzYW1wbGVfY291bnQYBCABKAMihwEKF0NyZWF0ZUV2YWx1YXRpb25SZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhJCCgpldmFsdWF0aW9uGAIgASgLMigubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5FdmFsdWF0aW9uQgTiQQECEhIKCnJlcXVlc3RfaWQYAyABKAkiKgoUR2V0RXZhbHVhdGlvblJlcXVlc3QSEgoEbmFtZRgBIAEoCUIE4kEBAiJ3ChZMaXN0RXZhbHVhdGlvbnNSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSABKAkicQoXTGlzdEV2YWx1YXRpb25zUmVzcG9uc2USPQoLZXZhbHVhdGlvbnMYASADKAsyKC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLkV2YWx1YXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIi0KF0RlbGV0ZUV2YWx1YXRpb25SZXF1ZXN0EhIKBG5hbWUYASABKAlCBOJBAQIqaQoHU2NvcmluZxIXChNTQ09SSU5HX1VOU1BFQ0lGSUVEEAASFwoTU0NPUklOR19BTExfT1VUUFVUUxABEhYKElNDT1JJTkdfUkVTVFJJQ1RFRBACEhQKEFNDT1JJTkdfRU5TRU1CTEUQA0KLAgogY29tLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjFCD0V2YWx1YXRpb25Qcm90b1ABWkNtb2RlbGZvdW5kcnkuZGV2L2NsaWVudC9nZW4vbW9kZWxmb3VuZHJ5L2FwaS9yZWdpc3RyeS92MTtyZWdpc3RyeXYxogIDTUFSqgIcTW9kZWxmb3VuZHJ5LkFwaS5SZWdpc3RyeS5WMcoCHE1vZGVsZm91bmRyeVxBcGlcUmVnaXN0cnlcVjHiAihNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYxXEdQQk1ldGFkYXRh6gIfTW9kZWxmb3VuZHJ5OjpBcGk6OlJlZ2lzdHJ5OjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_metrics, file_modelfoundry_api_types_v1_problem]);
 
 /**
  * What was measured of a model, module or composition, once, on one split. Never changed afterwards.
@@ -57,8 +57,8 @@ export type Evaluation = Message<"modelfoundry.api.registry.v1.Evaluation"> & {
   module: string;
 
   /**
-   * The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data set
-   * has; when these are not all, but two or more, they stand here.
+   * The problem posed. Unset: all labels of the subject. A composition is measured on those of its labels that the data sets
+   * have; when these are not all, but two or more, they stand here.
    *
    * @generated from field: modelfoundry.api.types.v1.TargetProblem problem = 5;
    */
@@ -147,6 +147,14 @@ export type Evaluation = Message<"modelfoundry.api.registry.v1.Evaluation"> & {
    * @generated from field: modelfoundry.api.types.v1.ModularityMetrics modularity = 17;
    */
   modularity?: ModularityMetrics | undefined;
+
+  /**
+   * Of a composition that was measured on several data sets at once: what came from each, in the order of the images. The first
+   * one's is `dataset`. Empty: all images are of `dataset`.
+   *
+   * @generated from field: repeated modelfoundry.api.registry.v1.EvaluatedPart parts = 18;
+   */
+  parts: EvaluatedPart[];
 };
 
 /**
@@ -155,6 +163,48 @@ export type Evaluation = Message<"modelfoundry.api.registry.v1.Evaluation"> & {
  */
 export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
   messageDesc(file_modelfoundry_api_registry_v1_evaluation, 0);
+
+/**
+ * Images of one data set among those of several.
+ *
+ * @generated from message modelfoundry.api.registry.v1.EvaluatedPart
+ */
+export type EvaluatedPart = Message<"modelfoundry.api.registry.v1.EvaluatedPart"> & {
+  /**
+   * `projects/{project}/datasets/{dataset}`, one of the composition's.
+   *
+   * @generated from field: string dataset = 1;
+   */
+  dataset: string;
+
+  /**
+   * SHA-256 that names its content.
+   *
+   * @generated from field: string dataset_digest = 2;
+   */
+  datasetDigest: string;
+
+  /**
+   * Labels of the composition that its images have.
+   *
+   * @generated from field: repeated string labels = 3;
+   */
+  labels: string[];
+
+  /**
+   * Number of its images.
+   *
+   * @generated from field: int64 sample_count = 4;
+   */
+  sampleCount: bigint;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.EvaluatedPart.
+ * Use `create(EvaluatedPartSchema)` to create a new message.
+ */
+export const EvaluatedPartSchema: GenMessage<EvaluatedPart> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 1);
 
 /**
  * Request of CreateEvaluation.
@@ -189,7 +239,7 @@ export type CreateEvaluationRequest = Message<"modelfoundry.api.registry.v1.Crea
  * Use `create(CreateEvaluationRequestSchema)` to create a new message.
  */
 export const CreateEvaluationRequestSchema: GenMessage<CreateEvaluationRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 1);
+  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 2);
 
 /**
  * Request of GetEvaluation.
@@ -210,7 +260,7 @@ export type GetEvaluationRequest = Message<"modelfoundry.api.registry.v1.GetEval
  * Use `create(GetEvaluationRequestSchema)` to create a new message.
  */
 export const GetEvaluationRequestSchema: GenMessage<GetEvaluationRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 2);
+  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 3);
 
 /**
  * Request of ListEvaluations.
@@ -260,7 +310,7 @@ export type ListEvaluationsRequest = Message<"modelfoundry.api.registry.v1.ListE
  * Use `create(ListEvaluationsRequestSchema)` to create a new message.
  */
 export const ListEvaluationsRequestSchema: GenMessage<ListEvaluationsRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 3);
+  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 4);
 
 /**
  * Response of ListEvaluations.
@@ -288,7 +338,7 @@ export type ListEvaluationsResponse = Message<"modelfoundry.api.registry.v1.List
  * Use `create(ListEvaluationsResponseSchema)` to create a new message.
  */
 export const ListEvaluationsResponseSchema: GenMessage<ListEvaluationsResponse> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 4);
+  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 5);
 
 /**
  * Request of DeleteEvaluation. There is no etag: evaluations never change.
@@ -309,7 +359,7 @@ export type DeleteEvaluationRequest = Message<"modelfoundry.api.registry.v1.Dele
  * Use `create(DeleteEvaluationRequestSchema)` to create a new message.
  */
 export const DeleteEvaluationRequestSchema: GenMessage<DeleteEvaluationRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 5);
+  messageDesc(file_modelfoundry_api_registry_v1_evaluation, 6);
 
 /**
  * Which outputs a prediction was chosen from.
@@ -333,7 +383,9 @@ export enum Scoring {
 
   /**
    * A base model's outputs for the labels of the problem only. For a binary problem this equals SCORING_ALL_OUTPUTS,
-   * because its `rest` is all other labels.
+   * because its `rest` is all other labels. For a composition measured on several data sets: its outputs for those labels only
+   * that come from the data set of the image. What lies between this and SCORING_ALL_OUTPUTS are images taken for others of
+   * another data set.
    *
    * @generated from enum value: SCORING_RESTRICTED = 2;
    */

@@ -1,0 +1,85 @@
+"""Models, modules and compositions by what people call them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from modelfoundry.client.compositions import Composition
+from modelfoundry.client.references import full_name
+from modelfoundry.client.resources import Model, Module
+from modelfoundry.errors import InvalidField, NotFound
+from modelfoundry.names import shortened
+
+if TYPE_CHECKING:
+    from modelfoundry.client import AsyncClient
+
+SUBJECTS: Final = ("modules", "models", "compositions")
+
+
+async def find_subject(
+    client: AsyncClient, reference: str, *, field: str = "subject", among: tuple[str, ...] = SUBJECTS
+) -> Model | Module | Composition:
+    """Finds what can be measured and used.
+
+    Args:
+        client: Access to the registry.
+        reference: A full name, `models/ID`, `modules/ID` or `compositions/ID`. A bare id means a module where there is
+            one, else a model, else a composition.
+        field: What to blame when there is none.
+        among: Collections that it may be of, in the order in which a bare id is looked for.
+
+    Raises:
+        NotFound: there is none; the hint names near ones.
+        InvalidField: it is the name of something else, or no name.
+    """
+    if not reference:
+        raise InvalidField(f"{field}: it is empty", field=field, hint="name a module, a model or a composition")
+    missing: list[NotFound] = []
+    for collection in _meant(reference, field, among):
+        try:
+            return await _get(client, full_name(reference, collection, client.parent))
+        except NotFound as error:
+            missing.append(error)
+    raise _none(reference, field, missing, among)
+
+
+def _meant(reference: str, field: str, among: tuple[str, ...]) -> tuple[str, ...]:
+    parts = reference.split("/")
+    if len(parts) == 1:
+        return among
+    if len(parts) not in (2, 4) or parts[-2] not in among:
+        raise InvalidField(
+            f"{field}: {shortened(reference)!r} is not one of the {_listed(among, 'and')}",
+            field=field,
+            hint="pass for example modules/ID or projects/{project}/models/{model}",
+        )
+    return (parts[-2],)
+
+
+async def _get(client: AsyncClient, name: str) -> Model | Module | Composition:
+    match name.split("/")[-2]:
+        case "modules":
+            return await client.modules.get(name)
+        case "models":
+            return await client.models.get(name)
+        case _:
+            return await client.compositions.get(name)
+
+
+def _listed(words: tuple[str, ...], conjunction: str) -> str:
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+
+
+def _none(reference: str, field: str, missing: list[NotFound], among: tuple[str, ...]) -> NotFound:
+    if len(missing) == 1:
+        message = missing[0].message
+    else:
+        kinds = _listed(tuple(collection.removesuffix("s") for collection in among), "or")
+        message = f"there is no {kinds} named {shortened(reference)!r}"
+    near = [error for error in missing if error.metadata.get("near")] or missing[:1]
+    return NotFound(
+        message,
+        field=field,
+        hint="; ".join(error.hint for error in near),
+        metadata=near[0].metadata,
+    )

@@ -1,0 +1,87 @@
+"""StatementService over gRPC: reads what was signed, in threads of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import grpc
+from sqlmodel import col, select
+
+from modelfoundry.api.registry.v1 import statement_service_pb2 as pb
+from modelfoundry.api.registry.v1 import statement_service_pb2_grpc
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import shortened
+from modelfoundry.registry.aliases.references import resolved
+from modelfoundry.registry.catalog.codec import timestamp
+from modelfoundry.registry.catalog.shelf import find
+from modelfoundry.registry.catalog.tables import CompositionRow, ModuleRow, ResourceRow
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.statements.tables import StatementKeyRow, StatementRow
+from modelfoundry.registry.threads import Threads
+
+Context = grpc.aio.ServicerContext[Any, Any]
+SIGNED: Final[dict[str, type[ResourceRow]]] = {"modules": ModuleRow, "compositions": CompositionRow}
+
+
+class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer):
+    """Serves `modelfoundry.api.registry.v1.StatementService`.
+
+    Args:
+        database: Where statements are.
+        key_id: Names the key that this registry signs with.
+    """
+
+    def __init__(self, database: Database, key_id: str) -> None:
+        self._database = database
+        self._key_id = key_id
+        self._threads = Threads("statements")
+
+    def close(self) -> None:
+        """Waits for what is being done and ends the threads."""
+        self._threads.close()
+
+    async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.Statement:
+        """See the contract."""
+        return await self._threads.run(self._statement, request.name)
+
+    async def ListSigningKeys(self, request: pb.ListSigningKeysRequest, context: Context) -> pb.ListSigningKeysResponse:
+        """See the contract."""
+        return pb.ListSigningKeysResponse(keys=await self._threads.run(self._keys))
+
+    def _statement(self, name: str) -> pb.Statement:
+        collection = _collection_of(name)
+        with self._database.read_session() as session:
+            name = resolved(session, name, collection, field="name")
+            message = pb.Statement(name=name)
+            find(session, SIGNED[collection], name, field="name")
+            row = session.get(StatementRow, name)
+        if row is not None:
+            message.envelope.ParseFromString(row.envelope)
+            message.sign_time.CopyFrom(timestamp(row.sign_time))
+        return message
+
+    def _keys(self) -> list[pb.SigningKey]:
+        with self._database.read_session() as session:
+            rows = session.exec(
+                select(StatementKeyRow).order_by(col(StatementKeyRow.create_time), col(StatementKeyRow.key_id))
+            ).all()
+        return [
+            pb.SigningKey(
+                key_id=row.key_id,
+                public_key=row.public_key,
+                create_time=timestamp(row.create_time),
+                current=row.key_id == self._key_id,
+            )
+            for row in rows
+        ]
+
+
+def _collection_of(name: str) -> str:
+    match name.split("/", 4):
+        case ["projects", _, ("modules" | "compositions") as collection, _]:
+            return collection
+    raise InvalidField(
+        f"name: {shortened(name)!r} is neither a module nor a composition",
+        field="name",
+        hint="pass projects/{project}/modules/{module} or projects/{project}/compositions/{composition}",
+    )

@@ -1,0 +1,46 @@
+"""Speaks gRPC for repeating decompositions."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from google.longrunning import operations_pb2
+
+from modelfoundry.api.decomposer.v1 import rebuild_service_pb2 as pb
+from modelfoundry.api.decomposer.v1 import rebuild_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.aliases import OwnNames
+from modelfoundry.artifacts.queue import JobQueue
+from modelfoundry.artifacts.requests import check_request_id
+from modelfoundry.client import AsyncClient
+from modelfoundry.decomposer.rebuild_plan import plan_rebuild
+from modelfoundry.names import parse_name
+
+REBUILD_KIND = "rebuild"
+
+
+class RebuildServicer(pb_grpc.RebuildServiceServicer):
+    """Checks requests and queues them; workers do the rest (`jobs.py`)."""
+
+    def __init__(self, client: AsyncClient, queue: JobQueue) -> None:
+        self._client = client
+        self._queue = queue
+
+    async def Rebuild(
+        self,
+        request: pb.RebuildRequest,
+        context: grpc.aio.ServicerContext[pb.RebuildRequest, operations_pb2.Operation],
+    ) -> operations_pb2.Operation:
+        """See the contract."""
+        check_request_id(request.request_id)
+        request.module = await OwnNames(self._client).of(request.module, field="module")
+        name = parse_name(request.module, "modules", field="module")
+        module = await self._client.modules.get(request.module)
+        model, dataset = await asyncio.gather(
+            self._client.models.get(module.base_model), self._client.datasets.get(module.dataset)
+        )
+        await asyncio.to_thread(plan_rebuild, module, model, dataset)
+        # Without a cache key: no job of before may answer for what is to be tried now.
+        return await self._queue.enqueue(
+            request, parent=name.parent, kind=REBUILD_KIND, target=request.module, request_id=request.request_id
+        )

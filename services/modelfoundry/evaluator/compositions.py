@@ -1,0 +1,146 @@
+"""Measures compositions, on one data set or on several at once, beside what they were compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from modelfoundry.artifacts.compositions import ENSEMBLE, label_names_in
+from modelfoundry.artifacts.convert import classification_to
+from modelfoundry.artifacts.networks import LoadedComposition, LoadedModel, load_composition, load_model
+from modelfoundry.artifacts.requests import subject_collection
+from modelfoundry.artifacts.splits import find_split
+from modelfoundry.client import Composition, CostMetrics, Dataset, EvaluatedPart, Evaluation, Scoring
+from modelfoundry.core.composing import ensemble_probabilities
+from modelfoundry.core.datasets import ImageSet, align_labels, read_split
+from modelfoundry.core.evaluation import unrestricted_predictions
+from modelfoundry.core.inference import predict_logits
+from modelfoundry.core.metrics import classification
+from modelfoundry.core.problems import MultiClassProblem
+from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
+
+
+def measure_composition(shared: Measuring, composition: Composition) -> Iterator[Evaluation]:
+    """The composition, then, where baselines are asked for, what it could be replaced by."""
+    posed = _posed_labels(shared, composition)
+    own = load_composition(shared.bench.client, shared.bench.cache, composition.name)
+    found = _measure_on(shared, own, posed)
+    yield found.evaluation
+    if not shared.plan.request.baselines:
+        return
+    if len(posed.parts) > 1:
+        scores = classification(_within_parts(found.logits, posed), posed.images.labels, posed.labels)
+        yield replace(found.evaluation, scoring=Scoring.RESTRICTED, classification=classification_to(scores))
+        return
+    rivals = [
+        _measure_on(shared, _load_rival(shared, baseline.name), posed)
+        for baseline in composition.record.baselines
+        if baseline.name != ENSEMBLE
+    ]
+    yield from (rival.evaluation for rival in rivals)
+    if len(rivals) > 1:
+        probabilities = ensemble_probabilities([rival.logits for rival in rivals])
+        scores = classification(probabilities.argmax(dim=1), posed.images.labels, posed.labels)
+        yield replace(
+            found.evaluation,
+            scoring=Scoring.ENSEMBLE,
+            classification=classification_to(scores),
+            cost=_sum_of_costs([rival.evaluation.cost for rival in rivals if rival.evaluation.cost is not None]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _PosedLabels:
+    """Images of some labels, with their places among these as label numbers."""
+
+    images: ImageSet
+    labels: tuple[str, ...]
+    parts: tuple[EvaluatedPart, ...]
+    """Where the images come from, in their order."""
+    whole: bool
+    """Whether these are all labels of the composition."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    evaluation: Evaluation
+    logits: Tensor
+    """For the labels posed, float32 [n, labels]."""
+
+
+def _posed_labels(shared: Measuring, composition: Composition) -> _PosedLabels:
+    datasets = (shared.dataset, *shared.plan.other_datasets)
+    names = [label_names_in(composition, dataset) for dataset in datasets]
+    labels = tuple(label for label in composition.labels if any(label in each for each in names))
+    images: list[ImageSet] = []
+    for dataset, each in zip(datasets, names, strict=True):
+        numbers = torch.tensor([labels.index(label) for label in each])
+        found = align_labels(_split_of(shared, dataset), dataset.labels, tuple(each.values()))
+        images.append(ImageSet(found.images, numbers[found.labels]))
+    parts = [
+        EvaluatedPart(dataset=dataset.name, dataset_digest=dataset.digest, labels=tuple(each), sample_count=len(found))
+        for dataset, each, found in zip(datasets, names, images, strict=True)
+    ]
+    together = images[0]
+    if len(images) > 1:
+        together = ImageSet(torch.cat([each.images for each in images]), torch.cat([each.labels for each in images]))
+    return _PosedLabels(together, labels, tuple(parts), len(labels) == len(composition.labels))
+
+
+def _split_of(shared: Measuring, dataset: Dataset) -> ImageSet:
+    part = find_split(dataset, shared.plan.request.split, field="split")
+    return read_split(shared.bench.cache.fetch(shared.bench.client, part.content.digest))
+
+
+def _load_rival(shared: Measuring, name: str) -> LoadedModel | LoadedComposition:
+    load = load_model if subject_collection(name, field="subject") == "models" else load_composition
+    return load(shared.bench.client, shared.bench.cache, name)
+
+
+def _measure_on(shared: Measuring, subject: LoadedModel | LoadedComposition, posed: _PosedLabels) -> _Measured:
+    """A model or composition on labels that it has: what it says in favour of others is wrong."""
+    subject.network.to(shared.device)
+    logits = predict_logits(
+        subject.network, posed.images.images, subject.input_spec, batch_size=256, device=shared.device
+    )
+    indices = [subject.resource.labels.index(label) for label in posed.labels]
+    problem = MultiClassProblem(posed.labels)
+    predicted = unrestricted_predictions(logits, problem, indices)
+    found = classification(predicted, posed.images.labels, posed.labels, outside_column=not posed.whole)
+    size = subject.resource.weights.size_bytes if isinstance(subject, LoadedModel) else 0
+    evaluation = evaluation_of(
+        shared,
+        subject,
+        found,
+        len(posed.images),
+        spent=cost_of(shared, subject.network, subject.input_spec, size),
+        problem=None if posed.whole or len(posed.labels) < 2 else problem,
+    )
+    parts = posed.parts if len(posed.parts) > 1 else ()
+    return _Measured(replace(evaluation, parts=parts), logits[:, indices])
+
+
+def _within_parts(logits: Tensor, posed: _PosedLabels) -> Tensor:
+    """The best of the labels that come from the data set of each image, int64 [n].
+
+    Args:
+        logits: For the labels posed, [n, labels].
+        posed: What was asked.
+    """
+    found = []
+    for part, rows in zip(posed.parts, torch.split(logits, [part.sample_count for part in posed.parts]), strict=True):
+        columns = torch.tensor([posed.labels.index(label) for label in part.labels])
+        found.append(columns[rows[:, columns].argmax(dim=1)])
+    return torch.cat(found)
+
+
+def _sum_of_costs(costs: list[CostMetrics]) -> CostMetrics:
+    return CostMetrics(
+        macs_dense=sum(each.macs_dense for each in costs),
+        macs_sparse=sum(each.macs_sparse for each in costs),
+        parameter_bytes=sum(each.parameter_bytes for each in costs),
+        artifact_bytes=sum(each.artifact_bytes for each in costs),
+    )

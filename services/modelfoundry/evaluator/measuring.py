@@ -1,0 +1,97 @@
+"""What all measurements of one job have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from modelfoundry.artifacts.convert import classification_to, cost_to, problem_to
+from modelfoundry.artifacts.jobs import Workbench
+from modelfoundry.artifacts.networks import LoadedComposition, LoadedModel
+from modelfoundry.artifacts.splits import load_split
+from modelfoundry.client import CostMetrics, Dataset, Environment, Evaluation, Model, Scoring
+from modelfoundry.core.architectures import InputSpec
+from modelfoundry.core.datasets import ImageSet
+from modelfoundry.core.evaluation import Run
+from modelfoundry.core.metrics import ClassificationMetrics, cost, latency
+from modelfoundry.core.problems import Problem
+from modelfoundry.evaluator.modularity import KernelSets
+from modelfoundry.evaluator.plan import EvaluationPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What all measurements of one job have in common."""
+
+    plan: EvaluationPlan
+    operation: str
+    bench: Workbench
+    device: torch.device
+    environment: Environment
+    kernels: KernelSets | None
+    """For measuring modules as software modules, where that was asked for."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set, of several the first one."""
+        return self.plan.dataset
+
+    def run(self, input_spec: InputSpec) -> Run:
+        """How a network that takes such images is run."""
+        return Run(input_spec, self.device)
+
+    def images(self, model: Model, needed: tuple[str, ...]) -> ImageSet:
+        """The split, with label numbers of the model."""
+        return load_split(
+            self.bench.client, self.bench.cache, self.dataset, self.plan.request.split, model.labels, needed
+        )
+
+
+def evaluation_of(
+    shared: Measuring,
+    subject: LoadedModel | LoadedComposition,
+    found: ClassificationMetrics,
+    samples: int,
+    *,
+    spent: CostMetrics,
+    module: str = "",
+    problem: Problem | None = None,
+    scoring: Scoring = Scoring.ALL_OUTPUTS,
+) -> Evaluation:
+    """What was found of a subject, as it is stored.
+
+    Args:
+        shared: What the job has in common.
+        subject: What was measured.
+        found: How well labels were told apart.
+        samples: Number of images.
+        spent: Size and speed.
+        module: The module whose problem was posed.
+        problem: The problem; None: all labels.
+        scoring: Which outputs predictions were chosen from.
+    """
+    resource = subject.resource
+    return Evaluation(
+        subject=resource.name,
+        subject_digest=resource.weights.digest if isinstance(resource, Model) else resource.digest,
+        dataset=shared.dataset.name,
+        dataset_digest=shared.dataset.digest,
+        split=shared.plan.request.split,
+        operation=shared.operation,
+        environment=shared.environment,
+        module=module,
+        problem=None if problem is None else problem_to(problem),
+        scoring=scoring,
+        sample_count=samples,
+        classification=classification_to(found),
+        cost=spent,
+    )
+
+
+def cost_of(shared: Measuring, network: nn.Module, input_spec: InputSpec, artifact_bytes: int) -> CostMetrics:
+    """Size and speed of a network on the job's device, timed where that was asked for."""
+    sizes = shared.plan.request.latency_batch_sizes
+    times = latency(network, input_spec, sizes, device=shared.device, monitor=shared.bench.monitor) if sizes else ()
+    return cost_to(cost(network, input_spec), artifact_bytes, tuple(times))

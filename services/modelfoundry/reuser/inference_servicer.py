@@ -1,0 +1,120 @@
+"""Speaks the Open Inference Protocol for the reuser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import grpc
+
+from modelfoundry.api.inference.v2 import open_inference_pb2 as pb
+from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.requests import subject_collection
+from modelfoundry.client import AsyncClient
+from modelfoundry.errors import InvalidField, NotFound, Unavailable
+from modelfoundry.names import singular_of
+from modelfoundry.reuser.candidates import Stock
+from modelfoundry.reuser.inference_codec import (
+    CLASSIFICATION,
+    WantedOutput,
+    answer_to_proto,
+    metadata_to_proto,
+    pixels_from_proto,
+    wanted_from_proto,
+)
+from modelfoundry.reuser.predict import Predictor, probabilities
+from modelfoundry.reuser.served import Served, digest_of, find_served, outputs_of
+from modelfoundry.runtime.health import Ready
+
+
+class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
+    """Serves models, modules and compositions to clients of KServe and Triton.
+
+    Args:
+        client: Access to the registry.
+        predictor: Networks in memory.
+        turns: Held while computing.
+        ready: Raises when the registry cannot be reached.
+    """
+
+    def __init__(self, client: AsyncClient, predictor: Predictor, turns: asyncio.Semaphore, ready: Ready) -> None:
+        self._client = client
+        self._predictor = predictor
+        self._turns = turns
+        self._ready = ready
+
+    async def ServerLive(
+        self,
+        request: pb.ServerLiveRequest,
+        context: grpc.aio.ServicerContext[pb.ServerLiveRequest, pb.ServerLiveResponse],
+    ) -> pb.ServerLiveResponse:
+        """See the contract."""
+        return pb.ServerLiveResponse(live=True)
+
+    async def ServerReady(
+        self,
+        request: pb.ServerReadyRequest,
+        context: grpc.aio.ServicerContext[pb.ServerReadyRequest, pb.ServerReadyResponse],
+    ) -> pb.ServerReadyResponse:
+        """See the contract."""
+        try:
+            await self._ready()
+        except (Unavailable, grpc.RpcError):
+            return pb.ServerReadyResponse(ready=False)
+        return pb.ServerReadyResponse(ready=True)
+
+    async def ModelReady(
+        self,
+        request: pb.ModelReadyRequest,
+        context: grpc.aio.ServicerContext[pb.ModelReadyRequest, pb.ModelReadyResponse],
+    ) -> pb.ModelReadyResponse:
+        """See the contract."""
+        try:
+            await find_served(self._client, request.name, request.version, field="name")
+        except (NotFound, InvalidField):
+            return pb.ModelReadyResponse(ready=False)
+        return pb.ModelReadyResponse(ready=True)
+
+    async def ServerMetadata(
+        self,
+        request: pb.ServerMetadataRequest,
+        context: grpc.aio.ServicerContext[pb.ServerMetadataRequest, pb.ServerMetadataResponse],
+    ) -> pb.ServerMetadataResponse:
+        """See the contract."""
+        return pb.ServerMetadataResponse(
+            name="modelfoundry", version=version("modelfoundry"), extensions=[CLASSIFICATION]
+        )
+
+    async def ModelMetadata(
+        self,
+        request: pb.ModelMetadataRequest,
+        context: grpc.aio.ServicerContext[pb.ModelMetadataRequest, pb.ModelMetadataResponse],
+    ) -> pb.ModelMetadataResponse:
+        """See the contract."""
+        served = await find_served(self._client, request.name, request.version, field="name")
+        source = await Stock(self._client).source(served.name, field="name")
+        kind = singular_of(subject_collection(served.name, field="name"))
+        return metadata_to_proto(served.name, kind, digest_of(served), source.input_spec, outputs_of(served))
+
+    async def ModelInfer(
+        self,
+        request: pb.ModelInferRequest,
+        context: grpc.aio.ServicerContext[pb.ModelInferRequest, pb.ModelInferResponse],
+    ) -> pb.ModelInferResponse:
+        """See the contract."""
+        wanted = wanted_from_proto(request)
+        served = await find_served(self._client, request.model_name, request.model_version, field="model_name")
+        async with self._turns:
+            return await asyncio.to_thread(self._infer, request, served, wanted)
+
+    def _infer(
+        self, request: pb.ModelInferRequest, served: Served, wanted: Sequence[WantedOutput]
+    ) -> pb.ModelInferResponse:
+        subject = self._predictor.loaded(served.name, digest_of(served))
+        pixels = pixels_from_proto(request, subject.classifier.input_spec)
+        found = probabilities(subject.classifier, pixels)
+        response = answer_to_proto(request, wanted, subject.classifier.outputs, found)
+        response.model_name = served.name
+        response.model_version = subject.digest
+        return response

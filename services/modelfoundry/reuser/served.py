@@ -1,0 +1,53 @@
+"""What the Open Inference Protocol calls models and versions, looked up in the registry."""
+
+from __future__ import annotations
+
+from modelfoundry.client import AsyncClient, Composition, Model, Module
+from modelfoundry.client.subjects import find_subject
+from modelfoundry.errors import NotFound
+from modelfoundry.names import DIGEST
+
+Served = Model | Module | Composition
+
+
+async def find_served(client: AsyncClient, name: str, version: str, *, field: str) -> Served:
+    """The one place where a name and a version of the protocol become a resource.
+
+    Args:
+        client: Access to the registry.
+        name: As `find_subject` takes it.
+        version: A digest, what may follow an `@` in a name, or nothing.
+        field: Path of the request field with the name.
+
+    Raises:
+        NotFound: nothing has that name, or it has another digest.
+        InvalidField: it cannot be a name.
+    """
+    if not version:
+        return await find_subject(client, name, field=field)
+    if not DIGEST.fullmatch(version):
+        return await find_subject(client, f"{name}@{version}", field=field)
+    found = await find_subject(client, name, field=field)
+    if digest_of(found) != version:
+        raise NotFound(
+            f"{found.name} has no version {version}",
+            field=field,
+            hint=f"ask for version {digest_of(found)}, or for none, which means the same",
+        )
+    return found
+
+
+def digest_of(served: Served) -> str:
+    """The version: SHA-256 of the weights or the artifact, or the digest of a composition."""
+    match served:
+        case Model():
+            return served.weights.digest
+        case Module():
+            return served.artifact.digest
+        case Composition():
+            return served.digest
+
+
+def outputs_of(served: Served) -> tuple[str, ...]:
+    """Meaning of the outputs, in order."""
+    return served.problem.outputs if isinstance(served, Module) else served.labels
