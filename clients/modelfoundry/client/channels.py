@@ -30,6 +30,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),
+    "modelfoundry.api.registry.v1.DirectTransferService": ("CreateDownloadUrl", "CreateUploadUrl"),
     "modelfoundry.api.registry.v1.EventService": ("ListEvents",),
     "modelfoundry.api.registry.v1.MaintenanceService": ("CheckBlobs",),
     "modelfoundry.api.registry.v1.WebhookService": ("GetWebhook", "ListWebhooks"),

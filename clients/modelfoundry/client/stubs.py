@@ -19,6 +19,7 @@ from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import Ope
 from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
 from modelfoundry.api.registry.v1.card_service_pb2_grpc import CardServiceStub
+from modelfoundry.api.registry.v1.direct_transfer_service_pb2_grpc import DirectTransferServiceStub
 from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
 from modelfoundry.api.registry.v1.label_service_pb2_grpc import LabelServiceStub
 from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
     from modelfoundry.api.registry.v1.card_service_pb2_grpc import CardServiceAsyncStub
+    from modelfoundry.api.registry.v1.direct_transfer_service_pb2_grpc import DirectTransferServiceAsyncStub
     from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from modelfoundry.api.registry.v1.label_service_pb2_grpc import LabelServiceAsyncStub
     from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
@@ -88,6 +90,11 @@ class AsyncStubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._thread_channel(Service.REGISTRY))
+
+    @cached_property
+    def direct_transfers(self) -> DirectTransferServiceAsyncStub:
+        """Addresses in the object store."""
+        return DirectTransferServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def aliases(self) -> AliasServiceAsyncStub:
@@ -194,6 +201,11 @@ class Stubs:
     def uploads(self) -> BlobServiceStub:
         """Bytes, for `send`."""
         return BlobServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def direct_transfers(self) -> DirectTransferServiceStub:
+        """Addresses in the object store."""
+        return DirectTransferServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def aliases(self) -> AliasServiceStub:

@@ -16,6 +16,8 @@ from modelfoundry.api.registry.v1 import (
     alias_service_pb2_grpc,
     blob_service_pb2,
     blob_service_pb2_grpc,
+    direct_transfer_service_pb2,
+    direct_transfer_service_pb2_grpc,
     label_service_pb2,
     label_service_pb2_grpc,
     maintenance_service_pb2,
@@ -31,6 +33,7 @@ from modelfoundry.errors import Unavailable
 from modelfoundry.registry.aliases.aliases import Aliases
 from modelfoundry.registry.aliases.servicer import AliasServicer
 from modelfoundry.registry.blobs.blobs import Blobs
+from modelfoundry.registry.blobs.direct_servicer import DirectTransferServicer
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.uploads import Uploads
@@ -50,7 +53,7 @@ from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.settings import RegistrySettings
 from modelfoundry.registry.statements.attestor import Attestor, open_signing_key
 from modelfoundry.registry.statements.servicer import StatementServicer
-from modelfoundry.registry.storage import open_blob_store
+from modelfoundry.registry.storage import open_blob_store, open_staging
 from modelfoundry.registry.webhooks.service import WebhookService
 from modelfoundry.runtime.server import Service
 from modelfoundry.runtime.settings import data_dir
@@ -89,12 +92,21 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         search_servicer = SearchServicer(catalog)
         statement_servicer = StatementServicer(database, attestor.key_id)
         card_servicer = CardServicer(Cards(database))
-        uploads = Uploads(database, blobs, Spool(settings.spool_folder), largest_bytes=settings.largest_blob_bytes)
+        staging = open_staging(settings)
+        uploads = Uploads(
+            database,
+            blobs,
+            Spool(settings.spool_folder),
+            largest_bytes=settings.largest_blob_bytes,
+            staging=staging,
+        )
         blob_servicer = BlobServicer(blobs, uploads)
+        direct_servicer = DirectTransferServicer(blobs, uploads, staging)
 
         maintenance = MaintenanceServicer(
             database,
             blobs,
+            uploads,
             timedelta(hours=settings.gc_min_age_hours),
             timedelta(hours=settings.gc_interval_hours),
         )
@@ -133,6 +145,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 card_servicer.service(),
                 _label_service(search_servicer),
                 _blob_service(blob_servicer),
+                _direct_transfer_service(direct_servicer),
                 _maintenance_service(maintenance),
                 *jobs.services(),
                 events.service(),
@@ -153,6 +166,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         statement_servicer.close()
         card_servicer.close()
         blob_servicer.close()
+        direct_servicer.close()
         maintenance.close()
     finally:
         database.close()
@@ -210,6 +224,13 @@ def _blob_service(servicer: BlobServicer) -> Service:
     return Service(
         blob_service_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
         lambda server: blob_service_pb2_grpc.add_BlobServiceServicer_to_server(servicer, server),
+    )
+
+
+def _direct_transfer_service(servicer: DirectTransferServicer) -> Service:
+    return Service(
+        direct_transfer_service_pb2.DESCRIPTOR.services_by_name["DirectTransferService"].full_name,
+        lambda server: direct_transfer_service_pb2_grpc.add_DirectTransferServiceServicer_to_server(servicer, server),
     )
 
 

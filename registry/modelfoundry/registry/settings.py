@@ -47,6 +47,10 @@ class RegistrySettings(ServiceSettings):
     """Bucket of the blobs; made when it is not there."""
     minio_region: str = "us-east-1"
     """What the S3 server calls its region; MinIO calls it `us-east-1`."""
+    minio_public_endpoint: str = ""
+    """Address of the S3 server as clients reach it. Set, large blobs move between them and it without the registry."""
+    minio_url_seconds: int = Field(default=900, ge=1, le=7 * 24 * 3600)
+    """How long an address that a client was given is good for beginning a transfer."""
     signing_key: Path | None = None
     """PEM file of the Ed25519 private key that statements are signed with, readable by the registry alone. Unset:
     `registry/signing-key.pem` in the data dir, which the first start makes."""

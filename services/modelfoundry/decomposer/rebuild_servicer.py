@@ -9,6 +9,7 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import rebuild_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import rebuild_service_pb2_grpc as pb_grpc
+from modelfoundry.artifacts.aliases import OwnNames
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import check_request_id
 from modelfoundry.client import AsyncClient
@@ -32,6 +33,7 @@ class RebuildServicer(pb_grpc.RebuildServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
+        request.module = await OwnNames(self._client).of(request.module, field="module")
         name = parse_name(request.module, "modules", field="module")
         module = await self._client.modules.get(request.module)
         model, dataset = await asyncio.gather(

@@ -23,6 +23,7 @@ from modelfoundry.attestation.statements import (
     read_payload,
 )
 from modelfoundry.errors import AlreadyExists, InvalidField, MalformedFile, NotFound
+from modelfoundry.registry.aliases.aliases import Aliases
 from modelfoundry.registry.catalog.shelf import utc_now
 from modelfoundry.registry.statements.attestor import Attestor
 from modelfoundry.registry.statements.servicer import StatementServicer
@@ -148,6 +149,13 @@ def test_a_statement_goes_with_what_it_is_about_also_by_cascade(signing: Any, pa
     assert len(stored(signing)) == 2
     signing.call("DeleteModule", module_pb2.DeleteModuleRequest(name=horse.name, cascade=True))
     assert stored(signing) == set()
+
+
+def test_the_statement_of_an_alias_is_that_of_what_it_stands_for(signing: Any, parents: tuple[Any, Any]) -> None:
+    horse = signing.create_module(*parents, "horse")
+    Aliases(signing.database, lambda: signing.catalog.signer, utc_now).set(f"{PARENT}/modules/h@live", horse.name, None)
+    assert statement(signing, f"{PARENT}/modules/h@live") == statement(signing, horse.name)
+    assert statement(signing, f"{PARENT}/modules/h@live").name == horse.name
 
 
 def test_only_modules_and_compositions_have_statements(signing: Any, parents: tuple[Any, Any]) -> None:

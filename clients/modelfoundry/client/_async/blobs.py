@@ -6,8 +6,10 @@ from pathlib import Path
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import blob_service_pb2
+from modelfoundry.client._async.direct import AsyncDirectUrls
 from modelfoundry.client.codec.resources import blob_ref_from_proto, blob_ref_to_proto
 from modelfoundry.client.content import Content, OnTransfer, PartFile, content_of, holds, write_requests
+from modelfoundry.client.direct import DIRECT_BYTES, DirectDownload, DirectFailed, DirectUpload
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import upload_request_id
 from modelfoundry.client.resources import BlobRef
@@ -24,6 +26,7 @@ class AsyncBlobs:
         self._transport = transport
         self._stubs = transport.stubs
         self._parent = parent
+        self._direct = AsyncDirectUrls(transport, parent)
 
     async def upload(
         self, source: str | Path | bytes, media_type: str = "", *, on_progress: OnTransfer | None = None
@@ -53,7 +56,7 @@ class AsyncBlobs:
             request_id=upload_request_id(self._parent, blob),
         )
         upload = await self._transport.unary(Service.REGISTRY, self._stubs.blobs.CreateUpload, request)
-        if not upload.complete:
+        if not upload.complete and not await self._put(upload, content, on_progress):
             await self._send(upload, content, self._transport.in_caller(on_progress))
         return blob
 
@@ -98,12 +101,59 @@ class AsyncBlobs:
             return target
         blob = await self.get(name)
         with await self._transport.in_thread(PartFile, target) as part:
+            direct = await self._fetch(part, blob, on_progress)
             await self._fill(part, blob, on_progress)
-            if part.taken_over and not part.is_whole(name):
-                part.clear()  # what an earlier download left was no good: once more, from the beginning
+            if (part.taken_over or direct) and not part.is_whole(name):
+                part.clear()  # what came otherwise than from the registry was no good: once more, from the beginning
                 await self._fill(part, blob, on_progress)
             await self._transport.in_thread(part.commit, name)
         return target
+
+    async def _put(self, upload: blob_service_pb2.Upload, content: Content, on_progress: OnTransfer | None) -> bool:
+        """Sends all bytes past the registry where it offers that; returns whether the blob is there now."""
+        if content.size_bytes < DIRECT_BYTES or upload.committed_bytes:
+            return False
+        url = await self._direct.upload_url(upload.name)
+        if not url:
+            return False
+        try:
+            with await self._transport.in_thread(DirectUpload, url, content.size_bytes) as put:
+                done = 0
+                for chunk in content.chunks(0):
+                    await self._transport.in_thread(put.send, chunk)
+                    done += len(chunk)
+                    if on_progress is not None:
+                        on_progress(done, content.size_bytes)
+                await self._transport.in_thread(put.finish)
+        except DirectFailed:
+            self._direct.pause()
+            return False
+        failures = 0
+        while True:
+            try:
+                await self._finalize(upload)
+            except BROKEN_STREAM as error:
+                failures = await self._after_failure(failures, error)
+            else:
+                return True
+
+    async def _fetch(self, part: PartFile, blob: BlobRef, on_progress: OnTransfer | None) -> bool:
+        """Receives bytes past the registry where it offers that; returns whether any came."""
+        before = part.length
+        if blob.size_bytes - before < DIRECT_BYTES:
+            return False
+        url = await self._direct.download_url(blob.digest)
+        if not url:
+            return False
+        try:
+            with await self._transport.in_thread(DirectDownload, url, before) as source:
+                while part.length < blob.size_bytes and (chunk := await self._transport.in_thread(source.read)):
+                    part.append(part.length, chunk)
+                    if on_progress is not None:
+                        on_progress(part.length, blob.size_bytes)
+        except DirectFailed:
+            self._direct.pause()
+        return part.length > before
 
     async def _send(self, upload: blob_service_pb2.Upload, content: Content, on_progress: OnTransfer | None) -> None:
         failures = 0

@@ -126,6 +126,7 @@ class AsyncStatements:
 
         name = any_name(resource, self._parent)
         statement = await self._fetch(name)
+        name = statement.name if "@" in name else name
         trusted = TrustedKeys.from_files(keys) if keys else TrustedKeys.from_registry(await self._published())
         if "/modules/" in name:
             checks = await self._module_checks(statement, trusted, file)

@@ -126,6 +126,7 @@ class Statements:
 
         name = any_name(resource, self._parent)
         statement = self._fetch(name)
+        name = statement.name if "@" in name else name
         trusted = TrustedKeys.from_files(keys) if keys else TrustedKeys.from_registry(self._published())
         if "/modules/" in name:
             checks = self._module_checks(statement, trusted, file)

@@ -107,10 +107,21 @@ class Blobs:
             DigestMismatch: the file is not what `blob` says.
             StorageFull: there is no room; nothing was kept.
         """
+        return self.add(blob, lambda: self._store.put_file(path, blob.digest, blob.size))
+
+    def add(self, blob: Blob, put: Callable[[], None]) -> Blob:
+        """Makes a blob visible whose bytes `put` verifies and brings into the store; not called when they are there.
+
+        Returns:
+            As `add_file`.
+
+        Raises:
+            StorageFull: there is no room; nothing was kept. And what `put` raises, having kept nothing.
+        """
         with self._locks.hold(blob.digest):
             if known := self.touch(blob.digest):
                 return known
-            self._store.put_file(path, blob.digest, blob.size)
+            put()
             try:
                 return self._record(blob)
             except StorageFull:

@@ -14,6 +14,8 @@ from modelfoundry.errors import CorruptBlob, DigestMismatch, InvalidField, NotFo
 from modelfoundry.names import DIGEST, check_digest
 
 CHUNK_BYTES: Final = 1024 * 1024
+STAGING_PREFIX: Final = "uploads/"
+"""Begins the keys of what clients put into the store themselves, which is no blob before it is verified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +20,7 @@ from modelfoundry.errors import (
 from modelfoundry.names import parse_name
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
 from modelfoundry.registry.blobs.locks import KeyedLocks
+from modelfoundry.registry.blobs.minio_staging import LARGEST_DIRECT_BYTES, DirectUrl, MinioStaging, StagedObject
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.tables import UploadRow
 from modelfoundry.registry.blobs.upload import (
@@ -46,15 +48,23 @@ class Uploads:
         blobs: Where they end.
         spool: Where their bytes gather.
         largest_bytes: Size of the largest blob that is taken.
+        staging: Where clients may put bytes into the store themselves; None: nowhere.
     """
 
     def __init__(
-        self, database: Database, blobs: Blobs, spool: Spool, *, largest_bytes: int = LARGEST_BLOB_BYTES
+        self,
+        database: Database,
+        blobs: Blobs,
+        spool: Spool,
+        *,
+        largest_bytes: int = LARGEST_BLOB_BYTES,
+        staging: MinioStaging | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._spool = spool
         self._largest_bytes = largest_bytes
+        self._staging = staging
         self._locks = KeyedLocks()
 
     def create(self, project: str, blob: Blob, request_id: str = "") -> Upload:
@@ -141,6 +151,18 @@ class Uploads:
                 self._write(upload, data)
             return offset + len(data)
 
+    def direct_url(self, name: str) -> DirectUrl | None:
+        """Where a client can put the bytes of an upload into the store itself; None where it cannot, or need not.
+
+        Raises:
+            InvalidField: `name` is malformed.
+            NotFound: there is no such upload, or it was discarded.
+        """
+        upload = self.get(name)
+        if self._staging is None or upload.complete or upload.blob.size > LARGEST_DIRECT_BYTES:
+            return None
+        return self._staging.upload_url(upload.id)
+
     def finalize(self, name: str) -> Blob:
         """Verifies the bytes and makes the blob visible; a repeated call gets the same answer.
 
@@ -154,7 +176,7 @@ class Uploads:
         row = self._row(name)
         with self._locks.hold(row.id):
             blob = self._blobs.touch(row.digest) or self._store(row, name)
-            self._spool.remove(row.id)
+            self._remove_bytes(row.id)
             return blob
 
     def cancel(self, name: str) -> None:
@@ -169,19 +191,38 @@ class Uploads:
             self._discard(row.id)
 
     def discard_expired(self, now: datetime | None = None) -> int:
-        """Discards uploads to which nothing came for 24 hours, and files that belong to none; returns how many."""
+        """Discards uploads to which nothing came for 24 hours, and bytes that belong to none; returns how many."""
         before = (now or datetime.now(UTC)) - LIFETIME
+        staged = {found.upload_id: found.modified for found in self._staged()}
         with self._database.read_session() as session:
             known = set(session.exec(select(UploadRow.id).where(col(UploadRow.create_time) >= before)).all())
             old = set(session.exec(select(UploadRow.id).where(col(UploadRow.create_time) < before)).all())
         discarded = 0
-        for upload_id in old | (set(self._spool.upload_ids()) - known):
+        for upload_id in old | ({*self._spool.upload_ids(), *staged} - known):
             with self._locks.hold(upload_id):
-                last_write = self._spool.last_write(upload_id)
-                if last_write is None or last_write < before:
+                writes = [moment for moment in (self._spool.last_write(upload_id), staged.get(upload_id)) if moment]
+                if all(moment < before for moment in writes):
                     self._discard(upload_id)
                     discarded += 1
         return discarded
+
+    def abandoned(self, before: datetime) -> list[StagedObject]:
+        """What clients put into the store before a moment for uploads that are complete, discarded or expired."""
+        staged = [found for found in self._staged() if found.modified < before]
+        open_since = datetime.now(UTC) - LIFETIME
+        with self._database.read_session() as session:
+            rows = session.exec(select(UploadRow).where(col(UploadRow.create_time) >= open_since)).all()
+        waiting = {row.id for row in rows if self._blobs.find(row.digest) is None}
+        return [found for found in staged if found.upload_id not in waiting]
+
+    def discard_abandoned(self, upload_id: str) -> None:
+        """Removes what was put into the store for an upload that is over."""
+        if self._staging is not None:
+            with self._locks.hold(upload_id):
+                self._staging.remove(upload_id)
+
+    def _staged(self) -> Iterable[StagedObject]:
+        return () if self._staging is None else self._staging.objects()
 
     def _row(self, name: str) -> UploadRow:
         parsed = parse_name(name, "uploads", field="name")
@@ -264,6 +305,8 @@ class Uploads:
         committed = self._spool.size(row.id)
         if committed is None:
             raise unknown_upload(name)
+        if committed < row.size_bytes and self._staging is not None and self._staging.find(row.id):
+            return self._adopt(row, self._staging)
         if committed < row.size_bytes:
             raise UploadIncomplete(
                 f"{name} has {committed} of {row.size_bytes} bytes",
@@ -277,9 +320,22 @@ class Uploads:
             self._discard(row.id)
             raise
 
+    def _adopt(self, row: UploadRow, staging: MinioStaging) -> Blob:
+        blob = Blob(row.digest, row.size_bytes, row.media_type)
+        try:
+            return self._blobs.add(blob, lambda: staging.adopt(row.id, blob.digest, blob.size))
+        except (DigestMismatch, StorageFull):
+            self._discard(row.id)
+            raise
+
+    def _remove_bytes(self, upload_id: str) -> None:
+        self._spool.remove(upload_id)
+        if self._staging is not None:
+            self._staging.remove(upload_id)
+
     def _discard(self, upload_id: str) -> None:
         # The file goes first: on a full disk, that is what makes room for the database to write.
-        self._spool.remove(upload_id)
+        self._remove_bytes(upload_id)
         with self._database.session() as session:
             if row := session.get(UploadRow, upload_id):
                 session.delete(row)

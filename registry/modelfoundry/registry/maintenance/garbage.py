@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from modelfoundry.errors import Cancelled, InUse, InvalidField
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.holds import is_held
+from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.ledger import digests_in_responses
 
@@ -34,15 +35,22 @@ class GarbageCollector:
         blobs: What is collected.
         min_age: Age at which an unused blob goes where the caller names none.
         stopped: Asked at every blob; yes ends a collection.
+        uploads: Whose abandoned bytes in the store are collected too.
     """
 
     def __init__(
-        self, database: Database, blobs: Blobs, min_age: timedelta, stopped: Callable[[], bool] = lambda: False
+        self,
+        database: Database,
+        blobs: Blobs,
+        min_age: timedelta,
+        stopped: Callable[[], bool] = lambda: False,
+        uploads: Uploads | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._min_age = min_age
         self._stopped = stopped
+        self._uploads = uploads
         self._turn = threading.Lock()
 
     def collect(self, *, dry_run: bool = False, min_age: timedelta | None = None) -> Collected:
@@ -59,9 +67,10 @@ class GarbageCollector:
         with self._turn:
             self._refuse_held()
             untouched_since = datetime.now(UTC) - age
-            counted = self._sweep_strays(
-                self._sweep(untouched_since, dry_run=dry_run), untouched_since, dry_run=dry_run
-            )
+            # Uploads first: one whose blob is removed below is open again.
+            counted = self._sweep_uploads(untouched_since, dry_run=dry_run)
+            counted = self._sweep(counted, untouched_since, dry_run=dry_run)
+            counted = self._sweep_strays(counted, untouched_since, dry_run=dry_run)
         count, size = self._blobs.total()
         if dry_run:
             count, size = count - counted.removed_blobs, size - counted.removed_bytes
@@ -79,7 +88,7 @@ class GarbageCollector:
         if self._stopped():
             raise Cancelled("the registry is being stopped", hint="start it again; the next collection goes on")
 
-    def _sweep(self, untouched_since: datetime, *, dry_run: bool) -> Collected:
+    def _sweep(self, counted: Collected, untouched_since: datetime, *, dry_run: bool) -> Collected:
         with self._database.read_session() as session:
             named = digests_in_responses(session)
         removed = size = 0
@@ -88,10 +97,10 @@ class GarbageCollector:
             if dry_run or self._blobs.discard(blob.digest, untouched_since=untouched_since):
                 removed += 1
                 size += blob.size
-        return Collected(removed_blobs=removed, removed_bytes=size)
+        return replace(counted, removed_blobs=removed, removed_bytes=size)
 
     def _sweep_strays(self, counted: Collected, untouched_since: datetime, *, dry_run: bool) -> Collected:
-        removed = size = 0
+        removed, size = counted.removed_strays, counted.removed_stray_bytes
         for stray in self._blobs.stray_objects():
             self._refuse_stopped()
             if stray.digest is None or stray.modified > untouched_since:
@@ -100,3 +109,15 @@ class GarbageCollector:
                 removed += 1
                 size += stray.size
         return replace(counted, removed_strays=removed, removed_stray_bytes=size)
+
+    def _sweep_uploads(self, untouched_since: datetime, *, dry_run: bool) -> Collected:
+        removed = size = 0
+        if self._uploads is None:
+            return Collected()
+        for staged in self._uploads.abandoned(untouched_since):
+            self._refuse_stopped()
+            if not dry_run:
+                self._uploads.discard_abandoned(staged.upload_id)
+            removed += 1
+            size += staged.size
+        return Collected(removed_strays=removed, removed_stray_bytes=size)

@@ -16,6 +16,7 @@ from modelfoundry.api.registry.v1 import maintenance_service_pb2 as pb
 from modelfoundry.api.registry.v1 import maintenance_service_pb2_grpc
 from modelfoundry.errors import ModelFoundryError
 from modelfoundry.registry.blobs.blobs import Blobs
+from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.maintenance.check import Finding, Progress, check_blobs
 from modelfoundry.registry.maintenance.codec import collected_to_proto, event_to_proto
@@ -33,15 +34,18 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
     Args:
         database: Where rows are.
         blobs: What is looked after.
+        uploads: Whose abandoned bytes are collected.
         min_age: Age at which unused blobs go where a caller names none.
         interval: Time between collections in `run`.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, min_age: timedelta, interval: timedelta) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, uploads: Uploads, min_age: timedelta, interval: timedelta
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._closing = threading.Event()
-        self._collector = GarbageCollector(database, blobs, min_age, self._closing.is_set)
+        self._collector = GarbageCollector(database, blobs, min_age, self._closing.is_set, uploads)
         self._interval = interval
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="maintenance")
 

@@ -10,7 +10,8 @@ from sqlmodel import col, select
 from modelfoundry.api.registry.v1 import statement_service_pb2 as pb
 from modelfoundry.api.registry.v1 import statement_service_pb2_grpc
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name, shortened
+from modelfoundry.names import shortened
+from modelfoundry.registry.aliases.references import resolved
 from modelfoundry.registry.catalog.codec import timestamp
 from modelfoundry.registry.catalog.shelf import find
 from modelfoundry.registry.catalog.tables import CompositionRow, ModuleRow, ResourceRow
@@ -49,9 +50,9 @@ class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer):
 
     def _statement(self, name: str) -> pb.Statement:
         collection = _collection_of(name)
-        parse_name(name, collection, field="name")
-        message = pb.Statement(name=name)
         with self._database.read_session() as session:
+            name = resolved(session, name, collection, field="name")
+            message = pb.Statement(name=name)
             find(session, SIGNED[collection], name, field="name")
             row = session.get(StatementRow, name)
         if row is not None:

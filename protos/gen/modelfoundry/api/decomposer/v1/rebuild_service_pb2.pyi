@@ -28,7 +28,7 @@ class RebuildRequest(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     module: _builtins.str
-    """`projects/{project}/modules/{module}`."""
+    """`projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}`."""
     request_id: _builtins.str
     """UUID4. A repeated call with the same id returns the first one's job."""
     def __init__(

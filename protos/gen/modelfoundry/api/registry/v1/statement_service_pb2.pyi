@@ -27,7 +27,9 @@ class GetStatementRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`projects/{project}/modules/{module}` or `projects/{project}/compositions/{composition}`."""
+    """`projects/{project}/modules/{module}` or `projects/{project}/compositions/{composition}`, or `.../{family}@{alias}` or
+    `.../{family}@{version}`.
+    """
     def __init__(
         self,
         *,

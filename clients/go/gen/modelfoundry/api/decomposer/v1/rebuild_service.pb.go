@@ -27,7 +27,7 @@ const (
 // Request of Rebuild.
 type RebuildRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `projects/{project}/modules/{module}`.
+	// `projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}`.
 	Module string `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
 	// UUID4. A repeated call with the same id returns the first one's job.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

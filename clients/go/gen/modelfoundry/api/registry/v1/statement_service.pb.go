@@ -26,7 +26,8 @@ const (
 // Request of GetStatement.
 type GetStatementRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `projects/{project}/modules/{module}` or `projects/{project}/compositions/{composition}`.
+	// `projects/{project}/modules/{module}` or `projects/{project}/compositions/{composition}`, or `.../{family}@{alias}` or
+	// `.../{family}@{version}`.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -24,7 +24,7 @@ export const file_modelfoundry_api_decomposer_v1_rebuild_service: GenFile = /*@_
  */
 export type RebuildRequest = Message<"modelfoundry.api.decomposer.v1.RebuildRequest"> & {
   /**
-   * `projects/{project}/modules/{module}`.
+   * `projects/{project}/modules/{module}`, or `.../{family}@{alias}` or `.../{family}@{version}`.
    *
    * @generated from field: string module = 1;
    */

@@ -22,7 +22,8 @@ export const file_modelfoundry_api_registry_v1_statement_service: GenFile = /*@_
  */
 export type GetStatementRequest = Message<"modelfoundry.api.registry.v1.GetStatementRequest"> & {
   /**
-   * `projects/{project}/modules/{module}` or `projects/{project}/compositions/{composition}`.
+   * `projects/{project}/modules/{module}` or `projects/{project}/compositions/{composition}`, or `.../{family}@{alias}` or
+   * `.../{family}@{version}`.
    *
    * @generated from field: string name = 1;
    */

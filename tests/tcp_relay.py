@@ -1,0 +1,62 @@
+"""A TCP connection's middle: counts the bytes that pass, and may look at them first."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+
+class Relay:
+    """Passes connections on to a port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        self.passed_bytes = 0
+        """In both directions."""
+        self.before_sending: Callable[[bytes], None] = lambda _: None
+        """Called with what a client sends before it is passed on."""
+        self.target: int | None = port
+        """Where connections lead; None: nowhere, they are closed at once."""
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def run(self) -> None:
+        """Accepts connections until `close`."""
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if self.target is None:
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", self.target))
+                for source, sink, look in ((client, server, True), (server, client, False)):
+                    threading.Thread(target=self._pass, args=(source, sink, look), daemon=True).start()
+
+    def close(self) -> None:
+        """Accepts no more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, look: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if look:
+                    self.before_sending(data)
+                with self._lock:
+                    self.passed_bytes += len(data)
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def relayed(port: int) -> Iterator[Relay]:
+    """A relay that is running."""
+    relay = Relay(port)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    yield relay
+    relay.close()
+    thread.join()
