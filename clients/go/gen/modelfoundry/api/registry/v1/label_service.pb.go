@@ -81,7 +81,7 @@ func (x *FindLabelsRequest) GetQuery() string {
 type FindLabelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Labels as models spell them, the strongest reason first, at most 200; each label once, with its strongest reason. Kinds are
-	// LABEL, SYNONYM, MEMBER, SUPER_CLASS and, only where no label and no word of a vocabulary is the query, SPELLING.
+	// LABEL, SYNONYM, MEMBER, SUPER_CLASS, PREFIX and, only where no label and no word of a vocabulary is the query, SPELLING.
 	Matches []*Match `protobuf:"bytes,1,rep,name=matches,proto3" json:"matches,omitempty"`
 	// When there are no matches: some labels that models know, by name, at most 20.
 	KnownLabels   []string `protobuf:"bytes,2,rep,name=known_labels,json=knownLabels,proto3" json:"known_labels,omitempty"`

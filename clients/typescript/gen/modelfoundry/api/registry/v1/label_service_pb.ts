@@ -51,7 +51,7 @@ export const FindLabelsRequestSchema: GenMessage<FindLabelsRequest> = /*@__PURE_
 export type FindLabelsResponse = Message<"modelfoundry.api.registry.v1.FindLabelsResponse"> & {
   /**
    * Labels as models spell them, the strongest reason first, at most 200; each label once, with its strongest reason. Kinds are
-   * LABEL, SYNONYM, MEMBER, SUPER_CLASS and, only where no label and no word of a vocabulary is the query, SPELLING.
+   * LABEL, SYNONYM, MEMBER, SUPER_CLASS, PREFIX and, only where no label and no word of a vocabulary is the query, SPELLING.
    *
    * @generated from field: repeated modelfoundry.api.registry.v1.Match matches = 1;
    */
