@@ -40,9 +40,9 @@ class Served:
 
 @contextmanager
 def running_models(folder: Path) -> Iterator[Served]:
-    """Services in an empty folder; the evaluator checks models that are pushed."""
+    """Services in an empty folder."""
     (folder / "services").mkdir()
-    names = ("registry", "evaluator", "reuser")
+    names = ("registry", "reuser")
     with running_stack(folder / "services", names=names) as stack, Client(stack.endpoints) as client:
         yield _stocked(folder, stack, client)
 
