@@ -42,10 +42,11 @@ class ServiceStack:
         """Starts a service; `wait_healthy` waits for it."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MODELFOUNDRY_")}
         prefix = f"MODELFOUNDRY_{name.upper()}_"
+        others = {f"{prefix}{other.upper()}": f"127.0.0.1:{port}" for other, port in self.ports.items()}
         own = {
+            **others,
             "MODELFOUNDRY_HOME": str(self.folder),
             f"{prefix}LISTEN": f"127.0.0.1:{self.ports[name]}",
-            f"{prefix}REGISTRY": f"127.0.0.1:{self.ports['registry']}",
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(

@@ -8,7 +8,7 @@ turns them into gRPC statuses; the client turns statuses back into the same clas
     |  NonFiniteWeights, TestSplitSealed, DigestMismatch, RequestIdReused, InvalidImage     the request is wrong
     +- NotFound, AlreadyExists, EtagMismatch, LeaseLost, WrongOffset, CursorExpired         the state is another
     +- BlobMissing, InUse, UploadIncomplete, UnsupportedModel, DeviceUnavailable,
-    |  ExportMismatch                                                                       not possible as it is
+    |  ExportMismatch, ConstraintUnmet                                                      not possible as it is
     +- StorageFull, TooLarge, CorruptBlob, Unavailable, DeadlineExceeded, Cancelled,
        WorkerLost, Internal                                                                 trouble below
 """
@@ -230,6 +230,12 @@ class ExportMismatch(ModelFoundryError):
     """The exported program gives other outputs than the module."""
 
     reason = "EXPORT_MISMATCH"
+
+
+class ConstraintUnmet(ModelFoundryError):
+    """Nothing satisfies what was asked for."""
+
+    reason = "CONSTRAINT_UNMET"
 
 
 class CursorExpired(ModelFoundryError):

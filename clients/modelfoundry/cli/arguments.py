@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -74,6 +76,21 @@ def split_counts(text: str, option: str) -> tuple[int, ...]:
         return tuple(int(item) for item in split_list([text]))
     except ValueError:
         raise InvalidField(f"{option}: {text!r} is no list of whole numbers", field=option, hint="pass 1,16") from None
+
+
+def byte_size(text: str, option: str) -> int:
+    """A number of bytes: `500000`, `64K` and `64KiB` (of 1024), `64kB` (of 1000), and so on with M and G.
+
+    Raises:
+        InvalidField: it is none, or less than one byte.
+    """
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*(?:([kmg])(i?b)?|b)?", text.strip().lower())
+    number, prefix, unit = found.groups() if found else ("0", None, None)
+    step = 1000 if unit == "b" else 1024
+    size = round(float(number) * math.pow(step, 1 + "kmg".index(prefix) if prefix else 0))
+    if size < 1:
+        raise InvalidField(f"{option}: {text!r} is no size", field=option, hint="pass for example 500000, 64K or 1.5M")
+    return size
 
 
 def extents(text: str, number: int, option: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from modelfoundry.cli.commands import (
+    card,
     compact,
     compose,
     composition,
@@ -21,6 +22,8 @@ from modelfoundry.cli.commands import (
     evaluation,
     events,
     gc,
+    get,
+    import_folder,
     job,
     lineage,
     model,
@@ -73,9 +76,12 @@ app.add_typer(model.app, name="model")
 app.add_typer(dataset.app, name="dataset")
 train.register(app)
 decompose.register(app)
+get.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")
 app.add_typer(composition.app, name="composition")
+card.register(app)
+import_folder.register(app)
 compact.register(app)
 compose.register(app)
 search.register(app)

@@ -1,4 +1,4 @@
-"""What can be measured and used: modules, models and compositions, by a bare id where that is clear."""
+"""Whole names of resources that people call by a bare id where that is clear."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ if TYPE_CHECKING:
 
 
 async def subject_name(client: AsyncClient, text: str) -> str:
-    """The whole name of what is meant. A bare id means a module where there is one, else a model, else a composition.
+    """What can be measured and used. A bare id means a module where there is one, else a model, else a composition.
 
     Raises:
         NotFound: there is none of them; the hint names near ones.
     """
-    from modelfoundry.client.subjects import find_subject
-
-    return text if "/" in text else (await find_subject(client, text)).name
+    return await _name(client, text, ("modules", "models", "compositions"))
 
 
 async def signed_name(client: AsyncClient, text: str) -> str:
-    """The whole name of what is signed. A bare id means a module where there is one, else a composition.
+    """What is signed. A bare id means a module where there is one, else a composition.
 
     Raises:
         NotFound: there is none of them; the hint names near ones.
     """
-    from modelfoundry.client.subjects import find_subject
+    return await _name(client, text, ("modules", "compositions"))
 
-    return text if "/" in text else (await find_subject(client, text, among=("modules", "compositions"))).name
+
+async def described_name(client: AsyncClient, text: str) -> str:
+    """What has a card: a subject, and at last a bare id means a data set.
+
+    Raises:
+        NotFound: there is none of them; the hint names near ones.
+    """
+    return await _name(client, text, ("modules", "models", "compositions", "datasets"))
+
+
+async def _name(client: AsyncClient, text: str, among: tuple[str, ...]) -> str:
+    from modelfoundry.client.subjects import find_resource
+
+    return text if "/" in text else (await find_resource(client, text, among)).name

@@ -12,31 +12,38 @@ Everything that `Client` does, `AsyncClient` does with `await`. Errors are the c
 
 from modelfoundry.client._async.aliases import AsyncAliases
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.cards import AsyncCards
 from modelfoundry.client._async.client import AsyncClient, connect_async
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
+from modelfoundry.client._async.hub import AsyncHub
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.on_demand import AsyncModuleRequest
 from modelfoundry.client._async.statements import AsyncStatements
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client._sync.aliases import Aliases
 from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.cards import Cards
 from modelfoundry.client._sync.client import Client, connect
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
+from modelfoundry.client._sync.hub import Hub
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.on_demand import ModuleRequest
 from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
+from modelfoundry.client.cards import Card, CardFact, CardLimit, CardResult, LimitKind
 from modelfoundry.client.composing import NewLabel, Strategy
 from modelfoundry.client.compositions import (
     Baseline,
@@ -75,6 +82,12 @@ from modelfoundry.client.metrics import (
     ModularityMetrics,
     RetentionMetrics,
 )
+from modelfoundry.client.on_demand import (
+    ChoiceFigures,
+    FoundLabels,
+    ModuleOrigin,
+    RequestedModule,
+)
 from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.client.recipes import (
     Augmentation,
@@ -95,6 +108,7 @@ from modelfoundry.client.resources import (
     EvaluatedPart,
     Evaluation,
     Model,
+    ModelOrigin,
     Module,
     ProvenanceEdge,
     Relation,
@@ -117,6 +131,7 @@ from modelfoundry.client.results import (
     Progress,
     ProgressMade,
     Replacement,
+    RequestedModules,
     ServiceHealth,
     Severity,
     StateChanged,
@@ -141,14 +156,17 @@ __all__ = [
     "Architecture",
     "AsyncAliases",
     "AsyncBlobs",
+    "AsyncCards",
     "AsyncClient",
     "AsyncCompositions",
     "AsyncDatasets",
     "AsyncEvaluations",
+    "AsyncHub",
     "AsyncJob",
     "AsyncJobs",
     "AsyncMaintenance",
     "AsyncModels",
+    "AsyncModuleRequest",
     "AsyncModules",
     "AsyncStatements",
     "AsyncVocabularies",
@@ -159,8 +177,14 @@ __all__ = [
     "BlobFinding",
     "BlobRef",
     "Blobs",
+    "Card",
+    "CardFact",
+    "CardLimit",
+    "CardResult",
+    "Cards",
     "Check",
     "CheckProgress",
+    "ChoiceFigures",
     "ClassificationMetrics",
     "Client",
     "Compaction",
@@ -192,9 +216,11 @@ __all__ = [
     "FindingKind",
     "FormComparison",
     "FormCost",
+    "FoundLabels",
     "GarbageSummary",
     "GradSplitterRecipe",
     "GradSplitterRecipeDescription",
+    "Hub",
     "ImageLike",
     "InitialMasks",
     "InputSpec",
@@ -210,6 +236,7 @@ __all__ = [
     "LabelProbability",
     "Latency",
     "LayerRetention",
+    "LimitKind",
     "Lineage",
     "LineageNode",
     "LogWritten",
@@ -220,9 +247,12 @@ __all__ = [
     "MeasuredSummary",
     "Model",
     "ModelCheck",
+    "ModelOrigin",
     "Models",
     "ModularityMetrics",
     "Module",
+    "ModuleOrigin",
+    "ModuleRequest",
     "Modules",
     "MultiClassProblem",
     "Named",
@@ -239,6 +269,8 @@ __all__ = [
     "RegistryEvent",
     "Relation",
     "Replacement",
+    "RequestedModule",
+    "RequestedModules",
     "RetentionMetrics",
     "Retries",
     "Scoring",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +13,12 @@ class Architecture:
 
     Args:
         builder: `family:name`, for example `zoo:resnet20`, `torchvision:resnet18`, `timm:vit_tiny_patch16_224`.
-        parameters: Keyword arguments of the builder besides the number of classes.
+        parameters: Keyword arguments of the builder besides the number of classes: numbers, strings and booleans. For
+            `exported:module` and `exported:composition` what `module.json` says of the network.
     """
 
     builder: str
-    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

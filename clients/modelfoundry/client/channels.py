@@ -25,6 +25,8 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "modelfoundry.api.registry.v1.AliasService": ("AddVersion", "ListAliases", "ListAliasMoves", "ListVersions"),
     "modelfoundry.api.registry.v1.StatementService": ("GetStatement", "ListSigningKeys"),
+    "modelfoundry.api.registry.v1.CardService": ("GetCard",),
+    "modelfoundry.api.registry.v1.LabelService": ("FindLabels",),
     "modelfoundry.api.registry.v1.BlobService": (
         *("FindMissingBlobs", "GetBlob", "CreateUpload", "GetUpload", "FinalizeUpload"),
     ),
@@ -38,6 +40,7 @@ REPEATABLE_METHODS: Final[dict[str, tuple[str, ...]]] = {
     "modelfoundry.api.evaluator.v1.EvaluatorService": ("Evaluate", "CheckModel"),
     "modelfoundry.api.reuser.v1.ReuserService": ("Export", "ComposeModel", "Compact", "Predict"),
     "modelfoundry.api.operations.v1.OperationEventsService": ("ListOperationEvents",),
+    "modelfoundry.api.reuser.v1.OnDemandService": ("RequestModules",),
     "google.longrunning.Operations": ("GetOperation", "ListOperations", "CancelOperation"),
     "grpc.health.v1.Health": ("Check",),
 }

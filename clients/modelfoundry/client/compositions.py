@@ -118,6 +118,7 @@ class Composition:
     description: str = ""
     license: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    intended_use: str = ""
     uid: str = ""
     create_time: datetime | None = None
     update_time: datetime | None = None

@@ -62,13 +62,20 @@ def changed_fields(
     description: str | None,
     license: str | None,  # noqa: A002 - named like the field
     tags: Mapping[str, str] | None,
+    intended_use: str | None,
 ) -> ChangedFields:
     """Those that are not None.
 
     Raises:
         InvalidField: all are None.
     """
-    given = {"display_name": display_name, "description": description, "license": license, "tags": tags}
+    given = {
+        "display_name": display_name,
+        "description": description,
+        "license": license,
+        "tags": tags,
+        "intended_use": intended_use,
+    }
     values = {
         field: dict(value) if isinstance(value, Mapping) else value
         for field, value in given.items()

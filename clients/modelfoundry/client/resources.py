@@ -50,6 +50,21 @@ class TrainingRecord:
     environment: Environment = field(default_factory=Environment)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOrigin:
+    """Where an imported model was before.
+
+    Args:
+        format: How the folder was written: `modelfoundry` or `timm`.
+        resource: Name of what was exported, in the registry that it came from; empty for other folders.
+        digest: SHA-256 of its weights, artifact or composition there; empty for other folders.
+    """
+
+    format: str
+    resource: str = ""
+    digest: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A trained classifier: an architecture, its weights and the meaning of its outputs."""
@@ -63,9 +78,11 @@ class Model:
     description: str = ""
     license: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    intended_use: str = ""
     training_dataset: str = ""
     operation: str = ""
     training: TrainingRecord | None = None
+    origin: ModelOrigin | None = None
     tensors: tuple[TensorSpec, ...] = ()
     uid: str = ""
     create_time: datetime | None = None
@@ -99,6 +116,7 @@ class Dataset:
     description: str = ""
     license: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    intended_use: str = ""
     channels: int = 0
     height: int = 0
     width: int = 0
@@ -154,6 +172,7 @@ class Module:
     description: str = ""
     license: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    intended_use: str = ""
     base_digest: str = ""
     uid: str = ""
     create_time: datetime | None = None

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from modelfoundry.client.compositions import Composition
 from modelfoundry.client.metrics import FormComparison
+from modelfoundry.client.on_demand import RequestedModule
 from modelfoundry.client.resources import BlobRef, Evaluation, Model, Module
 from modelfoundry.client.statements import Rebuild
 from modelfoundry.errors import ModelFoundryError
@@ -189,7 +190,33 @@ class Compaction:
     forms: FormComparison
 
 
-JobResult = tuple[Module, ...] | tuple[Evaluation, ...] | TrainedModel | Export | Compaction | ComposedModel | Rebuild
+@dataclass(frozen=True, slots=True)
+class RequestedModules:
+    """Everything that was asked for.
+
+    Args:
+        answers: One for every label, in the order asked.
+        modules: The modules, in the same order.
+        composition: The classifier of all labels, where it was asked for.
+        exports: The files, where they were asked for: of the classifier, or of the modules.
+    """
+
+    answers: tuple[RequestedModule, ...]
+    modules: tuple[Module, ...]
+    composition: Composition | None = None
+    exports: tuple[Export, ...] = ()
+
+
+JobResult = (
+    tuple[Module, ...]
+    | tuple[Evaluation, ...]
+    | TrainedModel
+    | Export
+    | Compaction
+    | ComposedModel
+    | Rebuild
+    | RequestedModules
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,16 @@ from modelfoundry.api.evaluator.v1.evaluator_service_pb2_grpc import EvaluatorSe
 from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceStub
 from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceStub
 from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceStub
+from modelfoundry.api.registry.v1.card_service_pb2_grpc import CardServiceStub
 from modelfoundry.api.registry.v1.direct_transfer_service_pb2_grpc import DirectTransferServiceStub
 from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceStub
+from modelfoundry.api.registry.v1.label_service_pb2_grpc import LabelServiceStub
 from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceStub
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceStub
 from modelfoundry.api.registry.v1.statement_service_pb2_grpc import StatementServiceStub
 from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceStub
+from modelfoundry.api.reuser.v1.on_demand_service_pb2_grpc import OnDemandServiceStub
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceStub
 from modelfoundry.client.endpoints import Service
 
@@ -36,13 +39,16 @@ if TYPE_CHECKING:
     from modelfoundry.api.operations.v1.operation_events_service_pb2_grpc import OperationEventsServiceAsyncStub
     from modelfoundry.api.registry.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from modelfoundry.api.registry.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
+    from modelfoundry.api.registry.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from modelfoundry.api.registry.v1.direct_transfer_service_pb2_grpc import DirectTransferServiceAsyncStub
     from modelfoundry.api.registry.v1.event_service_pb2_grpc import EventServiceAsyncStub
+    from modelfoundry.api.registry.v1.label_service_pb2_grpc import LabelServiceAsyncStub
     from modelfoundry.api.registry.v1.maintenance_service_pb2_grpc import MaintenanceServiceAsyncStub
     from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceAsyncStub
     from modelfoundry.api.registry.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
     from modelfoundry.api.registry.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
+    from modelfoundry.api.reuser.v1.on_demand_service_pb2_grpc import OnDemandServiceAsyncStub
     from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceAsyncStub
 
 
@@ -64,6 +70,16 @@ class AsyncStubs:
     def search(self) -> SearchServiceAsyncStub:
         """Searches and vocabularies."""
         return SearchServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def cards(self) -> CardServiceAsyncStub:
+        """Cards."""
+        return CardServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def labels(self) -> LabelServiceAsyncStub:
+        """Labels that models know."""
+        return LabelServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceAsyncStub:
@@ -140,6 +156,11 @@ class AsyncStubs:
         """Exporting and predicting."""
         return ReuserServiceStub(self._channel(Service.REUSER))
 
+    @cached_property
+    def on_demand(self) -> OnDemandServiceAsyncStub:
+        """Modules for labels."""
+        return OnDemandServiceStub(self._channel(Service.REUSER))
+
     def health(self, service: Service) -> Any:
         """Health of one service."""
         return HealthStub(self._channel(service))
@@ -160,6 +181,16 @@ class Stubs:
     def search(self) -> SearchServiceStub:
         """Searches and vocabularies."""
         return SearchServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def cards(self) -> CardServiceStub:
+        """Cards."""
+        return CardServiceStub(self._channel(Service.REGISTRY))
+
+    @cached_property
+    def labels(self) -> LabelServiceStub:
+        """Labels that models know."""
+        return LabelServiceStub(self._channel(Service.REGISTRY))
 
     @cached_property
     def blobs(self) -> BlobServiceStub:
@@ -235,6 +266,11 @@ class Stubs:
     def reuser(self) -> ReuserServiceStub:
         """Exporting and predicting."""
         return ReuserServiceStub(self._channel(Service.REUSER))
+
+    @cached_property
+    def on_demand(self) -> OnDemandServiceStub:
+        """Modules for labels."""
+        return OnDemandServiceStub(self._channel(Service.REUSER))
 
     def health(self, service: Service) -> Any:
         """Health of one service."""

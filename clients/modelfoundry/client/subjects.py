@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from modelfoundry.client.compositions import Composition
 from modelfoundry.client.references import full_name
-from modelfoundry.client.resources import Model, Module
+from modelfoundry.client.resources import Dataset, Model, Module
 from modelfoundry.errors import InvalidField, NotFound
 from modelfoundry.names import shortened
 
@@ -14,26 +14,31 @@ if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient
 
 SUBJECTS: Final = ("modules", "models", "compositions")
+_KINDS: Final = {"modules": "module", "models": "model", "compositions": "composition", "datasets": "data set"}
 
 
-async def find_subject(
-    client: AsyncClient, reference: str, *, field: str = "subject", among: tuple[str, ...] = SUBJECTS
-) -> Model | Module | Composition:
-    """Finds what can be measured and used.
+async def find_subject(client: AsyncClient, reference: str, *, field: str = "subject") -> Model | Module | Composition:
+    """Finds what can be measured and used: `find_resource` among modules, models and compositions."""
+    return cast("Model | Module | Composition", await find_resource(client, reference, SUBJECTS, field=field))
+
+
+async def find_resource(
+    client: AsyncClient, reference: str, among: tuple[str, ...], *, field: str = "subject"
+) -> Model | Module | Composition | Dataset:
+    """Finds a resource of some collections.
 
     Args:
         client: Access to the registry.
-        reference: A full name, `models/ID`, `modules/ID` or `compositions/ID`. A bare id means a module where there is
-            one, else a model, else a composition.
+        reference: A full name, or `modules/ID` and the like. A bare id is looked for in one collection after another.
+        among: Collections that it may be of, in that order.
         field: What to blame when there is none.
-        among: Collections that it may be of, in the order in which a bare id is looked for.
 
     Raises:
         NotFound: there is none; the hint names near ones.
         InvalidField: it is the name of something else, or no name.
     """
     if not reference:
-        raise InvalidField(f"{field}: it is empty", field=field, hint="name a module, a model or a composition")
+        raise InvalidField(f"{field}: it is empty", field=field, hint=f"name one of the {_listed(among, 'and')}")
     missing: list[NotFound] = []
     for collection in _meant(reference, field, among):
         try:
@@ -56,12 +61,14 @@ def _meant(reference: str, field: str, among: tuple[str, ...]) -> tuple[str, ...
     return (parts[-2],)
 
 
-async def _get(client: AsyncClient, name: str) -> Model | Module | Composition:
+async def _get(client: AsyncClient, name: str) -> Model | Module | Composition | Dataset:
     match name.split("/")[-2]:
         case "modules":
             return await client.modules.get(name)
         case "models":
             return await client.models.get(name)
+        case "datasets":
+            return await client.datasets.get(name)
         case _:
             return await client.compositions.get(name)
 
@@ -74,7 +81,7 @@ def _none(reference: str, field: str, missing: list[NotFound], among: tuple[str,
     if len(missing) == 1:
         message = missing[0].message
     else:
-        kinds = _listed(tuple(collection.removesuffix("s") for collection in among), "or")
+        kinds = _listed(tuple(_KINDS[collection] for collection in among), "or")
         message = f"there is no {kinds} named {shortened(reference)!r}"
     near = [error for error in missing if error.metadata.get("near")] or missing[:1]
     return NotFound(

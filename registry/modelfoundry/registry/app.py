@@ -18,6 +18,8 @@ from modelfoundry.api.registry.v1 import (
     blob_service_pb2_grpc,
     direct_transfer_service_pb2,
     direct_transfer_service_pb2_grpc,
+    label_service_pb2,
+    label_service_pb2_grpc,
     maintenance_service_pb2,
     maintenance_service_pb2_grpc,
     registry_service_pb2,
@@ -35,6 +37,8 @@ from modelfoundry.registry.blobs.direct_servicer import DirectTransferServicer
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.registry.cards.cards import Cards
+from modelfoundry.registry.cards.servicer import CardServicer
 from modelfoundry.registry.catalog.catalog import Catalog, uses_blob
 from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.catalog.shelf import utc_now
@@ -87,6 +91,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         alias_servicer = AliasServicer(Aliases(database, lambda: catalog.signer, utc_now))
         search_servicer = SearchServicer(catalog)
         statement_servicer = StatementServicer(database, attestor.key_id)
+        card_servicer = CardServicer(Cards(database))
         staging = open_staging(settings)
         uploads = Uploads(
             database,
@@ -137,6 +142,8 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
                 _alias_service(alias_servicer),
                 _search_service(search_servicer),
                 _statement_service(statement_servicer),
+                card_servicer.service(),
+                _label_service(search_servicer),
                 _blob_service(blob_servicer),
                 _direct_transfer_service(direct_servicer),
                 _maintenance_service(maintenance),
@@ -157,6 +164,7 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         alias_servicer.close()
         search_servicer.close()
         statement_servicer.close()
+        card_servicer.close()
         blob_servicer.close()
         direct_servicer.close()
         maintenance.close()
@@ -202,6 +210,13 @@ def _statement_service(servicer: StatementServicer) -> Service:
     return Service(
         statement_service_pb2.DESCRIPTOR.services_by_name["StatementService"].full_name,
         lambda server: statement_service_pb2_grpc.add_StatementServiceServicer_to_server(servicer, server),
+    )
+
+
+def _label_service(servicer: SearchServicer) -> Service:
+    return Service(
+        label_service_pb2.DESCRIPTOR.services_by_name["LabelService"].full_name,
+        lambda server: label_service_pb2_grpc.add_LabelServiceServicer_to_server(servicer, server),
     )
 
 

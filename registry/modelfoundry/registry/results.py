@@ -12,6 +12,7 @@ import modelfoundry.api.decomposer.v1.decomposer_service_pb2
 import modelfoundry.api.decomposer.v1.rebuild_service_pb2
 import modelfoundry.api.decomposer.v1.training_service_pb2
 import modelfoundry.api.evaluator.v1.evaluator_service_pb2
+import modelfoundry.api.reuser.v1.on_demand_service_pb2
 import modelfoundry.api.reuser.v1.reuser_service_pb2  # noqa: F401 - imported so that their messages can be read
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
 from modelfoundry.registry.blobs.blobs import Blobs

@@ -84,6 +84,8 @@ def load_model(client: Client, cache: BlobCache, name: str) -> LoadedModel:
     input_spec = input_spec_from(model.input)
     weights = cache.fetch(client, model.weights.digest)
     network = load_network(architecture_from(model.architecture), len(model.labels), input_spec, weights)
+    if isinstance(network, ComposedNetwork):  # an imported composition
+        network.share_work(input_spec)
     return LoadedModel(model, network, input_spec)
 
 

@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
+from google.protobuf.json_format import MessageToDict
+
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
 from modelfoundry.client import ValidationSplit
-from modelfoundry.core.architectures import Architecture, InputSpec
+from modelfoundry.core.architectures import EXPORTED, Architecture, InputSpec
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
@@ -72,6 +74,8 @@ def architecture_from_proto(architecture: architecture_pb2.Architecture, *, fiel
     Raises:
         InvalidField: a parameter is neither a number, a string nor a boolean.
     """
+    if architecture.builder in EXPORTED:
+        return Architecture(architecture.builder, MessageToDict(architecture.parameters))
     parameters: dict[str, str | int | float | bool] = {}
     for key, value in architecture.parameters.fields.items():
         match value.WhichOneof("kind"):

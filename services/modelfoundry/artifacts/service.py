@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -18,9 +19,16 @@ from modelfoundry.runtime.logging import configure_logging
 from modelfoundry.runtime.operations import operation_services
 from modelfoundry.runtime.server import Service, serve
 
+WAITING_SLOTS: Final = 8
+"""Jobs at a time that only wait for others."""
+
 
 async def serve_worker(
-    name: str, settings: WorkerSettings, services: Sequence[Service], handlers: Mapping[str, str]
+    name: str,
+    settings: WorkerSettings,
+    services: Sequence[Service],
+    handlers: Mapping[str, str],
+    waiting_handlers: Mapping[str, str] | None = None,
 ) -> None:
     """Runs until SIGTERM or SIGINT, then drains.
 
@@ -29,22 +37,25 @@ async def serve_worker(
         settings: From the environment.
         services: The service's own servicers.
         handlers: Import path of the handler of each kind of job.
+        waiting_handlers: The same for kinds that only wait for other jobs. They run in threads of the server, beside
+            the slots of the others: in the same slots, jobs that wait would leave none for those that they wait for.
     """
     configure_logging(settings.log_level, settings.log_format)
     async with open_channel(settings.registry) as registry:
-        dispatcher = Dispatcher(
-            settings.registry,
-            handlers,
-            build_executor(settings, handlers),
-            slots=settings.slots,
-            lease_seconds=settings.lease_seconds,
-            service=name,
-        )
+
+        def dispatcher(handlers: Mapping[str, str], executor: Executor, slots: int) -> Dispatcher:
+            return Dispatcher(
+                settings.registry, handlers, executor, slots=slots, lease_seconds=settings.lease_seconds, service=name
+            )
+
+        dispatchers = [dispatcher(handlers, build_executor(settings, handlers), settings.slots)]
+        if waiting_handlers:
+            dispatchers.append(dispatcher(waiting_handlers, InlineExecutor(), WAITING_SLOTS))
         await serve(
             [*services, *operation_services(registry)],
             listen=settings.listen,
             ready=registry_check(registry, settings.registry),
-            background=[dispatcher.run],
+            background=[each.run for each in dispatchers],
             port_file=settings.port_file,
             options=settings.options,
         )

@@ -24,5 +24,5 @@ class WorkerSettings(JobSettings):
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the registry is; the services need no other."""
+        """Where the registry is; most services need no other."""
         return Endpoints(registry=self.registry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch._dynamo  # noqa: F401 - every optimiser imports it at its first step, which takes seconds
+import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_service_pb2, training_service_pb2
 from modelfoundry.artifacts.jobs import workbench

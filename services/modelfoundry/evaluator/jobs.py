@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
+
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.artifacts.jobs import workbench
 from modelfoundry.client import AsyncClient, Endpoints

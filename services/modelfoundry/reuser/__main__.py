@@ -7,15 +7,20 @@ from typing import Final
 
 from modelfoundry.api.inference.v2 import open_inference_pb2
 from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as inference_grpc
+from modelfoundry.api.reuser.v1 import on_demand_service_pb2, on_demand_service_pb2_grpc
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.service import registry_check, serve_worker
 from modelfoundry.client import AsyncClient, Client
+from modelfoundry.reuser.decompositions import Decompositions
+from modelfoundry.reuser.delivery import Delivery
 from modelfoundry.reuser.inference_servicer import InferenceServicer
+from modelfoundry.reuser.on_demand_servicer import REQUEST_KIND, OnDemandServicer
 from modelfoundry.reuser.predict import Predictor
-from modelfoundry.reuser.servicer import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, ReuserServicer
+from modelfoundry.reuser.servicer import ReuserServicer
 from modelfoundry.reuser.settings import ReuserSettings
+from modelfoundry.reuser.submissions import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, Submissions
 from modelfoundry.runtime.channels import open_channel
 from modelfoundry.runtime.server import Service, run
 
@@ -24,6 +29,7 @@ HANDLERS: Final = {
     COMPACT_KIND: "modelfoundry.reuser.jobs:run_compact",
     COMPOSE_KIND: "modelfoundry.reuser.jobs:run_compose",
 }
+WAITING_HANDLERS: Final = {REQUEST_KIND: "modelfoundry.reuser.request_job:run_request"}
 
 
 async def main() -> None:
@@ -33,7 +39,11 @@ async def main() -> None:
         predictor = Predictor(blocking_client, settings.cache, settings.loaded_networks)
         turns = asyncio.Semaphore(settings.predictions_at_a_time)
         async with AsyncClient(settings.endpoints) as client, open_channel(settings.registry) as registry:
-            reuser = ReuserServicer(client, JobQueue(settings.endpoints), predictor, turns)
+            queue = JobQueue(settings.endpoints)
+            submissions = Submissions(client, queue)
+            reuser = ReuserServicer(client, submissions, predictor, turns)
+            decompositions = Decompositions(settings.endpoints)
+            on_demand = OnDemandServicer(settings.endpoints, queue, decompositions, Delivery(client, submissions))
             inference = InferenceServicer(client, predictor, turns, registry_check(registry, settings.registry))
             services = [
                 Service(
@@ -41,11 +51,15 @@ async def main() -> None:
                     lambda server: pb_grpc.add_ReuserServiceServicer_to_server(reuser, server),
                 ),
                 Service(
+                    on_demand_service_pb2.DESCRIPTOR.services_by_name["OnDemandService"].full_name,
+                    lambda server: on_demand_service_pb2_grpc.add_OnDemandServiceServicer_to_server(on_demand, server),
+                ),
+                Service(
                     open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
                     lambda server: inference_grpc.add_GRPCInferenceServiceServicer_to_server(inference, server),
                 ),
             ]
-            await serve_worker("reuser", settings, services, HANDLERS)
+            await serve_worker("reuser", settings, services, HANDLERS, WAITING_HANDLERS)
 
 
 if __name__ == "__main__":

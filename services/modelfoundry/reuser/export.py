@@ -16,7 +16,7 @@ from modelfoundry.core.export import Export, Exportable, export_onnx, export_saf
 from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.subjects import load_compacted, load_subject
 
-EXPORT_VERSION: Final = "1"
+EXPORT_VERSION: Final = "2"
 """Changes when the same subject gives other files."""
 EXPORTERS: Final[Mapping[str, Callable[[Exportable, Path], Export]]] = {
     "safetensors": export_safetensors,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
+
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.types.v1 import blob_pb2

@@ -39,7 +39,10 @@ NUMBERS = (3, 5, 8)
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStack]:
     """What decomposing needs."""
-    settings = {"MODELFOUNDRY_DECOMPOSER_EXECUTOR": "inline"}  # saves every job the start of a process
+    settings = {
+        "MODELFOUNDRY_DECOMPOSER_EXECUTOR": "inline",  # saves every job the start of a process
+        "MODELFOUNDRY_DECOMPOSER_LEASE_SECONDS": "120",  # a busy machine is no lost worker
+    }
     folder = tmp_path_factory.mktemp("rebuilding")
     with running_stack(folder, settings, names=("registry", "decomposer")) as running:
         yield running

@@ -78,8 +78,11 @@ def test_endpoints_of_another_are_not_removed(tmp_path):
 
 def test_services_are_told_where_to_listen_and_where_the_registry_is(tmp_path, monkeypatch):
     monkeypatch.setenv("MODELFOUNDRY_REUSER_GRACE_SECONDS", "1")
-    registry, reuser = plan_services(tmp_path, "::1", {"registry": 1000, "reuser": 1001})
+    ports = {"registry": 1000, "evaluator": 1002, "reuser": 1001}
+    registry, evaluator, reuser = plan_services(tmp_path, "::1", ports)
     assert registry.environment["MODELFOUNDRY_REGISTRY_LISTEN"] == "[::1]:1000"
     assert reuser.environment["MODELFOUNDRY_REUSER_REGISTRY"] == "[::1]:1000"
+    assert reuser.environment["MODELFOUNDRY_REUSER_EVALUATOR"] == "[::1]:1002"
+    assert "MODELFOUNDRY_EVALUATOR_REUSER" not in evaluator.environment
     assert reuser.environment["MODELFOUNDRY_HOME"] == str(tmp_path)
     assert "MODELFOUNDRY_REUSER_GRACE_SECONDS" not in reuser.environment

@@ -9,6 +9,7 @@ import typer
 from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_compositions
+from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
 from modelfoundry.cli.options import CompositionArgument, OrderOption
 from modelfoundry.cli.removing import remove_all
 from modelfoundry.cli.rendering.composition_table import print_composition, print_compositions
@@ -47,6 +48,21 @@ def show(session: Session, composition: CompositionArgument) -> None:
         statement = client.statements.get(found)
     print_composition(found, evaluations, session.parent)
     print_facts([("statement", statement_text(statement))])
+
+
+@command(app, "export")
+def export(
+    session: Session,
+    *,
+    composition: CompositionArgument,
+    folder: FolderArgument,
+    format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Its modules without dead channels: smaller and faster, the same outputs.")
+    ] = False,
+) -> None:
+    """Write a composition as a folder that can be published: card, config, safetensors, ONNX, an example that runs."""
+    export_folder(session, "compositions", composition, folder, compact=compact)
 
 
 @command(app, "rm")

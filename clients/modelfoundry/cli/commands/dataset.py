@@ -136,4 +136,5 @@ def _facts(dataset: Dataset) -> list[tuple[str, str]]:
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(dataset.tags.items()))),
         ("created", moment(dataset.create_time)),
         ("description", dataset.description),
+        ("intended use", dataset.intended_use),
     ]

@@ -11,6 +11,7 @@ from modelfoundry.cli.arguments import builder_parameters, extents, input_spec, 
 from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_datasets, complete_models
+from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
 from modelfoundry.cli.options import (
     CascadeOption,
     DescriptionOption,
@@ -126,6 +127,18 @@ def show(session: Session, model: ModelArgument) -> None:
     session.answer(found, lambda: print_facts(_facts(session, found)))
 
 
+@command(app, "export")
+def export(
+    session: Session,
+    *,
+    model: ModelArgument,
+    folder: FolderArgument,
+    format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
+) -> None:
+    """Write a model as a folder that can be published: card, config, safetensors, ONNX and an example that runs."""
+    export_folder(session, "models", model, folder)
+
+
 @command(app, "rm")
 def remove(
     session: Session,
@@ -171,11 +184,16 @@ def _facts(session: Session, model: Model) -> list[tuple[str, str]]:
         ("tensors", str(len(model.tensors))),
         ("trained on", session.short(model.training_dataset)),
         ("made by", session.short(model.operation)),
+        (
+            "imported from",
+            " ".join([model.origin.resource or model.origin.format, model.origin.digest]) if model.origin else "",
+        ),
         *training_facts(model),
         ("licence", model.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(model.tags.items()))),
         ("created", moment(model.create_time)),
         ("description", model.description),
+        ("intended use", model.intended_use),
     ]
 
 

@@ -11,6 +11,7 @@ import typer
 from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_modules
+from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
 from modelfoundry.cli.options import CascadeOption, FilterOption, ModuleArgument, OrderOption, YesOption
 from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.json_output import print_json
@@ -54,8 +55,9 @@ def show(session: Session, module: ModuleArgument) -> None:
             print_json(found)
             return
         evaluations = list(client.evaluations.list(f'subject = "{found.name}"'))
-        statement = client.statements.get(found)
-    print_facts([*module_facts(found, evaluations, session.parent), ("statement", statement_text(statement))])
+        statement, limits = client.statements.get(found), client.cards.get(found).limits
+    facts = module_facts(found, evaluations, session.parent, limits)
+    print_facts([*facts, ("statement", statement_text(statement))])
 
 
 @command(app, "download")
@@ -78,6 +80,21 @@ def download(
         if statement:
             files = (*files, client.statements.save(module, output / STATEMENT_FILE))
     session.answer({"files": files}, lambda: print_line("\n".join(map(str, files))))
+
+
+@command(app, "export")
+def export(
+    session: Session,
+    *,
+    module: ModuleArgument,
+    folder: FolderArgument,
+    format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
+    ] = False,
+) -> None:
+    """Write a module as a folder that can be published: card, config, safetensors, ONNX and an example that runs."""
+    export_folder(session, "modules", module, folder, compact=compact)
 
 
 @command(app, "rm")

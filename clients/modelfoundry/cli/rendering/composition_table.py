@@ -139,6 +139,7 @@ def _facts(composition: Composition, evaluations: Sequence[Evaluation], parent: 
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(composition.tags.items()))),
         ("created", moment(composition.create_time)),
         ("description", composition.description),
+        ("intended use", composition.intended_use),
     ]
 
 

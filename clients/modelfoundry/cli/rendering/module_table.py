@@ -13,7 +13,7 @@ from modelfoundry.cli.rendering.tables import Column, print_table
 from modelfoundry.cli.resource_names import short_name
 
 if TYPE_CHECKING:
-    from modelfoundry.client import DecompositionRecord, Evaluation, Module
+    from modelfoundry.client import CardLimit, DecompositionRecord, Evaluation, Module
 
 COLUMNS = (
     Column("MODULE"),
@@ -32,8 +32,10 @@ def print_modules(modules: Iterable[Module], parent: str) -> None:
     print_table(COLUMNS, [_row(module, parent) for module in modules], empty="no modules")
 
 
-def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str) -> list[tuple[str, str]]:
-    """Everything about one module and what was measured of it."""
+def module_facts(
+    module: Module, evaluations: Sequence[Evaluation], parent: str, limits: Sequence[CardLimit] = ()
+) -> list[tuple[str, str]]:
+    """Everything about one module, what was measured of it, and what its card warns of."""
     record, retention = module.record, module.retention
     kept = (
         f"{percent(retention.weight_retention)} ({retention.kept_weights:,} of {retention.total_weights:,})"
@@ -58,11 +60,13 @@ def module_facts(module: Module, evaluations: Sequence[Evaluation], parent: str)
         *form_facts(module.forms),
         *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
         ("modularity", next((text for e in evaluations if (text := modularity_text(e))), "")),
+        *[("limit", limit.text) for limit in limits],
         *_record_facts(record, short_name(module.dataset, parent), parent),
         ("licence", module.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(module.tags.items()))),
         ("created", moment(module.create_time)),
         ("description", module.description),
+        ("intended use", module.intended_use),
     ]
 
 

@@ -51,6 +51,9 @@ def _environment(name: str, addresses: Mapping[str, str], data_directory: Path) 
     }
     if name != "registry":
         environment[f"{prefix}REGISTRY"] = addresses["registry"]
+    if name == "reuser":
+        others = {name: addresses[name] for name in ("decomposer", "evaluator") if name in addresses}
+        environment |= {f"{prefix}{name.upper()}": place for name, place in others.items()}
     grace = f"{prefix}GRACE_SECONDS"
     if grace not in os.environ:
         environment[grace] = GRACE_SECONDS

@@ -12,16 +12,19 @@ from typing import Self
 from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._async.aliases import AsyncAliases
 from modelfoundry.client._async.blobs import AsyncBlobs
+from modelfoundry.client._async.cards import AsyncCards
 from modelfoundry.client._async.composing import AsyncComposing
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.datasets import AsyncDatasets
 from modelfoundry.client._async.evaluations import AsyncEvaluations
 from modelfoundry.client._async.events import followed_events, past_events
+from modelfoundry.client._async.hub import AsyncHub
 from modelfoundry.client._async.jobs import AsyncJob, AsyncJobs
 from modelfoundry.client._async.lineage import get_lineage, list_dependents
 from modelfoundry.client._async.maintenance import AsyncMaintenance
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
+from modelfoundry.client._async.on_demand import AsyncOnDemand
 from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.statements import AsyncStatements
 from modelfoundry.client._async.verbs import AsyncVerbs
@@ -53,7 +56,7 @@ from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.names import DEFAULT_PROJECT
 
 
-class AsyncClient(AsyncComposing):
+class AsyncClient(AsyncComposing, AsyncOnDemand):
     """A client of all four services.
 
     Args:
@@ -74,6 +77,8 @@ class AsyncClient(AsyncComposing):
     blobs: AsyncBlobs
     jobs: AsyncJobs
     aliases: AsyncAliases
+    cards: AsyncCards
+    hub: AsyncHub
     vocabularies: AsyncVocabularies
     webhooks: AsyncWebhooks
     statements: AsyncStatements
@@ -97,12 +102,23 @@ class AsyncClient(AsyncComposing):
         self.evaluations = AsyncEvaluations(self._transport, parent)
         self.jobs = AsyncJobs(self._transport, parent)
         self.aliases = AsyncAliases(self._transport, parent)
+        self.cards = AsyncCards(self._transport, parent)
         self.vocabularies = AsyncVocabularies(self._transport, parent)
         self.webhooks = AsyncWebhooks(self._transport, parent)
         self.statements = AsyncStatements(self._transport, parent, self.blobs)
         self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
+        self.hub = AsyncHub(
+            self._transport,
+            parent,
+            self._verbs,
+            self.blobs,
+            self.cards,
+            self.models,
+            self.modules,
+            self.compositions,
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -72,13 +72,20 @@ class AsyncCompositions:
         description: str | None = None,
         license: str | None = None,
         tags: Mapping[str, str] | None = None,
+        intended_use: str | None = None,
     ) -> Composition:
         """Changes what people wrote about a composition. None: leave as it is.
 
         Raises:
             EtagMismatch: a `Composition` was passed, and somebody changed it since.
         """
-        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        fields = changed_fields(
+            display_name=display_name,
+            description=description,
+            license=license,
+            tags=tags,
+            intended_use=intended_use,
+        )
         name = full_name(composition, "compositions", self._parent)
         message = composition_pb2.Composition(name=name, **fields.values)
         if isinstance(composition, Composition):

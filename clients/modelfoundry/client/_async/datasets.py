@@ -126,13 +126,20 @@ class AsyncDatasets:
         description: str | None = None,
         license: str | None = None,
         tags: Mapping[str, str] | None = None,
+        intended_use: str | None = None,
     ) -> Dataset:
         """Changes what people wrote about a dataset. None: leave as it is.
 
         Raises:
             EtagMismatch: a `Dataset` was passed, and somebody changed it since.
         """
-        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        fields = changed_fields(
+            display_name=display_name,
+            description=description,
+            license=license,
+            tags=tags,
+            intended_use=intended_use,
+        )
         message = dataset_pb2.Dataset(name=full_name(dataset, "datasets", self._parent), **fields.values)
         if isinstance(dataset, Dataset):
             message.etag = dataset.etag

@@ -11,15 +11,16 @@ from google.protobuf.message import Message
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_service_pb2, training_service_pb2
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
 from modelfoundry.api.registry.v1 import composition_pb2, evaluation_pb2, model_pb2, module_pb2
-from modelfoundry.api.reuser.v1 import composing_pb2, reuser_service_pb2
+from modelfoundry.api.reuser.v1 import composing_pb2, on_demand_service_pb2, reuser_service_pb2
 from modelfoundry.client.codec.composing import replacement_from_proto
 from modelfoundry.client.codec.compositions import composition_from_proto
 from modelfoundry.client.codec.jobs import compaction_from_proto, export_from_proto
 from modelfoundry.client.codec.modules import evaluation_from_proto, module_from_proto
+from modelfoundry.client.codec.on_demand import requested_module_from_proto
 from modelfoundry.client.codec.resources import model_from_proto
 from modelfoundry.client.codec.statements import rebuild_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.results import ComposedModel, JobResult, TrainedModel
+from modelfoundry.client.results import ComposedModel, JobResult, RequestedModules, TrainedModel
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import Internal
 
@@ -42,6 +43,7 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
     evaluated = evaluator_service_pb2.EvaluateResponse()
     trained = training_service_pb2.TrainModelResponse()
     composed = composing_pb2.ComposeModelResponse()
+    requested = on_demand_service_pb2.RequestModulesResponse()
     if response.Unpack(decomposed):
         modules = []
         for name in decomposed.modules:
@@ -65,6 +67,8 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
         composition = await transport.unary(Service.REGISTRY, registry.GetComposition, get_composition)
         replacements = tuple(replacement_from_proto(one) for one in composed.replacements)
         return ComposedModel(composition_from_proto(composition), replacements)
+    if response.Unpack(requested):
+        return await requested_modules(transport, requested)
     for message, value_from_proto in WHOLE_RESULTS:
         answer = message()
         if response.Unpack(answer):
@@ -72,4 +76,27 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
     raise Internal(
         f"the job resulted in a {response.TypeName() or 'nothing'}, which this client does not know",
         hint="the services are newer than this client: `pip install --upgrade modelfoundry`",
+    )
+
+
+async def requested_modules(
+    transport: AsyncTransport, response: on_demand_service_pb2.RequestModulesResponse
+) -> RequestedModules:
+    """Everything that a complete answer names, fetched from the registry."""
+    registry = transport.stubs.registry
+    modules = []
+    for requested in response.modules:
+        get_module = module_pb2.GetModuleRequest(name=requested.module)
+        module = await transport.unary(Service.REGISTRY, registry.GetModule, get_module)
+        modules.append(module_from_proto(module))
+    composition = None
+    if response.composition:
+        get_composition = composition_pb2.GetCompositionRequest(name=response.composition)
+        message = await transport.unary(Service.REGISTRY, registry.GetComposition, get_composition)
+        composition = composition_from_proto(message)
+    return RequestedModules(
+        answers=tuple(map(requested_module_from_proto, response.modules)),
+        modules=tuple(modules),
+        composition=composition,
+        exports=tuple(map(export_from_proto, response.exports)),
     )

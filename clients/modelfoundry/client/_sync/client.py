@@ -14,16 +14,19 @@ from typing import Self
 from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._sync.aliases import Aliases
 from modelfoundry.client._sync.blobs import Blobs
+from modelfoundry.client._sync.cards import Cards
 from modelfoundry.client._sync.composing import Composing
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.datasets import Datasets
 from modelfoundry.client._sync.evaluations import Evaluations
 from modelfoundry.client._sync.events import followed_events, past_events
+from modelfoundry.client._sync.hub import Hub
 from modelfoundry.client._sync.jobs import Job, Jobs
 from modelfoundry.client._sync.lineage import get_lineage, list_dependents
 from modelfoundry.client._sync.maintenance import Maintenance
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
+from modelfoundry.client._sync.on_demand import OnDemand
 from modelfoundry.client._sync.pages import each
 from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.verbs import Verbs
@@ -55,7 +58,7 @@ from modelfoundry.client.transport import Transport
 from modelfoundry.names import DEFAULT_PROJECT
 
 
-class Client(Composing):
+class Client(Composing, OnDemand):
     """A client of all four services.
 
     Args:
@@ -76,6 +79,8 @@ class Client(Composing):
     blobs: Blobs
     jobs: Jobs
     aliases: Aliases
+    cards: Cards
+    hub: Hub
     vocabularies: Vocabularies
     webhooks: Webhooks
     statements: Statements
@@ -99,12 +104,23 @@ class Client(Composing):
         self.evaluations = Evaluations(self._transport, parent)
         self.jobs = Jobs(self._transport, parent)
         self.aliases = Aliases(self._transport, parent)
+        self.cards = Cards(self._transport, parent)
         self.vocabularies = Vocabularies(self._transport, parent)
         self.webhooks = Webhooks(self._transport, parent)
         self.statements = Statements(self._transport, parent, self.blobs)
         self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
+        self.hub = Hub(
+            self._transport,
+            parent,
+            self._verbs,
+            self.blobs,
+            self.cards,
+            self.models,
+            self.modules,
+            self.compositions,
+        )
 
     def __enter__(self) -> Self:
         return self

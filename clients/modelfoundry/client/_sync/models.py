@@ -27,7 +27,7 @@ from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.references import Named, full_name
 from modelfoundry.client.requests import changed_fields, new_request_id
-from modelfoundry.client.resources import Model
+from modelfoundry.client.resources import Model, ModelOrigin
 from modelfoundry.client.transport import Transport
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE, as_safetensors, read_tensor_specs
 
@@ -54,6 +54,8 @@ class Models:
         license: str = "",
         tags: Mapping[str, str] | None = None,
         training_dataset: Named = "",
+        intended_use: str = "",
+        origin: ModelOrigin | None = None,
         on_progress: OnTransfer | None = None,
     ) -> Model:
         """Checks weights against an architecture, uploads and registers them.
@@ -70,6 +72,8 @@ class Models:
             license: SPDX licence expression.
             tags: Free keys for searching.
             training_dataset: Data set that the model was trained on: id, name or `Dataset`.
+            intended_use: What it is meant for, and what not. Markdown.
+            origin: Where it was before, when it is imported.
             on_progress: Called with bytes done and bytes in all during the upload.
 
         Raises:
@@ -93,6 +97,8 @@ class Models:
             license=license,
             tags=dict(tags or {}),
             training_dataset=full_name(training_dataset, "datasets", self._parent),
+            intended_use=intended_use,
+            origin=origin,
         )
         return self.create(model, model_id=model_id)
 
@@ -157,13 +163,20 @@ class Models:
         description: str | None = None,
         license: str | None = None,
         tags: Mapping[str, str] | None = None,
+        intended_use: str | None = None,
     ) -> Model:
         """Changes what people wrote about a model. None: leave as it is.
 
         Raises:
             EtagMismatch: a `Model` was passed, and somebody changed it since.
         """
-        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        fields = changed_fields(
+            display_name=display_name,
+            description=description,
+            license=license,
+            tags=tags,
+            intended_use=intended_use,
+        )
         message = model_pb2.Model(name=full_name(model, "models", self._parent), **fields.values)
         if isinstance(model, Model):
             message.etag = model.etag

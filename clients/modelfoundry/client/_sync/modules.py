@@ -110,13 +110,20 @@ class Modules:
         description: str | None = None,
         license: str | None = None,
         tags: Mapping[str, str] | None = None,
+        intended_use: str | None = None,
     ) -> Module:
         """Changes what people wrote about a module. None: leave as it is.
 
         Raises:
             EtagMismatch: a `Module` was passed, and somebody changed it since.
         """
-        fields = changed_fields(display_name=display_name, description=description, license=license, tags=tags)
+        fields = changed_fields(
+            display_name=display_name,
+            description=description,
+            license=license,
+            tags=tags,
+            intended_use=intended_use,
+        )
         message = module_pb2.Module(name=full_name(module, "modules", self._parent), **fields.values)
         if isinstance(module, Module):
             message.etag = module.etag

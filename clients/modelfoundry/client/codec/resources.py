@@ -14,7 +14,7 @@ from modelfoundry.client.codec.architectures import (
 from modelfoundry.client.codec.enums import enum_from_proto
 from modelfoundry.client.codec.times import time_from_proto
 from modelfoundry.client.codec.training import training_record_from_proto, training_record_to_proto
-from modelfoundry.client.resources import BlobRef, Dataset, DatasetSplit, Model, ProvenanceEdge, Relation
+from modelfoundry.client.resources import BlobRef, Dataset, DatasetSplit, Model, ModelOrigin, ProvenanceEdge, Relation
 
 
 def blob_ref_to_proto(blob: BlobRef) -> blob_pb2.BlobRef:
@@ -34,6 +34,7 @@ def model_to_proto(model: Model) -> model_pb2.Model:
         description=model.description,
         license=model.license,
         tags=dict(model.tags),
+        intended_use=model.intended_use,
         architecture=architecture_to_proto(model.architecture),
         input=input_spec_to_proto(model.input),
         labels=model.labels,
@@ -41,6 +42,7 @@ def model_to_proto(model: Model) -> model_pb2.Model:
         training_dataset=model.training_dataset,
         operation=model.operation,
         training=None if model.training is None else training_record_to_proto(model.training),
+        origin=None if model.origin is None else _origin_to_proto(model.origin),
     )
 
 
@@ -53,6 +55,7 @@ def model_from_proto(message: model_pb2.Model) -> Model:
         description=message.description,
         license=message.license,
         tags=dict(message.tags),
+        intended_use=message.intended_use,
         architecture=architecture_from_proto(message.architecture),
         input=input_spec_from_proto(message.input),
         labels=tuple(message.labels),
@@ -61,10 +64,19 @@ def model_from_proto(message: model_pb2.Model) -> Model:
         training_dataset=message.training_dataset,
         operation=message.operation,
         training=training_record_from_proto(message.training) if message.HasField("training") else None,
+        origin=_origin_from_proto(message.origin) if message.HasField("origin") else None,
         create_time=time_from_proto(message, "create_time"),
         update_time=time_from_proto(message, "update_time"),
         etag=message.etag,
     )
+
+
+def _origin_to_proto(origin: ModelOrigin) -> model_pb2.ModelOrigin:
+    return model_pb2.ModelOrigin(format=origin.format, resource=origin.resource, digest=origin.digest)
+
+
+def _origin_from_proto(message: model_pb2.ModelOrigin) -> ModelOrigin:
+    return ModelOrigin(message.format, message.resource, message.digest)
 
 
 def dataset_to_proto(dataset: Dataset) -> dataset_pb2.Dataset:
@@ -74,6 +86,7 @@ def dataset_to_proto(dataset: Dataset) -> dataset_pb2.Dataset:
         description=dataset.description,
         license=dataset.license,
         tags=dict(dataset.tags),
+        intended_use=dataset.intended_use,
         labels=dataset.labels,
         splits=[
             dataset_pb2.DatasetSplit(split=split.split, content=blob_ref_to_proto(split.content))
@@ -91,6 +104,7 @@ def dataset_from_proto(message: dataset_pb2.Dataset) -> Dataset:
         description=message.description,
         license=message.license,
         tags=dict(message.tags),
+        intended_use=message.intended_use,
         labels=tuple(message.labels),
         splits=tuple(
             DatasetSplit(

@@ -18,7 +18,7 @@ from modelfoundry.client.searching import (
 
 def search_result_from_proto(message: search_pb2.SearchResult) -> SearchResult:
     """Message to value; reasons of a kind that a newer registry knows are left out."""
-    matches = (_match_from_proto(match) for match in message.matches)
+    matches = (match_from_proto(match) for match in message.matches)
     measured = message.measured
     return SearchResult(
         module=module_from_proto(message.module),
@@ -62,7 +62,8 @@ def vocabulary_from_proto(message: vocabulary_pb2.Vocabulary) -> Vocabulary:
     )
 
 
-def _match_from_proto(message: search_pb2.Match) -> Match | None:
+def match_from_proto(message: search_pb2.Match) -> Match | None:
+    """Message to value; None for a reason of a kind that a newer registry knows."""
     kind = enum_from_proto(search_pb2.MatchKind, "MATCH_KIND", message.kind, MatchKind)
     if kind is None:
         return None

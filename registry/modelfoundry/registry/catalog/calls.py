@@ -16,7 +16,7 @@ from modelfoundry.registry.catalog.codec import Described
 from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.listing.pages import ListRequest, Page
 
-CHANGEABLE: Final = ("display_name", "description", "license", "tags")
+CHANGEABLE: Final = ("display_name", "description", "license", "tags", "intended_use")
 # Below the 4 MiB that a client takes, with room for the token and for trailers.
 MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
 Row = TypeVar("Row")

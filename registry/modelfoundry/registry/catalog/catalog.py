@@ -20,6 +20,7 @@ from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.events.journal import Journal
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.search.known_labels import KnownLabels
 from modelfoundry.registry.search.search import Search
 from modelfoundry.registry.search.vocabularies import Vocabularies
 
@@ -45,6 +46,7 @@ class Catalog:
         self.lineages = Lineages(shelf)
         self.vocabularies = Vocabularies(shelf)
         self.search = Search(shelf)
+        self.known_labels = KnownLabels(shelf)
 
     @property
     def signer(self) -> TokenSigner:

@@ -29,6 +29,7 @@ from modelfoundry.registry.catalog.drafts import (
     FormsDraft,
     ModelDraft,
     ModuleDraft,
+    OriginDraft,
     RecordDraft,
     SplitDraft,
     TrainingDraft,
@@ -63,7 +64,7 @@ _EVALUATION_COLUMNS = (
 
 def about_from_proto(message: Described) -> About:
     """What people write."""
-    return About(message.display_name, message.description, message.license, dict(message.tags))
+    return About(message.display_name, message.description, message.license, dict(message.tags), message.intended_use)
 
 
 def model_from_proto(message: model_pb2.Model) -> ModelDraft:
@@ -82,6 +83,7 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
         training_dataset=message.training_dataset,
         operation=message.operation,
         training=_training_from_proto(message.training) if message.HasField("training") else None,
+        origin=_origin_from_proto(message.origin) if message.HasField("origin") else None,
     )
 
 
@@ -92,6 +94,10 @@ def _training_from_proto(record: model_pb2.TrainingRecord) -> TrainingDraft:
         source_split=record.validation.source_split,
         label_counts=tuple(record.label_counts),
     )
+
+
+def _origin_from_proto(origin: model_pb2.ModelOrigin) -> OriginDraft:
+    return OriginDraft(origin.format, origin.resource, origin.digest)
 
 
 def model_to_proto(row: ModelRow) -> model_pb2.Model:
@@ -113,6 +119,8 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
     )
     if row.training is not None:
         message.training.CopyFrom(stored_message(model_pb2.TrainingRecord, row.training))
+    if row.origin is not None:
+        message.origin.CopyFrom(stored_message(model_pb2.ModelOrigin, row.origin))
     return message
 
 
@@ -303,6 +311,7 @@ def described_fields(row: DescribedRow) -> dict[str, Any]:
         "description": row.description,
         "license": row.license,
         "tags": row.tags,
+        "intended_use": row.intended_use,
         "create_time": timestamp(row.create_time),
         "update_time": timestamp(row.update_time),
         "etag": row.etag,

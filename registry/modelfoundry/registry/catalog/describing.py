@@ -42,6 +42,7 @@ def described(name: str, project: str, about: About, now: datetime) -> dict[str,
         "description": about.description,
         "license": about.license,
         "tags": dict(about.tags),
+        "intended_use": about.intended_use,
     }
 
 

@@ -31,6 +31,7 @@ class About:
     description: str = ""
     license: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    intended_use: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,15 @@ class TrainingDraft:
     dataset_digest: str = ""
     source_split: str = ""
     label_counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OriginDraft:
+    """Where an imported model was before."""
+
+    format: str
+    resource: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ class ModelDraft:
     training_dataset: str = ""
     operation: str = ""
     training: TrainingDraft | None = None
+    origin: OriginDraft | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, TestSplitSealed, UnknownArchitecture
-from modelfoundry.names import near, parse_parent, shortened
+from modelfoundry.names import DIGEST, near, parse_parent, shortened
 from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CreateCall, InputDraft, ModelDraft, TrainingDraft
+from modelfoundry.registry.catalog.drafts import CreateCall, InputDraft, ModelDraft, OriginDraft, TrainingDraft
 from modelfoundry.registry.catalog.references import check_operation, check_reference
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
@@ -22,9 +24,12 @@ from modelfoundry.registry.catalog.wording import check_about, check_labels, che
 from modelfoundry.registry.listing.fields import TextField
 from modelfoundry.registry.listing.pages import Listing
 
-FAMILIES: Final = ("zoo", "torchvision", "timm")
+FAMILIES: Final = ("zoo", "torchvision", "timm", "exported")
 MAX_PARAMETERS: Final = 64
 MAX_PARAMETER_TEXT: Final = 1000
+MAX_EXPORTED_BYTES: Final = 512 * 1024
+ORIGINS: Final = ("modelfoundry", "timm")
+MAX_ORIGIN: Final = 500
 MAX_CHANNELS: Final = 16
 MAX_EXTENT: Final = 4096
 _BUILDER_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
@@ -114,6 +119,7 @@ def _row(name: str, project: str, draft: ModelDraft, weights: SafetensorsFile, s
         training_dataset=draft.training_dataset or None,
         operation=draft.operation,
         training=None if draft.training is None else dict(draft.training.content),
+        origin=None if draft.origin is None else asdict(draft.origin),
     )
 
 
@@ -121,13 +127,18 @@ def _check_draft(draft: ModelDraft, project: str) -> None:
     check_about(draft.about, "model")
     check_labels(draft.labels, field="model.labels")
     _check_builder(draft.builder, field="model.architecture.builder")
-    _check_parameters(draft.parameters, field="model.architecture.parameters")
+    if draft.builder.startswith("exported:"):
+        _check_exported(draft.parameters, field="model.architecture.parameters")
+    else:
+        _check_parameters(draft.parameters, field="model.architecture.parameters")
     check_input(draft, field="model.input")
     if draft.training_dataset:
         check_reference(draft.training_dataset, "datasets", project, field="model.training_dataset")
     check_operation(draft.operation, project, field="model.operation")
     if draft.training is not None:
         _check_training(draft.training, len(draft.labels), field="model.training")
+    if draft.origin is not None:
+        _check_origin(draft.origin, field="model.origin")
 
 
 def _check_training(training: TrainingDraft, label_count: int, *, field: str) -> None:
@@ -143,6 +154,22 @@ def _check_training(training: TrainingDraft, label_count: int, *, field: str) ->
             f"{field}.label_counts has {len(counts)} values, the least is {min(counts)}, for {label_count} labels",
             field=f"{field}.label_counts",
             hint="pass a number of samples, 0 or more, for every label",
+        )
+
+
+def _check_origin(origin: OriginDraft, *, field: str) -> None:
+    if origin.format not in ORIGINS:
+        raise InvalidField(
+            f"{field}.format: {shortened(origin.format)!r} is none of the formats",
+            field=f"{field}.format",
+            hint=f"pass {' or '.join(ORIGINS)}",
+        )
+    check_line(origin.resource, MAX_ORIGIN, field=f"{field}.resource")
+    if origin.digest and not DIGEST.fullmatch(origin.digest):
+        raise InvalidField(
+            f"{field}.digest: {shortened(origin.digest)!r} is no digest",
+            field=f"{field}.digest",
+            hint="pass sha256: and 64 hexadecimal digits, or nothing",
         )
 
 
@@ -180,6 +207,13 @@ def _check_parameters(parameters: Mapping[str, Any], *, field: str) -> None:
             raise InvalidField(f"{path} has a value of another kind", field=path, hint="use numbers, strings, booleans")
         if isinstance(value, str):
             check_line(value, MAX_PARAMETER_TEXT, field=path)
+
+
+def _check_exported(parameters: Mapping[str, Any], *, field: str) -> None:
+    """What it means is for the services to say that build it: the evaluator's CheckModel."""
+    size = len(json.dumps(parameters).encode())
+    if size > MAX_EXPORTED_BYTES:
+        raise InvalidField(f"{field} has {size} bytes", field=field, hint=f"use at most {MAX_EXPORTED_BYTES}")
 
 
 def check_input(draft: ModelDraft | InputDraft, *, field: str) -> None:

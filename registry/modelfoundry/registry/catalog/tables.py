@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, false
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.database import UtcDateTime
@@ -59,6 +59,7 @@ class DescribedRow(ResourceRow):
     description: str = ""
     license: str = ""
     tags: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+    intended_use: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
 
 
 class ModelRow(DescribedRow, table=True):
@@ -83,6 +84,8 @@ class ModelRow(DescribedRow, table=True):
     operation: str = ""
     training: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """TrainingRecord, as protobuf's JSON."""
+    origin: JsonObject | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """ModelOrigin, as protobuf's JSON."""
 
     @property
     def content_digest(self) -> str:

@@ -34,7 +34,8 @@ def check_about(about: About, prefix: str) -> None:
     """
     check_line(about.display_name, MAX_DISPLAY_NAME, field=f"{prefix}.display_name")
     check_line(about.license, MAX_LICENSE, field=f"{prefix}.license")
-    _check_description(about.description, field=f"{prefix}.description")
+    _check_markdown(about.description, field=f"{prefix}.description")
+    _check_markdown(about.intended_use, field=f"{prefix}.intended_use")
     if len(about.tags) > MAX_TAGS:
         raise InvalidField(
             f"{prefix}.tags: there are {len(about.tags)} tags", field=f"{prefix}.tags", hint=f"use at most {MAX_TAGS}"
@@ -96,7 +97,7 @@ def check_labels(labels: Sequence[str], *, field: str) -> None:
         )
 
 
-def _check_description(text: str, *, field: str) -> None:
+def _check_markdown(text: str, *, field: str) -> None:
     size = len(text.encode())
     if size > MAX_DESCRIPTION_BYTES:
         raise InvalidField(f"{field} has {size} bytes", field=field, hint=f"use at most {MAX_DESCRIPTION_BYTES}")

@@ -15,7 +15,7 @@ def result_to_proto(result: Result) -> search_pb2.SearchResult:
     facts = result.facts
     return search_pb2.SearchResult(
         module=listed_module_to_proto(result.module),
-        matches=[_match_to_proto(match) for match in result.matches],
+        matches=[match_to_proto(match) for match in result.matches],
         measured=search_pb2.MeasuredSummary(
             accuracy=facts.accuracy, f1=facts.f1, dataset=facts.measured_dataset, latency_ms=facts.latency_ms
         ),
@@ -46,7 +46,8 @@ def vocabulary_to_proto(vocabulary: StoredVocabulary) -> vocabulary_pb2.Vocabula
     )
 
 
-def _match_to_proto(match: Match) -> search_pb2.Match:
+def match_to_proto(match: Match) -> search_pb2.Match:
+    """One reason."""
     return search_pb2.Match(
         kind=search_pb2.MatchKind.ValueType(match.kind),
         label=match.label,

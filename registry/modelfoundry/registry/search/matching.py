@@ -75,7 +75,7 @@ def meaning(session: Session, project: str, query: str) -> Meaning:
     by_label: dict[str, list[Match]] = defaultdict(list)
     by_label[query].append(Match(MatchKind.LABEL, query))
     for name, vocabulary in vocabularies:
-        for match in _related(query, name, vocabulary):
+        for match in related(query, name, vocabulary):
             by_label[match.label].append(match)
     ids = exactly(session, project, Source.LABEL, by_label)
     reasons = {ids[label]: matches for label, matches in by_label.items() if label in ids}
@@ -89,7 +89,8 @@ def meaning(session: Session, project: str, query: str) -> Meaning:
     return _meaning(reasons, _text_tier(session, project, words))
 
 
-def _related(query: str, name: str, vocabulary: Vocabulary) -> Iterable[Match]:
+def related(query: str, name: str, vocabulary: Vocabulary) -> Iterable[Match]:
+    """Words that a vocabulary of some name connects with a folded query, which is none of them."""
     for term in vocabulary.named(query):
         words = vocabulary.folded(term)
         yield from (Match(MatchKind.SYNONYM, word, term.term, name) for word in words if word != query)

@@ -7,7 +7,8 @@ from typing import Any
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from modelfoundry.api.registry.v1 import search_pb2, vocabulary_pb2
+from modelfoundry.api.registry.v1 import label_service_pb2, search_pb2, vocabulary_pb2
+from modelfoundry.api.registry.v1.label_service_pb2_grpc import LabelServiceServicer
 from modelfoundry.api.registry.v1.search_service_pb2_grpc import SearchServiceServicer
 from modelfoundry.registry.catalog.calls import create_call, fill_page, list_request
 from modelfoundry.registry.catalog.catalog import Catalog
@@ -17,8 +18,8 @@ from modelfoundry.registry.threads import Threads
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class SearchServicer(SearchServiceServicer):
-    """Serves `modelfoundry.api.registry.v1.SearchService`. Its threads are its own."""
+class SearchServicer(SearchServiceServicer, LabelServiceServicer):
+    """Serves `SearchService` and `LabelService` of `modelfoundry.api.registry.v1`. Its threads are its own."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -33,6 +34,15 @@ class SearchServicer(SearchServiceServicer):
     ) -> search_pb2.SearchModulesResponse:
         """See the contract."""
         return await self._threads.run(self._found, request)
+
+    async def FindLabels(
+        self, request: label_service_pb2.FindLabelsRequest, context: Context
+    ) -> label_service_pb2.FindLabelsResponse:
+        """See the contract."""
+        found = await self._threads.run(self._catalog.known_labels.find, request.parent, request.query)
+        return label_service_pb2.FindLabelsResponse(
+            matches=map(codec.match_to_proto, found.matches), known_labels=found.known
+        )
 
     async def CreateVocabulary(
         self, request: vocabulary_pb2.CreateVocabularyRequest, context: Context

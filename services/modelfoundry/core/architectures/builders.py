@@ -1,4 +1,7 @@
-"""From a builder's name to a network: our zoo, torchvision's and timm's classification models. No downloads."""
+"""From a builder's name to a network: our zoo, torchvision's and timm's classification models, and what was exported.
+
+No downloads.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any, Final, NoReturn
 import torch
 from torch import nn
 
-from modelfoundry.core.architectures.spec import Architecture, InputSpec, Scalar
+from modelfoundry.core.architectures.spec import Architecture, InputSpec, Scalar, Value
 from modelfoundry.core.architectures.zoo import ZOO
 from modelfoundry.errors import InvalidField, UnknownArchitecture
 from modelfoundry.names import near, shortened
@@ -47,12 +50,9 @@ def build_network(
         UnknownArchitecture: there is no such builder; the near names are in the hint.
         InvalidField: the builder does not take these parameters or this number of channels.
     """
-    build = _find(architecture.builder)
-    _check_parameters(architecture.parameters)
+    build = _find(architecture.builder, architecture.parameters)
     try:
-        if device == "meta":
-            return _on_meta(build, label_count, input_spec.channels, architecture.parameters)
-        return build(label_count, input_spec.channels, architecture.parameters)
+        return _on_meta(build, label_count, input_spec) if device == "meta" else build(label_count, input_spec)
     except _REFUSALS as error:
         raise InvalidField(
             f"architecture.parameters: {architecture.builder} cannot be built: {shortened(str(error), 200)}",
@@ -62,19 +62,22 @@ def build_network(
 
 
 def known_builders() -> tuple[str, ...]:
-    """All names that `build_network` knows, sorted."""
+    """All names that can be chosen, sorted. What an export describes (`exported:*`) cannot be chosen by name."""
     return tuple(sorted(f"{family}:{name}" for family, names in _families().items() for name in names()))
 
 
-Build = Callable[[int, int, Mapping[str, Scalar]], nn.Module]
+Build = Callable[[int, InputSpec], nn.Module]
 
 
-def _find(builder: str) -> Build:
+def _find(builder: str, parameters: Mapping[str, Value]) -> Build:
     family, colon, name = builder.partition(":")
+    if builder in EXPORTED:
+        return functools.partial(_build_exported, name, parameters)
     families = _families()
     if not colon or family not in families or name not in families[family]():
         _refuse(builder)
-    return functools.partial(_BUILD[family], name)
+    scalars = _checked_scalars(parameters)
+    return lambda label_count, input_spec: _BUILD[family](name, label_count, input_spec.channels, scalars)
 
 
 def _refuse(builder: str) -> NoReturn:
@@ -92,7 +95,8 @@ def _refuse(builder: str) -> NoReturn:
     )
 
 
-def _check_parameters(parameters: Mapping[str, Scalar]) -> None:
+def _checked_scalars(parameters: Mapping[str, Value]) -> Mapping[str, Scalar]:
+    scalars: dict[str, Scalar] = {}
     for name, value in parameters.items():
         path = f"architecture.parameters.{shortened(name)}"
         if name in _OURS_TO_SET or name.startswith("pretrained"):
@@ -103,16 +107,18 @@ def _check_parameters(parameters: Mapping[str, Scalar]) -> None:
                 field=path,
                 hint="networks whose parameters are lists or objects cannot be registered by name",
             )
+        scalars[name] = value
+    return scalars
 
 
-def _on_meta(build: Build, label_count: int, channels: int, parameters: Mapping[str, Scalar]) -> nn.Module:
+def _on_meta(build: Build, label_count: int, input_spec: InputSpec) -> nn.Module:
     try:
         with torch.device("meta"):
-            return build(label_count, channels, parameters)
+            return build(label_count, input_spec)
     except RuntimeError:
         # A few constructors compute with numbers (`.item()`), which meta tensors do not have.
         with torch.random.fork_rng(devices=[]):
-            return build(label_count, channels, parameters).to("meta")
+            return build(label_count, input_spec).to("meta")
 
 
 def _build_zoo(name: str, label_count: int, channels: int, parameters: Mapping[str, Scalar]) -> nn.Module:
@@ -140,6 +146,14 @@ def _build_timm(name: str, label_count: int, channels: int, parameters: Mapping[
     return network
 
 
+def _build_exported(kind: str, parameters: Mapping[str, Value], label_count: int, input_spec: InputSpec) -> nn.Module:
+    # It is put together from networks of the other families, so that it stands above them.
+    from modelfoundry.core.export.rebuilding import exported_network
+
+    return exported_network(kind, parameters, label_count, input_spec)
+
+
+EXPORTED: Final = ("exported:module", "exported:composition")
 _BUILD: Final = {"zoo": _build_zoo, "torchvision": _build_torchvision, "timm": _build_timm}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from modelfoundry.errors import InvalidField
 
 Scalar = str | int | float | bool
+Value: TypeAlias = "Scalar | Sequence[Value] | Mapping[str, Value] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,9 @@ class Architecture:
     """
 
     builder: str
-    """`family:name`, for example `zoo:resnet20`, `torchvision:resnet18`, `timm:resnet10t`."""
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    """Keyword arguments of the builder besides the number of labels."""
+    """`family:name`, for example `zoo:resnet20`, `torchvision:resnet18`, `timm:resnet10t`, `exported:module`."""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    """Keyword arguments of the builder besides the number of labels: scalars; for `exported:*` what describes it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", {key: _whole(value) for key, value in self.parameters.items()})
@@ -83,8 +85,15 @@ class TensorSpec:
     shape: tuple[int, ...]
 
 
-def _whole(value: Scalar) -> Scalar:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _whole(value: Value) -> Value:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case Mapping():
+            return {key: _whole(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_whole(item) for item in value]
+    return value
 
 
 def _check_range(name: str, value: int, highest: int) -> None:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures.spec import Value
 from modelfoundry.core.channels import Widths, narrowed
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, NormalisedNetwork, Readout
-from modelfoundry.core.export.subject import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION, ImageClassifier
+from modelfoundry.core.export.subject import FORMAT, FORMAT_VERSION, ImageClassifier
 from modelfoundry.core.modules import MaterialisedModule, head_network
-from modelfoundry.errors import MalformedFile
 from modelfoundry.names import shortened
 
 
@@ -25,8 +25,7 @@ def rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
         state: Tensors by name, for the widths of heads.
 
     Raises:
-        MalformedFile: it describes none.
-        ValueError: widths of a compacted network do not fit it.
+        ValueError: it describes none, or widths of a compacted network do not fit it.
         UnknownArchitecture, InvalidField: the installed libraries have no such architecture.
     """
     match description:
@@ -46,7 +45,27 @@ def rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
                     else _network_of(description, state, spec, tuple(outputs))
                 )
             return ImageClassifier(network, spec, tuple(outputs))
-    raise _malformed()
+    raise ValueError(f"it does not describe a {FORMAT} of version {FORMAT_VERSION}")
+
+
+def exported_network(kind: str, description: Mapping[str, Value], label_count: int, input_spec: InputSpec) -> nn.Module:
+    """The network of a model that was imported from an export, its weights yet to be loaded.
+
+    Args:
+        kind: `module` or `composition`.
+        description: The part of `module.json` that says what it was put together from.
+        label_count: Number of outputs.
+        input_spec: Images that it takes.
+
+    Raises:
+        ValueError: it describes none, or one with another number of outputs.
+        UnknownArchitecture, InvalidField: the installed libraries have no such architecture.
+    """
+    outputs = tuple(map(str, range(label_count)))
+    whole = {**description, "kind": kind}
+    if kind == "composition":
+        return _composed_of(whole, {}, input_spec, outputs)
+    return _network_of(whole, {}, input_spec, outputs)
 
 
 def _network_of(
@@ -65,9 +84,9 @@ def _network_of(
             network = narrowed(network, _widths(description.get("widths", {})))
             if kind == "model":
                 return network
-            head = head_network(label_count, (*_hidden_widths(state, prefix), len(outputs)), "cpu")
+            head = head_network(label_count, _head_widths(description, state, prefix, len(outputs)), None)
             return MaterialisedModule(network, head, outputs)
-    raise _malformed()
+    raise _no_network("base, kind")
 
 
 def _composed_of(
@@ -81,8 +100,10 @@ def _composed_of(
             ]
             read = [_member_of(member, [len(source["labels"]) for source in sources]) for member in members]
             if len(read) == len(outputs):
-                return ComposedNetwork(networks, read, outputs)
-    raise _malformed()
+                network = ComposedNetwork(networks, read, outputs)
+                _tie(network, description["shared_tensors"])
+                return network
+    raise _no_network("sources, members, shared_tensors")
 
 
 def _source_of(description: Any, state: Mapping[str, Tensor], spec: InputSpec, prefix: str) -> NormalisedNetwork:
@@ -90,7 +111,7 @@ def _source_of(description: Any, state: Mapping[str, Tensor], spec: InputSpec, p
         case {"labels": [*labels], "mean": [*mean], "std": [*std]}:
             own = InputSpec(*spec.shape, tuple(mean), tuple(std))
             return NormalisedNetwork(_network_of(description, state, own, tuple(labels), prefix), own)
-    raise _malformed()
+    raise _no_network("sources")
 
 
 def _member_of(description: Any, outputs: Sequence[int]) -> Member:
@@ -108,18 +129,26 @@ def _member_of(description: Any, outputs: Sequence[int]) -> Member:
             and (rest is None or 0 <= rest < outputs[source])
         ):
             return Member(source, Readout(column, rest), Calibration(float(scale), float(bias)))
-    raise _malformed()
+    raise _no_network("members")
 
 
-def _has(outputs: Sequence[int], source: int, output: int) -> bool:
-    return 0 <= source < len(outputs) and 0 <= output < outputs[source]
+def _no_network(parts: str) -> ValueError:
+    return ValueError(f"{parts} do not describe a network as exports do")
 
 
-def _malformed() -> MalformedFile:
-    return MalformedFile(
-        f"{DESCRIPTION_FILE} does not describe a {FORMAT} of version {FORMAT_VERSION}",
-        hint="export it again with this version of ModelFoundry",
-    )
+def _tie(network: nn.Module, shared: Mapping[str, Any]) -> None:
+    """Makes tensors that an export has once one object each.
+
+    Raises:
+        ValueError: one of two names is that of no tensor, or they have different shapes.
+    """
+    tensors = network.state_dict(keep_vars=True)
+    for name, first in shared.items():
+        tensor, other = tensors.get(first), tensors.get(name)
+        if tensor is None or other is None or (type(tensor), tensor.shape) != (type(other), other.shape):
+            raise ValueError(f"shared_tensors: {shortened(name)} cannot be {shortened(str(first))}")
+        owner, _, last = name.rpartition(".")
+        setattr(network.get_submodule(owner), last, tensor)
 
 
 def _widths(stated: Any) -> dict[str, Widths]:
@@ -134,6 +163,16 @@ def _widths(stated: Any) -> dict[str, Widths]:
             case _:
                 raise ValueError(f"the widths of {shortened(layer)} are no numbers of inputs and outputs")
     return widths
+
+
+def _head_widths(description: Any, state: Mapping[str, Tensor], prefix: str, outputs: int) -> tuple[int, ...]:
+    """Number of outputs of every layer of a head; exports of former versions say it by their tensors alone."""
+    match description:
+        case {"head": [*widths]}:
+            if not widths or widths[-1] != outputs or not all(type(width) is int and width > 0 for width in widths):
+                raise ValueError(f"its head of {shortened(str(widths))} outputs does not give {outputs}")
+            return tuple(widths)
+    return (*_hidden_widths(state, prefix), outputs)
 
 
 def _hidden_widths(state: Mapping[str, Tensor], prefix: str = "") -> list[int]:

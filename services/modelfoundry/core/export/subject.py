@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from modelfoundry.core.architectures import Architecture, InputSpec
 from modelfoundry.core.channels import LayerCut, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
+from modelfoundry.core.modules import MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.core.problems import Problem
 
@@ -169,11 +170,19 @@ def _origin(subject: ExportSubject) -> dict[str, Any]:
             "label_count": subject.label_count,
             "weights_digest": subject.weights_digest,
         },
+        "head": _head_widths(subject.network),
         "widths": {
             layer: {"inputs": inputs, "outputs": outputs}
             for layer, (inputs, outputs) in widths_of(subject.cuts).items()
         },
     }
+
+
+def _head_widths(network: nn.Module) -> list[int]:
+    """Number of outputs of every layer of a module's head; none for a model."""
+    if not isinstance(network, MaterialisedModule):
+        return []
+    return [layer.out_features for layer in network.head.modules() if isinstance(layer, nn.Linear)]
 
 
 def _parts(subject: CompositionSubject, shared: Mapping[str, str]) -> dict[str, Any]:

@@ -47,13 +47,13 @@ class MaterialisedModule(nn.Module):
         return logits
 
 
-def head_network(labels: int, widths: Sequence[int], device: str | torch.device) -> nn.Linear | nn.Sequential:
+def head_network(labels: int, widths: Sequence[int], device: str | torch.device | None) -> nn.Linear | nn.Sequential:
     """The layers of a head behind the first ReLU, with weights yet to be loaded.
 
     Args:
         labels: Number of labels of the base model.
         widths: Number of outputs of every layer, one or more.
-        device: Where they are made; `meta` draws no random numbers.
+        device: Where they are made; `meta` draws no random numbers. None: torch's default.
 
     Returns:
         One linear layer, or several named `0`, `1`, ... with ReLUs between them.

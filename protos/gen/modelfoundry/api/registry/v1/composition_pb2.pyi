@@ -98,6 +98,7 @@ class Composition(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    INTENDED_USE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/compositions/{composition}`."""
     uid: _builtins.str
@@ -118,6 +119,8 @@ class Composition(_message.Message):
     """SHA-256 over labels, members with the digests of their sources and their calibration, and input: what it computes."""
     etag: _builtins.str
     """Changes with every change of the resource. Sent back in an update or delete, it guards against lost updates."""
+    intended_use: _builtins.str
+    """What it is meant to be used for, and what not. Markdown. At most 64 KiB."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free keys for searching: at most 64, keys up to 63 characters of `a-z0-9_-`, values up to 256 characters."""
@@ -172,10 +175,11 @@ class Composition(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        intended_use: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "input", b"input", "record", b"record", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "create_time", b"create_time", "datasets", b"datasets", "description", b"description", "digest", b"digest", "display_name", b"display_name", "etag", b"etag", "input", b"input", "labels", b"labels", "license", b"license", "members", b"members", "name", b"name", "record", b"record", "tags", b"tags", "task", b"task", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_model", b"base_model", "create_time", b"create_time", "datasets", b"datasets", "description", b"description", "digest", b"digest", "display_name", b"display_name", "etag", b"etag", "input", b"input", "intended_use", b"intended_use", "labels", b"labels", "license", b"license", "members", b"members", "name", b"name", "record", b"record", "tags", b"tags", "task", b"task", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -580,7 +584,9 @@ class UpdateCompositionRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change among `display_name`, `description`, `license`, `tags`. Unset: those that are not empty. `*`: all."""
+        """Fields to change among `display_name`, `description`, `license`, `tags`, `intended_use`. Unset: those that are not empty.
+        `*`: all.
+        """
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from modelfoundry.api.types.v1 import blob_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_blob__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*modelfoundry/api/registry/v1/dataset.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\"\x87\x04\n\x07\x44\x61taset\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07license\x18\x05 \x01(\t\x12=\n\x04tags\x18\x06 \x03(\x0b\x32/.modelfoundry.api.registry.v1.Dataset.TagsEntry\x12\x15\n\x06labels\x18\x07 \x03(\tB\x05\xe2\x41\x02\x02\x05\x12\x41\n\x06splits\x18\x08 \x03(\x0b\x32*.modelfoundry.api.registry.v1.DatasetSplitB\x05\xe2\x41\x02\x02\x05\x12\x16\n\x08\x63hannels\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06height\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05width\x18\x0b \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x64igest\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x96\x01\n\x0c\x44\x61tasetSplit\x12\x13\n\x05split\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x39\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRefB\x04\xe2\x41\x01\x02\x12\x1a\n\x0csample_count\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0clabel_counts\x18\x04 \x03(\x03\x42\x04\xe2\x41\x01\x03\"\xa9\x01\n\x14\x43reateDatasetRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\ndataset_id\x18\x02 \x01(\t\x12<\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32%.modelfoundry.api.registry.v1.DatasetB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\'\n\x11GetDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"t\n\x13ListDatasetsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"h\n\x14ListDatasetsResponse\x12\x37\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32%.modelfoundry.api.registry.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x14UpdateDatasetRequest\x12<\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32%.modelfoundry.api.registry.v1.DatasetB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"I\n\x14\x44\x65leteDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*modelfoundry/api/registry/v1/dataset.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\"\x9d\x04\n\x07\x44\x61taset\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07license\x18\x05 \x01(\t\x12=\n\x04tags\x18\x06 \x03(\x0b\x32/.modelfoundry.api.registry.v1.Dataset.TagsEntry\x12\x15\n\x06labels\x18\x07 \x03(\tB\x05\xe2\x41\x02\x02\x05\x12\x41\n\x06splits\x18\x08 \x03(\x0b\x32*.modelfoundry.api.registry.v1.DatasetSplitB\x05\xe2\x41\x02\x02\x05\x12\x16\n\x08\x63hannels\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06height\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05width\x18\x0b \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x64igest\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x14\n\x0cintended_use\x18\x14 \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x96\x01\n\x0c\x44\x61tasetSplit\x12\x13\n\x05split\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x39\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRefB\x04\xe2\x41\x01\x02\x12\x1a\n\x0csample_count\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0clabel_counts\x18\x04 \x03(\x03\x42\x04\xe2\x41\x01\x03\"\xa9\x01\n\x14\x43reateDatasetRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\ndataset_id\x18\x02 \x01(\t\x12<\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32%.modelfoundry.api.registry.v1.DatasetB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\'\n\x11GetDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"t\n\x13ListDatasetsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"h\n\x14ListDatasetsResponse\x12\x37\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32%.modelfoundry.api.registry.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x14UpdateDatasetRequest\x12<\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32%.modelfoundry.api.registry.v1.DatasetB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"I\n\x14\x44\x65leteDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,21 +78,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEDATASETREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEDATASETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DATASET']._serialized_start=215
-  _globals['_DATASET']._serialized_end=734
-  _globals['_DATASET_TAGSENTRY']._serialized_start=691
-  _globals['_DATASET_TAGSENTRY']._serialized_end=734
-  _globals['_DATASETSPLIT']._serialized_start=737
-  _globals['_DATASETSPLIT']._serialized_end=887
-  _globals['_CREATEDATASETREQUEST']._serialized_start=890
-  _globals['_CREATEDATASETREQUEST']._serialized_end=1059
-  _globals['_GETDATASETREQUEST']._serialized_start=1061
-  _globals['_GETDATASETREQUEST']._serialized_end=1100
-  _globals['_LISTDATASETSREQUEST']._serialized_start=1102
-  _globals['_LISTDATASETSREQUEST']._serialized_end=1218
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=1220
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=1324
-  _globals['_UPDATEDATASETREQUEST']._serialized_start=1327
-  _globals['_UPDATEDATASETREQUEST']._serialized_end=1460
-  _globals['_DELETEDATASETREQUEST']._serialized_start=1462
-  _globals['_DELETEDATASETREQUEST']._serialized_end=1535
+  _globals['_DATASET']._serialized_end=756
+  _globals['_DATASET_TAGSENTRY']._serialized_start=713
+  _globals['_DATASET_TAGSENTRY']._serialized_end=756
+  _globals['_DATASETSPLIT']._serialized_start=759
+  _globals['_DATASETSPLIT']._serialized_end=909
+  _globals['_CREATEDATASETREQUEST']._serialized_start=912
+  _globals['_CREATEDATASETREQUEST']._serialized_end=1081
+  _globals['_GETDATASETREQUEST']._serialized_start=1083
+  _globals['_GETDATASETREQUEST']._serialized_end=1122
+  _globals['_LISTDATASETSREQUEST']._serialized_start=1124
+  _globals['_LISTDATASETSREQUEST']._serialized_end=1240
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=1242
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=1346
+  _globals['_UPDATEDATASETREQUEST']._serialized_start=1349
+  _globals['_UPDATEDATASETREQUEST']._serialized_end=1482
+  _globals['_DELETEDATASETREQUEST']._serialized_start=1484
+  _globals['_DELETEDATASETREQUEST']._serialized_end=1557
 # @@protoc_insertion_point(module_scope)

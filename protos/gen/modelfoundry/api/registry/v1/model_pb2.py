@@ -32,7 +32,7 @@ from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_ty
 from modelfoundry.api.types.v1 import training_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_training__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(modelfoundry/api/registry/v1/model.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a(modelfoundry/api/types/v1/training.proto\"\xe2\x05\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07license\x18\x05 \x01(\t\x12;\n\x04tags\x18\x06 \x03(\x0b\x32-.modelfoundry.api.registry.v1.Model.TagsEntry\x12\x44\n\x0c\x61rchitecture\x18\x07 \x01(\x0b\x32\'.modelfoundry.api.types.v1.ArchitectureB\x05\xe2\x41\x02\x02\x05\x12:\n\x05input\x18\x08 \x01(\x0b\x32$.modelfoundry.api.types.v1.InputSpecB\x05\xe2\x41\x02\x02\x05\x12\x15\n\x06labels\x18\t \x03(\tB\x05\xe2\x41\x02\x02\x05\x12:\n\x07weights\x18\n \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRefB\x05\xe2\x41\x02\x02\x05\x12<\n\x07tensors\x18\x0b \x03(\x0b\x32%.modelfoundry.api.types.v1.TensorSpecB\x04\xe2\x41\x01\x03\x12\x1e\n\x10training_dataset\x18\x0c \x01(\tB\x04\xe2\x41\x01\x05\x12\x17\n\toperation\x18\r \x01(\tB\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\x12\x44\n\x08training\x18\x11 \x01(\x0b\x32,.modelfoundry.api.registry.v1.TrainingRecordB\x04\xe2\x41\x01\x05\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa2\x03\n\x0eTrainingRecord\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12>\n\nvalidation\x18\x04 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x39\n\x06subset\x18\x05 \x01(\x0b\x32).modelfoundry.api.types.v1.TrainingSubset\x12\x16\n\x0e\x64\x61taset_digest\x18\x06 \x01(\t\x12\x14\n\x0clabel_counts\x18\x07 \x03(\x03\x12\x1b\n\x13validation_accuracy\x18\x08 \x01(\x01\x12\x1a\n\x12validation_samples\x18\t \x01(\x03\x12\x14\n\x0c\x63hosen_epoch\x18\n \x01(\x05\x12\x12\n\nepochs_run\x18\x0b \x01(\x05\x12;\n\x0b\x65nvironment\x18\x0c \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\"\xa1\x01\n\x12\x43reateModelRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x38\n\x05model\x18\x03 \x01(\x0b\x32#.modelfoundry.api.registry.v1.ModelB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"r\n\x11ListModelsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"b\n\x12ListModelsResponse\x12\x33\n\x06models\x18\x01 \x03(\x0b\x32#.modelfoundry.api.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x7f\n\x12UpdateModelRequest\x12\x38\n\x05model\x18\x01 \x01(\x0b\x32#.modelfoundry.api.registry.v1.ModelB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"G\n\x12\x44\x65leteModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(modelfoundry/api/registry/v1/model.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a(modelfoundry/api/types/v1/training.proto\"\xb9\x06\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07license\x18\x05 \x01(\t\x12;\n\x04tags\x18\x06 \x03(\x0b\x32-.modelfoundry.api.registry.v1.Model.TagsEntry\x12\x44\n\x0c\x61rchitecture\x18\x07 \x01(\x0b\x32\'.modelfoundry.api.types.v1.ArchitectureB\x05\xe2\x41\x02\x02\x05\x12:\n\x05input\x18\x08 \x01(\x0b\x32$.modelfoundry.api.types.v1.InputSpecB\x05\xe2\x41\x02\x02\x05\x12\x15\n\x06labels\x18\t \x03(\tB\x05\xe2\x41\x02\x02\x05\x12:\n\x07weights\x18\n \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRefB\x05\xe2\x41\x02\x02\x05\x12<\n\x07tensors\x18\x0b \x03(\x0b\x32%.modelfoundry.api.types.v1.TensorSpecB\x04\xe2\x41\x01\x03\x12\x1e\n\x10training_dataset\x18\x0c \x01(\tB\x04\xe2\x41\x01\x05\x12\x17\n\toperation\x18\r \x01(\tB\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\x12\x44\n\x08training\x18\x11 \x01(\x0b\x32,.modelfoundry.api.registry.v1.TrainingRecordB\x04\xe2\x41\x01\x05\x12\x14\n\x0cintended_use\x18\x14 \x01(\t\x12?\n\x06origin\x18\x15 \x01(\x0b\x32).modelfoundry.api.registry.v1.ModelOriginB\x04\xe2\x41\x01\x05\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"?\n\x0bModelOrigin\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\xa2\x03\n\x0eTrainingRecord\x12\x0e\n\x06recipe\x18\x01 \x01(\t\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12>\n\nvalidation\x18\x04 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x39\n\x06subset\x18\x05 \x01(\x0b\x32).modelfoundry.api.types.v1.TrainingSubset\x12\x16\n\x0e\x64\x61taset_digest\x18\x06 \x01(\t\x12\x14\n\x0clabel_counts\x18\x07 \x03(\x03\x12\x1b\n\x13validation_accuracy\x18\x08 \x01(\x01\x12\x1a\n\x12validation_samples\x18\t \x01(\x03\x12\x14\n\x0c\x63hosen_epoch\x18\n \x01(\x05\x12\x12\n\nepochs_run\x18\x0b \x01(\x05\x12;\n\x0b\x65nvironment\x18\x0c \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\"\xa1\x01\n\x12\x43reateModelRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x38\n\x05model\x18\x03 \x01(\x0b\x32#.modelfoundry.api.registry.v1.ModelB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"r\n\x11ListModelsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"b\n\x12ListModelsResponse\x12\x33\n\x06models\x18\x01 \x03(\x0b\x32#.modelfoundry.api.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x7f\n\x12UpdateModelRequest\x12\x38\n\x05model\x18\x01 \x01(\x0b\x32#.modelfoundry.api.registry.v1.ModelB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"G\n\x12\x44\x65leteModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61scade\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -65,6 +65,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODEL'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_MODEL'].fields_by_name['training']._loaded_options = None
   _globals['_MODEL'].fields_by_name['training']._serialized_options = b'\342A\001\005'
+  _globals['_MODEL'].fields_by_name['origin']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['origin']._serialized_options = b'\342A\001\005'
   _globals['_CREATEMODELREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_CREATEMODELREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_CREATEMODELREQUEST'].fields_by_name['model']._loaded_options = None
@@ -78,21 +80,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEMODELREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEMODELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_MODEL']._serialized_start=372
-  _globals['_MODEL']._serialized_end=1110
-  _globals['_MODEL_TAGSENTRY']._serialized_start=1067
-  _globals['_MODEL_TAGSENTRY']._serialized_end=1110
-  _globals['_TRAININGRECORD']._serialized_start=1113
-  _globals['_TRAININGRECORD']._serialized_end=1531
-  _globals['_CREATEMODELREQUEST']._serialized_start=1534
-  _globals['_CREATEMODELREQUEST']._serialized_end=1695
-  _globals['_GETMODELREQUEST']._serialized_start=1697
-  _globals['_GETMODELREQUEST']._serialized_end=1734
-  _globals['_LISTMODELSREQUEST']._serialized_start=1736
-  _globals['_LISTMODELSREQUEST']._serialized_end=1850
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1852
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1950
-  _globals['_UPDATEMODELREQUEST']._serialized_start=1952
-  _globals['_UPDATEMODELREQUEST']._serialized_end=2079
-  _globals['_DELETEMODELREQUEST']._serialized_start=2081
-  _globals['_DELETEMODELREQUEST']._serialized_end=2152
+  _globals['_MODEL']._serialized_end=1197
+  _globals['_MODEL_TAGSENTRY']._serialized_start=1154
+  _globals['_MODEL_TAGSENTRY']._serialized_end=1197
+  _globals['_MODELORIGIN']._serialized_start=1199
+  _globals['_MODELORIGIN']._serialized_end=1262
+  _globals['_TRAININGRECORD']._serialized_start=1265
+  _globals['_TRAININGRECORD']._serialized_end=1683
+  _globals['_CREATEMODELREQUEST']._serialized_start=1686
+  _globals['_CREATEMODELREQUEST']._serialized_end=1847
+  _globals['_GETMODELREQUEST']._serialized_start=1849
+  _globals['_GETMODELREQUEST']._serialized_end=1886
+  _globals['_LISTMODELSREQUEST']._serialized_start=1888
+  _globals['_LISTMODELSREQUEST']._serialized_end=2002
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2004
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2102
+  _globals['_UPDATEMODELREQUEST']._serialized_start=2104
+  _globals['_UPDATEMODELREQUEST']._serialized_end=2231
+  _globals['_DELETEMODELREQUEST']._serialized_start=2233
+  _globals['_DELETEMODELREQUEST']._serialized_end=2304
 # @@protoc_insertion_point(module_scope)

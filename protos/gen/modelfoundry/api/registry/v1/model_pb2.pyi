@@ -68,6 +68,8 @@ class Model(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     TRAINING_FIELD_NUMBER: _builtins.int
+    INTENDED_USE_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/models/{model}`."""
     uid: _builtins.str
@@ -84,6 +86,8 @@ class Model(_message.Message):
     """Operation that made the model, where one did."""
     etag: _builtins.str
     """Changes with every change of the resource. Sent back in an update or delete, it guards against lost updates."""
+    intended_use: _builtins.str
+    """What it is meant to be used for, and what not. Markdown. At most 64 KiB."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free keys for searching: at most 64, keys up to 63 characters of `a-z0-9_-`, values up to 256 characters."""
@@ -120,6 +124,10 @@ class Model(_message.Message):
     def training(self) -> Global___TrainingRecord:
         """How it was trained, where ModelFoundry trained it."""
 
+    @_builtins.property
+    def origin(self) -> Global___ModelOrigin:
+        """Where it was imported from, where it was."""
+
     def __init__(
         self,
         *,
@@ -140,14 +148,48 @@ class Model(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         training: Global___TrainingRecord | None = ...,
+        intended_use: _builtins.str = ...,
+        origin: Global___ModelOrigin | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "input", b"input", "training", b"training", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "input", b"input", "origin", b"origin", "training", b"training", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "input", b"input", "labels", b"labels", "license", b"license", "name", b"name", "operation", b"operation", "tags", b"tags", "tensors", b"tensors", "training", b"training", "training_dataset", b"training_dataset", "uid", b"uid", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "input", b"input", "intended_use", b"intended_use", "labels", b"labels", "license", b"license", "name", b"name", "operation", b"operation", "origin", b"origin", "tags", b"tags", "tensors", b"tensors", "training", b"training", "training_dataset", b"training_dataset", "uid", b"uid", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class ModelOrigin(_message.Message):
+    """Where an imported model was before, as the imported folder says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    format: _builtins.str
+    """How the folder was written: `modelfoundry` or `timm`."""
+    resource: _builtins.str
+    """Name of the model, module or composition in the registry that it was exported from. Empty for other folders. At most 500
+    characters.
+    """
+    digest: _builtins.str
+    """SHA-256 of the weights, artifact or composition there. Empty for other folders."""
+    def __init__(
+        self,
+        *,
+        format: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "format", b"format", "resource", b"resource"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelOrigin: _TypeAlias = ModelOrigin  # noqa: Y015
 
 @_typing.final
 class TrainingRecord(_message.Message):
@@ -373,7 +415,9 @@ class UpdateModelRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change among `display_name`, `description`, `license`, `tags`. Unset: those that are not empty. `*`: all."""
+        """Fields to change among `display_name`, `description`, `license`, `tags`, `intended_use`. Unset: those that are not empty.
+        `*`: all.
+        """
 
     def __init__(
         self,

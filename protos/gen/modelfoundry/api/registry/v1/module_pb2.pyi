@@ -71,6 +71,7 @@ class Module(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FORMS_FIELD_NUMBER: _builtins.int
+    INTENDED_USE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/modules/{module}`."""
     uid: _builtins.str
@@ -89,6 +90,8 @@ class Module(_message.Message):
     """Data set that the masks were searched on: `projects/{project}/datasets/{dataset}`."""
     etag: _builtins.str
     """Changes with every change of the resource. Sent back in an update or delete, it guards against lost updates."""
+    intended_use: _builtins.str
+    """What it is meant to be used for, and what not. Markdown. At most 64 KiB."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free keys for searching: at most 64, keys up to 63 characters of `a-z0-9_-`, values up to 256 characters."""
@@ -146,10 +149,11 @@ class Module(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         forms: _forms_pb2.FormComparison | None = ...,
+        intended_use: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "create_time", b"create_time", "forms", b"forms", "problem", b"problem", "record", b"record", "retention", b"retention", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "base_digest", b"base_digest", "base_model", b"base_model", "create_time", b"create_time", "dataset", b"dataset", "description", b"description", "display_name", b"display_name", "etag", b"etag", "forms", b"forms", "license", b"license", "name", b"name", "outputs", b"outputs", "problem", b"problem", "record", b"record", "retention", b"retention", "tags", b"tags", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "base_digest", b"base_digest", "base_model", b"base_model", "create_time", b"create_time", "dataset", b"dataset", "description", b"description", "display_name", b"display_name", "etag", b"etag", "forms", b"forms", "intended_use", b"intended_use", "license", b"license", "name", b"name", "outputs", b"outputs", "problem", b"problem", "record", b"record", "retention", b"retention", "tags", b"tags", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -404,7 +408,9 @@ class UpdateModuleRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change among `display_name`, `description`, `license`, `tags`. Unset: those that are not empty. `*`: all."""
+        """Fields to change among `display_name`, `description`, `license`, `tags`, `intended_use`. Unset: those that are not empty.
+        `*`: all.
+        """
 
     def __init__(
         self,

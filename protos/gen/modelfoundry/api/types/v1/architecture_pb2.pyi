@@ -30,11 +30,14 @@ class Architecture(_message.Message):
     builder: _builtins.str
     """`family:name`. Families: `zoo` (`zoo:simcnn`, `zoo:rescnn`, `zoo:incecnn`, `zoo:resnet20`, `zoo:resnet56`,
     `zoo:vgg16_bn`, `zoo:digits_cnn`), `torchvision` and `timm` with any classification model of the
-    installed version, for example `torchvision:resnet18`.
+    installed version, for example `torchvision:resnet18`. `exported:module` and `exported:composition` are what an export
+    of ModelFoundry holds: networks put together from those families, as parameters describe.
     """
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
-        """Keyword arguments of the builder besides the number of classes. Numbers, strings and booleans only."""
+        """Keyword arguments of the builder besides the number of classes. Numbers, strings and booleans only; for `exported:` what
+        `module.json` says of the network, at most 512 KiB.
+        """
 
     def __init__(
         self,

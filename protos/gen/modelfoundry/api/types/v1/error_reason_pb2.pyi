@@ -86,6 +86,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: a mistake of ours. The log has the details under the request id in metadata `request_id`."""
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 31
     """OUT_OF_RANGE: a cursor into a history that is not kept that far back. Metadata `oldest`: number of the oldest event kept."""
+    ERROR_REASON_CONSTRAINT_UNMET: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION: nothing satisfies a constraint of the request. Metadata `module`: the nearest, where there is one."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: `google.rpc.ErrorInfo.reason` is one of these names without the prefix, `domain` is `modelfoundry.dev`.
@@ -156,4 +158,6 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 30
 """INTERNAL: a mistake of ours. The log has the details under the request id in metadata `request_id`."""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 31
 """OUT_OF_RANGE: a cursor into a history that is not kept that far back. Metadata `oldest`: number of the oldest event kept."""
+ERROR_REASON_CONSTRAINT_UNMET: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION: nothing satisfies a constraint of the request. Metadata `module`: the nearest, where there is one."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

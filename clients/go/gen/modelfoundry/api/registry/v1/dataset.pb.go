@@ -57,7 +57,9 @@ type Dataset struct {
 	// When a field was last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change of the resource. Sent back in an update or delete, it guards against lost updates.
-	Etag          string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
+	// What it is meant to be used for, and what not. Markdown. At most 64 KiB.
+	IntendedUse   string `protobuf:"bytes,20,opt,name=intended_use,json=intendedUse,proto3" json:"intended_use,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -193,6 +195,13 @@ func (x *Dataset) GetUpdateTime() *timestamppb.Timestamp {
 func (x *Dataset) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *Dataset) GetIntendedUse() string {
+	if x != nil {
+		return x.IntendedUse
 	}
 	return ""
 }
@@ -543,7 +552,8 @@ type UpdateDatasetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The data set, with `name` set. An `etag` that is set must match.
 	Dataset *Dataset `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
-	// Fields to change among `display_name`, `description`, `license`, `tags`. Unset: those that are not empty. `*`: all.
+	// Fields to change among `display_name`, `description`, `license`, `tags`, `intended_use`. Unset: those that are not empty.
+	// `*`: all.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -662,7 +672,7 @@ var File_modelfoundry_api_registry_v1_dataset_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_registry_v1_dataset_proto_rawDesc = "" +
 	"\n" +
-	"*modelfoundry/api/registry/v1/dataset.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\"\x96\x05\n" +
+	"*modelfoundry/api/registry/v1/dataset.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\"\xb9\x05\n" +
 	"\aDataset\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\bR\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12!\n" +
@@ -681,7 +691,8 @@ const file_modelfoundry_api_registry_v1_dataset_proto_rawDesc = "" +
 	"createTime\x12A\n" +
 	"\vupdate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
-	"\x04etag\x18\x0f \x01(\tR\x04etag\x1a7\n" +
+	"\x04etag\x18\x0f \x01(\tR\x04etag\x12!\n" +
+	"\fintended_use\x18\x14 \x01(\tR\vintendedUse\x1a7\n" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc0\x01\n" +

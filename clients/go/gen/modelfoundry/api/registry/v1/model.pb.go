@@ -62,7 +62,11 @@ type Model struct {
 	// Changes with every change of the resource. Sent back in an update or delete, it guards against lost updates.
 	Etag string `protobuf:"bytes,16,opt,name=etag,proto3" json:"etag,omitempty"`
 	// How it was trained, where ModelFoundry trained it.
-	Training      *TrainingRecord `protobuf:"bytes,17,opt,name=training,proto3" json:"training,omitempty"`
+	Training *TrainingRecord `protobuf:"bytes,17,opt,name=training,proto3" json:"training,omitempty"`
+	// What it is meant to be used for, and what not. Markdown. At most 64 KiB.
+	IntendedUse string `protobuf:"bytes,20,opt,name=intended_use,json=intendedUse,proto3" json:"intended_use,omitempty"`
+	// Where it was imported from, where it was.
+	Origin        *ModelOrigin `protobuf:"bytes,21,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -216,6 +220,85 @@ func (x *Model) GetTraining() *TrainingRecord {
 	return nil
 }
 
+func (x *Model) GetIntendedUse() string {
+	if x != nil {
+		return x.IntendedUse
+	}
+	return ""
+}
+
+func (x *Model) GetOrigin() *ModelOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+// Where an imported model was before, as the imported folder says.
+type ModelOrigin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How the folder was written: `modelfoundry` or `timm`.
+	Format string `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
+	// Name of the model, module or composition in the registry that it was exported from. Empty for other folders. At most 500
+	// characters.
+	Resource string `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	// SHA-256 of the weights, artifact or composition there. Empty for other folders.
+	Digest        string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelOrigin) Reset() {
+	*x = ModelOrigin{}
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelOrigin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelOrigin) ProtoMessage() {}
+
+func (x *ModelOrigin) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelOrigin.ProtoReflect.Descriptor instead.
+func (*ModelOrigin) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ModelOrigin) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
+func (x *ModelOrigin) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ModelOrigin) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
 // Everything that repeats a training, and what it saw while choosing.
 type TrainingRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -249,7 +332,7 @@ type TrainingRecord struct {
 
 func (x *TrainingRecord) Reset() {
 	*x = TrainingRecord{}
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[1]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -261,7 +344,7 @@ func (x *TrainingRecord) String() string {
 func (*TrainingRecord) ProtoMessage() {}
 
 func (x *TrainingRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[1]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -274,7 +357,7 @@ func (x *TrainingRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainingRecord.ProtoReflect.Descriptor instead.
 func (*TrainingRecord) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *TrainingRecord) GetRecipe() string {
@@ -381,7 +464,7 @@ type CreateModelRequest struct {
 
 func (x *CreateModelRequest) Reset() {
 	*x = CreateModelRequest{}
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +476,7 @@ func (x *CreateModelRequest) String() string {
 func (*CreateModelRequest) ProtoMessage() {}
 
 func (x *CreateModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +489,7 @@ func (x *CreateModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateModelRequest.ProtoReflect.Descriptor instead.
 func (*CreateModelRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateModelRequest) GetParent() string {
@@ -455,7 +538,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +550,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +563,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetModelRequest) GetName() string {
@@ -511,7 +594,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +606,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +619,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListModelsRequest) GetParent() string {
@@ -587,7 +670,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +682,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +695,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -634,7 +717,8 @@ type UpdateModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model, with `name` set. An `etag` that is set must match.
 	Model *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// Fields to change among `display_name`, `description`, `license`, `tags`. Unset: those that are not empty. `*`: all.
+	// Fields to change among `display_name`, `description`, `license`, `tags`, `intended_use`. Unset: those that are not empty.
+	// `*`: all.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -642,7 +726,7 @@ type UpdateModelRequest struct {
 
 func (x *UpdateModelRequest) Reset() {
 	*x = UpdateModelRequest{}
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +738,7 @@ func (x *UpdateModelRequest) String() string {
 func (*UpdateModelRequest) ProtoMessage() {}
 
 func (x *UpdateModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +751,7 @@ func (x *UpdateModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateModelRequest.ProtoReflect.Descriptor instead.
 func (*UpdateModelRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UpdateModelRequest) GetModel() *Model {
@@ -700,7 +784,7 @@ type DeleteModelRequest struct {
 
 func (x *DeleteModelRequest) Reset() {
 	*x = DeleteModelRequest{}
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -712,7 +796,7 @@ func (x *DeleteModelRequest) String() string {
 func (*DeleteModelRequest) ProtoMessage() {}
 
 func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_registry_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -725,7 +809,7 @@ func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModelRequest.ProtoReflect.Descriptor instead.
 func (*DeleteModelRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteModelRequest) GetName() string {
@@ -753,7 +837,7 @@ var File_modelfoundry_api_registry_v1_model_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_registry_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"(modelfoundry/api/registry/v1/model.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a(modelfoundry/api/types/v1/training.proto\"\x95\a\n" +
+	"(modelfoundry/api/registry/v1/model.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a(modelfoundry/api/types/v1/training.proto\"\x81\b\n" +
 	"\x05Model\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\bR\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12!\n" +
@@ -774,10 +858,16 @@ const file_modelfoundry_api_registry_v1_model_proto_rawDesc = "" +
 	"\vupdate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
 	"\x04etag\x18\x10 \x01(\tR\x04etag\x12N\n" +
-	"\btraining\x18\x11 \x01(\v2,.modelfoundry.api.registry.v1.TrainingRecordB\x04\xe2A\x01\x05R\btraining\x1a7\n" +
+	"\btraining\x18\x11 \x01(\v2,.modelfoundry.api.registry.v1.TrainingRecordB\x04\xe2A\x01\x05R\btraining\x12!\n" +
+	"\fintended_use\x18\x14 \x01(\tR\vintendedUse\x12G\n" +
+	"\x06origin\x18\x15 \x01(\v2).modelfoundry.api.registry.v1.ModelOriginB\x04\xe2A\x01\x05R\x06origin\x1a7\n" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb6\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
+	"\vModelOrigin\x12\x16\n" +
+	"\x06format\x18\x01 \x01(\tR\x06format\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\"\xb6\x04\n" +
 	"\x0eTrainingRecord\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x123\n" +
 	"\bsettings\x18\x02 \x01(\v2\x17.google.protobuf.StructR\bsettings\x12\x12\n" +
@@ -837,50 +927,52 @@ func file_modelfoundry_api_registry_v1_model_proto_rawDescGZIP() []byte {
 	return file_modelfoundry_api_registry_v1_model_proto_rawDescData
 }
 
-var file_modelfoundry_api_registry_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_modelfoundry_api_registry_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_modelfoundry_api_registry_v1_model_proto_goTypes = []any{
 	(*Model)(nil),                 // 0: modelfoundry.api.registry.v1.Model
-	(*TrainingRecord)(nil),        // 1: modelfoundry.api.registry.v1.TrainingRecord
-	(*CreateModelRequest)(nil),    // 2: modelfoundry.api.registry.v1.CreateModelRequest
-	(*GetModelRequest)(nil),       // 3: modelfoundry.api.registry.v1.GetModelRequest
-	(*ListModelsRequest)(nil),     // 4: modelfoundry.api.registry.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 5: modelfoundry.api.registry.v1.ListModelsResponse
-	(*UpdateModelRequest)(nil),    // 6: modelfoundry.api.registry.v1.UpdateModelRequest
-	(*DeleteModelRequest)(nil),    // 7: modelfoundry.api.registry.v1.DeleteModelRequest
-	nil,                           // 8: modelfoundry.api.registry.v1.Model.TagsEntry
-	(*v1.Architecture)(nil),       // 9: modelfoundry.api.types.v1.Architecture
-	(*v1.InputSpec)(nil),          // 10: modelfoundry.api.types.v1.InputSpec
-	(*v1.BlobRef)(nil),            // 11: modelfoundry.api.types.v1.BlobRef
-	(*v1.TensorSpec)(nil),         // 12: modelfoundry.api.types.v1.TensorSpec
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 14: google.protobuf.Struct
-	(*v1.ValidationSplit)(nil),    // 15: modelfoundry.api.types.v1.ValidationSplit
-	(*v1.TrainingSubset)(nil),     // 16: modelfoundry.api.types.v1.TrainingSubset
-	(*v1.Environment)(nil),        // 17: modelfoundry.api.types.v1.Environment
-	(*fieldmaskpb.FieldMask)(nil), // 18: google.protobuf.FieldMask
+	(*ModelOrigin)(nil),           // 1: modelfoundry.api.registry.v1.ModelOrigin
+	(*TrainingRecord)(nil),        // 2: modelfoundry.api.registry.v1.TrainingRecord
+	(*CreateModelRequest)(nil),    // 3: modelfoundry.api.registry.v1.CreateModelRequest
+	(*GetModelRequest)(nil),       // 4: modelfoundry.api.registry.v1.GetModelRequest
+	(*ListModelsRequest)(nil),     // 5: modelfoundry.api.registry.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 6: modelfoundry.api.registry.v1.ListModelsResponse
+	(*UpdateModelRequest)(nil),    // 7: modelfoundry.api.registry.v1.UpdateModelRequest
+	(*DeleteModelRequest)(nil),    // 8: modelfoundry.api.registry.v1.DeleteModelRequest
+	nil,                           // 9: modelfoundry.api.registry.v1.Model.TagsEntry
+	(*v1.Architecture)(nil),       // 10: modelfoundry.api.types.v1.Architecture
+	(*v1.InputSpec)(nil),          // 11: modelfoundry.api.types.v1.InputSpec
+	(*v1.BlobRef)(nil),            // 12: modelfoundry.api.types.v1.BlobRef
+	(*v1.TensorSpec)(nil),         // 13: modelfoundry.api.types.v1.TensorSpec
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 15: google.protobuf.Struct
+	(*v1.ValidationSplit)(nil),    // 16: modelfoundry.api.types.v1.ValidationSplit
+	(*v1.TrainingSubset)(nil),     // 17: modelfoundry.api.types.v1.TrainingSubset
+	(*v1.Environment)(nil),        // 18: modelfoundry.api.types.v1.Environment
+	(*fieldmaskpb.FieldMask)(nil), // 19: google.protobuf.FieldMask
 }
 var file_modelfoundry_api_registry_v1_model_proto_depIdxs = []int32{
-	8,  // 0: modelfoundry.api.registry.v1.Model.tags:type_name -> modelfoundry.api.registry.v1.Model.TagsEntry
-	9,  // 1: modelfoundry.api.registry.v1.Model.architecture:type_name -> modelfoundry.api.types.v1.Architecture
-	10, // 2: modelfoundry.api.registry.v1.Model.input:type_name -> modelfoundry.api.types.v1.InputSpec
-	11, // 3: modelfoundry.api.registry.v1.Model.weights:type_name -> modelfoundry.api.types.v1.BlobRef
-	12, // 4: modelfoundry.api.registry.v1.Model.tensors:type_name -> modelfoundry.api.types.v1.TensorSpec
-	13, // 5: modelfoundry.api.registry.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	13, // 6: modelfoundry.api.registry.v1.Model.update_time:type_name -> google.protobuf.Timestamp
-	1,  // 7: modelfoundry.api.registry.v1.Model.training:type_name -> modelfoundry.api.registry.v1.TrainingRecord
-	14, // 8: modelfoundry.api.registry.v1.TrainingRecord.settings:type_name -> google.protobuf.Struct
-	15, // 9: modelfoundry.api.registry.v1.TrainingRecord.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
-	16, // 10: modelfoundry.api.registry.v1.TrainingRecord.subset:type_name -> modelfoundry.api.types.v1.TrainingSubset
-	17, // 11: modelfoundry.api.registry.v1.TrainingRecord.environment:type_name -> modelfoundry.api.types.v1.Environment
-	0,  // 12: modelfoundry.api.registry.v1.CreateModelRequest.model:type_name -> modelfoundry.api.registry.v1.Model
-	0,  // 13: modelfoundry.api.registry.v1.ListModelsResponse.models:type_name -> modelfoundry.api.registry.v1.Model
-	0,  // 14: modelfoundry.api.registry.v1.UpdateModelRequest.model:type_name -> modelfoundry.api.registry.v1.Model
-	18, // 15: modelfoundry.api.registry.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	9,  // 0: modelfoundry.api.registry.v1.Model.tags:type_name -> modelfoundry.api.registry.v1.Model.TagsEntry
+	10, // 1: modelfoundry.api.registry.v1.Model.architecture:type_name -> modelfoundry.api.types.v1.Architecture
+	11, // 2: modelfoundry.api.registry.v1.Model.input:type_name -> modelfoundry.api.types.v1.InputSpec
+	12, // 3: modelfoundry.api.registry.v1.Model.weights:type_name -> modelfoundry.api.types.v1.BlobRef
+	13, // 4: modelfoundry.api.registry.v1.Model.tensors:type_name -> modelfoundry.api.types.v1.TensorSpec
+	14, // 5: modelfoundry.api.registry.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	14, // 6: modelfoundry.api.registry.v1.Model.update_time:type_name -> google.protobuf.Timestamp
+	2,  // 7: modelfoundry.api.registry.v1.Model.training:type_name -> modelfoundry.api.registry.v1.TrainingRecord
+	1,  // 8: modelfoundry.api.registry.v1.Model.origin:type_name -> modelfoundry.api.registry.v1.ModelOrigin
+	15, // 9: modelfoundry.api.registry.v1.TrainingRecord.settings:type_name -> google.protobuf.Struct
+	16, // 10: modelfoundry.api.registry.v1.TrainingRecord.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
+	17, // 11: modelfoundry.api.registry.v1.TrainingRecord.subset:type_name -> modelfoundry.api.types.v1.TrainingSubset
+	18, // 12: modelfoundry.api.registry.v1.TrainingRecord.environment:type_name -> modelfoundry.api.types.v1.Environment
+	0,  // 13: modelfoundry.api.registry.v1.CreateModelRequest.model:type_name -> modelfoundry.api.registry.v1.Model
+	0,  // 14: modelfoundry.api.registry.v1.ListModelsResponse.models:type_name -> modelfoundry.api.registry.v1.Model
+	0,  // 15: modelfoundry.api.registry.v1.UpdateModelRequest.model:type_name -> modelfoundry.api.registry.v1.Model
+	19, // 16: modelfoundry.api.registry.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_registry_v1_model_proto_init() }
@@ -894,7 +986,7 @@ func file_modelfoundry_api_registry_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_registry_v1_model_proto_rawDesc), len(file_modelfoundry_api_registry_v1_model_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -64,7 +64,9 @@ type Module struct {
 	// Changes with every change of the resource. Sent back in an update or delete, it guards against lost updates.
 	Etag string `protobuf:"bytes,17,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Size, multiply-accumulates and latency of original, masked and compacted form, where they were measured (SetModuleForms).
-	Forms         *v1.FormComparison `protobuf:"bytes,18,opt,name=forms,proto3" json:"forms,omitempty"`
+	Forms *v1.FormComparison `protobuf:"bytes,18,opt,name=forms,proto3" json:"forms,omitempty"`
+	// What it is meant to be used for, and what not. Markdown. At most 64 KiB.
+	IntendedUse   string `protobuf:"bytes,20,opt,name=intended_use,json=intendedUse,proto3" json:"intended_use,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -223,6 +225,13 @@ func (x *Module) GetForms() *v1.FormComparison {
 		return x.Forms
 	}
 	return nil
+}
+
+func (x *Module) GetIntendedUse() string {
+	if x != nil {
+		return x.IntendedUse
+	}
+	return ""
 }
 
 // Everything that repeats a decomposition, and what it saw while choosing.
@@ -691,7 +700,8 @@ type UpdateModuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The module, with `name` set. An `etag` that is set must match.
 	Module *Module `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
-	// Fields to change among `display_name`, `description`, `license`, `tags`. Unset: those that are not empty. `*`: all.
+	// Fields to change among `display_name`, `description`, `license`, `tags`, `intended_use`. Unset: those that are not empty.
+	// `*`: all.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -865,7 +875,7 @@ var File_modelfoundry_api_registry_v1_module_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\n" +
-	")modelfoundry/api/registry/v1/module.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a%modelfoundry/api/types/v1/forms.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\x1a(modelfoundry/api/types/v1/training.proto\"\xba\a\n" +
+	")modelfoundry/api/registry/v1/module.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a%modelfoundry/api/types/v1/forms.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\x1a(modelfoundry/api/types/v1/training.proto\"\xdd\a\n" +
 	"\x06Module\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\bR\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12!\n" +
@@ -889,7 +899,8 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\vupdate_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"updateTime\x12\x12\n" +
 	"\x04etag\x18\x11 \x01(\tR\x04etag\x12E\n" +
-	"\x05forms\x18\x12 \x01(\v2).modelfoundry.api.types.v1.FormComparisonB\x04\xe2A\x01\x03R\x05forms\x1a7\n" +
+	"\x05forms\x18\x12 \x01(\v2).modelfoundry.api.types.v1.FormComparisonB\x04\xe2A\x01\x03R\x05forms\x12!\n" +
+	"\fintended_use\x18\x14 \x01(\tR\vintendedUse\x1a7\n" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x84\x06\n" +

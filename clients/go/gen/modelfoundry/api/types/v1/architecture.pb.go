@@ -28,9 +28,11 @@ type Architecture struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `family:name`. Families: `zoo` (`zoo:simcnn`, `zoo:rescnn`, `zoo:incecnn`, `zoo:resnet20`, `zoo:resnet56`,
 	// `zoo:vgg16_bn`, `zoo:digits_cnn`), `torchvision` and `timm` with any classification model of the
-	// installed version, for example `torchvision:resnet18`.
+	// installed version, for example `torchvision:resnet18`. `exported:module` and `exported:composition` are what an export
+	// of ModelFoundry holds: networks put together from those families, as parameters describe.
 	Builder string `protobuf:"bytes,1,opt,name=builder,proto3" json:"builder,omitempty"`
-	// Keyword arguments of the builder besides the number of classes. Numbers, strings and booleans only.
+	// Keyword arguments of the builder besides the number of classes. Numbers, strings and booleans only; for `exported:` what
+	// `module.json` says of the network, at most 512 KiB.
 	Parameters    *structpb.Struct `protobuf:"bytes,2,opt,name=parameters,proto3" json:"parameters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

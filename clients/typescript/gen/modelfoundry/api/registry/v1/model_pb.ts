@@ -21,7 +21,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/registry/v1/model.proto.
  */
 export const file_modelfoundry_api_registry_v1_model: GenFile = /*@__PURE__*/
-  fileDesc("Cihtb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL21vZGVsLnByb3RvEhxtb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxIuIFCgVNb2RlbBISCgRuYW1lGAEgASgJQgTiQQEIEhEKA3VpZBgCIAEoCUIE4kEBAxIUCgxkaXNwbGF5X25hbWUYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSDwoHbGljZW5zZRgFIAEoCRI7CgR0YWdzGAYgAygLMi0ubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2RlbC5UYWdzRW50cnkSRAoMYXJjaGl0ZWN0dXJlGAcgASgLMicubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5BcmNoaXRlY3R1cmVCBeJBAgIFEjoKBWlucHV0GAggASgLMiQubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5JbnB1dFNwZWNCBeJBAgIFEhUKBmxhYmVscxgJIAMoCUIF4kECAgUSOgoHd2VpZ2h0cxgKIAEoCzIiLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQmxvYlJlZkIF4kECAgUSPAoHdGVuc29ycxgLIAMoCzIlLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuVGVuc29yU3BlY0IE4kEBAxIeChB0cmFpbmluZ19kYXRhc2V0GAwgASgJQgTiQQEFEhcKCW9wZXJhdGlvbhgNIAEoCUIE4kEBBRI1CgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEgwKBGV0YWcYECABKAkSRAoIdHJhaW5pbmcYESABKAsyLC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlRyYWluaW5nUmVjb3JkQgTiQQEFGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqIDCg5UcmFpbmluZ1JlY29yZBIOCgZyZWNpcGUYASABKAkSKQoIc2V0dGluZ3MYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EgwKBHNlZWQYAyABKAMSPgoKdmFsaWRhdGlvbhgEIAEoCzIqLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuVmFsaWRhdGlvblNwbGl0EjkKBnN1YnNldBgFIAEoCzIpLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuVHJhaW5pbmdTdWJzZXQSFgoOZGF0YXNldF9kaWdlc3QYBiABKAkSFAoMbGFiZWxfY291bnRzGAcgAygDEhsKE3ZhbGlkYXRpb25fYWNjdXJhY3kYCCABKAESGgoSdmFsaWRhdGlvbl9zYW1wbGVzGAkgASgDEhQKDGNob3Nlbl9lcG9jaBgKIAEoBRISCgplcG9jaHNfcnVuGAsgASgFEjsKC2Vudmlyb25tZW50GAwgASgLMiYubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5FbnZpcm9ubWVudCKhAQoSQ3JlYXRlTW9kZWxSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhIQCghtb2RlbF9pZBgCIAEoCRI4CgVtb2RlbBgDIAEoCzIjLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTW9kZWxCBOJBAQISEgoKcmVxdWVzdF9pZBgEIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIiUKD0dldE1vZGVsUmVxdWVzdBISCgRuYW1lGAEgASgJQgTiQQECInIKEUxpc3RNb2RlbHNSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSABKAkiYgoSTGlzdE1vZGVsc1Jlc3BvbnNlEjMKBm1vZGVscxgBIAMoCzIjLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTW9kZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KElVwZGF0ZU1vZGVsUmVxdWVzdBI4CgVtb2RlbBgBIAEoCzIjLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTW9kZWxCBOJBAQISLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkcKEkRlbGV0ZU1vZGVsUmVxdWVzdBISCgRuYW1lGAEgASgJQgTiQQECEgwKBGV0YWcYAiABKAkSDwoHY2FzY2FkZRgDIAEoCEKGAgogY29tLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjFCCk1vZGVsUHJvdG9QAVpDbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvcmVnaXN0cnkvdjE7cmVnaXN0cnl2MaICA01BUqoCHE1vZGVsZm91bmRyeS5BcGkuUmVnaXN0cnkuVjHKAhxNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYx4gIoTW9kZWxmb3VuZHJ5XEFwaVxSZWdpc3RyeVxWMVxHUEJNZXRhZGF0YeoCH01vZGVsZm91bmRyeTo6QXBpOjpSZWdpc3RyeTo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_modelfoundry_api_types_v1_architecture, file_modelfoundry_api_types_v1_blob, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_training]);
+  fileDesc("Cihtb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL21vZGVsLnByb3RvEhxtb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxIrkGCgVNb2RlbBISCgRuYW1lGAEgASgJQgTiQQEIEhEKA3VpZBgCIAEoCUIE4kEBAxIUCgxkaXNwbGF5X25hbWUYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSDwoHbGljZW5zZRgFIAEoCRI7CgR0YWdzGAYgAygLMi0ubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2RlbC5UYWdzRW50cnkSRAoMYXJjaGl0ZWN0dXJlGAcgASgLMicubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5BcmNoaXRlY3R1cmVCBeJBAgIFEjoKBWlucHV0GAggASgLMiQubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5JbnB1dFNwZWNCBeJBAgIFEhUKBmxhYmVscxgJIAMoCUIF4kECAgUSOgoHd2VpZ2h0cxgKIAEoCzIiLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQmxvYlJlZkIF4kECAgUSPAoHdGVuc29ycxgLIAMoCzIlLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuVGVuc29yU3BlY0IE4kEBAxIeChB0cmFpbmluZ19kYXRhc2V0GAwgASgJQgTiQQEFEhcKCW9wZXJhdGlvbhgNIAEoCUIE4kEBBRI1CgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEgwKBGV0YWcYECABKAkSRAoIdHJhaW5pbmcYESABKAsyLC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlRyYWluaW5nUmVjb3JkQgTiQQEFEhQKDGludGVuZGVkX3VzZRgUIAEoCRI/CgZvcmlnaW4YFSABKAsyKS5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLk1vZGVsT3JpZ2luQgTiQQEFGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj8KC01vZGVsT3JpZ2luEg4KBmZvcm1hdBgBIAEoCRIQCghyZXNvdXJjZRgCIAEoCRIOCgZkaWdlc3QYAyABKAkiogMKDlRyYWluaW5nUmVjb3JkEg4KBnJlY2lwZRgBIAEoCRIpCghzZXR0aW5ncxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDAoEc2VlZBgDIAEoAxI+Cgp2YWxpZGF0aW9uGAQgASgLMioubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5WYWxpZGF0aW9uU3BsaXQSOQoGc3Vic2V0GAUgASgLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5UcmFpbmluZ1N1YnNldBIWCg5kYXRhc2V0X2RpZ2VzdBgGIAEoCRIUCgxsYWJlbF9jb3VudHMYByADKAMSGwoTdmFsaWRhdGlvbl9hY2N1cmFjeRgIIAEoARIaChJ2YWxpZGF0aW9uX3NhbXBsZXMYCSABKAMSFAoMY2hvc2VuX2Vwb2NoGAogASgFEhIKCmVwb2Noc19ydW4YCyABKAUSOwoLZW52aXJvbm1lbnQYDCABKAsyJi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkVudmlyb25tZW50IqEBChJDcmVhdGVNb2RlbFJlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEhAKCG1vZGVsX2lkGAIgASgJEjgKBW1vZGVsGAMgASgLMiMubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2RlbEIE4kEBAhISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgiJQoPR2V0TW9kZWxSZXF1ZXN0EhIKBG5hbWUYASABKAlCBOJBAQIicgoRTGlzdE1vZGVsc1JlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEg4KBmZpbHRlchgEIAEoCRIQCghvcmRlcl9ieRgFIAEoCSJiChJMaXN0TW9kZWxzUmVzcG9uc2USMwoGbW9kZWxzGAEgAygLMiMubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkifwoSVXBkYXRlTW9kZWxSZXF1ZXN0EjgKBW1vZGVsGAEgASgLMiMubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2RlbEIE4kEBAhIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siRwoSRGVsZXRlTW9kZWxSZXF1ZXN0EhIKBG5hbWUYASABKAlCBOJBAQISDAoEZXRhZxgCIAEoCRIPCgdjYXNjYWRlGAMgASgIQoYCCiBjb20ubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MUIKTW9kZWxQcm90b1ABWkNtb2RlbGZvdW5kcnkuZGV2L2NsaWVudC9nZW4vbW9kZWxmb3VuZHJ5L2FwaS9yZWdpc3RyeS92MTtyZWdpc3RyeXYxogIDTUFSqgIcTW9kZWxmb3VuZHJ5LkFwaS5SZWdpc3RyeS5WMcoCHE1vZGVsZm91bmRyeVxBcGlcUmVnaXN0cnlcVjHiAihNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYxXEdQQk1ldGFkYXRh6gIfTW9kZWxmb3VuZHJ5OjpBcGk6OlJlZ2lzdHJ5OjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_modelfoundry_api_types_v1_architecture, file_modelfoundry_api_types_v1_blob, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_training]);
 
 /**
  * A trained classifier: an architecture, its weights and the meaning of its outputs.
@@ -147,6 +147,20 @@ export type Model = Message<"modelfoundry.api.registry.v1.Model"> & {
    * @generated from field: modelfoundry.api.registry.v1.TrainingRecord training = 17;
    */
   training?: TrainingRecord | undefined;
+
+  /**
+   * What it is meant to be used for, and what not. Markdown. At most 64 KiB.
+   *
+   * @generated from field: string intended_use = 20;
+   */
+  intendedUse: string;
+
+  /**
+   * Where it was imported from, where it was.
+   *
+   * @generated from field: modelfoundry.api.registry.v1.ModelOrigin origin = 21;
+   */
+  origin?: ModelOrigin | undefined;
 };
 
 /**
@@ -155,6 +169,42 @@ export type Model = Message<"modelfoundry.api.registry.v1.Model"> & {
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_modelfoundry_api_registry_v1_model, 0);
+
+/**
+ * Where an imported model was before, as the imported folder says.
+ *
+ * @generated from message modelfoundry.api.registry.v1.ModelOrigin
+ */
+export type ModelOrigin = Message<"modelfoundry.api.registry.v1.ModelOrigin"> & {
+  /**
+   * How the folder was written: `modelfoundry` or `timm`.
+   *
+   * @generated from field: string format = 1;
+   */
+  format: string;
+
+  /**
+   * Name of the model, module or composition in the registry that it was exported from. Empty for other folders. At most 500
+   * characters.
+   *
+   * @generated from field: string resource = 2;
+   */
+  resource: string;
+
+  /**
+   * SHA-256 of the weights, artifact or composition there. Empty for other folders.
+   *
+   * @generated from field: string digest = 3;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.ModelOrigin.
+ * Use `create(ModelOriginSchema)` to create a new message.
+ */
+export const ModelOriginSchema: GenMessage<ModelOrigin> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_model, 1);
 
 /**
  * Everything that repeats a training, and what it saw while choosing.
@@ -252,7 +302,7 @@ export type TrainingRecord = Message<"modelfoundry.api.registry.v1.TrainingRecor
  * Use `create(TrainingRecordSchema)` to create a new message.
  */
 export const TrainingRecordSchema: GenMessage<TrainingRecord> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_model, 1);
+  messageDesc(file_modelfoundry_api_registry_v1_model, 2);
 
 /**
  * Request of CreateModel.
@@ -302,7 +352,7 @@ export type CreateModelRequest = Message<"modelfoundry.api.registry.v1.CreateMod
  * Use `create(CreateModelRequestSchema)` to create a new message.
  */
 export const CreateModelRequestSchema: GenMessage<CreateModelRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_model, 2);
+  messageDesc(file_modelfoundry_api_registry_v1_model, 3);
 
 /**
  * Request of GetModel.
@@ -323,7 +373,7 @@ export type GetModelRequest = Message<"modelfoundry.api.registry.v1.GetModelRequ
  * Use `create(GetModelRequestSchema)` to create a new message.
  */
 export const GetModelRequestSchema: GenMessage<GetModelRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_model, 3);
+  messageDesc(file_modelfoundry_api_registry_v1_model, 4);
 
 /**
  * Request of ListModels.
@@ -374,7 +424,7 @@ export type ListModelsRequest = Message<"modelfoundry.api.registry.v1.ListModels
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_model, 4);
+  messageDesc(file_modelfoundry_api_registry_v1_model, 5);
 
 /**
  * Response of ListModels.
@@ -402,7 +452,7 @@ export type ListModelsResponse = Message<"modelfoundry.api.registry.v1.ListModel
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_model, 5);
+  messageDesc(file_modelfoundry_api_registry_v1_model, 6);
 
 /**
  * Request of UpdateModel.
@@ -418,7 +468,8 @@ export type UpdateModelRequest = Message<"modelfoundry.api.registry.v1.UpdateMod
   model?: Model | undefined;
 
   /**
-   * Fields to change among `display_name`, `description`, `license`, `tags`. Unset: those that are not empty. `*`: all.
+   * Fields to change among `display_name`, `description`, `license`, `tags`, `intended_use`. Unset: those that are not empty.
+   * `*`: all.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -430,7 +481,7 @@ export type UpdateModelRequest = Message<"modelfoundry.api.registry.v1.UpdateMod
  * Use `create(UpdateModelRequestSchema)` to create a new message.
  */
 export const UpdateModelRequestSchema: GenMessage<UpdateModelRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_model, 6);
+  messageDesc(file_modelfoundry_api_registry_v1_model, 7);
 
 /**
  * Request of DeleteModel.
@@ -466,5 +517,5 @@ export type DeleteModelRequest = Message<"modelfoundry.api.registry.v1.DeleteMod
  * Use `create(DeleteModelRequestSchema)` to create a new message.
  */
 export const DeleteModelRequestSchema: GenMessage<DeleteModelRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_model, 7);
+  messageDesc(file_modelfoundry_api_registry_v1_model, 8);
 

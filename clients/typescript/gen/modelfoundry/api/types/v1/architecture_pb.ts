@@ -23,14 +23,16 @@ export type Architecture = Message<"modelfoundry.api.types.v1.Architecture"> & {
   /**
    * `family:name`. Families: `zoo` (`zoo:simcnn`, `zoo:rescnn`, `zoo:incecnn`, `zoo:resnet20`, `zoo:resnet56`,
    * `zoo:vgg16_bn`, `zoo:digits_cnn`), `torchvision` and `timm` with any classification model of the
-   * installed version, for example `torchvision:resnet18`.
+   * installed version, for example `torchvision:resnet18`. `exported:module` and `exported:composition` are what an export
+   * of ModelFoundry holds: networks put together from those families, as parameters describe.
    *
    * @generated from field: string builder = 1;
    */
   builder: string;
 
   /**
-   * Keyword arguments of the builder besides the number of classes. Numbers, strings and booleans only.
+   * Keyword arguments of the builder besides the number of classes. Numbers, strings and booleans only; for `exported:` what
+   * `module.json` says of the network, at most 512 KiB.
    *
    * @generated from field: google.protobuf.Struct parameters = 2;
    */

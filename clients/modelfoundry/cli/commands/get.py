@@ -1,0 +1,142 @@
+"""`modelfoundry get`: modules for labels, made now where nobody made them before."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from modelfoundry.cli.arguments import byte_size
+from modelfoundry.cli.command import command
+from modelfoundry.cli.completion import complete_datasets
+from modelfoundry.cli.destination import Destination, destination_of, fetch_all
+from modelfoundry.cli.following import follow_one
+from modelfoundry.cli.options import DetachOption, DeviceChoice, DeviceOption, EpochsOption
+from modelfoundry.cli.rendering.job_table import print_started
+from modelfoundry.cli.rendering.request_table import print_delivered, print_plan
+from modelfoundry.cli.session import Session
+from modelfoundry.errors import InvalidField
+
+if TYPE_CHECKING:
+    from modelfoundry.client import GradSplitterRecipe, SeamRecipe
+
+
+class FormatChoice(StrEnum):
+    """Formats of files."""
+
+    SAFETENSORS = "safetensors"
+    TORCH = "torch"
+    ONNX = "onnx"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    command(app, "get")(get)
+
+
+def get(
+    session: Session,
+    *,
+    labels: Annotated[list[str], typer.Argument(help="Labels in words, for example horse cow.")],
+    compose: Annotated[
+        bool, typer.Option("--compose", help="Join the modules to one classifier of the labels.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File (.onnx, .safetensors or .pt2), or folder for a module each."),
+    ] = None,
+    format: Annotated[  # noqa: A002
+        FormatChoice | None, typer.Option("--format", help="How files are written. Left out: as the file is called.")
+    ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
+    ] = False,
+    min_accuracy: Annotated[
+        float, typer.Option("--min-accuracy", help="Least accuracy on validation samples, for example 0.9.")
+    ] = 0.0,
+    max_bytes: Annotated[
+        str, typer.Option("--max-bytes", help="Most bytes of a module's artifact, for example 500000, 64K or 1M.")
+    ] = "",
+    max_latency_ms: Annotated[
+        float, typer.Option("--max-latency-ms", help="Most milliseconds of one image; measured where it never was.")
+    ] = 0.0,
+    license: Annotated[str, typer.Option("--license", help="SPDX licence expression, for example MIT.")] = "",  # noqa: A002
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset", help="Data set that modules are, or were, searched on.", autocompletion=complete_datasets
+        ),
+    ] = "",
+    architecture: Annotated[
+        str, typer.Option("--architecture", "--arch", help="Of the base model, for example zoo:resnet20.")
+    ] = "",
+    algorithm: Annotated[str, typer.Option("--algorithm", help="seam or gradsplitter.")] = "",
+    recipe: Annotated[str, typer.Option("--recipe", help="How missing modules are searched.")] = "paper",
+    epochs: EpochsOption = None,
+    device: DeviceOption = DeviceChoice.AUTO,
+    detach: DetachOption = False,
+) -> None:
+    """Get a module for every label: those that are registered at once, the others made now, and say why these.
+
+    The surest registered module that satisfies the options is taken, by validation figures only. What is missing is
+    decomposed from the best model that knows the label, measured and registered. With --compose, they become one
+    classifier; with -o, files.
+    """
+    place = destination_of(output, format.value if format else "", several=len(labels) > 1 and not compose)
+    if detach and place is not None:
+        raise InvalidField("-o does not go with --detach", field="--output", hint="wait for the job, or leave -o out")
+    wanted: dict[str, Any] = {
+        "compose": compose,
+        "format": place.format if place else None,
+        "compact": compact,
+        "min_accuracy": min_accuracy,
+        "max_bytes": byte_size(max_bytes, "--max-bytes") if max_bytes else 0,
+        "max_latency_ms": max_latency_ms,
+        "license": license,
+        "dataset": dataset or None,
+        "architecture": architecture,
+        "algorithm": algorithm,
+        "recipe": _recipe(algorithm, recipe, epochs),
+        "device": device.value,
+    }
+    asyncio.run(_get(session, labels, wanted, place, detach=detach))
+
+
+async def _get(
+    session: Session, labels: list[str], wanted: dict[str, Any], place: Destination | None, *, detach: bool
+) -> None:
+    async with session.async_client() as client:
+        request = await client.request(labels, **wanted)
+        if request.job is not None:
+            print_plan(request.answers, session.parent)
+            if detach:
+                status = request.job.status
+                value = {"answers": request.answers, "job": status}
+                session.answer(value, lambda: print_started([status], session.parent))
+                return
+            delivered = await follow_one(f"getting {', '.join(labels)}", request.job)
+        else:
+            delivered = await request.wait()
+        files = await fetch_all(client, delivered.exports, place) if place else []
+    value = {
+        "answers": delivered.answers,
+        "modules": delivered.modules,
+        "composition": delivered.composition,
+        "exports": delivered.exports,
+        "files": files,
+    }
+    session.answer(value, lambda: print_delivered(delivered, files, session.parent))
+
+
+def _recipe(algorithm: str, recipe: str, epochs: int | None) -> SeamRecipe | GradSplitterRecipe | None:
+    """What was said about the search; None where that is nothing."""
+    from modelfoundry.client import GradSplitterRecipe, SeamRecipe
+
+    if algorithm != "gradsplitter":
+        return None if recipe == "paper" and epochs is None else SeamRecipe(recipe=recipe, epochs=epochs)
+    if epochs is not None:
+        raise InvalidField("--epochs says nothing to gradsplitter", field="--epochs", hint="leave it out")
+    return GradSplitterRecipe(recipe=recipe)

@@ -1,0 +1,84 @@
+"""Answers to requests for modules, for people: which, why, and what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from modelfoundry.cli.rendering.quantities import byte_count, percent
+from modelfoundry.cli.rendering.tables import Column, print_line, print_remark, print_table
+from modelfoundry.cli.resource_names import short_name
+
+if TYPE_CHECKING:
+    from modelfoundry.cli.destination import WrittenFile
+    from modelfoundry.client import Composition, RequestedModule, RequestedModules
+
+COLUMNS = (
+    Column("LABEL"),
+    Column("MODULE"),
+    Column("FROM"),
+    Column("OF"),
+    Column("VALIDATION", "right"),
+    Column("AT LEAST", "right"),
+    Column("SAMPLES", "right"),
+    Column("MS", "right"),
+    Column("SIZE", "right"),
+)
+
+
+def print_plan(answers: Sequence[RequestedModule], parent: str) -> None:
+    """Says on stderr, before the wait, what becomes of every label."""
+    for answer in answers:
+        print_remark(f"{_named(answer)}: {_shortened(answer.reason, parent)}")
+
+
+def print_delivered(delivered: RequestedModules, files: Sequence[WrittenFile], parent: str) -> None:
+    """Prints a row and the reason for every label, then the classifier and the files."""
+    print_table(COLUMNS, [_row(answer, parent) for answer in delivered.answers])
+    print_line("")
+    for answer in delivered.answers:
+        print_line(f"{_named(answer)}: {_shortened(answer.reason, parent)}")
+    if delivered.composition is not None:
+        print_line("")
+        print_line(_composition_text(delivered.composition))
+    if files:
+        print_line("")
+    for file in files:
+        print_line(f"{file.path}  {byte_count(file.size_bytes)}")
+
+
+def _row(answer: RequestedModule, parent: str) -> tuple[str, ...]:
+    figures = answer.figures
+    known = figures.validation_accuracy is not None
+    return (
+        answer.label,
+        short_name(answer.module, parent),
+        "made now" if answer.origin == "made" else answer.origin.value,
+        short_name(answer.model, parent),
+        percent(figures.validation_accuracy) if figures.validation_accuracy is not None else "",
+        percent(figures.accuracy_lower_bound) if known else "",
+        f"{figures.validation_samples:,}" if known else "",
+        "" if figures.latency_ms is None else f"{figures.latency_ms:.2f}",
+        byte_count(figures.size_bytes),
+    )
+
+
+def _named(answer: RequestedModule) -> str:
+    """The label, with what models call it where that is another word."""
+    match = answer.match
+    if match.label == answer.label:
+        return answer.label
+    why = f", a synonym in {match.vocabulary.rpartition('/')[2]}" if match.vocabulary else ""
+    return f"{answer.label} (known as {match.label}{why})"
+
+
+def _composition_text(composition: Composition) -> str:
+    record = composition.record
+    return (
+        f"compositions/{composition.id}: validation accuracy {percent(record.validation_accuracy)} on "
+        f"{record.validation_samples:,} samples"
+    )
+
+
+def _shortened(reason: str, parent: str) -> str:
+    return reason.replace(f"{parent}/", "")

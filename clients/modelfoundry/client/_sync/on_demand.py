@@ -1,0 +1,156 @@
+# Generated from `_async` by clients/generate_sync.py: change it there.
+# ruff: noqa: UP028, RUF100
+"""Calls that give modules for labels, and make what is missing."""
+
+# Arguments are named like the fields of the contract.
+# ruff: noqa: A002
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from modelfoundry.api.registry.v1 import label_service_pb2
+from modelfoundry.api.reuser.v1 import on_demand_service_pb2, reuser_service_pb2
+from modelfoundry.client._sync.jobs import Job
+from modelfoundry.client._sync.results import requested_modules
+from modelfoundry.client.codec.computing import device_to_proto
+from modelfoundry.client.codec.jobs import export_format_to_proto
+from modelfoundry.client.codec.on_demand import found_labels_from_proto, requested_module_from_proto
+from modelfoundry.client.codec.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
+from modelfoundry.client.computing import Device
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.on_demand import FoundLabels, RequestedModule
+from modelfoundry.client.recipes import GradSplitterRecipe, SeamRecipe
+from modelfoundry.client.references import Named, full_name
+from modelfoundry.client.requests import chosen
+from modelfoundry.client.results import ExportFormat, Progress, RequestedModules
+from modelfoundry.client.transport import Transport
+from modelfoundry.errors import InvalidField
+
+
+class ModuleRequest:
+    """What was answered at once, and the job to follow for the rest.
+
+    Attributes:
+        answers: One for every label, in the order asked: which module, and why, or what one is being made from.
+        job: The job that gets what is missing. None: everything is there.
+    """
+
+    def __init__(self, transport: Transport, response: on_demand_service_pb2.RequestModulesResponse) -> None:
+        self._transport = transport
+        self._response = response
+        self.answers: tuple[RequestedModule, ...] = tuple(map(requested_module_from_proto, response.modules))
+        self.job: Job[RequestedModules] | None = (
+            Job(transport, response.operation) if response.HasField("operation") else None
+        )
+
+    def wait(
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,
+    ) -> RequestedModules:
+        """Returns everything that was asked for, at once or when the job is done.
+
+        Args:
+            on_progress: Called with how far the job is.
+            timeout: Seconds to wait at most. The job goes on when they are over.
+
+        Raises:
+            ConstraintUnmet: a module that was made does not satisfy a constraint; it stays registered.
+            DeadlineExceeded: `timeout` is over.
+            Cancelled: the job was cancelled.
+            ModelFoundryError: the job failed, with the class and hint that the worker gave.
+        """
+        if self.job is not None:
+            return self.job.wait(on_progress, timeout)
+        return requested_modules(self._transport, self._response)
+
+
+class OnDemand:
+    """The part of a client that asks for modules by label; see `Client`."""
+
+    parent: str
+    _transport: Transport
+
+    def request(
+        self,
+        labels: Sequence[str],
+        *,
+        compose: bool = False,
+        format: ExportFormat | str | None = None,
+        compact: bool = False,
+        min_accuracy: float = 0.0,
+        max_bytes: int = 0,
+        max_latency_ms: float = 0.0,
+        license: str = "",
+        dataset: Named | None = None,
+        architecture: str = "",
+        algorithm: str = "",
+        recipe: SeamRecipe | GradSplitterRecipe | None = None,
+        device: Device | str = Device.AUTO,
+    ) -> ModuleRequest:
+        """Gives modules for labels: those that are registered at once, the others made now, each with the reason.
+
+        The most accurate registered module that satisfies the constraints is taken, by validation figures only; what
+        is missing is decomposed from the best model that knows the label, measured and registered.
+
+        Args:
+            labels: Labels in words, each once. A synonym stands for the label that models know.
+            compose: Join the modules to one classifier of the labels.
+            format: Also write files: `safetensors`, `torch_export` or `onnx`, of the classifier or of every module.
+            compact: Write files without dead channels.
+            min_accuracy: Least accuracy on validation samples, in [0, 1].
+            max_bytes: Most bytes of a module's artifact.
+            max_latency_ms: Most milliseconds of one image.
+            license: SPDX licence expression.
+            dataset: Data set that the modules were, or are to be, searched on.
+            architecture: Builder of the base model, for example `zoo:resnet20`.
+            algorithm: `seam` or `gradsplitter`.
+            recipe: How missing modules are searched. None: the algorithm's recipe `paper`, SeaM's without algorithm.
+            device: `auto`, `cpu` or `cuda`.
+
+        Raises:
+            UnknownLabel: no model knows a label; the nearest known ones are named.
+            ConstraintUnmet: nothing satisfies the constraints, and nothing is there to make a module from.
+            InvalidField, DatasetMismatch, NotFound, Unavailable: as the services say.
+        """
+        if isinstance(labels, str):
+            raise InvalidField("labels: a single string", field="labels", hint="pass a list of labels")
+        request = on_demand_service_pb2.RequestModulesRequest(
+            parent=self.parent,
+            labels=labels,
+            constraints=on_demand_service_pb2.ModuleConstraints(
+                min_accuracy=min_accuracy,
+                max_bytes=max_bytes,
+                max_latency_ms=max_latency_ms,
+                license=license,
+                dataset="" if dataset is None else full_name(dataset, "datasets", self.parent),
+                architecture=architecture,
+                algorithm=algorithm,
+            ),
+            compose=compose,
+            format=reuser_service_pb2.EXPORT_FORMAT_UNSPECIFIED
+            if format is None
+            else export_format_to_proto(chosen(format, ExportFormat, "format")),
+            compact=compact,
+            seam=seam_recipe_to_proto(recipe) if isinstance(recipe, SeamRecipe) else None,
+            gradsplitter=gradsplitter_recipe_to_proto(recipe) if isinstance(recipe, GradSplitterRecipe) else None,
+            device=device_to_proto(chosen(device, Device, "device")),
+        )
+        method = self._transport.stubs.on_demand.RequestModules
+        timeout = self._transport.timeouts.check
+        response = self._transport.unary(Service.REUSER, method, request, timeout=timeout)
+        return ModuleRequest(self._transport, response)
+
+    def find_labels(self, query: str) -> FoundLabels:
+        """Labels that registered models know and that answer a word, with reasons.
+
+        Args:
+            query: A label in words.
+
+        Raises:
+            InvalidField: it has no words, or is too long.
+        """
+        request = label_service_pb2.FindLabelsRequest(parent=self.parent, query=query)
+        method = self._transport.stubs.labels.FindLabels
+        return found_labels_from_proto(self._transport.unary(Service.REGISTRY, method, request))

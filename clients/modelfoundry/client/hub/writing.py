@@ -1,0 +1,111 @@
+"""Writes a folder for the Hub: all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from modelfoundry.client.cards import Card
+from modelfoundry.client.hub.content import CONFIG_FILE, DESCRIPTION_FILE, EXAMPLE_FILE, README_FILE
+from modelfoundry.errors import AlreadyExists, MalformedFile
+
+MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
+"""How Pillow calls images of so many channels."""
+EXAMPLE: Final = """\
+# Classifies an image: python example.py IMAGE. Needs numpy, onnxruntime and pillow, and nothing of ModelFoundry.
+import json, sys
+from pathlib import Path
+import numpy as np, onnxruntime
+from PIL import Image
+folder = Path(__file__).parent
+config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+{image}
+session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+logits = session.run(None, {{"images": pixels[None] / np.float32(255)}})[0][0]
+probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+print(config["output"]["labels"][logits.argmax()], f"{{probabilities.max():.4f}}")
+"""
+OF_A_FILE: Final = """\
+image = Image.open(sys.argv[1]).convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)
+pixels = np.asarray(image, np.float32).reshape({height}, {width}, {channels}).transpose(2, 0, 1)"""
+OF_AN_ARRAY: Final = "pixels = np.load(sys.argv[1]).astype(np.float32)  # [{channels}, {height}, {width}], 0 to 255"
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Gives a folder to write into, which takes the target's place at the end, in one step, and only if all went well.
+
+    Raises:
+        AlreadyExists: the target is there and not an empty folder.
+    """
+    target = target.absolute()
+    _check_free(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}.part")
+    staged.mkdir()
+    try:
+        yield staged
+        _check_free(target)
+        if target.exists():
+            target.rmdir()
+        staged.rename(target)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def write_texts(folder: Path, card: Card, digest: str) -> None:
+    """Makes `config.json` of the export's description, and writes card and example beside it.
+
+    Args:
+        folder: Has what an export wrote.
+        card: Of what was exported.
+        digest: SHA-256 that names its content.
+
+    Raises:
+        MalformedFile: the description says no image size.
+    """
+    path = folder / DESCRIPTION_FILE
+    description = json.loads(path.read_text(encoding="utf-8"))
+    config = {
+        **description,
+        "library_name": "modelfoundry",
+        "num_classes": len(description["output"]["labels"]),
+        "card": {
+            "display_name": "" if card.title == card.id else card.title,
+            "description": card.description,
+            "intended_use": card.intended_use,
+            "license": card.license,
+            "tags": dict(card.tags),
+        },
+        "origin": {"resource": card.name, "digest": digest},
+    }
+    text = json.dumps(config, indent=2, ensure_ascii=False)
+    (folder / CONFIG_FILE).write_text(f"{text}\n", encoding="utf-8")
+    path.unlink()
+    example = _example(description["input"]["shape"])
+    (folder / EXAMPLE_FILE).write_text(example, encoding="utf-8")
+    readme = f"{card.markdown}\n## How to load it\n\n```python\n{example}```\n"
+    (folder / README_FILE).write_text(readme, encoding="utf-8")
+
+
+def _example(shape: list[object]) -> str:
+    match shape:
+        case [_, int(channels), int(height), int(width)]:
+            template = OF_A_FILE if channels in MODES else OF_AN_ARRAY
+            mode = MODES.get(channels, "")
+            return EXAMPLE.format(image=template.format(mode=mode, channels=channels, height=height, width=width))
+    raise MalformedFile(f"{DESCRIPTION_FILE} says no image size", field="input.shape", hint="report it as a bug")
+
+
+def _check_free(target: Path) -> None:
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+        raise AlreadyExists(
+            f"{target} is there and not an empty folder",
+            field="folder",
+            hint="choose another folder: nothing is overwritten",
+        )

@@ -1,0 +1,113 @@
+"""Makes cards of what the catalog holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from sqlalchemy import or_, select
+from sqlmodel import Session, col
+
+from modelfoundry.api.registry.v1 import evaluation_pb2
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import shortened
+from modelfoundry.registry.aliases.references import resolved
+from modelfoundry.registry.cards.card import Account, Card, Limit, LimitKind, Owned, Result
+from modelfoundry.registry.cards.compositions import composition_account
+from modelfoundry.registry.cards.datasets import dataset_account
+from modelfoundry.registry.cards.models import model_account
+from modelfoundry.registry.cards.modules import module_account
+from modelfoundry.registry.cards.results import newest_results, result_limits
+from modelfoundry.registry.catalog.codec import dataset_to_proto, evaluation_to_proto, model_to_proto, module_to_proto
+from modelfoundry.registry.catalog.composition_codec import composition_to_proto
+from modelfoundry.registry.catalog.shelf import find
+from modelfoundry.registry.catalog.tables import (
+    CompositionRow,
+    DatasetRow,
+    DescribedRow,
+    EvaluationRow,
+    ModelRow,
+    ModuleRow,
+)
+from modelfoundry.registry.database import Database
+
+TABLES: Final[dict[str, type[DescribedRow]]] = {
+    "models": ModelRow,
+    "datasets": DatasetRow,
+    "modules": ModuleRow,
+    "compositions": CompositionRow,
+}
+MAX_EVALUATIONS: Final = 200
+"""Newest first: what a card looks at."""
+
+
+class Cards:
+    """Makes cards. Methods block: call them from a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def card(self, name: str) -> Card:
+        """The card of a resource, or of what an alias stands for, as it is now.
+
+        Raises:
+            InvalidField: the name is none of a model, data set, module or composition.
+            NotFound: there is no such resource.
+        """
+        collection = _collection(name)
+        table = TABLES[collection]
+        with self._database.read_session() as session:
+            name = resolved(session, name, collection, field="name")
+            row = find(session, table, name, field="name")
+            evaluations = [] if table is DatasetRow else _evaluations(session, name)
+            account = _account(row)
+        results = newest_results(evaluations)
+        owned = Owned(row.display_name, row.description, row.intended_use, row.license, row.tags)
+        limits = tuple(_limits(row, account, results))
+        return Card(name=row.name, etag=row.etag, owned=owned, account=account, results=results, limits=limits)
+
+
+def _collection(name: str) -> str:
+    match name.split("/"):
+        case ["projects", _, collection, _] if collection in TABLES:
+            return collection
+    raise InvalidField(
+        f"name: {shortened(name)!r} is neither a model, a data set, a module nor a composition",
+        field="name",
+        hint="pass for example projects/{project}/models/{model}",
+    )
+
+
+def _account(row: DescribedRow) -> Account:
+    match row:
+        case ModelRow():
+            return model_account(model_to_proto(row))
+        case DatasetRow():
+            return dataset_account(dataset_to_proto(row))
+        case ModuleRow():
+            return module_account(module_to_proto(row))
+        case CompositionRow():
+            return composition_account(composition_to_proto(row))
+        case _:
+            raise TypeError(f"there are no cards of a {type(row).__name__}")
+
+
+def _evaluations(session: Session, name: str) -> list[evaluation_pb2.Evaluation]:
+    """Newest first. What was measured of a model as the baseline of a module belongs to the module's card."""
+    row = EvaluationRow
+    query = (
+        select(row)
+        .where(or_(col(row.subject) == name, col(row.module) == name))
+        .where(or_(col(row.module).is_(None), col(row.module) == name))
+        .order_by(col(row.create_time).desc(), col(row.name))
+        .limit(MAX_EVALUATIONS)
+    )
+    return [evaluation_to_proto(found) for found in session.scalars(query)]
+
+
+def _limits(row: DescribedRow, account: Account, results: Sequence[Result]) -> Iterator[Limit]:
+    if not isinstance(row, DatasetRow):
+        yield from result_limits(row.name, results)
+    yield from account.limits
+    if not row.license:
+        yield Limit(LimitKind.NO_LICENSE, "Nobody stated a licence: ask its owner before using it.")

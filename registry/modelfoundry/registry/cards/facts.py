@@ -1,0 +1,89 @@
+"""Facts that resources of several kinds have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+
+from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2
+from modelfoundry.registry.cards.card import Fact, Limit, LimitKind
+from modelfoundry.registry.cards.quantities import percent, percent_range, wilson_interval
+
+MADE: Final = "How it was made"
+SHAPE: Final = "What it is"
+PROVENANCE: Final = "Where it comes from"
+FEW_SAMPLES: Final = 200
+"""Below this, an accuracy of 95 % is known no better than within 3 points."""
+
+
+def input_facts(spec: architecture_pb2.InputSpec) -> Iterator[Fact]:
+    """What an image looks like."""
+    yield Fact(SHAPE, "Image", f"{spec.channels} x {spec.height} x {spec.width} (channels, height, width)")
+    if spec.mean:
+        yield Fact(SHAPE, "Mean, subtracted", numbers(spec.mean))
+    if spec.std:
+        yield Fact(SHAPE, "Standard deviation, divided by", numbers(spec.std))
+
+
+def settings_facts(settings: Struct) -> Iterator[Fact]:
+    """Every setting in force."""
+    for key, value in sorted(MessageToDict(settings).items()):
+        yield Fact(MADE, f"Setting {key}", json.dumps(_whole(value), ensure_ascii=False, sort_keys=True))
+
+
+def chosen_facts(split: compute_pb2.ValidationSplit, accuracy: float, samples: int) -> Iterator[Fact]:
+    """What it was chosen on, and how well it did there."""
+    part = f"{split.fraction:g} of {split.source_split or 'train'}, seed {split.seed}"
+    yield Fact(MADE, "Validation data", f"{samples:,} samples, {part}")
+    yield Fact(MADE, "Validation accuracy", share_on(accuracy, samples))
+
+
+def environment_facts(environment: compute_pb2.Environment) -> Iterator[Fact]:
+    """Libraries and device."""
+    libraries = ", ".join(f"{name} {version}" for name, version in sorted(environment.libraries.items()))
+    for name, value in (
+        ("Libraries", libraries),
+        ("Python", environment.python),
+        ("Platform", environment.platform),
+        ("Device", environment.device),
+    ):
+        if value:
+            yield Fact(PROVENANCE, name, value)
+
+
+def share_on(share: float, samples: int) -> str:
+    """A share with its interval and sample count."""
+    return f"{percent(share)} (95 % interval {percent_range(wilson_interval(share, samples))}, {samples:,} samples)"
+
+
+def few_validation_samples(samples: int) -> Iterator[Limit]:
+    """The limit of a choice on few samples."""
+    if 0 < samples < FEW_SAMPLES:
+        yield Limit(
+            LimitKind.FEW_SAMPLES,
+            f"It was chosen on {samples} validation samples: another choice may have been as good by chance.",
+        )
+
+
+def partial_data(share_of: str) -> Limit:
+    """The limit of training on an imbalanced part."""
+    return Limit(LimitKind.PARTIAL_DATA, f"{share_of} on an imbalanced part of the training data.")
+
+
+def numbers(values: Sequence[float]) -> str:
+    """Figures side by side."""
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Names side by side, of many only the first."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,112 @@
+"""A card as Markdown with front matter. What people wrote is data: it can neither hide nor imitate the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from modelfoundry.api.types.v1.forms_pb2 import FormComparison
+from modelfoundry.registry.cards.card import Card, Result
+from modelfoundry.registry.cards.front_matter import dataset_card_data, model_card_data
+from modelfoundry.registry.cards.quantities import percent, percent_range, short
+
+LABELS_SHOWN: Final = 100
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~&!$^=])")
+_LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
+SCORINGS: Final = {
+    "ALL_OUTPUTS": "",
+    "RESTRICTED": ", restricted to these labels",
+    "ENSEMBLE": ", ensemble of what it was made of",
+}
+
+
+def render(card: Card) -> str:
+    """The whole card, ending with a line end."""
+    from huggingface_hub import DatasetCard, ModelCard  # here: it takes half a second, and few calls need it
+
+    if "/datasets/" in card.name:
+        return str(DatasetCard(f"---\n{dataset_card_data(card).to_yaml()}\n---\n\n{_body(card)}"))
+    return str(ModelCard(f"---\n{model_card_data(card).to_yaml()}\n---\n\n{_body(card)}"))
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, in a table too."""
+    return _SPECIAL.sub(r"\\\1", _LINE_ENDS.sub(" ", text))
+
+
+def quoted(text: str) -> str:
+    """Somebody's Markdown in a block quote, which ends every construct that it leaves open. HTML is shown, not run."""
+    shown = re.sub(r"<(?!https?://|mailto:)", "&lt;", text.strip())
+    return "\n".join(f"> {line}".rstrip() for line in _LINE_ENDS.split(shown))
+
+
+def _body(card: Card) -> str:
+    parts = [f"# {escaped(card.title)}", escaped(card.account.summary)]
+    for title, text in (("Description", card.owned.description), ("Intended use", card.owned.intended_use)):
+        if text.strip():
+            parts += [f"## {title}", quoted(text)]
+    parts += ["## Licence", escaped(card.owned.license) or "Not stated."]
+    parts += ["## Limits", "\n".join(f"- {escaped(limit.text)}" for limit in card.limits) or "None that is known."]
+    if card.results:
+        parts += ["## Results", _results(card)]
+    if card.account.forms is not None:
+        parts += ["## Size and speed", *_forms(card.account.forms)]
+    parts += ["## Labels", _labels(card.account.labels)]
+    for section, facts in groupby(card.account.facts, key=lambda fact: fact.section):
+        rows = [(escaped(fact.name), escaped(fact.value)) for fact in facts]
+        parts += [f"## {section}", _table(("", ""), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _results(card: Card) -> str:
+    header = ("Measured", "Data set", "Split", "Images", "Accuracy", "95 % interval", "Precision", "Recall", "F1")
+    return _table(header, [_result_row(card, result) for result in card.results])
+
+
+def _result_row(card: Card, result: Result) -> tuple[str, ...]:
+    who = "this" if result.subject == card.name else short(result.subject)
+    about = f" on {', '.join(result.problem_labels)}" if result.problem_labels else ""
+    texts = (
+        f"{who}{SCORINGS.get(result.scoring, '')}{about}",
+        short(result.dataset),
+        result.split,
+        f"{result.sample_count:,}",
+        percent(result.accuracy),
+        percent_range(result.interval),
+        percent(result.precision),
+        percent(result.recall),
+        percent(result.f1),
+    )
+    return tuple(map(escaped, texts))
+
+
+def _forms(forms: FormComparison) -> Iterator[str]:
+    named = (("original", forms.original), ("masked", forms.masked), ("compacted", forms.compacted))
+    sizes = sorted({latency.batch_size for _, form in named for latency in form.latencies})
+    rows = []
+    for name, form in named:
+        medians = {latency.batch_size: f"{latency.median_ms:.3f} ms" for latency in form.latencies}
+        costs = (f"{form.stored_bytes:,}", f"{form.parameters:,}", f"{form.macs_dense:,}")
+        rows.append((name, *costs, *(medians.get(size, "") for size in sizes)))
+    latencies = [f"Median, batch of {size}" for size in sizes]
+    yield _table(("Form", "Bytes", "Parameters", "Multiply-accumulates", *latencies), rows)
+    where = f" Measured on {escaped(forms.environment.device)}." if forms.environment.device else ""
+    yield (
+        f"Equivalence: on random images the logits of the masked and the compacted form differ by at most "
+        f"{forms.max_difference:.3g}.{where}"
+    )
+
+
+def _labels(labels: Sequence[str]) -> str:
+    table = _table(
+        ("Output", "Label"), [(str(index), escaped(text)) for index, text in enumerate(labels[:LABELS_SHOWN])]
+    )
+    more = len(labels) - LABELS_SHOWN
+    return f"{table}\n\nand {more:,} more" if more > 0 else table
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,114 @@
+"""What is known of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from modelfoundry.api.registry.v1 import module_pb2
+from modelfoundry.registry.cards.card import Account, Fact, Limit, LimitKind
+from modelfoundry.registry.cards.facts import (
+    MADE,
+    PROVENANCE,
+    SHAPE,
+    chosen_facts,
+    environment_facts,
+    few_validation_samples,
+    partial_data,
+    settings_facts,
+    share_on,
+    some,
+)
+from modelfoundry.registry.cards.quantities import byte_count, percent, short
+
+
+def module_account(module: module_pb2.Module) -> Account:
+    """What the services know of a module."""
+    return Account(
+        summary=f"{_problem(module)}: a part of {short(module.base_model)}, found by {module.record.algorithm} on "
+        f"{short(module.dataset)}.",
+        labels=module.outputs,
+        facts=(*_shape(module), *_made(module), *_provenance(module)),
+        limits=tuple(_limits(module)),
+        algorithm=module.record.algorithm,
+        base_models=(module.base_model,),
+        datasets=(module.dataset,),
+        forms=module.forms if module.HasField("forms") else None,
+    )
+
+
+def _problem(module: module_pb2.Module) -> str:
+    match module.problem.WhichOneof("kind"):
+        case "binary":
+            return f"Tells {module.problem.binary.label} from the rest"
+        case "open_set":
+            return f"Tells {some(module.problem.open_set.labels)} and the rest apart"
+        case _:
+            return f"Tells {some(module.outputs)} apart"
+
+
+def _shape(module: module_pb2.Module) -> Iterator[Fact]:
+    yield Fact(SHAPE, "Artifact", f"{byte_count(module.artifact.size_bytes)}: masks and head, over the base's weights")
+    if not module.HasField("retention"):
+        return
+    kept = module.retention
+    counts = f"{kept.kept_weights:,} of {kept.total_weights:,}"
+    yield Fact(SHAPE, "Weights kept", f"{percent(kept.weight_retention)} ({counts})")
+    counts = f"{kept.kept_kernels:,} of {kept.total_kernels:,}"
+    yield Fact(SHAPE, "Convolution kernels kept", f"{percent(kept.kernel_retention)} ({counts})")
+
+
+def _made(module: module_pb2.Module) -> Iterator[Fact]:
+    record = module.record
+    yield Fact(MADE, "Algorithm", record.algorithm)
+    yield Fact(MADE, "Data set", short(module.dataset))
+    if record.training_samples:
+        yield Fact(MADE, "Training samples of the problem", f"{record.training_samples:,}")
+    yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
+    base = share_on(record.validation_accuracy_base, record.validation_samples)
+    yield Fact(MADE, "Validation accuracy of the base model", base)
+    yield Fact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
+    yield Fact(MADE, "Seed", str(record.seed))
+    yield from settings_facts(record.settings)
+
+
+def _provenance(module: module_pb2.Module) -> Iterator[Fact]:
+    yield Fact(PROVENANCE, "Name", module.name)
+    yield Fact(PROVENANCE, "Artifact", module.artifact.digest)
+    yield Fact(PROVENANCE, "Base model", f"{short(module.base_model)}, {module.base_digest}")
+    yield Fact(PROVENANCE, "Data set", f"{short(module.dataset)}, {module.record.dataset_digest}")
+    if module.record.operation:
+        yield Fact(PROVENANCE, "Job", short(module.record.operation))
+    yield from environment_facts(module.record.environment)
+
+
+def _limits(module: module_pb2.Module) -> Iterator[Limit]:
+    record = module.record
+    yield from few_validation_samples(record.validation_samples)
+    if record.fell_back:
+        yield Limit(
+            LimitKind.FELL_BACK,
+            f"No epoch reached the base model's validation accuracy of {percent(record.validation_accuracy_base)}: the "
+            f"best trade-off was kept, which has {percent(record.validation_accuracy)}.",
+        )
+    if record.empty_layers:
+        yield Limit(
+            LimitKind.LAYERS_KEPT_OPEN,
+            f"The search left no kernel in {some(record.empty_layers)}: one was kept open in each, so that there is "
+            "something to run.",
+        )
+    if record.HasField("subset"):
+        yield partial_data("It was searched")
+    if module.problem.WhichOneof("kind") == "multi_class":
+        yield Limit(LimitKind.CLOSED_SET, "It answers with one of its labels for every image, also for images of none.")
+    if not module.HasField("forms"):
+        yield Limit(
+            LimitKind.COST_UNKNOWN,
+            "Size and speed were not measured. Masked weights are still multiplied by ordinary runtimes: a small share "
+            "of weights kept makes nothing faster by itself.",
+        )
+    elif module.forms.held_layers:
+        yield Limit(
+            LimitKind.LAYERS_KEPT_OPEN,
+            f"Every channel of {some(module.forms.held_layers)} was dead: the compacted form keeps one in each, "
+            "multiplied by 0.",
+        )

@@ -1,0 +1,80 @@
+"""From modules that are there to what was asked for: one classifier of them, and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from google.longrunning import operations_pb2
+
+from modelfoundry.api.reuser.v1 import composing_pb2
+from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
+from modelfoundry.client import AsyncClient, Device, ValidationSplit
+from modelfoundry.client.codec.computing import device_to_proto, validation_to_proto
+from modelfoundry.client.codec.jobs import export_format_to_proto
+from modelfoundry.reuser.submissions import Submissions
+from modelfoundry.reuser.wanted import Answers, WantedModules
+
+
+class Delivery:
+    """Starts the jobs that a request ends with; equal work gives the jobs that are there, done ones too.
+
+    Args:
+        client: Access to the registry.
+        submissions: The reuser's own work.
+    """
+
+    def __init__(self, client: AsyncClient, submissions: Submissions) -> None:
+        self._client = client
+        self._submissions = submissions
+
+    async def compose(self, wanted: WantedModules, answers: Answers, request_id: str = "") -> operations_pb2.Operation:
+        """Joins the modules to one classifier of the labels, under the words of the request.
+
+        Raises:
+            ModelFoundryError: as `Submissions.compose`.
+        """
+        labels = [
+            composing_pb2.NewLabel(
+                label=answer.label, source_label=answer.match.label, sources=[answer.module], dataset=answer.dataset
+            )
+            for answer in answers
+        ]
+        request = composing_pb2.ComposeModelRequest(
+            parent=wanted.parent,
+            new_task=composing_pb2.NewTask(labels=labels),
+            validation=validation_to_proto(await self._validation(answers)),
+            calibrate=True,
+            device=device_to_proto(Device(wanted.device)),
+            request_id=request_id,
+        )
+        return await self._submissions.compose(request)
+
+    async def export(self, wanted: WantedModules, subject: str, request_id: str = "") -> operations_pb2.Operation:
+        """Writes a classifier or a module as files.
+
+        Raises:
+            ModelFoundryError: as `Submissions.export`.
+        """
+        if wanted.format is None:
+            raise ValueError("the request asks for no files")
+        request = pb.ExportRequest(
+            parent=wanted.parent,
+            subject=subject,
+            format=export_format_to_proto(wanted.format),
+            compact=wanted.compact,
+            request_id=request_id,
+        )
+        return await self._submissions.export(request)
+
+    async def _validation(self, answers: Answers) -> ValidationSplit:
+        """How the modules' searches cut validation data, where all did it in the same way; else the default."""
+        cuts = {(await self._client.modules.get(answer.module)).record.validation for answer in answers}
+        common = cuts.pop() if len(cuts) == 1 else ValidationSplit()
+        return common if common.fraction else ValidationSplit()
+
+
+def subjects_of(wanted: WantedModules, answers: Answers, composition: str) -> Sequence[str]:
+    """What is to be written as files."""
+    if wanted.format is None:
+        return []
+    return [composition] if wanted.compose else list(dict.fromkeys(answer.module for answer in answers))

@@ -1,0 +1,294 @@
+"""What a worker does for a request: have modules made and measured, joined and written, by jobs of other workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from google.longrunning import operations_pb2
+
+from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
+from modelfoundry.api.reuser.v1 import reuser_service_pb2
+from modelfoundry.artifacts.queue import JobQueue
+from modelfoundry.client import (
+    AsyncClient,
+    BinaryProblem,
+    ComposedModel,
+    Export,
+    JobStatus,
+    Module,
+    ModuleOrigin,
+    RequestedModule,
+)
+from modelfoundry.client.codec.jobs import job_status_from_proto
+from modelfoundry.client.codec.on_demand import requested_module_from_proto
+from modelfoundry.errors import ConstraintUnmet, FieldViolation, Internal, UnsupportedModel
+from modelfoundry.names import shortened
+from modelfoundry.reuser.choosing import broken, figures_text
+from modelfoundry.reuser.decompositions import Decompositions
+from modelfoundry.reuser.delivery import Delivery, subjects_of
+from modelfoundry.reuser.on_demand import ModuleOffer
+from modelfoundry.reuser.request_codec import export_to_proto, requested_module_to_proto, wanted_from_proto
+from modelfoundry.reuser.request_plan import figures_of
+from modelfoundry.reuser.settings import ReuserSettings
+from modelfoundry.reuser.shortlist import module_offer, quoted
+from modelfoundry.reuser.sub_jobs import SubJob, SubJobs
+from modelfoundry.reuser.submissions import Submissions
+from modelfoundry.reuser.wanted import Answers, WantedModules
+from modelfoundry.runtime.jobs import JobContext
+
+TEST_SPLIT = "test"
+Result = TypeVar("Result")
+
+
+def run_request(work: pb.RequestModulesWork, context: JobContext) -> pb.RequestModulesResponse:
+    """Carries a queued RequestModules out. It computes nothing itself: it waits, in a thread of the server."""
+    return asyncio.run(_run(work, context))
+
+
+async def _run(work: pb.RequestModulesWork, context: JobContext) -> pb.RequestModulesResponse:
+    wanted = wanted_from_proto(work.request)
+    endpoints = replace(ReuserSettings().endpoints, registry=context.registry)
+    queue, decompositions = JobQueue(endpoints), Decompositions(endpoints)
+    try:
+        async with AsyncClient(endpoints, parent=wanted.parent) as client:
+            fulfilment = Fulfilment(wanted, client, decompositions, Submissions(client, queue), context)
+            return await fulfilment.run(tuple(map(requested_module_from_proto, work.modules)))
+    finally:
+        await decompositions.close()
+        await queue.close()
+
+
+class Fulfilment:
+    """Gets everything that a request asked for and the registry did not have.
+
+    Args:
+        wanted: The request.
+        client: Access to the registry and the evaluator.
+        decompositions: Access to the decomposer.
+        submissions: The reuser's own work.
+        context: The job.
+    """
+
+    def __init__(
+        self,
+        wanted: WantedModules,
+        client: AsyncClient,
+        decompositions: Decompositions,
+        submissions: Submissions,
+        context: JobContext,
+    ) -> None:
+        self._wanted = wanted
+        self._client = client
+        self._decompositions = decompositions
+        self._submissions = submissions
+        self._delivery = Delivery(client, submissions)
+        self._jobs = SubJobs(client, context)
+        self._log = context.log
+
+    async def run(self, answers: Answers) -> pb.RequestModulesResponse:
+        """Measures, makes, joins and writes, in this order.
+
+        Args:
+            answers: What was chosen when the request came.
+
+        Raises:
+            ConstraintUnmet: a module that was made does not satisfy a constraint.
+            ModelFoundryError: a job that this one waited for failed.
+        """
+        answers = tuple([await self._measured(answer) for answer in answers])
+        answers = await self._made(answers)
+        composition = ""
+        if self._wanted.compose:
+            job = _sub_job(
+                "joining the modules",
+                "compose",
+                lambda request_id: self._delivery.compose(self._wanted, answers, request_id),
+            )
+            composition = _as(ComposedModel, await self._jobs.result(job)).composition.name
+        subjects = subjects_of(self._wanted, answers, composition)
+        exports = await self._jobs.results([self._export(subject) for subject in subjects])
+        return pb.RequestModulesResponse(
+            modules=map(requested_module_to_proto, answers),
+            composition=composition,
+            exports=[export_to_proto(_as(Export, export)) for export in exports],
+        )
+
+    async def _measured(self, answer: RequestedModule) -> RequestedModule:
+        """The first of the modules to be measured that satisfies the constraints; else one is to be made."""
+        if answer.origin is not ModuleOrigin.TO_BE_MEASURED:
+            return answer
+        tried: list[str] = []
+        for name in answer.to_be_measured:
+            offer = await self._timed(name)
+            missed = broken(offer, self._wanted.constraints)
+            if offer.latency_ms is not None and not missed:
+                why = (
+                    f"the surest module that satisfies the constraints, now that it is measured: {figures_text(offer)}"
+                )
+                return _taken(answer, offer, ModuleOrigin.REGISTERED, why)
+            tried.append(f"{name}: {figures_text(offer)}")
+        if not answer.model:
+            raise self._unmet(answer, offer, missed or ("max_latency_ms",))
+        return replace(
+            answer,
+            origin=ModuleOrigin.TO_BE_MADE,
+            reason=f"no measured module satisfies the constraints ({'; '.join(tried)})",
+        )
+
+    async def _timed(self, name: str) -> ModuleOffer:
+        """A module with its latency, measured where that was not done yet; without where it cannot be measured."""
+        offer = await self._offer(name)
+        if offer.latency_ms is None:
+            try:
+                await self._jobs.result(self._compaction(name))
+            except UnsupportedModel as error:
+                self._log(f"{name} cannot be measured: {error.message}", "warning")
+            offer = await self._offer(name)
+        return offer
+
+    def _compaction(self, name: str) -> SubJob:
+        def start(request_id: str) -> Awaitable[operations_pb2.Operation]:
+            parent = self._wanted.parent
+            request = reuser_service_pb2.CompactRequest(parent=parent, module=name, request_id=request_id)
+            return self._submissions.compact(request)
+
+        return _sub_job(f"measuring {name}", f"compact {name}", start)
+
+    async def _offer(self, name: str) -> ModuleOffer:
+        module = await self._client.modules.get(name)
+        base = await self._client.models.get(module.base_model)
+        return module_offer(module, base, compact=self._wanted.compact)
+
+    async def _made(self, answers: Answers) -> Answers:
+        """Has everything made that is to be, all at a time, and measured on test data; then checks it."""
+        missing = [answer for answer in answers if answer.origin is ModuleOrigin.TO_BE_MADE]
+        names = dict(zip(missing, await self._decomposed(missing), strict=True)) if missing else {}
+        await self._evaluated(list(names.values()))
+        return tuple(
+            [await self._checked(answer, names[answer].name) if answer in names else answer for answer in answers]
+        )
+
+    async def _decomposed(self, missing: Sequence[RequestedModule]) -> list[Module]:
+        """Modules in the order of what is missing; labels of one search share its job."""
+        searches = {self._search(answer): answer for answer in missing}
+        found = await self._jobs.results([self._decomposition(key, answer) for key, answer in searches.items()])
+        modules = dict(zip(searches, found, strict=True))
+        return [_module_of(answer.match.label, modules[self._search(answer)]) for answer in missing]
+
+    def _search(self, answer: RequestedModule) -> str:
+        """Names one search of the decomposer."""
+        label = answer.match.label if self._wanted.algorithm == "seam" else ""
+        return f"{answer.model} {answer.dataset} {label}"
+
+    def _decomposition(self, search: str, answer: RequestedModule) -> SubJob:
+        what = shortened(answer.match.label, 40) if self._wanted.algorithm == "seam" else "all labels"
+        title = f"making {what} from {answer.model.rpartition('/')[2]}"
+
+        return _sub_job(
+            title,
+            f"decompose {search}",
+            lambda request_id: self._decompositions.start(self._wanted, answer, request_id),
+        )
+
+    async def _evaluated(self, modules: Sequence[Module]) -> None:
+        """Measures modules on the test split of their data sets, those that were not measured there yet."""
+        by_dataset: dict[str, list[str]] = defaultdict(list)
+        for module in modules:
+            dataset = await self._client.datasets.get(module.dataset)
+            if TEST_SPLIT not in {split.split for split in dataset.splits}:
+                self._log(f"{module.name} is not measured: {dataset.name} has no split {TEST_SPLIT!r}", "warning")
+            elif not [each async for each in self._client.evaluations.list(_measured_on_test(module))]:
+                by_dataset[dataset.name].append(module.name)
+        await self._jobs.results([self._evaluation(dataset, names) for dataset, names in by_dataset.items()])
+
+    def _evaluation(self, dataset: str, modules: Sequence[str]) -> SubJob:
+        async def start(request_id: str) -> JobStatus:
+            job = await self._client.evaluate(modules, dataset, device=self._wanted.device, request_id=request_id)
+            return job.status
+
+        return SubJob("measuring what was made", f"evaluate {dataset}", start)
+
+    async def _checked(self, answer: RequestedModule, name: str) -> RequestedModule:
+        constraints = self._wanted.constraints
+        offer = await (self._timed(name) if constraints.max_latency_ms else self._offer(name))
+        missed = broken(offer, constraints)
+        if constraints.max_latency_ms and offer.latency_ms is None:
+            missed = (*missed, "max_latency_ms")
+        if missed:
+            raise self._unmet(answer, offer, missed)
+        return _taken(answer, offer, ModuleOrigin.MADE, f"{answer.reason}; what was made: {figures_text(offer)}")
+
+    def _unmet(self, answer: RequestedModule, offer: ModuleOffer, missed: Sequence[str]) -> ConstraintUnmet:
+        wanted = ", ".join(f"{name} {getattr(self._wanted.constraints, name)}" for name in missed)
+        return ConstraintUnmet(
+            f"{offer.name}, the module of {shortened(answer.label)!r}, misses {wanted}: {figures_text(offer)}",
+            field=f"constraints.{missed[0]}",
+            hint=f"relax {' and '.join(missed)}, or register a better model; the module stays registered",
+            violations=tuple(
+                FieldViolation(f"constraints.{name}", f"{offer.name} reached {_reached(offer, name)}")
+                for name in missed
+            ),
+            metadata={"module": offer.name},
+        )
+
+    def _export(self, subject: str) -> SubJob:
+        return _sub_job(
+            f"writing {subject}",
+            f"export {subject}",
+            lambda request_id: self._delivery.export(self._wanted, subject, request_id),
+        )
+
+
+def _sub_job(title: str, what: str, start: Callable[[str], Awaitable[operations_pb2.Operation]]) -> SubJob:
+    async def started(request_id: str) -> JobStatus:
+        return job_status_from_proto(await start(request_id))
+
+    return SubJob(title, what, started)
+
+
+def _taken(answer: RequestedModule, offer: ModuleOffer, origin: ModuleOrigin, reason: str) -> RequestedModule:
+    return replace(
+        answer,
+        origin=origin,
+        module=offer.name,
+        reason=reason,
+        figures=figures_of(offer),
+        match=replace(answer.match, label=offer.label),
+        model=offer.model,
+        dataset=offer.dataset,
+        algorithm=offer.algorithm,
+    )
+
+
+def _module_of(label: str, modules: object) -> Module:
+    if isinstance(modules, tuple):
+        for module in modules:
+            if isinstance(module, Module) and module.problem == BinaryProblem(label):
+                return module
+    raise Internal(f"the decomposition gave no module of {label!r}")
+
+
+def _measured_on_test(module: Module) -> str:
+    return f"subject = {quoted(module.name)} AND split = {quoted(TEST_SPLIT)}"
+
+
+def _reached(offer: ModuleOffer, name: str) -> str:
+    match name:
+        case "min_accuracy":
+            return f"{offer.accuracy.value:.4f}" if offer.accuracy else "none"
+        case "max_bytes":
+            return f"{offer.size_bytes}"
+        case "max_latency_ms":
+            return "no measurement" if offer.latency_ms is None else f"{offer.latency_ms:.3f}"
+        case _:
+            return f"{getattr(offer, name) or 'none'}"
+
+
+def _as(kind: type[Result], result: object) -> Result:
+    if not isinstance(result, kind):
+        raise Internal(f"a job gave a {type(result).__name__} in place of a {kind.__name__}")
+    return result

@@ -1,0 +1,111 @@
+"""Checks what the reuser's workers are to do, and queues it: equal work gives the job that is there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from google.longrunning import operations_pb2
+
+from modelfoundry.api.reuser.v1 import composing_pb2
+from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
+from modelfoundry.artifacts.aliases import OwnNames
+from modelfoundry.artifacts.queue import JobQueue
+from modelfoundry.artifacts.requests import check_request_id
+from modelfoundry.client import AsyncClient
+from modelfoundry.names import parse_name, parse_parent
+from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto
+from modelfoundry.reuser.compact import plan_compaction
+from modelfoundry.reuser.compose_plan import plan_composition
+from modelfoundry.reuser.composing_codec import composition_from_proto
+from modelfoundry.reuser.export import plan_export
+
+EXPORT_KIND: Final = "export"
+COMPACT_KIND: Final = "compact"
+COMPOSE_KIND: Final = "compose"
+
+
+class Submissions:
+    """Queues exports, compactions and compositions.
+
+    Args:
+        client: Access to the registry.
+        queue: The registry's queue of jobs.
+    """
+
+    def __init__(self, client: AsyncClient, queue: JobQueue) -> None:
+        self._client = client
+        self._queue = queue
+
+    async def export(self, request: pb.ExportRequest) -> operations_pb2.Operation:
+        """Queues an export.
+
+        Raises:
+            InvalidField, NotFound, Unavailable: see the contract.
+        """
+        check_request_id(request.request_id)
+        parse_parent(request.parent)
+        request.subject = await OwnNames(self._client).of(request.subject, field="subject")
+        format_name = format_from_proto(request.format)
+        cache_key = await plan_export(request.subject, format_name, self._client, compact=request.compact)
+        return await self._queue.enqueue(
+            request,
+            parent=request.parent,
+            kind=EXPORT_KIND,
+            target=request.subject,
+            cache_key=cache_key,
+            request_id=request.request_id,
+        )
+
+    async def compose(self, request: composing_pb2.ComposeModelRequest) -> operations_pb2.Operation:
+        """Queues a composition.
+
+        Raises:
+            InvalidField, UnknownLabel, DatasetMismatch, TestSplitSealed, NotFound, Unavailable: see the contract.
+        """
+        check_request_id(request.request_id)
+        await _name_sources(request, OwnNames(self._client))
+        plan = await plan_composition(composition_from_proto(request), self._client)
+        if request.validate_only:
+            return operations_pb2.Operation()
+        return await self._queue.enqueue(
+            request,
+            parent=request.parent,
+            kind=COMPOSE_KIND,
+            target=plan.request.task.target,
+            cache_key=plan.cache_key,
+            force=request.force,
+            request_id=request.request_id,
+        )
+
+    async def compact(self, request: pb.CompactRequest) -> operations_pb2.Operation:
+        """Queues a compaction.
+
+        Raises:
+            InvalidField, NotFound, Unavailable: see the contract.
+        """
+        check_request_id(request.request_id)
+        parse_parent(request.parent)
+        request.module = await OwnNames(self._client).of(request.module, field="module")
+        parse_name(request.module, "modules", field="module")
+        cache_key = await plan_compaction(request.module, batch_sizes_from_proto(request), self._client)
+        return await self._queue.enqueue(
+            request,
+            parent=request.parent,
+            kind=COMPACT_KIND,
+            target=request.module,
+            cache_key=cache_key,
+            request_id=request.request_id,
+        )
+
+
+async def _name_sources(request: composing_pb2.ComposeModelRequest, names: OwnNames) -> None:
+    match request.WhichOneof("task"):
+        case "more_accurate":
+            task = request.more_accurate
+            task.sources[:] = await names.of_all(task.sources, field="more_accurate.sources")
+        case "new_task":
+            for place, label in enumerate(request.new_task.labels):
+                label.sources[:] = await names.of_all(label.sources, field=f"new_task.labels[{place}].sources")
+        case "patch":
+            request.patch.model = await names.of(request.patch.model, field="patch.model")
+            request.patch.sources[:] = await names.of_all(request.patch.sources, field="patch.sources")

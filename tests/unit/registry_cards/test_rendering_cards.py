@@ -1,0 +1,191 @@
+"""Cards as Markdown: valid front matter, and owners' text that stays inside of its quote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import DatasetCard, ModelCard
+
+from modelfoundry.api.types.v1 import compute_pb2, forms_pb2, metrics_pb2
+from modelfoundry.registry.cards.card import Account, Card, Fact, Interval, Limit, LimitKind, Owned, Result
+from modelfoundry.registry.cards.markdown import quoted, render
+
+MODULE = "projects/default/modules/net-cat"
+HOSTILE = (
+    "---\nlicense: mit\n---\n```\n# Results\n<!-- <script>alert(1)</script>\r\n| a | b |\n\t- <https://example.org>"
+)
+
+
+def _result(**fields: Any) -> Result:
+    known: dict[str, Any] = {
+        "evaluation": "projects/default/evaluations/e",
+        "subject": MODULE,
+        "scoring": "ALL_OUTPUTS",
+        "dataset": "projects/default/datasets/pets",
+        "dataset_digest": "sha256:" + "1" * 64,
+        "split": "test",
+        "problem_labels": ("cat",),
+        "sample_count": 300,
+        "accuracy": 0.9,
+        "interval": Interval(0.861, 0.929, 0.95),
+        "precision": 0.91,
+        "recall": 0.89,
+        "f1": 0.9,
+        "create_time": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return Result(**known | fields)
+
+
+def _card(results: Sequence[Result] = (), account: dict[str, Any] | None = None, **owned: Any) -> Card:
+    known: dict[str, Any] = {
+        "summary": "Tells cat from the rest: a part of models/net.",
+        "labels": ("cat", "rest"),
+        "facts": (Fact("How it was made", "Setting alpha", "0.5"), Fact("Where it comes from", "Name", MODULE)),
+        "limits": (),
+        "algorithm": "seam",
+        "base_models": ("projects/default/models/net",),
+        "datasets": ("projects/default/datasets/pets",),
+    }
+    limits = (Limit(LimitKind.NO_LICENSE, "Nobody stated a licence."),)
+    return Card(MODULE, '"e"', Owned(**owned), Account(**known | (account or {})), results, limits)
+
+
+def _front_matter(markdown: str) -> dict[str, Any]:
+    _, text, _ = markdown.split("---\n", 2)
+    found = yaml.safe_load(text)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_front_matter_says_what_the_hub_asks_for(tmp_path: Path) -> None:
+    base = _result(subject="projects/default/models/net", scoring="RESTRICTED", accuracy=0.95)
+    path = tmp_path / "README.md"
+    path.write_text(render(_card([_result(), base], license="BSD-2-Clause", tags={"team": "vision", "draft": ""})))
+
+    card = ModelCard.load(path)
+
+    assert card.data.license == "bsd-2-clause"
+    assert (card.data.library_name, card.data.pipeline_tag) == ("modelfoundry", "image-classification")
+    assert card.data.tags == ["modelfoundry", "modelfoundry-module", "seam", "draft", "team:vision"]
+    assert (card.data.base_model, card.data.datasets) == (["net"], ["pets"])
+    assert card.data.model_name == "net-cat"
+    results = {result.metric_type: result for result in card.data.eval_results}
+    assert {metric: result.metric_value for metric, result in results.items()} == {
+        "accuracy": 0.9,
+        "precision": 0.91,
+        "recall": 0.89,
+        "f1": 0.9,
+    }
+    accuracy = results["accuracy"]
+    assert (accuracy.dataset_name, accuracy.dataset_split) == ("pets", "test")
+    assert accuracy.dataset_args == {"samples": 300, "labels": ["cat"]}
+    assert accuracy.metric_args == {"interval": [0.861, 0.929], "level": 0.95}
+
+
+def test_the_text_compares_with_the_base_model_and_says_split_samples_and_interval() -> None:
+    base = _result(subject="projects/default/models/net", scoring="RESTRICTED", accuracy=0.95)
+
+    text = ModelCard(render(_card([_result(), base]))).text
+
+    assert "| this on cat | datasets/pets | test | 300 | 90.00 % | 86.1 % to 92.9 % |" in text
+    assert "| models/net, restricted to these labels on cat | datasets/pets | test | 300 | 95.00 % |" in text
+    assert "- Nobody stated a licence." in text
+    assert "| Setting alpha | 0.5 |" in text
+
+
+def test_forms_stand_side_by_side_with_the_equivalence_check() -> None:
+    forms = forms_pb2.FormComparison(
+        original=forms_pb2.FormCost(
+            stored_bytes=4000,
+            parameters=1000,
+            macs_dense=9000,
+            latencies=[metrics_pb2.Latency(batch_size=16, median_ms=2.5)],
+        ),
+        masked=forms_pb2.FormCost(stored_bytes=100),
+        compacted=forms_pb2.FormCost(stored_bytes=800),
+        max_difference=1.5e-6,
+        environment=compute_pb2.Environment(device="cpu"),
+    )
+
+    text = render(_card(account={"forms": forms}))
+
+    assert "| original | 4,000 | 1,000 | 9,000 | 2.500 ms |" in text
+    assert "differ by at most 1.5e-06. Measured on cpu." in text
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("MIT", {"license": "mit"}),
+        ("GPL-3.0-or-later AND MIT", {"license": "other", "license_name": "gpl-3.0-or-later-and-mit"}),
+        ("!!", {"license": "other", "license_name": "other"}),
+        ("", {}),
+    ],
+    ids=["known", "expression", "nothing to name it by", "none"],
+)
+def test_licences_are_named_as_the_hub_names_them(stated: str, expected: dict[str, str]) -> None:
+    found = _front_matter(render(_card(license=stated)))
+
+    assert {key: value for key, value in found.items() if key.startswith("license")} == expected
+
+
+def test_owners_text_can_neither_break_the_front_matter_nor_leave_its_quote() -> None:
+    card = _card([_result()], description=HOSTILE, intended_use=HOSTILE, display_name="--- # [x](y) `", license="a: b")
+    plain = _card([_result()], description="x", intended_use="x", display_name="x", license="a: b")
+
+    text = render(card)
+
+    assert _front_matter(text) == _front_matter(render(plain))
+    outside = [line for line in ModelCard(text).text.splitlines() if not line.startswith(">")]
+    expected = [line for line in ModelCard(render(plain)).text.splitlines() if not line.startswith(">")]
+    assert [line for line in outside if not line.startswith("# ")] == [
+        line for line in expected if not line.startswith("# ")
+    ]
+    assert "# --- \\# \\[x\\](y) \\`" in outside
+
+
+def test_a_quote_keeps_markdown_and_shows_html() -> None:
+    assert quoted(HOSTILE).splitlines() == [
+        "> ---",
+        "> license: mit",
+        "> ---",
+        "> ```",
+        "> # Results",
+        "> &lt;!-- &lt;script>alert(1)&lt;/script>",
+        "> | a | b |",
+        "> \t- <https://example.org>",
+    ]
+
+
+def test_labels_with_markdown_in_them_stay_labels() -> None:
+    labels = ("a|b", "*c*", "[d](e)", "`f`", "<b>g", "h\\|i", "&amp;", "rest")
+
+    text = render(_card(account={"labels": labels}))
+
+    table = text.split("## Labels\n\n")[1].split("\n\n")[0].splitlines()
+    assert table[2:5] == ["| 0 | a\\|b |", "| 1 | \\*c\\* |", "| 2 | \\[d\\](e) |"]
+    assert table[7:9] == ["| 5 | h\\\\\\|i |", "| 6 | \\&amp; |"]
+
+
+def test_of_many_labels_the_first_stand_there() -> None:
+    text = render(_card(account={"labels": tuple(f"label {index}" for index in range(102))}))
+
+    assert "| 99 | label 99 |\n\nand 2 more\n" in text
+
+
+def test_data_sets_have_cards_of_their_own(tmp_path: Path) -> None:
+    account = {"sample_count": 1797, "base_models": (), "datasets": (), "algorithm": ""}
+    card = replace(_card(account=account, display_name="Digits: 0-9"), name="projects/default/datasets/digits")
+    path = tmp_path / "README.md"
+    path.write_text(render(card))
+
+    data = DatasetCard.load(path).data
+
+    assert (data.pretty_name, data.size_categories) == ("Digits: 0-9", ["1K<n<10K"])
+    assert data.tags == ["modelfoundry", "modelfoundry-dataset"]
