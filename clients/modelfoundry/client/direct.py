@@ -6,13 +6,14 @@ import http.client
 from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from modelfoundry.client.content import CHUNK_BYTES
 
 DIRECT_BYTES: Final = 8 * 1024 * 1024
 """Smaller contents pass the registry: to ask for an address would take longer than to send them."""
-_SECONDS: Final = 20.0
+_CONNECT_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 60.0
 
 
 class DirectFailed(Exception):
@@ -37,7 +38,7 @@ class DirectDownload:
             self._response = self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise DirectFailed(f"the object store cannot be reached: {error}") from error
+            raise DirectFailed(f"the object store broke off: {error}") from error
         wanted = HTTPStatus.PARTIAL_CONTENT if offset else HTTPStatus.OK
         if self._response.status != wanted:
             self._connection.close()
@@ -83,7 +84,7 @@ class DirectUpload:
             self._left = size_bytes
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise DirectFailed(f"the object store cannot be reached: {error}") from error
+            raise DirectFailed(f"the object store broke off: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +126,7 @@ class DirectUpload:
 
 
 def _connected(url: str) -> tuple[http.client.HTTPConnection, str]:
-    """A connection that is not open yet, and the target of requests. It follows no redirects and uses no proxy."""
+    """An open connection and the target of requests. It follows no redirects and uses no proxy."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -133,15 +134,18 @@ def _connected(url: str) -> tuple[http.client.HTTPConnection, str]:
         raise DirectFailed(f"the registry handed out an address that is none: {error}") from error
     match parts.scheme:
         case "https":
-            return http.client.HTTPSConnection(host, port, timeout=_SECONDS), _target(parts)
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=_CONNECT_SECONDS)
         case "http":
-            return http.client.HTTPConnection(host, port, timeout=_SECONDS), _target(parts)
+            connection = http.client.HTTPConnection(host, port, timeout=_CONNECT_SECONDS)
         case _:
             raise DirectFailed("the registry handed out an address that is neither http nor https")
-
-
-def _target(parts: SplitResult) -> str:
-    return f"{parts.path}?{parts.query}"
+    try:
+        connection.connect()
+    except OSError as error:
+        connection.close()
+        raise DirectFailed(f"the object store cannot be reached: {error}") from error
+    connection.sock.settimeout(_ANSWER_SECONDS)
+    return connection, f"{parts.path}?{parts.query}"
 
 
 def _refused(response: http.client.HTTPResponse) -> DirectFailed:

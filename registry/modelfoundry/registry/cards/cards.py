@@ -10,7 +10,8 @@ from sqlmodel import Session, col
 
 from modelfoundry.api.registry.v1 import evaluation_pb2
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name, shortened
+from modelfoundry.names import shortened
+from modelfoundry.registry.aliases.references import resolved
 from modelfoundry.registry.cards.card import Account, Card, Limit, LimitKind, Owned, Result
 from modelfoundry.registry.cards.compositions import composition_account
 from modelfoundry.registry.cards.datasets import dataset_account
@@ -47,14 +48,16 @@ class Cards:
         self._database = database
 
     def card(self, name: str) -> Card:
-        """The card of a resource as it is now.
+        """The card of a resource, or of what an alias stands for, as it is now.
 
         Raises:
             InvalidField: the name is none of a model, data set, module or composition.
             NotFound: there is no such resource.
         """
-        table = TABLES[_collection(name)]
+        collection = _collection(name)
+        table = TABLES[collection]
         with self._database.read_session() as session:
+            name = resolved(session, name, collection, field="name")
             row = find(session, table, name, field="name")
             evaluations = [] if table is DatasetRow else _evaluations(session, name)
             account = _account(row)
@@ -67,7 +70,6 @@ class Cards:
 def _collection(name: str) -> str:
     match name.split("/"):
         case ["projects", _, collection, _] if collection in TABLES:
-            parse_name(name, collection, field="name")
             return collection
     raise InvalidField(
         f"name: {shortened(name)!r} is neither a model, a data set, a module nor a composition",

@@ -31,7 +31,9 @@ class GetCardRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Model, data set, module or composition: `projects/{project}/{collection}/{id}`."""
+    """Model, data set, module or composition: `projects/{project}/{collection}/{id}`. For all but data sets also
+    `.../{family}@{alias}` or `.../{family}@{version}`.
+    """
     def __init__(
         self,
         *,

@@ -116,7 +116,8 @@ func (CardLimit_Kind) EnumDescriptor() ([]byte, []int) {
 // Request of GetCard.
 type GetCardRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Model, data set, module or composition: `projects/{project}/{collection}/{id}`.
+	// Model, data set, module or composition: `projects/{project}/{collection}/{id}`. For all but data sets also
+	// `.../{family}@{alias}` or `.../{family}@{version}`.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,7 +28,8 @@ export const file_modelfoundry_api_registry_v1_card_service: GenFile = /*@__PURE
  */
 export type GetCardRequest = Message<"modelfoundry.api.registry.v1.GetCardRequest"> & {
   /**
-   * Model, data set, module or composition: `projects/{project}/{collection}/{id}`.
+   * Model, data set, module or composition: `projects/{project}/{collection}/{id}`. For all but data sets also
+   * `.../{family}@{alias}` or `.../{family}@{version}`.
    *
    * @generated from field: string name = 1;
    */
