@@ -38,8 +38,8 @@ def result_limits(name: str, results: Sequence[Result]) -> Iterator[Limit]:
         if result.sample_count < FEW_SAMPLES:
             yield Limit(
                 LimitKind.FEW_SAMPLES,
-                f"On {result.split} of {short(result.dataset)} it was measured on {result.sample_count} images: its "
-                f"accuracy there lies between {percent_range(result.interval)}.",
+                f"On {result.split} of {short(result.dataset)} it was measured on {result.sample_count} images: the "
+                f"95 % interval of its accuracy there is {percent_range(result.interval)}.",
             )
         yield from _less_accurate(result, results)
 
