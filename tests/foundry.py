@@ -28,6 +28,11 @@ class Foundry:
     dataset: Dataset
     model: Model
 
+    @property
+    def project(self) -> str:
+        """`projects/{project}` of everything in it."""
+        return self.model.name.partition("/models/")[0]
+
 
 def stocked(stack: ServiceStack, client: Client) -> Foundry:
     """Pushes the digits and trains a small network on them."""

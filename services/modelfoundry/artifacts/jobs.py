@@ -30,7 +30,8 @@ class Workbench:
 def workbench(context: JobContext, settings: WorkerSettings) -> Iterator[Workbench]:
     """Opens a job's access to the registry and fetches its checkpoint."""
     endpoints = Endpoints(registry=context.registry)
-    with Client(endpoints) as client, tempfile.TemporaryDirectory(prefix="modelfoundry-job-") as folder:
+    project = context.name.partition("/operations/")[0]  # what a job makes belongs to the job's own project
+    with Client(endpoints, parent=project) as client, tempfile.TemporaryDirectory(prefix="modelfoundry-job-") as folder:
         checkpoint = None
         if context.checkpoint is not None:
             context.log(f"taking up from a checkpoint, attempt {context.attempt}")

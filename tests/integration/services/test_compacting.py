@@ -71,7 +71,7 @@ def test_the_three_forms_of_a_module_stand_side_by_side_on_it(foundry: Foundry, 
         assert [time.batch_size for time in form.latencies] == [1, 4]
         assert all(0 < time.median_ms <= time.p95_ms for time in form.latencies)
     assert forms.environment.device == "cpu"
-    assert forms.operation.startswith("projects/default/operations/")
+    assert forms.operation.startswith(f"{foundry.project}/operations/")
 
 
 def test_the_same_measurement_is_not_made_twice(foundry: Foundry, kernels: Module) -> None:
@@ -127,7 +127,7 @@ def test_a_model_cannot_be_compacted(foundry: Foundry) -> None:
         foundry.client.export("models/digits-cnn", compact=True)
     assert caught.value.field == "compact"
     with pytest.raises(errors.InvalidField) as caught:
-        foundry.client.compact("projects/default/models/digits-cnn")
+        foundry.client.compact(foundry.model.name)
     assert caught.value.field == "module"
 
 

@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 
 from modelfoundry.client import Module
 
+PROJECT = "default"
 CLIENTS = Path(__file__).parents[3] / "clients"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

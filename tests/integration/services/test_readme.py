@@ -10,6 +10,7 @@ from pathlib import Path
 
 from foundry import Foundry
 
+PROJECT = "default"
 README = Path(__file__).resolve().parents[3] / "README.md"
 
 
