@@ -40,15 +40,20 @@ class Relay:
         self._listener.close()
 
     def _pass(self, source: socket.socket, sink: socket.socket, look: bool) -> None:
-        with suppress(OSError):
+        how = socket.SHUT_WR
+        try:
             while data := source.recv(65536):
                 if look:
                     self.before_sending(data)
                 with self._lock:
                     self.passed_bytes += len(data)
                 sink.sendall(data)
+        except OSError:  # one end is gone: the other must not wait for it
+            how = socket.SHUT_RDWR
+            with suppress(OSError):
+                source.shutdown(how)
         with suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
+            sink.shutdown(how)
 
 
 @contextmanager
