@@ -67,7 +67,7 @@ def test_a_subject_that_is_neither_module_nor_model_is_not_found(call, tmp_path)
 
 
 @pytest.mark.slow
-def test_from_images_to_a_module_at_home(call, tmp_path):
+def test_from_images_to_a_module_at_home(call, services, tmp_path):
     call("dataset", "push", "digits", "--name", "digits")
     trained = json.loads(
         call("train", "zoo:digits_cnn", "--dataset", "digits", "--name", "net", "--epochs", "3", "--json").stdout
@@ -119,8 +119,11 @@ def test_from_images_to_a_module_at_home(call, tmp_path):
     assert [answer["image"] for answer in answers] == [str(image) for image in images]
     assert {label["label"] for label in answers[0]["labels"]} == {"3", "rest"}
 
-    downloaded = call("module", "download", first, "-o", tmp_path / "home", "--format", "onnx").stdout.split()
-    assert {path.rpartition("/")[2] for path in downloaded} == {"model.onnx", "module.json"}
+    options = ("-o", tmp_path / "home", "--format", "onnx", "--statement")
+    downloaded = call("module", "download", first, *options).stdout.split()
+    assert {path.rpartition("/")[2] for path in downloaded} == {"model.onnx", "module.json", "statement.dsse.json"}
+    published = services.data_directory / "registry" / "signing-key.pub.pem"
+    assert "FAILED" not in call("verify", first, "--key", published).stdout
     assert "weights kept" in call("module", "show", first).stdout
     assert first in call("module", "list", "--filter", 'labels:"3"').stdout
 
