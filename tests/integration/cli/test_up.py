@@ -112,4 +112,4 @@ def test_completion_offers_commands():
     request = {"_MODELFOUNDRY_COMPLETE": "complete_bash", "COMP_WORDS": "modelfoundry de", "COMP_CWORD": "1"}
     command = [sys.executable, "-m", "modelfoundry.cli"]
     script = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **request})
-    assert set(script.stdout.split()) == {"decompose", "demo"}
+    assert set(script.stdout.split()) == {"decompose", "demo", "describe"}
