@@ -201,7 +201,7 @@ def _change(folder: Path, path: tuple[str, ...], value: object) -> None:
         (("base",), [], MalformedFile),
         (("base", "label_count"), 9, WeightsMismatch),
         (("kind",), "model", WeightsMismatch),
-        (("output", "labels"), ["a", "b", "c"], WeightsMismatch),
+        (("output", "labels"), ["a", "b", "c"], MalformedFile),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else str(value)[:12],
 )
@@ -221,6 +221,21 @@ def test_a_deeper_head_is_rebuilt_from_its_files(module_subject: Make, tmp_path:
     head = head_network(10, (6, 2), "cpu")
     deep = replace(subject, network=MaterialisedModule(masked.network, head, subject.outputs))
     assert export_safetensors(deep, tmp_path).max_difference < 1e-5
+    rebuilt = load_exported(tmp_path).network
+    assert isinstance(rebuilt, MaterialisedModule)
+    assert rebuilt.head[0].weight.shape == (6, 10)
+
+
+def test_an_export_of_before_heads_were_described_is_read(module_subject: Make, tmp_path: Path) -> None:
+    subject = module_subject("zoo:digits_cnn", DIGITS)
+    masked = subject.network
+    assert isinstance(masked, MaterialisedModule)
+    head = head_network(10, (6, 2), "cpu")
+    export_safetensors(replace(subject, network=MaterialisedModule(masked.network, head, subject.outputs)), tmp_path)
+    file = tmp_path / "module.json"
+    description = json.loads(file.read_text())
+    del description["head"]
+    file.write_text(json.dumps(description))
     rebuilt = load_exported(tmp_path).network
     assert isinstance(rebuilt, MaterialisedModule)
     assert rebuilt.head[0].weight.shape == (6, 10)
