@@ -11,7 +11,7 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.artifacts.aliases import OwnNames
 from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.artifacts.requests import check_request_id
-from modelfoundry.client import AsyncClient
+from modelfoundry.client import AsyncClient, Endpoints
 from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto
 from modelfoundry.reuser.compact import plan_compaction
@@ -28,11 +28,13 @@ class Submissions:
     """Queues exports, compactions and compositions.
 
     Args:
-        client: Access to the registry.
-        queue: The registry's queue of jobs.
+        endpoints: Where the registry is.
+        client: Access to it.
+        queue: Its queue of jobs.
     """
 
-    def __init__(self, client: AsyncClient, queue: JobQueue) -> None:
+    def __init__(self, endpoints: Endpoints, client: AsyncClient, queue: JobQueue) -> None:
+        self._endpoints = endpoints
         self._client = client
         self._queue = queue
 
@@ -64,7 +66,10 @@ class Submissions:
         """
         check_request_id(request.request_id)
         await _name_sources(request, OwnNames(self._client))
-        plan = await plan_composition(composition_from_proto(request), self._client)
+        composition = composition_from_proto(request)
+        # Candidates are the modules of the request's project.
+        async with AsyncClient(self._endpoints, parent=request.parent) as client:
+            plan = await plan_composition(composition, client)
         if request.validate_only:
             return operations_pb2.Operation()
         return await self._queue.enqueue(

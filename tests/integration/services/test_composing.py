@@ -39,7 +39,7 @@ from modelfoundry.core.export import load_exported
 LOW, HIGH = (0, 1, 2), (3, 4, 5)
 VALIDATION = ValidationSplit(fraction=0.3)
 WAIT = 240
-PROJECT = "projects/default"
+PROJECT = "projects/zoo"
 ANYHOW = {"allow_different_preprocessing": True}
 """For `a` and `b`, which normalise images differently."""
 
@@ -60,7 +60,10 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     names = ("registry", "evaluator", "reuser")
     # Jobs in the service itself: processes of their own have their tests elsewhere, and cost seconds each.
     inline = {"MODELFOUNDRY_REUSER_EXECUTOR": "inline", "MODELFOUNDRY_EVALUATOR_EXECUTOR": "inline"}
-    with running_stack(folder / "services", inline, names=names) as stack, Client(stack.endpoints) as client:
+    with (
+        running_stack(folder / "services", inline, names=names) as stack,
+        Client(stack.endpoints, parent=PROJECT) as client,
+    ):
         low = push_digits(client, folder, "low", LOW)
         high = push_digits(client, folder, "high", HIGH)
         push_digits(client, folder, "twoless", LOW, {2: 1})
@@ -122,7 +125,7 @@ def test_the_record_compares_strategies_sources_and_their_ensemble(composition: 
 def test_where_it_comes_from_is_on_record(stock: Stock, composition: Composition) -> None:
     edges = {(edge.relation, edge.object) for edge in stock.client.provenance(f'subject = "{composition.name}"')}
     assert {(Relation.COMPOSED_OF, member.source) for member in composition.members} <= edges
-    assert (Relation.SELECTED_ON, "projects/default/datasets/low") in edges
+    assert (Relation.SELECTED_ON, "projects/zoo/datasets/low") in edges
     assert (Relation.PRODUCED_BY, composition.record.operation) in edges
 
 
@@ -199,7 +202,7 @@ def test_a_composition_is_composed_again(stock: Stock, composition: Composition)
     again = job.wait(timeout=WAIT).composition
     assert [each.name.rpartition("/")[2] for each in again.record.baselines] == ["better", "a", "ensemble"]
     assert again.record.validation_accuracy >= composition.record.validation_accuracy
-    allowed = {member.source for member in composition.members} | {f"projects/default/modules/a-{n}" for n in range(3)}
+    allowed = {member.source for member in composition.members} | {f"projects/zoo/modules/a-{n}" for n in range(3)}
     assert {member.source for member in again.members} <= allowed
 
 
@@ -209,7 +212,7 @@ def test_a_patch_replaces_what_a_model_is_weak_at_and_nothing_else(stock: Stock)
     result = job.wait(timeout=WAIT)
     patched = result.composition
     assert patched.task is CompositionTask.PATCH
-    assert patched.base_model == "projects/default/models/weak"
+    assert patched.base_model == "projects/zoo/models/weak"
     assert [member.source.rpartition("/")[2] for member in patched.members[:2]] == ["weak", "weak"]
     assert patched.members[2].source.rpartition("/")[2] in {"a-2", "b-2"}
     (replacement,) = result.replacements
@@ -231,7 +234,7 @@ def test_a_new_task_takes_labels_from_different_models_and_data_sets(stock: Stoc
     ]
     composition = stock.client.compose_labels(labels, "low", validation=VALIDATION).wait(timeout=WAIT).composition
     assert composition.labels == ("zero", "three")
-    assert composition.datasets == ("projects/default/datasets/low", "projects/default/datasets/high")
+    assert composition.datasets == ("projects/zoo/datasets/low", "projects/zoo/datasets/high")
     assert composition.record.validation_accuracy > 0.9
     (low,) = stock.client.evaluate(composition, "low").wait(timeout=WAIT)
     (high,) = stock.client.evaluate(composition, "high").wait(timeout=WAIT)
@@ -319,28 +322,28 @@ def new_task(*labels: NewLabel) -> Start:
             lambda client: client.compose(["a", "large"], "low"),
             errors.InvalidField,
             "more_accurate.sources[1]",
-            "models/large takes images of 1x16x16 (channels, height, width), projects/default/models/a of 1x8x8",
+            "models/large takes images of 1x16x16 (channels, height, width), projects/zoo/models/a of 1x8x8",
             id="another image size",
         ),
         pytest.param(
             lambda client: client.compose(["a", "coloured"], "low", **ANYHOW),
             errors.InvalidField,
             "more_accurate.sources[1]",
-            "models/coloured takes images of 3x8x8 (channels, height, width), projects/default/models/a of 1x8x8",
+            "models/coloured takes images of 3x8x8 (channels, height, width), projects/zoo/models/a of 1x8x8",
             id="another number of channels",
         ),
         pytest.param(
             lambda client: client.compose(["a", "b"], "low"),
             errors.InvalidField,
             "more_accurate.sources[1]",
-            "mean 0.6 and deviation 0.4, projects/default/models/a with mean 0.3 and deviation 0.4",
+            "mean 0.6 and deviation 0.4, projects/zoo/models/a with mean 0.3 and deviation 0.4",
             id="another mean",
         ),
         pytest.param(
             lambda client: client.compose(["a", "stretched"], "low"),
             errors.InvalidField,
             "more_accurate.sources[1]",
-            "mean 0.3 and deviation 0.2, projects/default/models/a with mean 0.3 and deviation 0.4",
+            "mean 0.3 and deviation 0.2, projects/zoo/models/a with mean 0.3 and deviation 0.4",
             id="another deviation",
         ),
         pytest.param(
@@ -533,6 +536,7 @@ def cli(
 ) -> Callable[..., tuple[str, str]]:
     for service in ("registry", "evaluator", "reuser"):
         monkeypatch.setenv(f"MODELFOUNDRY_{service.upper()}", getattr(stock.client.endpoints, service))
+    monkeypatch.setenv("MODELFOUNDRY_PROJECT", PROJECT.partition("/")[2])
 
     def call(*arguments: str, status: int = ExitCode.OK) -> tuple[str, str]:
         capsys.readouterr()
