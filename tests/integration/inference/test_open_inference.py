@@ -275,3 +275,16 @@ def test_a_deleted_model_is_not_served_from_memory(served: Served, stub: pb_grpc
     with pytest.raises(grpc.RpcError, match="short-lived") as caught:
         stub.ModelInfer(asking(served.images, "models/short-lived"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_an_alias_is_a_version_and_moves(served: Served, stub: pb_grpc.GRPCInferenceServiceStub) -> None:
+    for model in ("a", "b"):
+        served.client.aliases.set("models/digits@live", f"models/{model}")
+        wanted = stub.ModelInfer(asking(served.images, f"models/{model}"))
+        for name, version in (("models/digits", "live"), ("models/digits@live", ""), ("digits", "live")):
+            answer = stub.ModelInfer(asking(served.images, name, model_version=version))
+            assert (answer.model_version, answer.raw_output_contents) == (
+                wanted.model_version,
+                wanted.raw_output_contents,
+            )
+    assert stub.ModelReady(pb.ModelReadyRequest(name="models/digits", version="live")).ready
