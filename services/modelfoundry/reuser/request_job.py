@@ -55,7 +55,7 @@ async def _run(work: pb.RequestModulesWork, context: JobContext) -> pb.RequestMo
     queue, decompositions = JobQueue(endpoints), Decompositions(endpoints)
     try:
         async with AsyncClient(endpoints, parent=wanted.parent) as client:
-            fulfilment = Fulfilment(wanted, client, decompositions, Submissions(client, queue), context)
+            fulfilment = Fulfilment(wanted, client, decompositions, Submissions(endpoints, client, queue), context)
             return await fulfilment.run(tuple(map(requested_module_from_proto, work.modules)))
     finally:
         await decompositions.close()
