@@ -52,7 +52,7 @@ def run_compose(request: composing_pb2.ComposeModelRequest, context: JobContext)
 
 
 async def _plan(wanted: CompositionRequest, registry: str) -> CompositionPlan:
-    async with AsyncClient(Endpoints(registry=registry)) as client:
+    async with AsyncClient(Endpoints(registry=registry), parent=wanted.parent) as client:
         return await plan_composition(wanted, client)
 
 
