@@ -37,7 +37,9 @@ class _Forms:
     compacted: ExportSubject
 
 
-@pytest.fixture(scope="module", params=["zoo:resnet20", "torchvision:mobilenet_v2"])
+@pytest.fixture(
+    scope="module", params=["zoo:resnet20", pytest.param("torchvision:mobilenet_v2", marks=pytest.mark.slow)]
+)
 def forms(request: pytest.FixtureRequest, module_subject: Make) -> _Forms:
     """A module whose every second kernel was dropped, masked and compacted."""
     masked = module_subject(request.param, SPEC)
