@@ -121,6 +121,7 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
         composition_id=_composition_id(plan, operation),
         request_id=derived_request_id(operation, "composition"),
     )
+    bench.monitor.progress("stored", len(plan.rivals) + 1, len(plan.rivals) + 1, "network", {})
     return Composed(created.name, chosen.replacements)
 
 

@@ -129,6 +129,12 @@ def test_where_it_comes_from_is_on_record(stock: Stock, composition: Composition
     assert (Relation.PRODUCED_BY, composition.record.operation) in edges
 
 
+def test_a_job_that_is_done_says_how_it_ended(stock: Stock, composition: Composition) -> None:
+    progress = stock.client.jobs.get(composition.record.operation).refresh().progress
+    assert progress is not None
+    assert (progress.phase, progress.fraction) == ("stored", 1.0)
+
+
 def test_an_equal_request_gives_the_same_job_and_another_another(stock: Stock, composition: Composition) -> None:
     again = stock.client.compose(["a", "b"], "low", validation=VALIDATION, composition_id="better", **ANYHOW)
     assert again.name == composition.record.operation

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from modelfoundry.cli.rendering.evaluation_table import compare
+from modelfoundry.cli.rendering.evaluation_table import artifact_text, compare
 from modelfoundry.cli.rendering.json_output import as_plain, print_json
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, count, duration, percent_interval
 from modelfoundry.cli.rendering.tables import Column, print_table
 from modelfoundry.client import (
     BinaryProblem,
+    CostMetrics,
     Evaluation,
     JobState,
     JobStatus,
@@ -30,6 +32,12 @@ from modelfoundry.errors import FieldViolation, WeightsMismatch
 )
 def test_bytes_have_binary_units(size, text):
     assert byte_count(size) == text
+
+
+def test_what_is_stored_in_others_has_no_size_of_its_own():
+    cost = CostMetrics(macs_dense=1, macs_sparse=1, parameter_bytes=4, artifact_bytes=0)
+    assert [artifact_text(None), artifact_text(cost)] == ["", ""]
+    assert artifact_text(replace(cost, artifact_bytes=4000)) == "3.9 KiB"
 
 
 def test_counts_have_decimal_units():

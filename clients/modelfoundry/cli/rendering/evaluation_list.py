@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from modelfoundry.cli.rendering.evaluation_table import (
     accuracy_text,
+    artifact_text,
     chosen_from,
     datasets_text,
     latencies_text,
     modularity_text,
 )
 from modelfoundry.cli.rendering.problem_text import labels_text, problem_text
-from modelfoundry.cli.rendering.quantities import byte_count, count, moment, percent
+from modelfoundry.cli.rendering.quantities import count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_table
 from modelfoundry.cli.resource_names import short_name
 
@@ -103,6 +104,6 @@ def _retention_and_cost(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("weights kept", percent(retention.weight_retention) if retention else ""),
         ("kernels kept", percent(retention.kernel_retention) if retention else ""),
         ("MACs", count(cost.macs_sparse) if cost else ""),
-        ("size", byte_count(cost.artifact_bytes) if cost else ""),
+        ("size", artifact_text(cost)),
         ("median ms (p95)", latencies_text(cost)),
     ]

@@ -112,7 +112,7 @@ def _row(comparison: Comparison, parent: str) -> tuple[str, ...]:
         percent(own.retention.weight_retention) if own.retention else "",
         percent(own.retention.kernel_retention) if own.retention else "",
         count(own.cost.macs_sparse) if own.cost else "",
-        byte_count(own.cost.artifact_bytes) if own.cost else "",
+        artifact_text(own.cost),
         str(own.sample_count),
         own.split,
     )
@@ -158,6 +158,11 @@ def _accuracy(evaluation: Evaluation | None) -> str:
     if interval is None:
         return percent(measured.accuracy, 2)
     return percent_interval(measured.accuracy, interval.lower, interval.upper)
+
+
+def artifact_text(cost: CostMetrics | None) -> str:
+    """What it takes to store; empty for what is stored in others, as a composition is in its members."""
+    return byte_count(cost.artifact_bytes) if cost and cost.artifact_bytes else ""
 
 
 def latencies_text(cost: CostMetrics | None) -> str:
