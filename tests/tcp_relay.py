@@ -27,17 +27,23 @@ class Relay:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if self.target is None:
-                    client.close()
-                    continue
-                server = socket.create_connection(("127.0.0.1", self.target))
-                for source, sink, look in ((client, server, True), (server, client, False)):
-                    threading.Thread(target=self._pass, args=(source, sink, look), daemon=True).start()
+                threading.Thread(target=self._relay, args=(client,), daemon=True).start()
 
     def close(self) -> None:
         """Accepts no more."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def _relay(self, client: socket.socket) -> None:
+        """Passes on in both directions; then closes, so that whoever still sends is told."""
+        with client, suppress(OSError):
+            if self.target is None:
+                return
+            with socket.create_connection(("127.0.0.1", self.target)) as server:
+                answers = threading.Thread(target=self._pass, args=(server, client, False), daemon=True)
+                answers.start()
+                self._pass(client, server, True)
+                answers.join()
 
     def _pass(self, source: socket.socket, sink: socket.socket, look: bool) -> None:
         how = socket.SHUT_WR

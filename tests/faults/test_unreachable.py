@@ -53,6 +53,7 @@ def test_what_needs_no_registry_works_without_it(stack: ServiceStack) -> None:
     assert len(caught.value.violations) > 1
 
 
+@pytest.mark.slow
 def test_an_upload_while_minio_is_away_is_unavailable_and_goes_through_when_it_is_back(tmp_path: Path) -> None:
     folder = tmp_path / "minio"
     folder.mkdir()
