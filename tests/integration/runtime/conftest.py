@@ -11,6 +11,7 @@ import pytest
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf import any_pb2, struct_pb2
 from google.protobuf.message import Message
+from served_calls import QUICK, Behaviour, Caller, calling, services_with
 from sqlmodel import SQLModel
 
 from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
@@ -22,11 +23,11 @@ from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.service import JobService
 from modelfoundry.registry.listing.tokens import TokenSigner
 from modelfoundry.runtime.options import ServerOptions
-from modelfoundry.runtime.server import RunningServer, running
+from modelfoundry.runtime.server import RunningServer, Service, running
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
 WORKLOAD = Path(__file__).parent / "workload"
-QUICK = ServerOptions(lame_duck_seconds=0, grace_seconds=2)
+SHORT_GRACE = ServerOptions(lame_duck_seconds=0, grace_seconds=2)
 HANDLERS = (
     "answer",
     "refuse",
@@ -66,7 +67,7 @@ class Registry:
                 jobs.services(),
                 listen=f"127.0.0.1:{self.port}",
                 background=[jobs.run],
-                options=QUICK,
+                options=SHORT_GRACE,
                 shutdown=shutdown,
             )
         )
@@ -181,3 +182,25 @@ async def jobs(registry: Registry) -> AsyncIterator[Jobs]:
     options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
     async with grpc.aio.insecure_channel(registry.target, options=options) as channel:
         yield Jobs(channel)
+
+
+@pytest.fixture
+def behaviour() -> Behaviour:
+    return Behaviour()
+
+
+@pytest.fixture
+def services(behaviour: Behaviour) -> tuple[Service, ...]:
+    return services_with(behaviour)
+
+
+@pytest.fixture
+async def server(services: tuple[Service, ...]) -> AsyncIterator[RunningServer]:
+    async with running(services, options=QUICK) as server:
+        yield server
+
+
+@pytest.fixture
+async def caller(server: RunningServer) -> AsyncIterator[Caller]:
+    async with calling(server) as caller:
+        yield caller

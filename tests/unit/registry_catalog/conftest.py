@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from composition_zoo import Zoo
 
 from modelfoundry.api.registry.v1 import (
     composition_pb2,
@@ -293,3 +294,8 @@ def make_catalog(tmp_path: Path) -> Iterator[Any]:
     yield make
     for database in databases:
         database.close()
+
+
+@pytest.fixture
+def zoo(registry: Any) -> Zoo:
+    return Zoo(registry)

@@ -1,0 +1,177 @@
+"""Calls that train networks and take them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelfoundry.client._async.jobs import AsyncJob
+from modelfoundry.client._async.verbs import AsyncVerbs
+from modelfoundry.client.architectures import Architecture
+from modelfoundry.client.computing import Device, ValidationSplit
+from modelfoundry.client.problems import Problem, label_groups_from, problem_from
+from modelfoundry.client.recipes import (
+    GradSplitterRecipe,
+    GradSplitterRecipeDescription,
+    RecipeDescription,
+    SeamRecipe,
+    TrainingRecipe,
+    TrainingRecipeDescription,
+)
+from modelfoundry.client.references import Named
+from modelfoundry.client.requests import chosen
+from modelfoundry.client.resources import Module
+from modelfoundry.client.results import TrainedModel
+
+
+class AsyncDecomposing:
+    """The part of a client that trains and decomposes; see `AsyncClient`."""
+
+    _verbs: AsyncVerbs
+
+    async def decompose(
+        self,
+        model: Named,
+        dataset: Named,
+        *,
+        label: str | None = None,
+        labels: Sequence[str] | None = None,
+        problem: Problem | None = None,
+        recipe: SeamRecipe | None = None,
+        validation: ValidationSplit | None = None,
+        seed: int = 0,
+        device: Device | str = Device.AUTO,
+        module_id: str = "",
+        force: bool = False,
+        request_id: str | None = None,
+    ) -> AsyncJob[tuple[Module, ...]]:
+        """Starts the search for the weights that one problem needs (SeaM); the result is one module.
+
+        Args:
+            model: The trained model: id, name or `Model`.
+            dataset: Labelled images: id, name or `Dataset`.
+            label: Binary problem: this label against the rest. Give one of `label`, `labels`, `problem`.
+            labels: Multi-class problem: these labels, two or more.
+            problem: The problem as a value.
+            recipe: How to search. None: the paper's.
+            validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            seed: Seed of initialisation, sampling and dropout.
+            device: `auto`, `cpu` or `cuda`.
+            module_id: Last segment of the module's name. Empty: made from model, label and settings.
+            force: Search again even when an equal module exists.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Raises:
+            UnknownLabel, DatasetMismatch, InvalidField, NotFound, UnsupportedModel, Unavailable: as the service says.
+        """
+        return await self._verbs.decompose(
+            model,
+            dataset,
+            problem_from(problem, label, labels),
+            recipe or SeamRecipe(),
+            validation or ValidationSplit(),
+            seed=seed,
+            device=chosen(device, Device, "device"),
+            module_id=module_id,
+            force=force,
+            request_id=request_id,
+        )
+
+    async def decompose_all(
+        self,
+        model: Named,
+        dataset: Named,
+        *,
+        label_groups: Sequence[Sequence[str]] = (),
+        recipe: GradSplitterRecipe | None = None,
+        validation: ValidationSplit | None = None,
+        seed: int = 0,
+        device: Device | str = Device.AUTO,
+        module_id: str = "",
+        force: bool = False,
+        request_id: str | None = None,
+    ) -> AsyncJob[tuple[Module, ...]]:
+        """Starts the search for the kernels that each label needs (GradSplitter); the result is a module for each.
+
+        Args:
+            model: The trained model, convolutional: id, name or `Model`.
+            dataset: Labelled images with all labels of the model: id, name or `Dataset`.
+            label_groups: Labels that one module recognises together. Labels in no group get a module each.
+            recipe: How to search. None: the paper's.
+            validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            seed: Seed of initialisation and order.
+            device: `auto`, `cpu` or `cuda`.
+            module_id: Beginning of the modules' ids, before their labels, at most 40 characters. Empty: made from model
+                and settings.
+            force: Search again even when equal modules exist.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Returns:
+            A job that results in all modules, in the order of the model's labels.
+
+        Raises:
+            UnsupportedModel: no kernel of the model can be cut out; layer and reason are named.
+            UnknownLabel, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
+        """
+        return await self._verbs.decompose_all(
+            model,
+            dataset,
+            label_groups_from(label_groups),
+            recipe or GradSplitterRecipe(),
+            validation or ValidationSplit(),
+            seed=seed,
+            device=chosen(device, Device, "device"),
+            module_id=module_id,
+            force=force,
+            request_id=request_id,
+        )
+
+    async def train(
+        self,
+        architecture: Architecture | str,
+        dataset: Named,
+        *,
+        recipe: TrainingRecipe | None = None,
+        validation: ValidationSplit | None = None,
+        seed: int = 0,
+        device: Device | str = Device.AUTO,
+        model_id: str = "",
+        request_id: str | None = None,
+    ) -> AsyncJob[TrainedModel]:
+        """Starts training a network from scratch; the epoch with the best validation accuracy is registered.
+
+        Args:
+            architecture: What to train, or its builder's name, for example `zoo:simcnn`.
+            dataset: Labelled images: id, name or `Dataset`.
+            recipe: How to train. None: the recipe `default`. `TrainingRecipe(recipe="weak")` trains on an imbalanced
+                part of the data that the seed chooses.
+            validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            seed: Seed of initialisation, sampling and dropout.
+            device: `auto`, `cpu` or `cuda`.
+            model_id: Last segment of the model's name. Empty: made from architecture and data set.
+            request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
+
+        Raises:
+            UnknownArchitecture, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
+        """
+        return await self._verbs.train(
+            Architecture(architecture) if isinstance(architecture, str) else architecture,
+            dataset,
+            recipe or TrainingRecipe(),
+            validation or ValidationSplit(),
+            seed=seed,
+            device=chosen(device, Device, "device"),
+            model_id=model_id,
+            request_id=request_id,
+        )
+
+    async def recipes(self) -> tuple[RecipeDescription, ...]:
+        """The recipes of `decompose`, with all settings."""
+        return await self._verbs.recipes()
+
+    async def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
+        """The recipes of `decompose_all`, with all settings."""
+        return await self._verbs.gradsplitter_recipes()
+
+    async def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
+        """The recipes of `train`, with all settings."""
+        return await self._verbs.training_recipes()
