@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 import torch
 from handwritten_digits import digits
@@ -20,6 +22,7 @@ from modelfoundry.client import (
     Model,
     Module,
     RetentionMetrics,
+    ValidationSplit,
 )
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
 from modelfoundry.core import architectures, problems
@@ -32,6 +35,21 @@ from modelfoundry.core.training import TrainingSettings, train
 
 CPU = torch.device("cpu")
 ARCHITECTURE = "zoo:digits_cnn"
+LOW, HIGH = (0, 1, 2), (3, 4, 5)
+VALIDATION = ValidationSplit(fraction=0.3)
+WAIT = 240
+PROJECT = "projects/zoo"
+ANYHOW = {"allow_different_preprocessing": True}
+"""For `a` and `b`, which normalise images differently."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Services with models `a` and `b` of low digits, `high` of high ones, and `weak`, which hardly saw a 2."""
+
+    client: Client
+    images: dict[str, np.ndarray]
+    """Test images by data set."""
 
 
 def some_digits(split: str, numbers: Sequence[int], limits: dict[int, int] | None = None) -> ImageSet:

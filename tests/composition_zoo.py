@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelfoundry.api.registry.v1 import (
-    composition_pb2,
-)
+from modelfoundry.api.registry.v1 import composition_pb2
 
 PARENT = "projects/default"
 NAME = f"{PARENT}/compositions/pets"

@@ -27,12 +27,7 @@ from modelfoundry.api.registry.v1 import (
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.api.reuser.v1.reuser_service_pb2_grpc import ReuserServiceServicer
-from modelfoundry.client import (
-    Architecture,
-    BlobRef,
-    InputSpec,
-    Model,
-)
+from modelfoundry.client import Architecture, BlobRef, InputSpec, Model
 
 PARENT = "projects/default"
 MEASURED = {

@@ -7,15 +7,7 @@ import grpc
 import pytest
 import structlog
 from grpc_health.v1 import health_pb2
-from served_calls import (
-    BLOBS,
-    FOUR_KINDS,
-    call_lines,
-    calling,
-    details,
-    failure,
-    raising,
-)
+from served_calls import BLOBS, FOUR_KINDS, call_lines, calling, details, failure, raising
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import blob_service_pb2 as blob_pb2

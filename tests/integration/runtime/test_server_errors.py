@@ -6,13 +6,7 @@ from typing import Any
 import grpc
 import pytest
 import structlog
-from served_calls import (
-    FOUR_KINDS,
-    calling,
-    details,
-    failure,
-    raising,
-)
+from served_calls import FOUR_KINDS, calling, details, failure, raising
 
 from modelfoundry import errors
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as decomposer_pb2

@@ -6,13 +6,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from served_calls import (
-    BLOBS,
-    DECOMPOSER,
-    QUICK,
-    calling,
-    failure,
-)
+from served_calls import BLOBS, DECOMPOSER, QUICK, calling, failure
 
 from modelfoundry import errors
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef

@@ -10,9 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from modelfoundry.errors import (
-    NotFound,
-)
+from modelfoundry.errors import NotFound
 from modelfoundry.registry.catalog.tables import BlobUseRow
 
 from .conftest import Registry, blob_of

@@ -9,10 +9,7 @@ import pytest
 from composition_zoo import NAME, PARENT, Task, Zoo
 
 from modelfoundry import errors
-from modelfoundry.api.registry.v1 import (
-    composition_pb2,
-    model_pb2,
-)
+from modelfoundry.api.registry.v1 import composition_pb2, model_pb2
 from modelfoundry.api.types.v1 import compute_pb2
 
 OTHER_DIGEST = "sha256:" + "0" * 64

@@ -10,13 +10,7 @@ from google.protobuf import struct_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from modelfoundry import errors
-from modelfoundry.api.registry.v1 import (
-    composition_pb2,
-    dataset_pb2,
-    evaluation_pb2,
-    model_pb2,
-    module_pb2,
-)
+from modelfoundry.api.registry.v1 import composition_pb2, dataset_pb2, evaluation_pb2, model_pb2, module_pb2
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
 
 OPERATION = f"{PARENT}/operations/op-1"
