@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -39,22 +38,12 @@ def named(collection: str, last: str, project: str = "default") -> str:
     return f"projects/{project}/{collection}/{last}"
 
 
-def migrated_database(folder: Path) -> Path:
-    """An empty database with its schema, to be copied: migrating once is enough for all tests."""
-    path = folder / "migrated.db"
-    database = Database(f"sqlite:///{path}")
-    database.migrate()
-    database.close()
-    return path
-
-
 class CatalogRows:
     """Drives a servicer, and puts resources into its database whose files need not exist."""
 
-    def __init__(self, folder: Path, migrated: Path) -> None:
-        shutil.copyfile(migrated, folder / "registry.db")
-        self.url = f"sqlite:///{folder / 'registry.db'}"
-        self.database = Database(self.url)
+    def __init__(self, folder: Path, url: str) -> None:
+        self.url = url
+        self.database = Database(url)
         self.catalog = Catalog(self.database, Blobs(self.database, LocalBlobStore(folder / "blobs")))
         self.servicer = RegistryServicer(self.catalog)
 

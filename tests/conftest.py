@@ -1,32 +1,44 @@
-"""Fixtures that several suites share: a real MinIO server, and both blob stores."""
+"""Fixtures that several suites share: real MinIO and PostgreSQL servers, both blob stores, both kinds of databases."""
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import minio_server
+import postgresql_server
 import pytest
 from blob_backends import BlobBackend, LocalBackend, MinioBackend
-from minio_server import HOW_TO_GET_IT, MinioServer, any_minio
-from minio_server import __file__ as minio_server_module
+from database_kinds import POSTGRESQL, SQLITE
+from minio_server import MinioServer, any_minio
+from postgresql_server import PostgresqlServer, any_postgresql
 
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.blobs.minio_store import MinioBlobStore
 from modelfoundry.registry.blobs.store import BlobStore
+from modelfoundry.registry.database import Database
+
+SERVERS = {
+    minio_server.HOW_TO_GET_IT: minio_server.__file__,
+    postgresql_server.HOW_TO_GET_IT: postgresql_server.__file__,
+}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tells a missing MinIO in one line of the summary, in place of one for each test."""
+    """Tells a missing server in one line of the summary, in place of one for each test."""
     report = yield
-    if report.skipped and isinstance(report.longrepr, tuple) and HOW_TO_GET_IT in report.longrepr[2]:
-        report.longrepr = (minio_server_module, 1, report.longrepr[2])
+    if report.skipped and isinstance(report.longrepr, tuple):
+        for how_to_get_it, module in SERVERS.items():
+            if how_to_get_it in report.longrepr[2]:
+                report.longrepr = (module, 1, report.longrepr[2])
     return report
 
 
-@pytest.fixture(scope="session")
-def minio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
+@pytest.fixture(name="minio_server", scope="session")
+def minio_server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
     """One real S3 server for the whole run; do not stop it (`started_minio` gives one that may be stopped)."""
     with any_minio(tmp_path_factory.mktemp("minio")) as server:
         yield server
@@ -50,3 +62,33 @@ def blob_backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blo
 def blob_store(blob_backend: BlobBackend) -> BlobStore:
     """Each blob store in turn, empty."""
     return blob_backend.store
+
+
+@pytest.fixture(name="postgresql_server", scope="session")
+def postgresql_server_fixture() -> Iterator[PostgresqlServer]:
+    """One real PostgreSQL for the whole run."""
+    with any_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with its schema: migrating it once is enough for all tests."""
+    path = tmp_path_factory.mktemp("migrated") / "registry.db"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture(params=[SQLITE, POSTGRESQL])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind in turn, with the schema in it and nothing else."""
+    if request.param == SQLITE:
+        path = tmp_path / "registry.db"
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    with server.database() as url:
+        yield url

@@ -4,16 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from catalog_rows import CatalogRows, migrated_database
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated_database(tmp_path_factory.mktemp("migrated"))
+from catalog_rows import CatalogRows
 
 
 @pytest.fixture
-def rows(tmp_path: Path, migrated: Path) -> Iterator[CatalogRows]:
-    rows = CatalogRows(tmp_path, migrated)
+def rows(tmp_path: Path, database_url: str) -> Iterator[CatalogRows]:
+    rows = CatalogRows(tmp_path, database_url)
     yield rows
     rows.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import shutil
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,10 +58,9 @@ def safetensors(tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[s
 class Registry:
     """Drives a servicer: what is not given is filled in with something that works."""
 
-    def __init__(self, folder: Path, migrated: Path) -> None:
-        self.url = f"sqlite:///{folder / 'registry.db'}"
-        shutil.copyfile(migrated, folder / "registry.db")
-        self.database = Database(self.url)
+    def __init__(self, folder: Path, url: str) -> None:
+        self.url = url
+        self.database = Database(url)
         self.blobs = Blobs(self.database, LocalBlobStore(folder / "blobs"))
         self.catalog = Catalog(self.database, self.blobs)
         self.servicer = RegistryServicer(self.catalog)
@@ -252,20 +250,10 @@ class Registry:
         ]
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with its schema: migrating it once is enough for all tests."""
-    path = tmp_path_factory.mktemp("migrated") / "registry.db"
-    database = Database(f"sqlite:///{path}")
-    database.migrate()
-    database.close()
-    return path
-
-
 @pytest.fixture
-def registry(tmp_path: Path, migrated: Path) -> Iterator[Registry]:
+def registry(tmp_path: Path, database_url: str) -> Iterator[Registry]:
     """An empty registry."""
-    registry = Registry(tmp_path, migrated)
+    registry = Registry(tmp_path, database_url)
     yield registry
     registry.close()
 

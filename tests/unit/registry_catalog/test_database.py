@@ -25,8 +25,8 @@ from modelfoundry.registry.schema import METADATA
 
 
 @pytest.fixture
-def path(tmp_path: Path, migrated: Path) -> Path:
-    return shutil.copyfile(migrated, tmp_path / "registry.db")
+def path(tmp_path: Path, migrated_sqlite: Path) -> Path:
+    return shutil.copyfile(migrated_sqlite, tmp_path / "registry.db")
 
 
 @pytest.fixture

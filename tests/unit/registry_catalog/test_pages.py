@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from database_kinds import ONLY_ON_SQLITE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
@@ -307,6 +308,7 @@ def test_tokens_outlive_a_restart(registry: Any, token: str, make_catalog: Any) 
     assert [row.name[-1] for row in page.rows] == ["2", "3"]
 
 
+@ONLY_ON_SQLITE
 def test_a_page_begins_in_the_middle_of_an_index(registry: Any) -> None:
     """So that deep pages take no longer than shallow ones."""
     _insert(registry, *(_row(number, minute=number) for number in range(50)))

@@ -69,8 +69,7 @@ class Keeping:
 
 
 @pytest.fixture
-def keeping(blob_backend: BlobBackend, tmp_path: Path) -> Iterator[Keeping]:
-    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
-    database.migrate()
+def keeping(blob_backend: BlobBackend, database_url: str, tmp_path: Path) -> Iterator[Keeping]:
+    database = Database(database_url)
     yield Keeping(database, blob_backend, tmp_path)
     database.close()

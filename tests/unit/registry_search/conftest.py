@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,9 +39,8 @@ def _described(name: str, **values: Any) -> dict[str, Any]:
 class Shop:
     """Modules to be searched."""
 
-    def __init__(self, folder: Path, migrated: Path) -> None:
-        shutil.copyfile(migrated, folder / "registry.db")
-        self.database = Database(f"sqlite:///{folder / 'registry.db'}")
+    def __init__(self, folder: Path, url: str) -> None:
+        self.database = Database(url)
         self.catalog = Catalog(self.database, Blobs(self.database, LocalBlobStore(folder / "blobs")))
         self._count = 0
 
@@ -158,19 +156,9 @@ class Shop:
         }
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with its schema."""
-    path = tmp_path_factory.mktemp("migrated") / "registry.db"
-    database = Database(f"sqlite:///{path}")
-    database.migrate()
-    database.close()
-    return path
-
-
 @pytest.fixture
-def shop(tmp_path: Path, migrated: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path, database_url: str) -> Iterator[Shop]:
     """An empty registry."""
-    shop = Shop(tmp_path, migrated)
+    shop = Shop(tmp_path, database_url)
     yield shop
     shop.close()

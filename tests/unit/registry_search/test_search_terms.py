@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from database_kinds import POSTGRESQL, SQLITE
 from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
@@ -14,6 +15,17 @@ from modelfoundry.registry.search.tables import Source
 from modelfoundry.registry.search.terms import FulltextTerms, PlainTerms
 
 WORDS = st.text(alphabet="abcdefgh", min_size=1, max_size=12)
+
+
+EACH_KIND = pytest.mark.parametrize(
+    ("database_url", "kind"),
+    [
+        (SQLITE, FulltextTerms),
+        (SQLITE, PlainTerms),
+        pytest.param(*POSTGRESQL.values, PlainTerms, marks=POSTGRESQL.marks),
+    ],
+    indirect=["database_url"],
+)
 
 
 @pytest.fixture
@@ -26,7 +38,7 @@ def labels(shop: Any) -> Any:
     return shop
 
 
-@pytest.mark.parametrize("kind", [FulltextTerms, PlainTerms])
+@EACH_KIND
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -48,7 +60,7 @@ def test_terms_with_words(labels: Any, kind: Any, words: list[str], found: list[
     assert [term for _, term in terms] == found
 
 
-@pytest.mark.parametrize("kind", [FulltextTerms, PlainTerms])
+@EACH_KIND
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -1,4 +1,4 @@
-"""The whole loop with the bytes in a real MinIO server: push, train, decompose, evaluate, predict, take home."""
+"""The whole loop with bytes in a real MinIO and rows in either kind of database: push to taking home."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from service_stack import minio_settings
 
 
 @pytest.fixture
-def foundry_and_bucket(minio_server: MinioServer, tmp_path: Path) -> Iterator[tuple[Foundry, str]]:
+def foundry_and_bucket(minio_server: MinioServer, database_url: str, tmp_path: Path) -> Iterator[tuple[Foundry, str]]:
     bucket = f"test-{uuid.uuid4().hex}"
-    with running_foundry(tmp_path, minio_settings(minio_server, bucket)) as running:
+    settings = {**minio_settings(minio_server, bucket), "MODELFOUNDRY_REGISTRY_DATABASE_URL": database_url}
+    with running_foundry(tmp_path, settings) as running:
         yield running, bucket
     minio_server.remove_bucket(bucket)
 
