@@ -68,8 +68,10 @@ def any_postgresql() -> Iterator[PostgresqlServer]:
     if url := os.environ.get("MODELFOUNDRY_TEST_POSTGRESQL_URL"):
         server = PostgresqlServer(make_url(url), template)
         server.prepare()
-        yield server
-        server.remove()
+        try:
+            yield server
+        finally:
+            server.remove()
         return
     with _started() as maintenance:
         server = PostgresqlServer(maintenance, template)
@@ -114,8 +116,11 @@ def _programs() -> Path | None:
 
 
 def _server_user() -> str | None:
-    """PostgreSQL refuses to run as root; its own user is there wherever its package is."""
-    return None if os.geteuid() else pwd.getpwnam("postgres").pw_name
+    """PostgreSQL refuses to run as root: then as the user that its package makes, else as nobody in particular."""
+    if os.geteuid():
+        return None
+    users = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in users else "nobody"
 
 
 def _text(url: URL) -> str:
