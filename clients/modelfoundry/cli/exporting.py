@@ -35,7 +35,7 @@ def export_folder(session: Session, collection: str, subject: str, folder: Path,
         folder: Not there yet, or empty.
         compact: Without dead channels.
     """
-    from modelfoundry.client.references import full_name
+    from modelfoundry.values.references import full_name
 
     name = full_name(subject, collection, session.parent)
     with session.client() as client, transfer_bar(f"exporting {subject}") as show:

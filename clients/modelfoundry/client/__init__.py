@@ -42,10 +42,14 @@ from modelfoundry.client._sync.on_demand import ModuleRequest
 from modelfoundry.client._sync.statements import Statements
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
-from modelfoundry.client.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
-from modelfoundry.client.cards import Card, CardFact, CardLimit, CardResult, LimitKind
-from modelfoundry.client.composing import NewLabel, Strategy
-from modelfoundry.client.compositions import (
+from modelfoundry.client.content import OnTransfer
+from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
+from modelfoundry.client.images import ImageLike
+from modelfoundry.values.aliases import Alias, AliasMove, Version
+from modelfoundry.values.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
+from modelfoundry.values.cards import Card, CardFact, CardLimit, CardResult, LimitKind
+from modelfoundry.values.composing import NewLabel, Strategy
+from modelfoundry.values.compositions import (
     Baseline,
     Composition,
     CompositionMember,
@@ -54,22 +58,8 @@ from modelfoundry.client.compositions import (
     LabelChange,
     StrategyReport,
 )
-from modelfoundry.client.computing import Device, Environment, TrainingSubset, ValidationSplit
-from modelfoundry.client.content import OnTransfer
-from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
-from modelfoundry.client.images import ImageLike
-from modelfoundry.client.lineage import (
-    Dependents,
-    Direction,
-    EventKind,
-    Lineage,
-    LineageNode,
-    RegistryEvent,
-    Webhook,
-    WebhookState,
-)
-from modelfoundry.client.maintenance import BlobFinding, CheckProgress, FindingKind, GarbageSummary
-from modelfoundry.client.metrics import (
+from modelfoundry.values.computing import Device, Environment, TrainingSubset, ValidationSplit
+from modelfoundry.values.figures import (
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
@@ -82,14 +72,25 @@ from modelfoundry.client.metrics import (
     ModularityMetrics,
     RetentionMetrics,
 )
-from modelfoundry.client.on_demand import (
+from modelfoundry.values.lineage import (
+    Dependents,
+    Direction,
+    EventKind,
+    Lineage,
+    LineageNode,
+    RegistryEvent,
+    Webhook,
+    WebhookState,
+)
+from modelfoundry.values.maintenance import BlobFinding, CheckProgress, FindingKind, GarbageSummary
+from modelfoundry.values.on_demand import (
     ChoiceFigures,
     FoundLabels,
     ModuleOrigin,
     RequestedModule,
 )
-from modelfoundry.client.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
-from modelfoundry.client.recipes import (
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.values.recipes import (
     Augmentation,
     GradSplitterRecipe,
     GradSplitterRecipeDescription,
@@ -99,8 +100,8 @@ from modelfoundry.client.recipes import (
     TrainingRecipe,
     TrainingRecipeDescription,
 )
-from modelfoundry.client.references import Named
-from modelfoundry.client.resources import (
+from modelfoundry.values.references import Named
+from modelfoundry.values.resources import (
     BlobRef,
     Dataset,
     DatasetSplit,
@@ -115,7 +116,7 @@ from modelfoundry.client.resources import (
     Scoring,
     TrainingRecord,
 )
-from modelfoundry.client.results import (
+from modelfoundry.values.results import (
     Compaction,
     ComposedModel,
     Export,
@@ -137,8 +138,8 @@ from modelfoundry.client.results import (
     StateChanged,
     TrainedModel,
 )
-from modelfoundry.client.searching import Match, MatchKind, MeasuredSummary, SearchResult, Vocabulary, VocabularyTerm
-from modelfoundry.client.statements import (
+from modelfoundry.values.searching import Match, MatchKind, MeasuredSummary, SearchResult, Vocabulary, VocabularyTerm
+from modelfoundry.values.statements import (
     Check,
     EnvironmentChange,
     Rebuild,
@@ -147,7 +148,6 @@ from modelfoundry.client.statements import (
     TensorDifference,
     Verification,
 )
-from modelfoundry.client.versions import Alias, AliasMove, Version
 
 __all__ = [
     "Alias",

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from modelfoundry.client.endpoints import data_directory
-from modelfoundry.client.resources import BlobRef
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
+from modelfoundry.values.resources import BlobRef
 
 Member = TypeVar("Member", bound=StrEnum)
 

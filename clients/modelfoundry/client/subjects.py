@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from modelfoundry.client.compositions import Composition
-from modelfoundry.client.references import full_name
-from modelfoundry.client.resources import Dataset, Model, Module
 from modelfoundry.errors import InvalidField, NotFound
 from modelfoundry.names import shortened
+from modelfoundry.values.compositions import Composition
+from modelfoundry.values.references import full_name
+from modelfoundry.values.resources import Dataset, Model, Module
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient

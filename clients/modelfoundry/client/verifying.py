@@ -23,9 +23,9 @@ from modelfoundry.attestation.statements import (
     read_payload,
     subject_of,
 )
-from modelfoundry.client.statements import Check, Rebuild
 from modelfoundry.errors import MalformedFile
 from modelfoundry.names import shortened
+from modelfoundry.values.statements import Check, Rebuild
 
 NAMED: Final = 3
 """How many of several differences are named."""

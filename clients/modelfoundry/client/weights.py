@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 
-from modelfoundry.client.architectures import TensorSpec
 from modelfoundry.errors import FieldViolation, InvalidField, MalformedFile
+from modelfoundry.values.architectures import TensorSpec
 
 SAFETENSORS_MEDIA_TYPE: Final = "application/vnd.safetensors"
 PYTORCH_SUFFIXES: Final = (".th", ".pth", ".pt")

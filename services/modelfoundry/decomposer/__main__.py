@@ -10,14 +10,14 @@ from modelfoundry.api.decomposer.v1 import rebuild_service_pb2 as rebuild_pb2
 from modelfoundry.api.decomposer.v1 import rebuild_service_pb2_grpc as rebuild_grpc
 from modelfoundry.api.decomposer.v1 import training_service_pb2 as training_pb2
 from modelfoundry.api.decomposer.v1 import training_service_pb2_grpc as training_grpc
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.service import serve_worker
 from modelfoundry.client import AsyncClient
 from modelfoundry.decomposer.rebuild_servicer import REBUILD_KIND, RebuildServicer
 from modelfoundry.decomposer.servicer import DECOMPOSE_KIND, DecomposerServicer
 from modelfoundry.decomposer.settings import DecomposerSettings
 from modelfoundry.decomposer.training_servicer import TRAIN_KIND, TrainingServicer
 from modelfoundry.runtime.server import Service, run
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.service import serve_worker
 
 HANDLERS: Final = {
     DECOMPOSE_KIND: "modelfoundry.decomposer.jobs:run_decompose",

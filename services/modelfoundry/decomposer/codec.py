@@ -8,7 +8,6 @@ from typing import Final
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import recipe_pb2
-from modelfoundry.artifacts.requests import device_from_proto, problem_from_proto, validation_from_proto
 from modelfoundry.core import gradsplitter
 from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.seam import Recipe, SeamSettings, resolve_recipe
@@ -16,6 +15,7 @@ from modelfoundry.decomposer.plan import DecompositionRequest
 from modelfoundry.decomposer.split_plan import SplitRequest
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import check_id, parse_name, parse_parent
+from modelfoundry.workbench.requests import device_from_proto, problem_from_proto, validation_from_proto
 
 _PLAIN: Final = frozenset({"epochs", "head_epoch_every", "batch_size", "lr_head", "lr_mask", "alpha", "patience"})
 INITIAL_MASKS: Final = {"ones": recipe_pb2.INITIAL_MASKS_ONES}

@@ -6,12 +6,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to, subset_to
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import LoadedModel, load_model
-from modelfoundry.artifacts.requests import derived_request_id
-from modelfoundry.artifacts.splits import load_split, training_parts
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
@@ -20,6 +14,12 @@ from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.core.seam import SearchResult, search
 from modelfoundry.decomposer.plan import ALGORITHM, DecompositionPlan, settings_record
+from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.convert import environment_to, problem_to, retention_to, subset_to
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.networks import LoadedModel, load_model
+from modelfoundry.workbench.requests import derived_request_id
+from modelfoundry.workbench.splits import load_split, training_parts
 
 MODULE_MEDIA_TYPE = "application/vnd.modelfoundry.module"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_service_pb2, training_service_pb2
-from modelfoundry.artifacts.jobs import workbench
 from modelfoundry.decomposer.codec import decomposition_from_proto, split_from_proto
 from modelfoundry.decomposer.decompose import decompose
 from modelfoundry.decomposer.plan import plan_decomposition
@@ -18,6 +17,7 @@ from modelfoundry.decomposer.split_plan import plan_split
 from modelfoundry.decomposer.training import plan_training, train_model
 from modelfoundry.decomposer.training_codec import training_from_proto
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.workbench.jobs import workbench
 
 
 def run_decompose(

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from modelfoundry.artifacts.convert import architecture_from, input_spec_from, tensors_from
-from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_split, recorded_subset
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import check_weights
 from modelfoundry.core.datasets import TrainingSubset
 from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.problems import BinaryProblem, Problem, resolve
 from modelfoundry.core.seam import SeamSettings
+from modelfoundry.workbench.convert import architecture_from, input_spec_from, tensors_from
+from modelfoundry.workbench.splits import check_dataset_fits, check_validation_split, recorded_subset
 
 ALGORITHM: Final = "seam"
 ALGORITHM_VERSION: Final = "1"

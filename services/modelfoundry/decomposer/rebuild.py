@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from modelfoundry.artifacts.jobs import Workbench
 from modelfoundry.client import Environment, Module
 from modelfoundry.core.modules import ModuleArtifact, read_module
 from modelfoundry.decomposer.decompose import search_module
 from modelfoundry.decomposer.plan import DecompositionPlan
 from modelfoundry.decomposer.rebuild_plan import RebuildPlan
 from modelfoundry.decomposer.split import search_modules
+from modelfoundry.workbench.jobs import Workbench
 
 
 @dataclass(frozen=True, slots=True)

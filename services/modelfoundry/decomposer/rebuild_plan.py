@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from modelfoundry.artifacts.convert import problem_from, subset_to
 from modelfoundry.client import Dataset, Model, Module
 from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.seam import SeamSettings
@@ -17,6 +16,7 @@ from modelfoundry.decomposer.plan import DecompositionPlan, DecompositionRequest
 from modelfoundry.decomposer.split_plan import LABEL_GROUPS, SplitPlan, SplitRequest, plan_split
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel, WeightsMismatch
 from modelfoundry.names import parse_name, shortened
+from modelfoundry.workbench.convert import problem_from, subset_to
 
 Settings = TypeVar("Settings", SeamSettings, GradSplitterSettings)
 

@@ -9,12 +9,12 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import rebuild_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import rebuild_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.aliases import OwnNames
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.requests import check_request_id
 from modelfoundry.client import AsyncClient
 from modelfoundry.decomposer.rebuild_plan import plan_rebuild
 from modelfoundry.names import parse_name
+from modelfoundry.workbench.aliases import OwnNames
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.requests import check_request_id
 
 REBUILD_KIND = "rebuild"
 

@@ -9,9 +9,6 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.aliases import OwnNames
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.requests import check_request_id
 from modelfoundry.client import AsyncClient, Dataset, Model
 from modelfoundry.core import gradsplitter
 from modelfoundry.core.seam import RECIPES
@@ -25,6 +22,9 @@ from modelfoundry.decomposer.codec import (
 )
 from modelfoundry.decomposer.plan import plan_decomposition
 from modelfoundry.decomposer.split_plan import plan_split
+from modelfoundry.workbench.aliases import OwnNames
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.requests import check_request_id
 
 DECOMPOSE_KIND = "decompose"
 

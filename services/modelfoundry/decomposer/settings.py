@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_settings import SettingsConfigDict
 
-from modelfoundry.artifacts.settings import WorkerSettings
+from modelfoundry.workbench.settings import WorkerSettings
 
 
 class DecomposerSettings(WorkerSettings):

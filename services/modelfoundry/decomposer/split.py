@@ -8,11 +8,6 @@ from dataclasses import dataclass
 
 import torch
 
-from modelfoundry.artifacts.convert import environment_to, problem_to, retention_to, subset_to
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import LoadedModel, load_model
-from modelfoundry.artifacts.requests import derived_request_id
-from modelfoundry.artifacts.splits import load_split, training_parts
 from modelfoundry.client import Client, DecompositionRecord, Environment, Module
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
@@ -25,6 +20,11 @@ from modelfoundry.decomposer.plan import settings_record
 from modelfoundry.decomposer.split_plan import ALGORITHM, LABEL_GROUPS, SplitPlan
 from modelfoundry.errors import AlreadyExists, DatasetMismatch, ModelFoundryError, NotFound
 from modelfoundry.names import shortened
+from modelfoundry.workbench.convert import environment_to, problem_to, retention_to, subset_to
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.networks import LoadedModel, load_model
+from modelfoundry.workbench.requests import derived_request_id
+from modelfoundry.workbench.splits import load_split, training_parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Final
 
-from modelfoundry.artifacts.convert import architecture_from, input_spec_from, tensors_from
-from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_split, find_split, recorded_subset
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network, check_weights
 from modelfoundry.core.channels import ChannelPlan, plan_channels
@@ -21,6 +19,8 @@ from modelfoundry.core.problems import BinaryProblem, OpenSetProblem, Problem, r
 from modelfoundry.decomposer.plan import settings_record
 from modelfoundry.errors import DatasetMismatch, InvalidField, UnsupportedModel
 from modelfoundry.names import shortened
+from modelfoundry.workbench.convert import architecture_from, input_spec_from, tensors_from
+from modelfoundry.workbench.splits import check_dataset_fits, check_validation_split, find_split, recorded_subset
 
 ALGORITHM: Final = "gradsplitter"
 ALGORITHM_VERSION: Final = "1"

@@ -12,10 +12,6 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from modelfoundry.artifacts.convert import architecture_to, environment_to, input_spec_to, subset_to
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.requests import derived_request_id
-from modelfoundry.artifacts.splits import check_validation_split, find_split, training_parts
 from modelfoundry.client import BlobRef, Dataset, Model, TrainingRecord, ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
 from modelfoundry.core.datasets import (
@@ -27,6 +23,10 @@ from modelfoundry.core.datasets import (
 )
 from modelfoundry.core.devices import environment, seeded, select_device
 from modelfoundry.core.training import ResolvedRecipe, TrainingResult, train
+from modelfoundry.workbench.convert import architecture_to, environment_to, input_spec_to, subset_to
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.requests import derived_request_id
+from modelfoundry.workbench.splits import check_validation_split, find_split, training_parts
 
 WEIGHTS_MEDIA_TYPE = "application/vnd.safetensors"
 

@@ -9,12 +9,12 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import training_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import training_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.requests import check_request_id
 from modelfoundry.client import AsyncClient
 from modelfoundry.core.training import RECIPES
 from modelfoundry.decomposer.training import plan_training
 from modelfoundry.decomposer.training_codec import recipe_description_to_proto, recipe_to_proto, training_from_proto
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.requests import check_request_id
 
 TRAIN_KIND = "train"
 

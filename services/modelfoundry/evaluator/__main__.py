@@ -6,12 +6,12 @@ from typing import Final
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.service import serve_worker
 from modelfoundry.client import AsyncClient
 from modelfoundry.evaluator.servicer import EVALUATE_KIND, EvaluatorServicer
 from modelfoundry.evaluator.settings import EvaluatorSettings
 from modelfoundry.runtime.server import Service, run
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.service import serve_worker
 
 HANDLERS: Final = {EVALUATE_KIND: "modelfoundry.evaluator.jobs:run_evaluate"}
 

@@ -8,11 +8,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from modelfoundry.artifacts.compositions import ENSEMBLE, label_names_in
-from modelfoundry.artifacts.convert import classification_to
-from modelfoundry.artifacts.networks import LoadedComposition, LoadedModel, load_composition, load_model
-from modelfoundry.artifacts.requests import subject_collection
-from modelfoundry.artifacts.splits import find_split
 from modelfoundry.client import Composition, CostMetrics, Dataset, EvaluatedPart, Evaluation, Scoring
 from modelfoundry.core.composing import ensemble_probabilities
 from modelfoundry.core.datasets import ImageSet, align_labels, read_split
@@ -21,6 +16,11 @@ from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import classification
 from modelfoundry.core.problems import MultiClassProblem
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
+from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
+from modelfoundry.workbench.convert import classification_to
+from modelfoundry.workbench.networks import LoadedComposition, LoadedModel, load_composition, load_model
+from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.splits import find_split
 
 
 def measure_composition(shared: Measuring, composition: Composition) -> Iterator[Evaluation]:

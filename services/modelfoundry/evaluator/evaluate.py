@@ -5,15 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from modelfoundry.artifacts.convert import (
-    environment_to,
-    modularity_to,
-    problem_from,
-    retention_to,
-)
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import LoadedModel, load_model, load_module
-from modelfoundry.artifacts.requests import derived_request_id
 from modelfoundry.client import Composition, CostMetrics, Evaluation, Model, Module, Scoring
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
@@ -29,6 +20,15 @@ from modelfoundry.evaluator.compositions import measure_composition
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.evaluator.modularity import KernelSets, modularity
 from modelfoundry.evaluator.plan import EvaluationPlan
+from modelfoundry.workbench.convert import (
+    environment_to,
+    modularity_to,
+    problem_from,
+    retention_to,
+)
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.networks import LoadedModel, load_model, load_module
+from modelfoundry.workbench.requests import derived_request_id
 
 
 def evaluate(plan: EvaluationPlan, operation: str, bench: Workbench) -> list[str]:

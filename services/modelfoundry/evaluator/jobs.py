@@ -7,13 +7,13 @@ import asyncio
 import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
-from modelfoundry.artifacts.jobs import workbench
 from modelfoundry.client import AsyncClient, Endpoints
 from modelfoundry.evaluator.codec import evaluation_from_proto
 from modelfoundry.evaluator.evaluate import evaluate
 from modelfoundry.evaluator.plan import EvaluationPlan, EvaluationRequest, plan_evaluation
 from modelfoundry.evaluator.settings import EvaluatorSettings
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.workbench.jobs import workbench
 
 
 def run_evaluate(request: pb.EvaluateRequest, context: JobContext) -> pb.EvaluateResponse:

@@ -7,10 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from modelfoundry.artifacts.convert import classification_to, cost_to, problem_to
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import LoadedComposition, LoadedModel
-from modelfoundry.artifacts.splits import load_split
 from modelfoundry.client import CostMetrics, Dataset, Environment, Evaluation, Model, Scoring
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import ImageSet
@@ -19,6 +15,10 @@ from modelfoundry.core.metrics import ClassificationMetrics, cost, latency
 from modelfoundry.core.problems import Problem
 from modelfoundry.evaluator.modularity import KernelSets
 from modelfoundry.evaluator.plan import EvaluationPlan
+from modelfoundry.workbench.convert import classification_to, cost_to, problem_to
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.networks import LoadedComposition, LoadedModel
+from modelfoundry.workbench.splits import load_split
 
 
 @dataclass(frozen=True, slots=True)

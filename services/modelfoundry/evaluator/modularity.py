@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.networks import LoadedModule, load_model
 from modelfoundry.client import Client, Module
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.metrics import (
@@ -21,6 +19,8 @@ from modelfoundry.core.metrics import (
 )
 from modelfoundry.core.modules import read_module
 from modelfoundry.evaluator.plan import EvaluationPlan
+from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.networks import LoadedModule, load_model
 
 
 class KernelSets:

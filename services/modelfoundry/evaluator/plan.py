@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from modelfoundry.artifacts.compositions import ENSEMBLE, label_names_in
-from modelfoundry.artifacts.convert import input_spec_from
-from modelfoundry.artifacts.requests import check_batch_sizes, subject_collection
-from modelfoundry.artifacts.splits import SEALED_SPLIT, check_dataset_fits, find_split
 from modelfoundry.client import AsyncClient, Composition, CompositionTask, Dataset, Model, Module
 from modelfoundry.core.problems import Problem, resolve
 from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
 from modelfoundry.names import parse_name
+from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
+from modelfoundry.workbench.convert import input_spec_from
+from modelfoundry.workbench.requests import check_batch_sizes, subject_collection
+from modelfoundry.workbench.splits import SEALED_SPLIT, check_dataset_fits, find_split
 
 DEFAULT_SPLIT: Final = SEALED_SPLIT
 """Nothing is chosen by an evaluation, so that the test split is open to it."""

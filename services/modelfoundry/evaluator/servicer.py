@@ -9,13 +9,13 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.aliases import OwnNames
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.requests import architecture_from_proto, check_request_id, input_spec_from_proto
 from modelfoundry.client import AsyncClient
 from modelfoundry.evaluator.check import check_model
 from modelfoundry.evaluator.codec import evaluation_from_proto, layer_to_proto, tensors_from_proto
 from modelfoundry.evaluator.plan import plan_evaluation
+from modelfoundry.workbench.aliases import OwnNames
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.requests import architecture_from_proto, check_request_id, input_spec_from_proto
 
 EVALUATE_KIND = "evaluate"
 

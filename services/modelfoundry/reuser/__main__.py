@@ -10,8 +10,6 @@ from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as inference_g
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2, on_demand_service_pb2_grpc
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.service import registry_check, serve_worker
 from modelfoundry.client import AsyncClient, Client
 from modelfoundry.reuser.decompositions import Decompositions
 from modelfoundry.reuser.delivery import Delivery
@@ -23,6 +21,8 @@ from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.reuser.submissions import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, Submissions
 from modelfoundry.runtime.channels import open_channel
 from modelfoundry.runtime.server import Service, run
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.service import registry_check, serve_worker
 
 HANDLERS: Final = {
     EXPORT_KIND: "modelfoundry.reuser.jobs:run_export",

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from modelfoundry.artifacts.convert import input_spec_from
-from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import AsyncClient, Composition, Model, Module
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.composing import Candidate
 from modelfoundry.errors import NotFound
+from modelfoundry.workbench.convert import input_spec_from
+from modelfoundry.workbench.requests import subject_collection
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from typing import Final
 
 import torch
 
-from modelfoundry.artifacts.convert import environment_to, form_to
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import load_module
-from modelfoundry.artifacts.requests import check_batch_sizes
 from modelfoundry.client import AsyncClient, FormComparison
 from modelfoundry.core.devices import environment
 from modelfoundry.core.export import export_safetensors
 from modelfoundry.core.metrics import cost, interleaved_latency
 from modelfoundry.reuser.subjects import compacted_subject, subject_of_source
+from modelfoundry.workbench.convert import environment_to, form_to
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.networks import load_module
+from modelfoundry.workbench.requests import check_batch_sizes
 
 COMPACT_VERSION: Final = "1"
 """Changes when the same module gives another compacted form."""

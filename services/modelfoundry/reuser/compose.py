@@ -8,17 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from modelfoundry.artifacts.compositions import IMAGES_SETTING
-from modelfoundry.artifacts.convert import environment_to, input_spec_to
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import (
-    LoadedModel,
-    LoadedModule,
-    load_model,
-    load_module,
-    load_sources,
-)
-from modelfoundry.artifacts.requests import derived_request_id, subject_collection
 from modelfoundry.client import (
     Composition,
     CompositionMember,
@@ -48,6 +37,17 @@ from modelfoundry.reuser.composing import Patch
 from modelfoundry.reuser.rivals import measure_rivals, parameter_count
 from modelfoundry.reuser.subjects import compacted_composition, subject_of_members
 from modelfoundry.reuser.validation_images import validation_images
+from modelfoundry.workbench.compositions import IMAGES_SETTING
+from modelfoundry.workbench.convert import environment_to, input_spec_to
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.networks import (
+    LoadedModel,
+    LoadedModule,
+    load_model,
+    load_module,
+    load_sources,
+)
+from modelfoundry.workbench.requests import derived_request_id, subject_collection
 
 BATCH_SIZE = 256
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from modelfoundry.artifacts.convert import input_spec_from
-from modelfoundry.artifacts.splits import check_dataset_fits, check_validation_labels, check_validation_split
 from modelfoundry.client import AsyncClient, CompositionTask, Dataset
 from modelfoundry.core.composing import Candidate
 from modelfoundry.errors import InvalidField
@@ -24,6 +22,8 @@ from modelfoundry.reuser.composing_checks import (
     common_shape,
     unknown_label,
 )
+from modelfoundry.workbench.convert import input_spec_from
+from modelfoundry.workbench.splits import check_dataset_fits, check_validation_labels, check_validation_split
 
 COMPOSING_VERSION: Final = "1"
 """Changes when the same request gives other compositions, so that older ones are not taken for equal."""

@@ -10,11 +10,11 @@ from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceStub
 from modelfoundry.api.types.v1 import problem_pb2
 from modelfoundry.client import Device, Endpoints, RequestedModule, Retries, SeamRecipe, Service, Timeouts
-from modelfoundry.client.codec.computing import device_to_proto
-from modelfoundry.client.codec.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import ModelFoundryError
 from modelfoundry.reuser.wanted import WantedModules
+from modelfoundry.wire.computing import device_to_proto
+from modelfoundry.wire.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
 
 
 class Decompositions:

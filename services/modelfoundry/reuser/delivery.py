@@ -9,10 +9,10 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import AsyncClient, Device, ValidationSplit
-from modelfoundry.client.codec.computing import device_to_proto, validation_to_proto
-from modelfoundry.client.codec.jobs import export_format_to_proto
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.reuser.wanted import Answers, WantedModules
+from modelfoundry.wire.computing import device_to_proto, validation_to_proto
+from modelfoundry.wire.jobs import export_format_to_proto
 
 
 class Delivery:

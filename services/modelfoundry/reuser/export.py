@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import AsyncClient, BlobRef
 from modelfoundry.core.export import Export, Exportable, export_onnx, export_safetensors, export_torch
 from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.subjects import load_compacted, load_subject
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.requests import subject_collection
 
 EXPORT_VERSION: Final = "2"
 """Changes when the same subject gives other files."""

@@ -10,7 +10,6 @@ import grpc
 
 from modelfoundry.api.inference.v2 import open_inference_pb2 as pb
 from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField, NotFound, Unavailable
 from modelfoundry.names import singular_of
@@ -26,6 +25,7 @@ from modelfoundry.reuser.inference_codec import (
 from modelfoundry.reuser.predict import Predictor, probabilities
 from modelfoundry.reuser.served import Served, digest_of, find_served, outputs_of
 from modelfoundry.runtime.health import Ready
+from modelfoundry.workbench.requests import subject_collection
 
 
 class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):

@@ -9,9 +9,7 @@ import torch._dynamo  # noqa: F401 - checking a network and training one import 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.types.v1 import blob_pb2
-from modelfoundry.artifacts.jobs import workbench
 from modelfoundry.client import AsyncClient, Endpoints
-from modelfoundry.client.codec.metrics import forms_to_proto
 from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto
 from modelfoundry.reuser.compact import compact
 from modelfoundry.reuser.compose import compose
@@ -21,6 +19,8 @@ from modelfoundry.reuser.composing_codec import composition_from_proto, replacem
 from modelfoundry.reuser.export import ExportedFile, export_subject
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.wire.figures import forms_to_proto
+from modelfoundry.workbench.jobs import workbench
 
 
 def run_export(request: pb.ExportRequest, context: JobContext) -> pb.ExportResponse:

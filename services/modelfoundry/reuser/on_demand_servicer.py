@@ -12,13 +12,13 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2, reuser_service_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.client import AsyncClient, Endpoints, ModuleOrigin
 from modelfoundry.reuser.decompositions import Decompositions
 from modelfoundry.reuser.delivery import Delivery, subjects_of
 from modelfoundry.reuser.request_codec import requested_module_to_proto, wanted_from_proto
 from modelfoundry.reuser.request_plan import plan_request, request_key
 from modelfoundry.reuser.wanted import Answers, WantedModules
+from modelfoundry.workbench.queue import JobQueue
 
 REQUEST_KIND: Final = "request"
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import torch
 
-from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client
 from modelfoundry.core.export import Exportable, classifier_of
 from modelfoundry.reuser.subjects import Subject, load_subject
+from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.requests import subject_collection
 
 
 @dataclass(frozen=True, slots=True)

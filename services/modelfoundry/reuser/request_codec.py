@@ -9,7 +9,6 @@ from modelfoundry.api.registry.v1 import search_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.api.types.v1 import blob_pb2
-from modelfoundry.artifacts.requests import device_from_proto
 from modelfoundry.client import (
     ChoiceFigures,
     Export,
@@ -19,14 +18,15 @@ from modelfoundry.client import (
     RequestedModule,
     SeamRecipe,
 )
-from modelfoundry.client.codec.enums import enum_to_proto
-from modelfoundry.client.codec.jobs import export_format_to_proto
-from modelfoundry.client.codec.recipes import gradsplitter_recipe_from_proto, seam_recipe_from_proto
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.reuser.codec import format_from_proto
 from modelfoundry.reuser.on_demand import Constraints
 from modelfoundry.reuser.wanted import WantedModules
+from modelfoundry.wire.enums import enum_to_proto
+from modelfoundry.wire.jobs import export_format_to_proto
+from modelfoundry.wire.recipes import gradsplitter_recipe_from_proto, seam_recipe_from_proto
+from modelfoundry.workbench.requests import device_from_proto
 
 MOST_LABELS: Final = 100
 LONGEST_LABEL: Final = 200

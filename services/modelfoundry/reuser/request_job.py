@@ -12,7 +12,6 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
-from modelfoundry.artifacts.queue import JobQueue
 from modelfoundry.client import (
     AsyncClient,
     BinaryProblem,
@@ -23,8 +22,6 @@ from modelfoundry.client import (
     ModuleOrigin,
     RequestedModule,
 )
-from modelfoundry.client.codec.jobs import job_status_from_proto
-from modelfoundry.client.codec.on_demand import requested_module_from_proto
 from modelfoundry.errors import ConstraintUnmet, FieldViolation, Internal, UnsupportedModel
 from modelfoundry.names import shortened
 from modelfoundry.reuser.choosing import broken, figures_text
@@ -39,6 +36,9 @@ from modelfoundry.reuser.sub_jobs import SubJob, SubJobs
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.reuser.wanted import Answers, WantedModules
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.wire.jobs import job_status_from_proto
+from modelfoundry.wire.on_demand import requested_module_from_proto
+from modelfoundry.workbench.queue import JobQueue
 
 TEST_SPLIT = "test"
 Result = TypeVar("Result")

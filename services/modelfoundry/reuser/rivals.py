@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.artifacts.compositions import ENSEMBLE
-from modelfoundry.artifacts.jobs import Workbench
-from modelfoundry.artifacts.networks import load_composition, load_model
-from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Baseline
 from modelfoundry.core.composing import ensemble_probabilities
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import cost
 from modelfoundry.reuser.compose_plan import CompositionPlan
+from modelfoundry.workbench.compositions import ENSEMBLE
+from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.networks import load_composition, load_model
+from modelfoundry.workbench.requests import subject_collection
 
 
 def measure_rivals(

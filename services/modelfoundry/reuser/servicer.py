@@ -10,14 +10,14 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
-from modelfoundry.artifacts.aliases import OwnNames
-from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name
 from modelfoundry.reuser.codec import images_from_proto, prediction_to_proto
 from modelfoundry.reuser.predict import Predictor, classify
 from modelfoundry.reuser.submissions import Submissions
+from modelfoundry.workbench.aliases import OwnNames
+from modelfoundry.workbench.requests import subject_collection
 
 
 class ReuserServicer(pb_grpc.ReuserServiceServicer):

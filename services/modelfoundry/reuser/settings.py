@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from modelfoundry.artifacts.settings import WorkerSettings
 from modelfoundry.client import Endpoints
+from modelfoundry.workbench.settings import WorkerSettings
 
 
 class ReuserSettings(WorkerSettings):

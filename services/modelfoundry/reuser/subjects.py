@@ -7,18 +7,6 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.convert import architecture_from, problem_from
-from modelfoundry.artifacts.networks import (
-    LoadedModel,
-    LoadedModule,
-    LoadedSource,
-    join_sources,
-    load_composition,
-    load_model,
-    load_module_network,
-)
-from modelfoundry.artifacts.requests import subject_collection
 from modelfoundry.client import Client, CompositionMember, Model
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelPlan, plan_channels
@@ -27,6 +15,18 @@ from modelfoundry.core.export import CompositionSubject, Exportable, ExportSubje
 from modelfoundry.core.modules import MaterialisedModule, compact_module
 from modelfoundry.core.problems import Problem
 from modelfoundry.errors import UnsupportedModel
+from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.convert import architecture_from, problem_from
+from modelfoundry.workbench.networks import (
+    LoadedModel,
+    LoadedModule,
+    LoadedSource,
+    join_sources,
+    load_composition,
+    load_model,
+    load_module_network,
+)
+from modelfoundry.workbench.requests import subject_collection
 
 
 @dataclass(frozen=True, slots=True)

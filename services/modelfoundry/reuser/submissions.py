@@ -8,9 +8,6 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.artifacts.aliases import OwnNames
-from modelfoundry.artifacts.queue import JobQueue
-from modelfoundry.artifacts.requests import check_request_id
 from modelfoundry.client import AsyncClient, Endpoints
 from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto
@@ -18,6 +15,9 @@ from modelfoundry.reuser.compact import plan_compaction
 from modelfoundry.reuser.compose_plan import plan_composition
 from modelfoundry.reuser.composing_codec import composition_from_proto
 from modelfoundry.reuser.export import plan_export
+from modelfoundry.workbench.aliases import OwnNames
+from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.requests import check_request_id
 
 EXPORT_KIND: Final = "export"
 COMPACT_KIND: Final = "compact"

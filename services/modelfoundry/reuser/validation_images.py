@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.splits import find_split, load_split
 from modelfoundry.client import Client, Dataset
 from modelfoundry.core.datasets import ImageSet, read_split, validation_cut
 from modelfoundry.reuser.compose_plan import CompositionPlan
+from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.splits import find_split, load_split
 
 
 def validation_images(plan: CompositionPlan, client: Client, cache: BlobCache) -> ImageSet:

@@ -15,7 +15,7 @@ from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.errors import DeadlineExceeded, Unavailable
 from modelfoundry.runtime.interceptors.access import REQUEST_ID_KEY, current_request_id
 from modelfoundry.runtime.server import Service
-from modelfoundry.runtime.status import DETAILS_KEY
+from modelfoundry.wire.statuses import DETAILS_KEY
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.api.types.v1 import blob_pb2
-from modelfoundry.runtime.status import reason_of
+from modelfoundry.wire.statuses import reason_of
 
 DIGEST = f"sha256:{'a' * 64}"
 

@@ -14,7 +14,7 @@ from modelfoundry.api.registry.v1 import blob_service_pb2 as blob_pb2
 from modelfoundry.api.types.v1 import problem_pb2
 from modelfoundry.runtime.options import ServerOptions
 from modelfoundry.runtime.server import running
-from modelfoundry.runtime.status import STATUS_BY_ERROR
+from modelfoundry.wire.statuses import STATUS_BY_ERROR
 
 
 @pytest.mark.parametrize("error_class", STATUS_BY_ERROR, ids=lambda error_class: error_class.__name__)

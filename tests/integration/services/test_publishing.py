@@ -22,8 +22,6 @@ from timm.models import save_for_hf
 from torch import nn
 
 from modelfoundry import errors
-from modelfoundry.artifacts.cache import BlobCache
-from modelfoundry.artifacts.networks import load_model
 from modelfoundry.cli.main import run
 from modelfoundry.client import (
     BinaryProblem,
@@ -45,6 +43,8 @@ from modelfoundry.core.channels import ChannelMasks, kernel_weight_masks, plan_c
 from modelfoundry.core.export import ImageClassifier
 from modelfoundry.core.masking import Head
 from modelfoundry.core.modules import ModuleArtifact, write_module
+from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.networks import load_model
 
 FILES = ["README.md", "config.json", "example.py", "model.onnx", "model.safetensors"]
 DESCRIPTION = "Knows *threes*.\n---\nlicense: gpl-3.0\n"

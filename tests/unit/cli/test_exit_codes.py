@@ -7,7 +7,7 @@ import pytest
 
 from modelfoundry import errors
 from modelfoundry.cli.exit_codes import EXIT_CODE_BY_ERROR, MEANING, ExitCode, exit_code_for
-from modelfoundry.runtime.status import code_for
+from modelfoundry.wire.statuses import code_for
 
 EXIT_CODE_BY_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: ExitCode.USAGE,

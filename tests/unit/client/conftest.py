@@ -19,7 +19,7 @@ from modelfoundry.api.registry.v1 import blob_service_pb2_grpc, registry_service
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc
 from modelfoundry.client import AsyncClient, Client, Endpoints, Retries
 from modelfoundry.errors import ModelFoundryError
-from modelfoundry.runtime.status import status_for
+from modelfoundry.wire.statuses import status_for
 
 ADD_BY_SERVICER = {
     registry_service_pb2_grpc.RegistryServiceServicer: registry_service_pb2_grpc.add_RegistryServiceServicer_to_server,

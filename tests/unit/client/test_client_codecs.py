@@ -70,8 +70,8 @@ from modelfoundry.client import (
     TrainingSubset,
     ValidationSplit,
 )
-from modelfoundry.client.codec import architectures, compositions, computing, metrics, modules, recipes, resources
 from modelfoundry.errors import Internal
+from modelfoundry.wire import architectures, compositions, computing, figures, modules, recipes, resources
 
 text = st.text(max_size=20)
 whole = st.integers(0, 2**40)
@@ -268,7 +268,7 @@ form_costs = st.builds(
     )
 )
 def test_forms(forms: FormComparison) -> None:
-    assert metrics.forms_from_proto(over_the_wire(metrics.forms_to_proto(forms))) == forms
+    assert figures.forms_from_proto(over_the_wire(figures.forms_to_proto(forms))) == forms
 
 
 @given(
@@ -441,9 +441,9 @@ def test_enums_have_the_members_of_the_contract(wire: Any, prefix: str, members:
         (Baseline, composition_pb2.Baseline),
         (LabelChange, composition_pb2.LabelChange),
         (Evaluation, evaluation_pb2.Evaluation),
-        (RetentionMetrics, metrics.metrics_pb2.RetentionMetrics),
-        (ClassificationMetrics, metrics.metrics_pb2.ClassificationMetrics),
-        (CostMetrics, metrics.metrics_pb2.CostMetrics),
+        (RetentionMetrics, figures.metrics_pb2.RetentionMetrics),
+        (ClassificationMetrics, figures.metrics_pb2.ClassificationMetrics),
+        (CostMetrics, figures.metrics_pb2.CostMetrics),
         (SeamRecipe, recipe_pb2.SeamRecipe),
         (GradSplitterRecipe, recipe_pb2.GradSplitterRecipe),
     ],

@@ -17,8 +17,7 @@ from modelfoundry import errors
 from modelfoundry.api.registry.v1 import model_pb2
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from modelfoundry.client import AsyncClient, Client, Endpoints, Timeouts
-from modelfoundry.client.statuses import error_from_status
-from modelfoundry.runtime.status import STATUS_BY_ERROR, status_for
+from modelfoundry.wire.statuses import STATUS_BY_ERROR, error_from_status, status_for
 
 
 class Refusing(RegistryServiceServicer):

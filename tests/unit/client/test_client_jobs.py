@@ -46,7 +46,7 @@ from modelfoundry.client import (
     Timeouts,
     TrainedModel,
 )
-from modelfoundry.runtime.status import status_for
+from modelfoundry.wire.statuses import status_for
 
 NAME = "projects/default/operations/o-1"
 State = operation_pb2.OperationState
@@ -323,7 +323,7 @@ def test_a_result_of_an_unknown_kind_asks_for_a_newer_client(serve: Any) -> None
 
 
 def test_remaining_time_is_a_duration_or_unknown() -> None:
-    from modelfoundry.client.codec.jobs import progress_from_proto
+    from modelfoundry.wire.jobs import progress_from_proto
 
     message = operation_pb2.Progress(phase="x")
     assert progress_from_proto(message).remaining is None

@@ -6,7 +6,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from modelfoundry import errors
 from modelfoundry.api.types.v1 import error_reason_pb2
-from modelfoundry.runtime.status import STATUS_BY_ERROR, internal_status, status_for
+from modelfoundry.wire.statuses import STATUS_BY_ERROR, internal_status, status_for
 
 
 def details(status: status_pb2.Status) -> dict[str, object]:

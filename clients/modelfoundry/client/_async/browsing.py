@@ -11,15 +11,15 @@ from modelfoundry.api.registry.v1 import provenance_pb2, search_pb2
 from modelfoundry.client._async.events import followed_events, past_events
 from modelfoundry.client._async.lineage import get_lineage, list_dependents
 from modelfoundry.client._async.pages import each
-from modelfoundry.client.codec.lineage import event_filter_to_proto
-from modelfoundry.client.codec.resources import provenance_edge_from_proto
-from modelfoundry.client.codec.searching import search_result_from_proto
-from modelfoundry.client.lineage import Dependents, Direction, EventKind, Lineage, RegistryEvent
-from modelfoundry.client.references import Named, any_name
 from modelfoundry.client.requests import chosen
-from modelfoundry.client.resources import ProvenanceEdge
-from modelfoundry.client.searching import SearchResult
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.lineage import Dependents, Direction, EventKind, Lineage, RegistryEvent
+from modelfoundry.values.references import Named, any_name
+from modelfoundry.values.resources import ProvenanceEdge
+from modelfoundry.values.searching import SearchResult
+from modelfoundry.wire.lineage import event_filter_to_proto
+from modelfoundry.wire.resources import provenance_edge_from_proto
+from modelfoundry.wire.searching import search_result_from_proto
 
 
 class AsyncBrowsing:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from modelfoundry.api.registry.v1 import card_service_pb2
-from modelfoundry.client.cards import Card
-from modelfoundry.client.codec.cards import card_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, any_name
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.cards import Card
+from modelfoundry.values.references import Named, any_name
+from modelfoundry.wire.cards import card_from_proto
 
 
 class AsyncCards:

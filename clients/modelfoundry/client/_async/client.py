@@ -28,9 +28,9 @@ from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
-from modelfoundry.client.results import ServiceHealth
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.names import DEFAULT_PROJECT
+from modelfoundry.values.results import ServiceHealth
 
 
 class AsyncClient(AsyncDecomposing, AsyncEvaluating, AsyncReusing, AsyncComposing, AsyncOnDemand, AsyncBrowsing):

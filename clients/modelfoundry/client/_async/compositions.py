@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 
 from modelfoundry.api.registry.v1 import composition_pb2
 from modelfoundry.client._async.pages import each
-from modelfoundry.client.codec.compositions import composition_from_proto, composition_to_proto
-from modelfoundry.client.compositions import Composition
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, full_name
 from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.compositions import Composition
+from modelfoundry.values.references import Named, full_name
+from modelfoundry.wire.compositions import composition_from_proto, composition_to_proto
 
 
 class AsyncCompositions:

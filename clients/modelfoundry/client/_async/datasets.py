@@ -12,16 +12,16 @@ from tempfile import TemporaryDirectory
 from modelfoundry.api.registry.v1 import dataset_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.pages import each
-from modelfoundry.client.codec.resources import dataset_from_proto, dataset_to_proto
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, full_name
 from modelfoundry.client.requests import changed_fields, new_request_id
-from modelfoundry.client.resources import Dataset, DatasetSplit
 from modelfoundry.client.sources.prepare import prepare_dataset
 from modelfoundry.client.transfers import TotalProgress
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
+from modelfoundry.values.references import Named, full_name
+from modelfoundry.values.resources import Dataset, DatasetSplit
+from modelfoundry.wire.resources import dataset_from_proto, dataset_to_proto
 
 
 class AsyncDatasets:

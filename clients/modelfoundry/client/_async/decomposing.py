@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from modelfoundry.client._async.jobs import AsyncJob
 from modelfoundry.client._async.verbs import AsyncVerbs
-from modelfoundry.client.architectures import Architecture
-from modelfoundry.client.computing import Device, ValidationSplit
-from modelfoundry.client.problems import Problem, label_groups_from, problem_from
-from modelfoundry.client.recipes import (
+from modelfoundry.client.requests import chosen
+from modelfoundry.values.architectures import Architecture
+from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.problems import Problem, label_groups_from, problem_from
+from modelfoundry.values.recipes import (
     GradSplitterRecipe,
     GradSplitterRecipeDescription,
     RecipeDescription,
@@ -17,10 +18,9 @@ from modelfoundry.client.recipes import (
     TrainingRecipe,
     TrainingRecipeDescription,
 )
-from modelfoundry.client.references import Named
-from modelfoundry.client.requests import chosen
-from modelfoundry.client.resources import Module
-from modelfoundry.client.results import TrainedModel
+from modelfoundry.values.references import Named
+from modelfoundry.values.resources import Module
+from modelfoundry.values.results import TrainedModel
 
 
 class AsyncDecomposing:

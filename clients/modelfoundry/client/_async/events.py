@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import event_service_pb2
-from modelfoundry.client.codec.lineage import event_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.lineage import RegistryEvent
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.lineage import RegistryEvent
+from modelfoundry.wire.lineage import event_from_proto
 
 PAGE_SIZE = 1000
 

@@ -16,11 +16,11 @@ from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
-from modelfoundry.client.references import Named, subject_name
-from modelfoundry.client.resources import Model
-from modelfoundry.client.results import ExportFormat
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.references import Named, subject_name
+from modelfoundry.values.resources import Model
+from modelfoundry.values.results import ExportFormat
 
 FORMATS = (ExportFormat.ONNX, ExportFormat.SAFETENSORS)
 """The last one's description stays: it says which tensors are there once under several names."""

@@ -15,11 +15,11 @@ from modelfoundry import errors
 from modelfoundry.api.operations.v1 import operation_events_service_pb2
 from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.results import job_result
-from modelfoundry.client.codec.jobs import job_event_from_proto, job_status_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import full_name
-from modelfoundry.client.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.references import full_name
+from modelfoundry.values.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
+from modelfoundry.wire.jobs import job_event_from_proto, job_status_from_proto
 
 Result_co = TypeVar("Result_co", covariant=True)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from modelfoundry.api.registry.v1 import provenance_pb2
-from modelfoundry.client.codec.lineage import dependents_from_proto, direction_to_proto, lineage_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.lineage import Dependents, Direction, Lineage
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.lineage import Dependents, Direction, Lineage
+from modelfoundry.wire.lineage import dependents_from_proto, direction_to_proto, lineage_from_proto
 
 
 async def get_lineage(

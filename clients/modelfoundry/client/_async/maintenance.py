@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from modelfoundry.api.registry.v1 import maintenance_service_pb2 as pb
-from modelfoundry.client.codec.maintenance import check_event_from_proto, garbage_summary_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.maintenance import BlobFinding, CheckProgress, GarbageSummary
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.maintenance import BlobFinding, CheckProgress, GarbageSummary
+from modelfoundry.wire.maintenance import check_event_from_proto, garbage_summary_from_proto
 
 LONGEST_SECONDS = 24 * 3600.0
 """Deadline of work whose length is that of the whole store."""

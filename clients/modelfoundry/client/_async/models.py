@@ -13,21 +13,21 @@ from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
 from modelfoundry.api.registry.v1 import model_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.pages import each
-from modelfoundry.client.architectures import Architecture, InputSpec, ModelCheck, TensorSpec
-from modelfoundry.client.codec.architectures import (
+from modelfoundry.client.content import OnTransfer
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.requests import changed_fields, new_request_id
+from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE, as_safetensors, read_tensor_specs
+from modelfoundry.values.architectures import Architecture, InputSpec, ModelCheck, TensorSpec
+from modelfoundry.values.references import Named, full_name
+from modelfoundry.values.resources import Model, ModelOrigin
+from modelfoundry.wire.architectures import (
     architecture_to_proto,
     input_spec_to_proto,
     model_check_from_proto,
     tensor_spec_to_proto,
 )
-from modelfoundry.client.codec.resources import model_from_proto, model_to_proto
-from modelfoundry.client.content import OnTransfer
-from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, full_name
-from modelfoundry.client.requests import changed_fields, new_request_id
-from modelfoundry.client.resources import Model, ModelOrigin
-from modelfoundry.client.transport import AsyncTransport
-from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE, as_safetensors, read_tensor_specs
+from modelfoundry.wire.resources import model_from_proto, model_to_proto
 
 
 class AsyncModels:

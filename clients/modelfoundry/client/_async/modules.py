@@ -12,17 +12,17 @@ from modelfoundry.api.registry.v1 import module_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.verbs import AsyncVerbs
-from modelfoundry.client.codec.metrics import forms_to_proto
-from modelfoundry.client.codec.modules import module_from_proto, module_to_proto
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.metrics import FormComparison
-from modelfoundry.client.references import Named, full_name
 from modelfoundry.client.requests import changed_fields, chosen, new_request_id
-from modelfoundry.client.resources import Module
-from modelfoundry.client.results import ExportFormat
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.figures import FormComparison
+from modelfoundry.values.references import Named, full_name
+from modelfoundry.values.resources import Module
+from modelfoundry.values.results import ExportFormat
+from modelfoundry.wire.figures import forms_to_proto
+from modelfoundry.wire.modules import module_from_proto, module_to_proto
 
 
 class AsyncModules:

@@ -12,17 +12,17 @@ from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_servi
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
 from modelfoundry.api.registry.v1 import composition_pb2, evaluation_pb2, model_pb2, module_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2, on_demand_service_pb2, reuser_service_pb2
-from modelfoundry.client.codec.composing import replacement_from_proto
-from modelfoundry.client.codec.compositions import composition_from_proto
-from modelfoundry.client.codec.jobs import compaction_from_proto, export_from_proto
-from modelfoundry.client.codec.modules import evaluation_from_proto, module_from_proto
-from modelfoundry.client.codec.on_demand import requested_module_from_proto
-from modelfoundry.client.codec.resources import model_from_proto
-from modelfoundry.client.codec.statements import rebuild_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.results import ComposedModel, JobResult, RequestedModules, TrainedModel
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import Internal
+from modelfoundry.values.results import ComposedModel, JobResult, RequestedModules, TrainedModel
+from modelfoundry.wire.composing import replacement_from_proto
+from modelfoundry.wire.compositions import composition_from_proto
+from modelfoundry.wire.jobs import compaction_from_proto, export_from_proto
+from modelfoundry.wire.modules import evaluation_from_proto, module_from_proto
+from modelfoundry.wire.on_demand import requested_module_from_proto
+from modelfoundry.wire.resources import model_from_proto
+from modelfoundry.wire.statements import rebuild_from_proto
 
 WHOLE_RESULTS: Final[tuple[tuple[type[Message], Callable[[Any], JobResult]], ...]] = (
     (reuser_service_pb2.ExportResponse, export_from_proto),

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from modelfoundry.client._async.jobs import AsyncJob
 from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client.images import ImageLike
-from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
-from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction
+from modelfoundry.values.references import Named
+from modelfoundry.values.results import Compaction, Export, ExportFormat, Prediction
 
 
 class AsyncReusing:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelfoundry.api.registry.v1 import webhook_service_pb2
-from modelfoundry.client.codec.lineage import event_filter_to_proto, webhook_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.lineage import EventKind, Webhook
-from modelfoundry.client.references import full_name
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.lineage import EventKind, Webhook
+from modelfoundry.values.references import full_name
+from modelfoundry.wire.lineage import event_filter_to_proto, webhook_from_proto
 
 
 class AsyncWebhooks:

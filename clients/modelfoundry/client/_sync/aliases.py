@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from modelfoundry.api.registry.v1 import alias_service_pb2 as pb
 from modelfoundry.client._sync.pages import each
-from modelfoundry.client.codec.versions import alias_from_proto, alias_move_from_proto, version_from_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, family_member, full_name
 from modelfoundry.client.transport import Transport
-from modelfoundry.client.versions import Alias, AliasMove, Version
+from modelfoundry.values.aliases import Alias, AliasMove, Version
+from modelfoundry.values.references import Named, family_member, full_name
+from modelfoundry.wire.aliases import alias_from_proto, alias_move_from_proto, version_from_proto
 
 
 class Aliases:

@@ -9,13 +9,13 @@ from pathlib import Path
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import blob_service_pb2
 from modelfoundry.client._sync.direct import DirectUrls
-from modelfoundry.client.codec.resources import blob_ref_from_proto, blob_ref_to_proto
 from modelfoundry.client.content import Content, OnTransfer, PartFile, content_of, holds, write_requests
 from modelfoundry.client.direct import DIRECT_BYTES, DirectDownload, DirectFailed, DirectUpload
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import upload_request_id
-from modelfoundry.client.resources import BlobRef
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.wire.resources import blob_ref_from_proto, blob_ref_to_proto
 
 BROKEN_STREAM = (errors.Unavailable, errors.DeadlineExceeded, errors.WrongOffset)
 """After these a transfer goes on from where the other side stands."""

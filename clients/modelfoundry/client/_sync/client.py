@@ -30,9 +30,9 @@ from modelfoundry.client._sync.verbs import Verbs
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
-from modelfoundry.client.results import ServiceHealth
 from modelfoundry.client.transport import Transport
 from modelfoundry.names import DEFAULT_PROJECT
+from modelfoundry.values.results import ServiceHealth
 
 
 class Client(Decomposing, Evaluating, Reusing, Composing, OnDemand, Browsing):

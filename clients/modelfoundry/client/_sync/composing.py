@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.client._sync.jobs import Job
-from modelfoundry.client.codec.composing import new_label_to_proto, strategy_to_proto
-from modelfoundry.client.codec.computing import device_to_proto, validation_to_proto
-from modelfoundry.client.composing import NewLabel, Strategy
-from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, full_name, subject_name
 from modelfoundry.client.requests import chosen, new_request_id
-from modelfoundry.client.results import ComposedModel
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.composing import NewLabel, Strategy
+from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.references import Named, full_name, subject_name
+from modelfoundry.values.results import ComposedModel
+from modelfoundry.wire.composing import new_label_to_proto, strategy_to_proto
+from modelfoundry.wire.computing import device_to_proto, validation_to_proto
 
 
 class Composing:

@@ -12,8 +12,8 @@ import grpc
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import direct_transfer_service_pb2 as pb
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.statuses import STATUS_CODE_KEY
 from modelfoundry.client.transport import Transport
+from modelfoundry.wire.statuses import STATUS_CODE_KEY
 
 PAUSE_SECONDS: Final = 60.0
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from modelfoundry.client._sync.jobs import Job
 from modelfoundry.client._sync.verbs import Verbs
-from modelfoundry.client.computing import Device
-from modelfoundry.client.problems import Problem, problem_from
-from modelfoundry.client.references import Named
 from modelfoundry.client.requests import chosen
-from modelfoundry.client.resources import Evaluation
+from modelfoundry.values.computing import Device
+from modelfoundry.values.problems import Problem, problem_from
+from modelfoundry.values.references import Named
+from modelfoundry.values.resources import Evaluation
 
 
 class Evaluating:

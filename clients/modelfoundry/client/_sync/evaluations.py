@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from modelfoundry.api.registry.v1 import evaluation_pb2
 from modelfoundry.client._sync.pages import each
-from modelfoundry.client.codec.modules import evaluation_from_proto, evaluation_to_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, full_name
 from modelfoundry.client.requests import new_request_id
-from modelfoundry.client.resources import Evaluation
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.references import Named, full_name
+from modelfoundry.values.resources import Evaluation
+from modelfoundry.wire.modules import evaluation_from_proto, evaluation_to_proto
 
 
 class Evaluations:

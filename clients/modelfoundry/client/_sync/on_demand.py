@@ -13,19 +13,19 @@ from modelfoundry.api.registry.v1 import label_service_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2, reuser_service_pb2
 from modelfoundry.client._sync.jobs import Job
 from modelfoundry.client._sync.results import requested_modules
-from modelfoundry.client.codec.computing import device_to_proto
-from modelfoundry.client.codec.jobs import export_format_to_proto
-from modelfoundry.client.codec.on_demand import found_labels_from_proto, requested_module_from_proto
-from modelfoundry.client.codec.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
-from modelfoundry.client.computing import Device
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.on_demand import FoundLabels, RequestedModule
-from modelfoundry.client.recipes import GradSplitterRecipe, SeamRecipe
-from modelfoundry.client.references import Named, full_name
 from modelfoundry.client.requests import chosen
-from modelfoundry.client.results import ExportFormat, Progress, RequestedModules
 from modelfoundry.client.transport import Transport
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import Device
+from modelfoundry.values.on_demand import FoundLabels, RequestedModule
+from modelfoundry.values.recipes import GradSplitterRecipe, SeamRecipe
+from modelfoundry.values.references import Named, full_name
+from modelfoundry.values.results import ExportFormat, Progress, RequestedModules
+from modelfoundry.wire.computing import device_to_proto
+from modelfoundry.wire.jobs import export_format_to_proto
+from modelfoundry.wire.on_demand import found_labels_from_proto, requested_module_from_proto
+from modelfoundry.wire.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
 
 
 class ModuleRequest:

@@ -15,14 +15,14 @@ from modelfoundry.api.registry.v1 import composition_pb2, dataset_pb2, model_pb2
 from modelfoundry.api.registry.v1 import statement_service_pb2 as pb
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.jobs import Job
-from modelfoundry.client.codec.statements import signing_key_from_proto, statement_from_proto
 from modelfoundry.client.content import content_of
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import Named, any_name, full_name
 from modelfoundry.client.requests import new_request_id
-from modelfoundry.client.results import Progress
-from modelfoundry.client.statements import Check, Rebuild, SigningKey, Statement, Verification
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.references import Named, any_name, full_name
+from modelfoundry.values.results import Progress
+from modelfoundry.values.statements import Check, Rebuild, SigningKey, Statement, Verification
+from modelfoundry.wire.statements import signing_key_from_proto, statement_from_proto
 
 if TYPE_CHECKING:
     from modelfoundry.client.verifying import Signed, TrustedKeys

@@ -18,23 +18,14 @@ from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_serv
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.client._sync.jobs import Job
-from modelfoundry.client.architectures import Architecture
-from modelfoundry.client.codec.architectures import architecture_to_proto
-from modelfoundry.client.codec.computing import device_to_proto, problem_to_proto, validation_to_proto
-from modelfoundry.client.codec.jobs import export_format_to_proto, predictions_from_proto
-from modelfoundry.client.codec.recipes import (
-    gradsplitter_recipe_description_from_proto,
-    gradsplitter_recipe_to_proto,
-    recipe_description_from_proto,
-    seam_recipe_to_proto,
-    training_recipe_description_from_proto,
-    training_recipe_to_proto,
-)
-from modelfoundry.client.computing import Device, ValidationSplit
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.images import ImageLike, batches, image_inputs
-from modelfoundry.client.problems import Problem
-from modelfoundry.client.recipes import (
+from modelfoundry.client.requests import new_request_id
+from modelfoundry.client.transport import Transport
+from modelfoundry.values.architectures import Architecture
+from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.problems import Problem
+from modelfoundry.values.recipes import (
     GradSplitterRecipe,
     GradSplitterRecipeDescription,
     RecipeDescription,
@@ -42,11 +33,20 @@ from modelfoundry.client.recipes import (
     TrainingRecipe,
     TrainingRecipeDescription,
 )
-from modelfoundry.client.references import Named, full_name, subject_name
-from modelfoundry.client.requests import new_request_id
-from modelfoundry.client.resources import Evaluation, Module
-from modelfoundry.client.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
-from modelfoundry.client.transport import Transport
+from modelfoundry.values.references import Named, full_name, subject_name
+from modelfoundry.values.resources import Evaluation, Module
+from modelfoundry.values.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.wire.architectures import architecture_to_proto
+from modelfoundry.wire.computing import device_to_proto, problem_to_proto, validation_to_proto
+from modelfoundry.wire.jobs import export_format_to_proto, predictions_from_proto
+from modelfoundry.wire.recipes import (
+    gradsplitter_recipe_description_from_proto,
+    gradsplitter_recipe_to_proto,
+    recipe_description_from_proto,
+    seam_recipe_to_proto,
+    training_recipe_description_from_proto,
+    training_recipe_to_proto,
+)
 
 
 class Verbs:

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from modelfoundry.api.registry.v1 import vocabulary_pb2
-from modelfoundry.client.codec.searching import vocabulary_from_proto, vocabulary_to_proto
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.references import full_name
 from modelfoundry.client.requests import new_request_id
-from modelfoundry.client.searching import Vocabulary, VocabularyTerm
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.references import full_name
+from modelfoundry.values.searching import Vocabulary, VocabularyTerm
+from modelfoundry.wire.searching import vocabulary_from_proto, vocabulary_to_proto
 
 
 class Vocabularies:

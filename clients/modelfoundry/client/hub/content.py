@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from modelfoundry.client.architectures import Architecture, InputSpec
-from modelfoundry.client.resources import ModelOrigin
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.resources import ModelOrigin
 
 CONFIG_FILE: Final = "config.json"
 WEIGHTS_FILE: Final = "model.safetensors"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from modelfoundry.client.architectures import Architecture, InputSpec
 from modelfoundry.client.hub.content import CONFIG_FILE, EXPORT_FORMAT, Described, HubModel
-from modelfoundry.client.resources import ModelOrigin
 from modelfoundry.errors import MalformedFile
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.resources import ModelOrigin
 
 FORMAT_VERSION: Final = 1
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from modelfoundry.client.architectures import Architecture, InputSpec
 from modelfoundry.client.hub.content import CONFIG_FILE, Described, HubModel
-from modelfoundry.client.resources import ModelOrigin
 from modelfoundry.errors import MalformedFile
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.resources import ModelOrigin
 
 _SAID_ELSEWHERE: Final = frozenset({"num_classes", "in_chans"})
 """Arguments of the network that labels and input say."""

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from modelfoundry.client.cards import Card
 from modelfoundry.client.hub.content import CONFIG_FILE, DESCRIPTION_FILE, EXAMPLE_FILE, README_FILE
 from modelfoundry.errors import AlreadyExists, MalformedFile
+from modelfoundry.values.cards import Card
 
 MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 """How Pillow calls images of so many channels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelfoundry.errors import Cancelled, WorkerLost
-from modelfoundry.runtime.status import status_for
+from modelfoundry.wire.statuses import status_for
 
 
 def cancelled() -> bytes:

@@ -12,7 +12,7 @@ from google.rpc import status_pb2
 from modelfoundry import errors
 from modelfoundry.runtime.interceptors.access import REQUEST_ID_KEY, current_request_id
 from modelfoundry.runtime.interceptors.calls import CallInterceptor, Context, Method, Proceed
-from modelfoundry.runtime.status import DETAILS_KEY, internal_status, status_for
+from modelfoundry.wire.statuses import DETAILS_KEY, internal_status, status_for
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 

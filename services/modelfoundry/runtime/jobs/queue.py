@@ -19,7 +19,7 @@ from modelfoundry.api.operations.v1.job_queue_service_pb2_grpc import JobQueueSe
 from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.errors import Internal, LeaseLost, Unavailable
 from modelfoundry.runtime.jobs.ticket import Ticket
-from modelfoundry.runtime.status import reason_of
+from modelfoundry.wire.statuses import reason_of
 
 Response = TypeVar("Response")
 

@@ -17,7 +17,7 @@ from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.api.operations.v1.job_queue_service_pb2_grpc import JobQueueServiceStub
 from modelfoundry.errors import LeaseLost
-from modelfoundry.runtime.status import reason_of
+from modelfoundry.wire.statuses import reason_of
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

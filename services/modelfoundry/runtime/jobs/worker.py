@@ -21,7 +21,7 @@ from modelfoundry.runtime.jobs.context import JobContext, JobHandler
 from modelfoundry.runtime.jobs.heartbeat import Heartbeat
 from modelfoundry.runtime.jobs.queue import LeasedJob
 from modelfoundry.runtime.jobs.ticket import Ticket
-from modelfoundry.runtime.status import internal_status, status_for
+from modelfoundry.wire.statuses import internal_status, status_for
 
 _log = structlog.get_logger(__name__)
 

@@ -1,0 +1,147 @@
+"""What was measured. All ratios lie in [0, 1]; a ratio with an empty denominator is 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelfoundry.values.computing import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure between two bounds, at a confidence level such as 0.95."""
+
+    lower: float
+    upper: float
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMetrics:
+    """Scores of one label against the rest; `support` is its number of samples."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionMatrix:
+    """Counts of true (rows) against predicted labels.
+
+    A last column more than labels counts predictions of a label that is not in the problem.
+    """
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationMetrics:
+    """How well labels are told apart; precision, recall and F1 are macro averages.
+
+    `accuracy_interval` is the Wilson score interval.
+    """
+
+    accuracy: float
+    accuracy_interval: Interval | None
+    precision: float
+    recall: float
+    f1: float
+    per_label: tuple[LabelMetrics, ...]
+    confusion: ConfusionMatrix | None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRetention:
+    """What one layer kept of its mask entries."""
+
+    layer: str
+    weight_retention: float
+    kept_weights: int
+    total_weights: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionMetrics:
+    """What a module kept of its base model (SeaM's weight retention rate), whole and per layer."""
+
+    weight_retention: float
+    kept_weights: int
+    total_weights: int
+    nonzero_weights: int = 0
+    kernel_retention: float = 0.0
+    kept_kernels: int = 0
+    total_kernels: int = 0
+    layers: tuple[LayerRetention, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time of one forward pass in milliseconds at one batch size. Compare only inside one evaluation."""
+
+    batch_size: int
+    median_ms: float
+    p95_ms: float
+    passes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostMetrics:
+    """What it costs to keep and to run: multiply-accumulates of one image, bytes, times by batch size."""
+
+    macs_dense: int
+    macs_sparse: int
+    parameter_bytes: int
+    artifact_bytes: int
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModularityMetrics:
+    """A module as a software module, over sets of convolution kernels (`metrics.proto`).
+
+    Args:
+        cohesion: Mean Jaccard index of the kernels that two samples of the module's labels use.
+        cohesion_samples: Number of samples that it was measured on.
+        coupling: Mean Jaccard index of the module's kernels and those of every other module. None without others.
+        coupled_modules: Number of other modules.
+        kernel_retention: Kept kernels over all.
+        reuse_gain: Accuracy of the module minus that of its base restricted to the module's labels, in [-1, 1].
+    """
+
+    cohesion: float
+    cohesion_samples: int
+    coupling: float | None
+    coupled_modules: int
+    kernel_retention: float
+    reuse_gain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormCost:
+    """What one form of a module costs: bytes of its file, parameters, multiply-accumulates and times of one image."""
+
+    stored_bytes: int
+    parameters: int
+    macs_dense: int
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormComparison:
+    """Base model, masked module and compacted module side by side, measured in turns on one machine.
+
+    `max_difference` is the largest between logits of the masked and the compacted form; in `held_layers` every channel
+    was dead, so that one had to stay. The masked form's file needs the base model's weights besides.
+    """
+
+    original: FormCost
+    masked: FormCost
+    compacted: FormCost
+    max_difference: float
+    held_layers: tuple[str, ...] = ()
+    environment: Environment
+    operation: str = ""

@@ -1,0 +1,165 @@
+"""Splits of registered data sets as image sets with the label numbers of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelfoundry.client import Client, Dataset, DatasetSplit, Model, ValidationSplit
+from modelfoundry.core.datasets import (
+    ImageSet,
+    TrainingSubset,
+    align_labels,
+    imbalanced_subset,
+    read_split,
+    validation_cut,
+)
+from modelfoundry.errors import DatasetMismatch, InvalidField, TestSplitSealed
+from modelfoundry.names import near, shortened
+from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.convert import subset_from
+
+SEALED_SPLIT = "test"
+
+
+def find_split(dataset: Dataset, split: str, *, field: str) -> DatasetSplit:
+    """The split of that name.
+
+    Raises:
+        InvalidField: the data set has none of that name.
+    """
+    found = {part.split: part for part in dataset.splits}
+    if split not in found:
+        similar = near(split, found)
+        raise InvalidField(
+            f"{field}: {dataset.name} has no split {shortened(split)!r}",
+            field=field,
+            hint=f"did you mean {similar[0]!r}?" if similar else f"it has {', '.join(found)}",
+            metadata={"near": ",".join(similar)},
+        )
+    return found[split]
+
+
+def check_dataset_fits(
+    dataset: Dataset, shape: tuple[int, int, int], labels: Sequence[str], *, field: str = "dataset"
+) -> None:
+    """Checks, from metadata alone, that a data set can be used with a network.
+
+    Args:
+        dataset: The data set.
+        shape: Channels, height and width that the network takes.
+        labels: Labels that the data set must have.
+        field: Path of the request field that names it.
+
+    Raises:
+        DatasetMismatch: images of another shape, or a label is missing.
+    """
+    actual = (dataset.channels, dataset.height, dataset.width)
+    if actual != shape:
+        raise DatasetMismatch(
+            f"{field}: images of {dataset.name} are {'x'.join(map(str, actual))} (channels, height, width), "
+            f"the model takes {'x'.join(map(str, shape))}",
+            field=field,
+            hint="convert the images to the model's channels and size and push them as another data set",
+        )
+    missing = [label for label in labels if label not in dataset.labels]
+    if missing:
+        similar = near(missing[0], dataset.labels)
+        shown = ", ".join(repr(shortened(label)) for label in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise DatasetMismatch(
+            f"{field}: {dataset.name} lacks the label{'s' if len(missing) > 1 else ''} {shown}",
+            field=field,
+            hint=f"did you mean {similar[0]!r}?"
+            if similar
+            else "labels are matched by name: push a data set that has them",
+            metadata={"near": ",".join(similar)},
+        )
+
+
+def load_split(
+    client: Client, cache: BlobCache, dataset: Dataset, split: str, model_labels: Sequence[str], needed: Sequence[str]
+) -> ImageSet:
+    """Fetches a split, memory-mapped, with label numbers of `model_labels`; images of other labels are left out.
+
+    Raises:
+        InvalidField: no such split.
+        DatasetMismatch: a needed label is missing.
+        MalformedFile, CorruptBlob, Unavailable: as the file and the cache.
+    """
+    part = find_split(dataset, split, field="split")
+    images = read_split(cache.fetch(client, part.content.digest))
+    return align_labels(images, dataset.labels, model_labels, needed=needed)
+
+
+def check_validation_labels(
+    dataset: Dataset, validation: ValidationSplit, labels: Sequence[str], *, field: str = "dataset"
+) -> None:
+    """Checks, from metadata alone, that validation data will have images of all labels.
+
+    Raises:
+        DatasetMismatch: a label has fewer than two images to cut from, one of which stays for training.
+    """
+    part = find_split(dataset, validation.source_split, field="validation.source_split")
+    counts = dict(zip(dataset.labels, part.label_counts, strict=False))
+    for label in labels:
+        if counts.get(label, 0) < 2:
+            raise DatasetMismatch(
+                f"{field}: validation data would lack {shortened(label)!r}: split {part.split!r} of {dataset.name} has "
+                f"{counts.get(label, 0)} images of it",
+                field=field,
+                hint="use a data set with two images or more of every label in the split that validation is cut from",
+            )
+
+
+def check_validation_split(validation: ValidationSplit, dataset: Dataset) -> None:
+    """Checks that validation data can be cut, and from a split that may be looked at.
+
+    Raises:
+        TestSplitSealed: it was to be cut from the test split.
+        InvalidField: the fraction is out of range, or the data set has no such split.
+    """
+    if validation.source_split.strip().casefold() == SEALED_SPLIT:
+        raise TestSplitSealed(
+            "validation.source_split: the test split is sealed: nothing is ever chosen on it",
+            field="validation.source_split",
+            hint="leave it empty to cut validation data from 'train'; evaluate on 'test' afterwards",
+        )
+    find_split(dataset, validation.source_split, field="validation.source_split")
+    if not 0 < validation.fraction <= 0.5:
+        raise InvalidField(
+            f"validation.fraction: {validation.fraction} is out of range",
+            field="validation.fraction",
+            hint="give a share above 0 and at most 0.5, or 0 for the default of 0.1",
+        )
+
+
+def recorded_subset(model: Model, dataset: Dataset, validation: ValidationSplit) -> TrainingSubset | None:
+    """The part of the training data that a model was trained on, for training its modules on the same part.
+
+    Returns:
+        None when the model's record names no part, or when its part cannot be drawn from this data: another data set,
+        another order of labels, or another validation cut.
+    """
+    record = model.training
+    if record is None or record.subset is None:
+        return None
+    same = (dataset.digest, dataset.labels, validation) == (record.dataset_digest, model.labels, record.validation)
+    return subset_from(record.subset) if same else None
+
+
+def training_parts(
+    images: ImageSet, validation: ValidationSplit, subset: TrainingSubset | None
+) -> tuple[ImageSet, ImageSet]:
+    """Training and validation images, both cut from one split. Training a model and its modules cut in the same way.
+
+    Args:
+        images: All images of the source split, label numbers as in the data set.
+        validation: How validation data is cut, from all images.
+        subset: The part of what is left that is trained on (`recorded_subset`). None: all of it.
+
+    Raises:
+        InvalidField: the subset cannot be drawn.
+    """
+    train, held_out = validation_cut(images.labels, validation.fraction, validation.seed)
+    if subset is not None:
+        train = train[imbalanced_subset(images.labels[train], subset)]
+    return images.subset(train), images.subset(held_out)
