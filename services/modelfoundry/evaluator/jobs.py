@@ -1,4 +1,4 @@
-"""What the evaluator's workers run. Named by import path in `app.py`, imported in the worker process."""
+"""What the evaluator's workers run. Named by import path in `__main__.py`, imported in the worker process."""
 
 from __future__ import annotations
 

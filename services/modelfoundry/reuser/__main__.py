@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from modelfoundry.api.inference.v2 import open_inference_pb2
 from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as inference_grpc
@@ -11,25 +10,19 @@ from modelfoundry.api.reuser.v1 import on_demand_service_pb2, on_demand_service_
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient, Client
-from modelfoundry.reuser.decompositions import Decompositions
-from modelfoundry.reuser.delivery import Delivery
-from modelfoundry.reuser.inference_servicer import InferenceServicer
-from modelfoundry.reuser.on_demand_servicer import REQUEST_KIND, OnDemandServicer
-from modelfoundry.reuser.predict import Predictor
+from modelfoundry.reuser.jobs import HANDLERS, WAITING_HANDLERS
+from modelfoundry.reuser.on_demand.decompositions import Decompositions
+from modelfoundry.reuser.on_demand.delivery import Delivery
+from modelfoundry.reuser.on_demand.servicer import OnDemandServicer
+from modelfoundry.reuser.open_inference.servicer import InferenceServicer
+from modelfoundry.reuser.predicting.predictor import Predictor
 from modelfoundry.reuser.servicer import ReuserServicer
 from modelfoundry.reuser.settings import ReuserSettings
-from modelfoundry.reuser.submissions import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND, Submissions
+from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.runtime.channels import open_channel
 from modelfoundry.runtime.server import Service, run
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.service import registry_check, serve_worker
-
-HANDLERS: Final = {
-    EXPORT_KIND: "modelfoundry.reuser.jobs:run_export",
-    COMPACT_KIND: "modelfoundry.reuser.jobs:run_compact",
-    COMPOSE_KIND: "modelfoundry.reuser.jobs:run_compose",
-}
-WAITING_HANDLERS: Final = {REQUEST_KIND: "modelfoundry.reuser.request_job:run_request"}
 
 
 async def main() -> None:

@@ -13,15 +13,15 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name
-from modelfoundry.reuser.codec import images_from_proto, prediction_to_proto
-from modelfoundry.reuser.predict import Predictor, classify
+from modelfoundry.reuser.predicting.images import images_from_proto, prediction_to_proto
+from modelfoundry.reuser.predicting.predictor import Predictor, classify
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.requests import subject_collection
 
 
 class ReuserServicer(pb_grpc.ReuserServiceServicer):
-    """Answers predictions itself; exports, compactions and compositions are jobs (`jobs.py`)."""
+    """Answers predictions itself; exports, compactions and compositions are jobs (`submissions.py`)."""
 
     def __init__(
         self, client: AsyncClient, submissions: Submissions, predictor: Predictor, turns: asyncio.Semaphore

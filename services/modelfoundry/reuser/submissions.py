@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from google.longrunning import operations_pb2
 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import AsyncClient, Endpoints
 from modelfoundry.names import parse_name, parse_parent
-from modelfoundry.reuser.codec import batch_sizes_from_proto, format_from_proto
-from modelfoundry.reuser.compact import plan_compaction
-from modelfoundry.reuser.compose_plan import plan_composition
-from modelfoundry.reuser.composing_codec import composition_from_proto
-from modelfoundry.reuser.export import plan_export
+from modelfoundry.reuser.composing.codec import composition_from_proto
+from modelfoundry.reuser.composing.plan import plan_composition
+from modelfoundry.reuser.exporting.compact import batch_sizes_from_proto, plan_compaction
+from modelfoundry.reuser.exporting.export import plan_export
+from modelfoundry.reuser.exporting.formats import format_from_proto
+from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.requests import check_request_id
-
-EXPORT_KIND: Final = "export"
-COMPACT_KIND: Final = "compact"
-COMPOSE_KIND: Final = "compose"
 
 
 class Submissions:

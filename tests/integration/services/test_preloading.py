@@ -9,7 +9,7 @@ import pytest
 
 from modelfoundry.decomposer.__main__ import HANDLERS as DECOMPOSER_HANDLERS
 from modelfoundry.evaluator.__main__ import HANDLERS as EVALUATOR_HANDLERS
-from modelfoundry.reuser.__main__ import HANDLERS as REUSER_HANDLERS
+from modelfoundry.reuser.jobs import HANDLERS as REUSER_HANDLERS
 from modelfoundry.runtime.jobs.process import worker_environment
 
 SCRIPT = """

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from modelfoundry import errors
-from modelfoundry.reuser.choosing import check_known, choose, choose_together
-from modelfoundry.reuser.on_demand import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer, Origin
+from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
+from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer, Origin
 
 SMALL, LARGE = (1, 8, 8), (3, 32, 32)
 NOTHING = Constraints()

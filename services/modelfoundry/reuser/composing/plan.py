@@ -13,15 +13,15 @@ from typing import Final
 from modelfoundry.client import AsyncClient, CompositionTask, Dataset
 from modelfoundry.core.composing import Candidate
 from modelfoundry.errors import InvalidField
-from modelfoundry.reuser.candidates import Source, Stock
-from modelfoundry.reuser.composing import CompositionRequest, MoreAccurate, NewTask, Patch
-from modelfoundry.reuser.composing_checks import (
+from modelfoundry.reuser.composing.candidates import Source, Stock
+from modelfoundry.reuser.composing.checks import (
     check_known,
     check_preprocessing,
     check_same_labels,
     common_shape,
     unknown_label,
 )
+from modelfoundry.reuser.composing.request import CompositionRequest, MoreAccurate, NewTask, Patch
 from modelfoundry.workbench.convert import input_spec_from
 from modelfoundry.workbench.splits import check_dataset_fits, check_validation_labels, check_validation_split
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelfoundry.client import ExportFormat, GradSplitterRecipe, RequestedModule, SeamRecipe
-from modelfoundry.reuser.on_demand import Constraints
+from modelfoundry.reuser.on_demand.offers import Constraints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

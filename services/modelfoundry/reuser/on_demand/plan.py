@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import Final
 
 from modelfoundry.client import AsyncClient, ChoiceFigures, ModuleOrigin, RequestedModule
-from modelfoundry.reuser.choosing import check_known, choose, choose_together
-from modelfoundry.reuser.on_demand import Choice, ModelOffer, ModuleOffer, Offer, Origin
-from modelfoundry.reuser.shortlist import KnownLabel, Shortlist, known_labels
-from modelfoundry.reuser.wanted import Answers, WantedModules
+from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
+from modelfoundry.reuser.on_demand.offers import Choice, ModelOffer, ModuleOffer, Offer, Origin
+from modelfoundry.reuser.on_demand.shortlist import KnownLabel, Shortlist, known_labels
+from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 
 REQUEST_VERSION: Final = "1"
 """Changes when the same request gives another job, so that older ones are not taken for equal."""

@@ -9,7 +9,7 @@ from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.composing import Candidate
 from modelfoundry.errors import InvalidField, UnknownLabel
 from modelfoundry.names import near, shortened
-from modelfoundry.reuser.candidates import Source, Stock
+from modelfoundry.reuser.composing.candidates import Source, Stock
 
 SAME_PREPROCESSING: Final = 0.01
 """Largest difference of means and deviations, of pixels in [0, 1], that still comes from measuring on other images."""

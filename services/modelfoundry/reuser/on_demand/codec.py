@@ -20,9 +20,9 @@ from modelfoundry.client import (
 )
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent, shortened
-from modelfoundry.reuser.codec import format_from_proto
-from modelfoundry.reuser.on_demand import Constraints
-from modelfoundry.reuser.wanted import WantedModules
+from modelfoundry.reuser.exporting.formats import format_from_proto
+from modelfoundry.reuser.on_demand.offers import Constraints
+from modelfoundry.reuser.on_demand.wanted import WantedModules
 from modelfoundry.wire.enums import enum_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto
 from modelfoundry.wire.recipes import gradsplitter_recipe_from_proto, seam_recipe_from_proto

@@ -10,7 +10,7 @@ from modelfoundry.core.composing import ensemble_probabilities
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import cost
-from modelfoundry.reuser.compose_plan import CompositionPlan
+from modelfoundry.reuser.composing.plan import CompositionPlan
 from modelfoundry.workbench.compositions import ENSEMBLE
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import load_composition, load_model

@@ -9,6 +9,7 @@ from typing import Final
 
 import torch
 
+from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import AsyncClient, FormComparison
 from modelfoundry.core.devices import environment
 from modelfoundry.core.export import export_safetensors
@@ -23,6 +24,11 @@ COMPACT_VERSION: Final = "1"
 """Changes when the same module gives another compacted form."""
 DEFAULT_BATCH_SIZES: Final = (1, 16)
 _STEPS: Final = 4
+
+
+def batch_sizes_from_proto(request: pb.CompactRequest) -> tuple[int, ...]:
+    """Batch sizes to time at, with the default filled in."""
+    return tuple(request.latency_batch_sizes) or DEFAULT_BATCH_SIZES
 
 
 async def plan_compaction(module: str, batch_sizes: tuple[int, ...], client: AsyncClient) -> str:

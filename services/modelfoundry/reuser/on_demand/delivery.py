@@ -9,8 +9,8 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import AsyncClient, Device, ValidationSplit
+from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.reuser.submissions import Submissions
-from modelfoundry.reuser.wanted import Answers, WantedModules
 from modelfoundry.wire.computing import device_to_proto, validation_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto
 

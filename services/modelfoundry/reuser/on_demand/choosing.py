@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from modelfoundry.errors import ConstraintUnmet, FieldViolation, InvalidField
 from modelfoundry.names import near, shortened
-from modelfoundry.reuser.on_demand import (
+from modelfoundry.reuser.on_demand.offers import (
     Choice,
     Constraints,
     LabelOffers,

@@ -16,8 +16,8 @@ from modelfoundry.api.inference.v2 import open_inference_pb2 as pb
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.errors import InvalidField, InvalidImage
 from modelfoundry.names import shortened
-from modelfoundry.reuser.codec import MOST_IMAGES
-from modelfoundry.reuser.predict import rank
+from modelfoundry.reuser.predicting.images import MOST_IMAGES
+from modelfoundry.reuser.predicting.predictor import rank
 
 IMAGES: Final = "images"
 PROBABILITIES: Final = "probabilities"

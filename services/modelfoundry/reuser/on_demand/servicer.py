@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import grpc
 from google.longrunning import operations_pb2
@@ -13,18 +12,17 @@ from modelfoundry.api.reuser.v1 import composing_pb2, reuser_service_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient, Endpoints, ModuleOrigin
-from modelfoundry.reuser.decompositions import Decompositions
-from modelfoundry.reuser.delivery import Delivery, subjects_of
-from modelfoundry.reuser.request_codec import requested_module_to_proto, wanted_from_proto
-from modelfoundry.reuser.request_plan import plan_request, request_key
-from modelfoundry.reuser.wanted import Answers, WantedModules
+from modelfoundry.reuser.jobs import REQUEST_KIND
+from modelfoundry.reuser.on_demand.codec import requested_module_to_proto, wanted_from_proto
+from modelfoundry.reuser.on_demand.decompositions import Decompositions
+from modelfoundry.reuser.on_demand.delivery import Delivery, subjects_of
+from modelfoundry.reuser.on_demand.plan import plan_request, request_key
+from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.workbench.queue import JobQueue
-
-REQUEST_KIND: Final = "request"
 
 
 class OnDemandServicer(pb_grpc.OnDemandServiceServicer):
-    """Chooses modules itself; a job (`request_job.py`) gets those that are missing.
+    """Chooses modules itself; a job (`job.py`) gets those that are missing.
 
     Args:
         endpoints: Where the registry is.

@@ -6,7 +6,7 @@ import torch
 
 from modelfoundry.client import Client, Dataset
 from modelfoundry.core.datasets import ImageSet, read_split, validation_cut
-from modelfoundry.reuser.compose_plan import CompositionPlan
+from modelfoundry.reuser.composing.plan import CompositionPlan
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.splits import find_split, load_split
 

@@ -18,7 +18,7 @@ from modelfoundry.client import (
 )
 from modelfoundry.errors import DatasetMismatch, FieldViolation, InvalidField, NotFound, UnknownLabel
 from modelfoundry.names import near, shortened
-from modelfoundry.reuser.on_demand import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer
+from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer
 
 NEAREST_SHOWN = 8
 

@@ -32,11 +32,11 @@ from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import cost
 from modelfoundry.errors import InvalidField
-from modelfoundry.reuser.compose_plan import CompositionPlan
-from modelfoundry.reuser.composing import Patch
-from modelfoundry.reuser.rivals import measure_rivals, parameter_count
+from modelfoundry.reuser.composing.plan import CompositionPlan
+from modelfoundry.reuser.composing.request import Patch
+from modelfoundry.reuser.composing.rivals import measure_rivals, parameter_count
+from modelfoundry.reuser.composing.validation_images import validation_images
 from modelfoundry.reuser.subjects import compacted_composition, subject_of_members
-from modelfoundry.reuser.validation_images import validation_images
 from modelfoundry.workbench.compositions import IMAGES_SETTING
 from modelfoundry.workbench.convert import environment_to, input_spec_to
 from modelfoundry.workbench.jobs import Workbench

@@ -1,4 +1,4 @@
-"""Messages of the reuser as domain values and back."""
+"""Images of a request as one batch, and what was made of them as messages."""
 
 from __future__ import annotations
 
@@ -11,35 +11,9 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.images import decode_image
 from modelfoundry.errors import InvalidField, InvalidImage
-from modelfoundry.reuser.compact import DEFAULT_BATCH_SIZES
-from modelfoundry.reuser.predict import LabelProbability
+from modelfoundry.reuser.predicting.predictor import LabelProbability
 
-FORMATS: Final[dict[int, str]] = {
-    pb.EXPORT_FORMAT_SAFETENSORS: "safetensors",
-    pb.EXPORT_FORMAT_TORCH_EXPORT: "torch_export",
-    pb.EXPORT_FORMAT_ONNX: "onnx",
-}
 MOST_IMAGES: Final = 1024
-
-
-def format_from_proto(number: int) -> str:
-    """The core's name of an export format.
-
-    Raises:
-        InvalidField: none is set, or one of another contract version.
-    """
-    if number not in FORMATS:
-        raise InvalidField(
-            f"format: {number} is no export format",
-            field="format",
-            hint="set EXPORT_FORMAT_SAFETENSORS, EXPORT_FORMAT_TORCH_EXPORT or EXPORT_FORMAT_ONNX",
-        )
-    return FORMATS[number]
-
-
-def batch_sizes_from_proto(request: pb.CompactRequest) -> tuple[int, ...]:
-    """Batch sizes to time at, with the default filled in."""
-    return tuple(request.latency_batch_sizes) or DEFAULT_BATCH_SIZES
 
 
 def images_from_proto(images: Sequence[pb.ImageInput], spec: InputSpec) -> torch.Tensor:

@@ -13,8 +13,8 @@ from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField, NotFound, Unavailable
 from modelfoundry.names import singular_of
-from modelfoundry.reuser.candidates import Stock
-from modelfoundry.reuser.inference_codec import (
+from modelfoundry.reuser.composing.candidates import Stock
+from modelfoundry.reuser.open_inference.codec import (
     CLASSIFICATION,
     WantedOutput,
     answer_to_proto,
@@ -22,8 +22,8 @@ from modelfoundry.reuser.inference_codec import (
     pixels_from_proto,
     wanted_from_proto,
 )
-from modelfoundry.reuser.predict import Predictor, probabilities
-from modelfoundry.reuser.served import Served, digest_of, find_served, outputs_of
+from modelfoundry.reuser.open_inference.served import Served, digest_of, find_served, outputs_of
+from modelfoundry.reuser.predicting.predictor import Predictor, probabilities
 from modelfoundry.runtime.health import Ready
 from modelfoundry.workbench.requests import subject_collection
 

@@ -12,7 +12,7 @@ from modelfoundry.api.types.v1 import problem_pb2
 from modelfoundry.client import Device, Endpoints, RequestedModule, Retries, SeamRecipe, Service, Timeouts
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import ModelFoundryError
-from modelfoundry.reuser.wanted import WantedModules
+from modelfoundry.reuser.on_demand.wanted import WantedModules
 from modelfoundry.wire.computing import device_to_proto
 from modelfoundry.wire.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
 

@@ -1,0 +1,1 @@
+"""Compositions: modules joined to one classifier, chosen on validation data."""

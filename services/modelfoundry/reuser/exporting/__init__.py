@@ -1,0 +1,1 @@
+"""Exports: networks as files that run elsewhere, and as measured without their dead channels."""

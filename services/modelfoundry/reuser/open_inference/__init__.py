@@ -1,0 +1,1 @@
+"""The Open Inference Protocol, for clients of KServe and Triton."""

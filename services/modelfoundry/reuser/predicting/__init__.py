@@ -1,0 +1,1 @@
+"""Predictions: networks kept in memory, and images as they take them."""
