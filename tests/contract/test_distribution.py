@@ -37,6 +37,16 @@ def test_the_wheel_holds_all_parts_and_the_migrations(wheel: Path) -> None:
     assert any(name.startswith("modelfoundry/registry/migrations/versions/") for name in names)
 
 
+def test_the_wheel_brings_the_licence_that_it_names(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        folder = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA")).rpartition("/")[0]
+        metadata = archive.read(f"{folder}/METADATA").decode()
+        licence = archive.read(f"{folder}/licenses/LICENSE")
+    assert "License-Expression: Apache-2.0" in metadata.splitlines()
+    assert licence == (ROOT / "LICENSE").read_bytes()
+    assert b"Apache License" in licence
+
+
 @pytest.mark.slow
 def test_the_light_client_installs_without_torch_and_runs(wheel: Path, tmp_path: Path) -> None:
     python = tmp_path / "bin" / "python"
