@@ -30,8 +30,8 @@ from modelfoundry.core.datasets import ImageSet, pose_binary, validation_cut, wr
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.core.seam import resolve_recipe, search
 from modelfoundry.core.training import TrainingSettings, train
+from modelfoundry.decomposer.algorithms.seam import resolve_recipe, search
 
 CPU = torch.device("cpu")
 ARCHITECTURE = "zoo:digits_cnn"

@@ -8,9 +8,9 @@ from typing import Final
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import recipe_pb2
-from modelfoundry.core import gradsplitter
-from modelfoundry.core.gradsplitter import GradSplitterSettings
-from modelfoundry.core.seam import Recipe, SeamSettings, resolve_recipe
+from modelfoundry.decomposer.algorithms import gradsplitter
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
+from modelfoundry.decomposer.algorithms.seam import Recipe, SeamSettings, resolve_recipe
 from modelfoundry.decomposer.plan import DecompositionRequest
 from modelfoundry.decomposer.split_plan import SplitRequest
 from modelfoundry.errors import InvalidField

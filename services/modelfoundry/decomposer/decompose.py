@@ -12,7 +12,7 @@ from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.evaluation import Run, baselines, pose
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact, write_module
-from modelfoundry.core.seam import SearchResult, search
+from modelfoundry.decomposer.algorithms.seam import SearchResult, search
 from modelfoundry.decomposer.plan import ALGORITHM, DecompositionPlan, settings_record
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.convert import environment_to, problem_to, retention_to, subset_to

@@ -12,9 +12,9 @@ from typing import Final
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import check_weights
 from modelfoundry.core.datasets import TrainingSubset
-from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.problems import BinaryProblem, Problem, resolve
-from modelfoundry.core.seam import SeamSettings
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
+from modelfoundry.decomposer.algorithms.seam import SeamSettings
 from modelfoundry.workbench.convert import architecture_from, input_spec_from, tensors_from
 from modelfoundry.workbench.splits import check_dataset_fits, check_validation_split, recorded_subset
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from modelfoundry.client import Dataset, Model, Module
-from modelfoundry.core.gradsplitter import GradSplitterSettings
-from modelfoundry.core.seam import SeamSettings
 from modelfoundry.decomposer import plan as seam
 from modelfoundry.decomposer import split_plan as gradsplitter
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
+from modelfoundry.decomposer.algorithms.seam import SeamSettings
 from modelfoundry.decomposer.plan import DecompositionPlan, DecompositionRequest, plan_decomposition
 from modelfoundry.decomposer.split_plan import LABEL_GROUPS, SplitPlan, SplitRequest, plan_split
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel, WeightsMismatch

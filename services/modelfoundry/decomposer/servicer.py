@@ -10,8 +10,8 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient, Dataset, Model
-from modelfoundry.core import gradsplitter
-from modelfoundry.core.seam import RECIPES
+from modelfoundry.decomposer.algorithms import gradsplitter
+from modelfoundry.decomposer.algorithms.seam import RECIPES
 from modelfoundry.decomposer.codec import (
     decomposition_from_proto,
     recipe_to_proto,

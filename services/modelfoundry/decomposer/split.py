@@ -12,9 +12,9 @@ from modelfoundry.client import Client, DecompositionRecord, Environment, Module
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.evaluation import Run, evaluate_model
-from modelfoundry.core.gradsplitter import SplitModule, SplitResult, SplitTask, split
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact
+from modelfoundry.decomposer.algorithms.gradsplitter import SplitModule, SplitResult, SplitTask, split
 from modelfoundry.decomposer.decompose import forced_id, upload_artifact
 from modelfoundry.decomposer.plan import settings_record
 from modelfoundry.decomposer.split_plan import ALGORITHM, LABEL_GROUPS, SplitPlan

@@ -14,8 +14,8 @@ from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network, check_weights
 from modelfoundry.core.channels import ChannelPlan, plan_channels
 from modelfoundry.core.datasets import TrainingSubset
-from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.problems import BinaryProblem, OpenSetProblem, Problem, resolve, resolve_labels
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
 from modelfoundry.decomposer.plan import settings_record
 from modelfoundry.errors import DatasetMismatch, InvalidField, UnsupportedModel
 from modelfoundry.names import shortened

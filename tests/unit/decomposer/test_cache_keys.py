@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from modelfoundry.core.gradsplitter import GradSplitterSettings
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
-from modelfoundry.core.seam import SeamSettings
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
+from modelfoundry.decomposer.algorithms.seam import SeamSettings
 from modelfoundry.decomposer.plan import DecompositionRequest, plan_decomposition
 from modelfoundry.decomposer.split_plan import SplitRequest, plan_split
 from modelfoundry.values.computing import TrainingSubset, ValidationSplit

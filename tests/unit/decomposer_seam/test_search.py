@@ -19,7 +19,7 @@ from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.devices import seeded, stream_seed
 from modelfoundry.core.masking import WeightMasks, mask_training_mode, masked_forward, masked_state
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.core.seam import SeamSettings, SearchResult, search
+from modelfoundry.decomposer.algorithms.seam import SeamSettings, SearchResult, search
 from modelfoundry.errors import Cancelled, MalformedFile
 
 CPU = torch.device("cpu")

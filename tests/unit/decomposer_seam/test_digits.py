@@ -10,8 +10,8 @@ from modelfoundry.core.datasets import ImageSet, normalise, pose_binary, validat
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.core.seam import resolve_recipe, search
 from modelfoundry.core.training import TrainingSettings, train
+from modelfoundry.decomposer.algorithms.seam import resolve_recipe, search
 
 CPU = torch.device("cpu")
 GREY = InputSpec(1, 8, 8)

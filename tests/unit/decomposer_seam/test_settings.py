@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelfoundry.core.seam import RECIPES, SeamSettings, resolve_recipe
+from modelfoundry.decomposer.algorithms.seam import RECIPES, SeamSettings, resolve_recipe
 from modelfoundry.errors import InvalidField
 
 

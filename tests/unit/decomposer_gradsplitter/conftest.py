@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelGroup, ChannelPlan
 from modelfoundry.core.datasets import ImageSet, normalise
-from modelfoundry.core.gradsplitter import GradSplitterSettings, SplitTask
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, SplitTask
 from modelfoundry.errors import Cancelled
 
 SPEC = InputSpec(2, 4, 4, (0.5, 0.4), (0.25, 0.3))

@@ -10,10 +10,10 @@ import torch
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
 from modelfoundry.core.channels import compact, plan_channels
 from modelfoundry.core.datasets import ImageSet, normalise
-from modelfoundry.core.gradsplitter import GradSplitterSettings, SplitTask, split
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.problems import BinaryProblem, OpenSetProblem, Problem
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, SplitTask, split
 
 GROUPS = ((0,), (2, 1))
 PROBLEMS: tuple[Problem, ...] = (BinaryProblem("a"), OpenSetProblem(("c", "b")))

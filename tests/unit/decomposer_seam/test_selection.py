@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelfoundry.core.seam import Selection
+from modelfoundry.decomposer.algorithms.seam import Selection
 
 TOTAL = 2000
 SAMPLES = 8

@@ -32,14 +32,14 @@ from modelfoundry.core.checkpoints import (
 )
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import seeded, stream_seed
-from modelfoundry.core.gradsplitter.heads import SplitHeads
-from modelfoundry.core.gradsplitter.passes import Passes, SplitLogits
-from modelfoundry.core.gradsplitter.result import EpochRecord, Snapshot, SplitModule, SplitResult
-from modelfoundry.core.gradsplitter.selection import Selection
-from modelfoundry.core.gradsplitter.settings import GradSplitterSettings, Phase
-from modelfoundry.core.gradsplitter.trunk import FoldedTrunk
-from modelfoundry.core.gradsplitter.unit_scores import UnitScores
 from modelfoundry.core.monitor import Monitor
+from modelfoundry.decomposer.algorithms.gradsplitter.heads import SplitHeads
+from modelfoundry.decomposer.algorithms.gradsplitter.passes import Passes, SplitLogits
+from modelfoundry.decomposer.algorithms.gradsplitter.result import EpochRecord, Snapshot, SplitModule, SplitResult
+from modelfoundry.decomposer.algorithms.gradsplitter.selection import Selection
+from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings, Phase
+from modelfoundry.decomposer.algorithms.gradsplitter.trunk import FoldedTrunk
+from modelfoundry.decomposer.algorithms.gradsplitter.unit_scores import UnitScores
 from modelfoundry.errors import UnsupportedModel
 
 MEMORY_BYTES: Final = 3 * 2**30

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelfoundry.core.gradsplitter import Selection
+from modelfoundry.decomposer.algorithms.gradsplitter import Selection
 
 BASE = 0.9
 TABLE = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from modelfoundry.core.gradsplitter import GradSplitterSettings, resolve_recipe
+from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, resolve_recipe
 from modelfoundry.errors import InvalidField
 
 

@@ -32,9 +32,9 @@ from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import seeded, stream_seed
 from modelfoundry.core.masking import Head, MaskScores, WeightMasks, mask_training_mode, masked_forward
 from modelfoundry.core.monitor import Monitor
-from modelfoundry.core.seam.result import EpochRecord, SearchResult, Snapshot
-from modelfoundry.core.seam.selection import Selection
-from modelfoundry.core.seam.settings import SeamSettings
+from modelfoundry.decomposer.algorithms.seam.result import EpochRecord, SearchResult, Snapshot
+from modelfoundry.decomposer.algorithms.seam.selection import Selection
+from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
 
 
 def search(  # the first seven are what is searched

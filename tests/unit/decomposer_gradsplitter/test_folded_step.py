@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.gradsplitter.heads import SplitHeads
-from modelfoundry.core.gradsplitter.passes import Passes
-from modelfoundry.core.gradsplitter.trunk import FoldedTrunk
-from modelfoundry.core.gradsplitter.unit_scores import UnitScores
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.decomposer.algorithms.gradsplitter.heads import SplitHeads
+from modelfoundry.decomposer.algorithms.gradsplitter.passes import Passes
+from modelfoundry.decomposer.algorithms.gradsplitter.trunk import FoldedTrunk
+from modelfoundry.decomposer.algorithms.gradsplitter.unit_scores import UnitScores
 
 CPU = torch.device("cpu")
 GROUPS = ((2,), (0, 3), (1,))

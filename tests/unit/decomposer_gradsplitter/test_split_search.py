@@ -9,10 +9,10 @@ import torch
 
 from modelfoundry.core.channels import ChannelPlan
 from modelfoundry.core.datasets import normalise
-from modelfoundry.core.gradsplitter import SplitResult, SplitTask, split
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.problems import BinaryProblem, OpenSetProblem
+from modelfoundry.decomposer.algorithms.gradsplitter import SplitResult, SplitTask, split
 from modelfoundry.errors import Cancelled, MalformedFile, UnsupportedModel
 
 CPU = torch.device("cpu")

@@ -1,0 +1,1 @@
+"""The algorithms that models are decomposed by, a room for each."""
