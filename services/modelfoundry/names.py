@@ -13,17 +13,9 @@ from modelfoundry.errors import InvalidField
 RESOURCE_ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-COLLECTIONS: Final = (
-    "models",
-    "datasets",
-    "modules",
-    "compositions",
-    "evaluations",
-    "operations",
-    "uploads",
-    "vocabularies",
-    "webhooks",
-)
+# Version 4 in its one text form (RFC 9562, section 4). `uuid.UUID` also takes braces, `urn:uuid:` and no hyphens: an id
+# would then have several spellings, and a repeated call would pass for a new one.
+_UUID4: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 DEFAULT_PROJECT: Final = "projects/default"
 ID_RULE: Final = "use lower-case letters, digits and '-', beginning with a letter, at most 63 characters"
 
@@ -166,6 +158,21 @@ def check_digest(text: str, *, field: str) -> str:
             hint="pass 'sha256:' and 64 lower-case hexadecimal digits",
         )
     return text
+
+
+def check_request_id(text: str) -> str:
+    """Returns what makes a call repeatable, in lower case: empty, or a UUID4 of 36 characters in either case.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    if text and not _UUID4.fullmatch(text.lower()):
+        raise InvalidField(
+            f"request_id: {shortened(text)!r} is no UUID4 of the form xxxxxxxx-xxxx-4xxx-xxxx-xxxxxxxxxxxx",
+            field="request_id",
+            hint="pass a new UUID4 for every call that means something new, or nothing",
+        )
+    return text.lower()
 
 
 def near(text: str, known: Iterable[str], limit: int = 3) -> list[str]:

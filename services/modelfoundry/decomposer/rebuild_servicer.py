@@ -11,10 +11,9 @@ from modelfoundry.api.decomposer.v1 import rebuild_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import rebuild_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.decomposer.rebuild_plan import plan_rebuild
-from modelfoundry.names import parse_name
+from modelfoundry.names import check_request_id, parse_name
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.requests import check_request_id
 
 REBUILD_KIND = "rebuild"
 

@@ -22,9 +22,9 @@ from modelfoundry.decomposer.codec import (
 )
 from modelfoundry.decomposer.plan import plan_decomposition
 from modelfoundry.decomposer.split_plan import plan_split
+from modelfoundry.names import check_request_id
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.requests import check_request_id
 
 DECOMPOSE_KIND = "decompose"
 

@@ -13,8 +13,8 @@ from modelfoundry.client import AsyncClient
 from modelfoundry.core.training import RECIPES
 from modelfoundry.decomposer.training import plan_training
 from modelfoundry.decomposer.training_codec import recipe_description_to_proto, recipe_to_proto, training_from_proto
+from modelfoundry.names import check_request_id
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.requests import check_request_id
 
 TRAIN_KIND = "train"
 

@@ -13,9 +13,10 @@ from modelfoundry.client import AsyncClient
 from modelfoundry.evaluator.check import check_model
 from modelfoundry.evaluator.codec import evaluation_from_proto, layer_to_proto, tensors_from_proto
 from modelfoundry.evaluator.plan import plan_evaluation
+from modelfoundry.names import check_request_id
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.requests import architecture_from_proto, check_request_id, input_spec_from_proto
+from modelfoundry.workbench.requests import architecture_from_proto, input_spec_from_proto
 
 EVALUATE_KIND = "evaluate"
 

@@ -7,7 +7,7 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import AsyncClient, Endpoints
-from modelfoundry.names import parse_name, parse_parent
+from modelfoundry.names import check_request_id, parse_name, parse_parent
 from modelfoundry.reuser.composing.codec import composition_from_proto
 from modelfoundry.reuser.composing.plan import plan_composition
 from modelfoundry.reuser.exporting.compact import batch_sizes_from_proto, plan_compaction
@@ -16,7 +16,6 @@ from modelfoundry.reuser.exporting.formats import format_from_proto
 from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.requests import check_request_id
 
 
 class Submissions:

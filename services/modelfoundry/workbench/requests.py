@@ -144,23 +144,3 @@ def check_batch_sizes(sizes: Sequence[int]) -> None:
         if not 1 <= size <= LARGEST_BATCH:
             field = f"latency_batch_sizes[{place}]"
             raise InvalidField(f"{field}: {size} is out of range", field=field, hint=f"give 1 to {LARGEST_BATCH}")
-
-
-def check_request_id(text: str) -> str:
-    """Returns `text` when it is empty or a UUID4.
-
-    Raises:
-        InvalidField: it is neither.
-    """
-    if text:
-        try:
-            version = uuid.UUID(text).version
-        except ValueError:
-            version = None
-        if version != 4:
-            raise InvalidField(
-                f"request_id: {shortened(text)!r} is no UUID4",
-                field="request_id",
-                hint="pass a new UUID4, or leave it empty",
-            )
-    return text

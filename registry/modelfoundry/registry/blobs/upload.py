@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,24 +60,6 @@ def check_announcement(blob: Blob) -> None:
             f"upload.blob.media_type: {shortened(blob.media_type)!r} is not a media type",
             field="upload.blob.media_type",
             hint="pass for example application/vnd.safetensors, or nothing",
-        )
-
-
-def check_request_id(request_id: str) -> None:
-    """Refuses what is neither empty nor a UUID.
-
-    Raises:
-        InvalidField: it is malformed.
-    """
-    try:
-        well_formed = not request_id or str(uuid.UUID(request_id)) == request_id.lower()
-    except ValueError:
-        well_formed = False
-    if not well_formed:
-        raise InvalidField(
-            f"request_id: {shortened(request_id)!r} is not a UUID",
-            field="request_id",
-            hint="pass a new UUID4, or nothing",
         )
 
 

@@ -17,7 +17,7 @@ from modelfoundry.errors import (
     StorageFull,
     UploadIncomplete,
 )
-from modelfoundry.names import parse_name
+from modelfoundry.names import check_request_id, parse_name
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
 from modelfoundry.registry.blobs.locks import KeyedLocks
 from modelfoundry.registry.blobs.minio_staging import LARGEST_DIRECT_BYTES, DirectUrl, MinioStaging, StagedObject
@@ -28,7 +28,6 @@ from modelfoundry.registry.blobs.upload import (
     Upload,
     check_announcement,
     check_chunk,
-    check_request_id,
     unknown_upload,
     wrong_offset,
 )
@@ -81,7 +80,7 @@ class Uploads:
             StorageFull: the blob is larger than the limit or than the free space.
         """
         check_announcement(blob)
-        check_request_id(request_id)
+        request_id = check_request_id(request_id)
         if request_id and (row := self._row_by_request(project, request_id)):
             return self._repeated(row, blob)
         known = self._blobs.touch(blob.digest)

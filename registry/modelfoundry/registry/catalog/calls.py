@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import near, shortened
+from modelfoundry.names import check_request_id, near, shortened
 from modelfoundry.registry.catalog.codec import Described
 from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.listing.pages import ListRequest, Page
@@ -32,7 +32,11 @@ class ListMessage(Protocol):
 
 
 def create_call(request: Any, resource_id: str = "", *, validate_only: bool = False) -> CreateCall:
-    """The part of a Create request that is the same for all resources."""
+    """The part of a Create request that is the same for all resources.
+
+    Raises:
+        InvalidField: the request id is no UUID4.
+    """
     content = type(request)()
     content.CopyFrom(request)
     content.ClearField("request_id")
@@ -41,7 +45,7 @@ def create_call(request: Any, resource_id: str = "", *, validate_only: bool = Fa
     return CreateCall(
         parent=request.parent,
         id=resource_id,
-        request_id=request.request_id,
+        request_id=check_request_id(request.request_id),
         fingerprint=fingerprint.hexdigest(),
         validate_only=validate_only,
     )

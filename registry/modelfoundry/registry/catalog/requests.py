@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from sqlalchemy import delete
 from sqlmodel import Session, SQLModel, col
 
-from modelfoundry.errors import InvalidField, RequestIdReused
-from modelfoundry.names import shortened
+from modelfoundry.errors import RequestIdReused
 from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.catalog.tables import RequestRow
 
 KEPT: Final = timedelta(hours=24)
 Row = TypeVar("Row", bound=SQLModel)
-
-
-def check_request_id(request_id: str) -> None:
-    """Checks that a request id is empty or a UUID.
-
-    Raises:
-        InvalidField: it is neither.
-    """
-    if not request_id:
-        return
-    try:
-        well_formed = str(uuid.UUID(request_id)) == request_id.lower()
-    except ValueError:
-        well_formed = False
-    if not well_formed:
-        raise InvalidField(
-            f"request_id: {shortened(request_id)!r} is no UUID",
-            field="request_id",
-            hint="pass a new UUID4 for every call that means something new, or nothing",
-        )
 
 
 def answered_before(session: Session, project: str, call: CreateCall, row: type[Row], now: datetime) -> Row | None:
@@ -46,7 +24,7 @@ def answered_before(session: Session, project: str, call: CreateCall, row: type[
     """
     if not call.request_id or call.validate_only:
         return None
-    request = session.get(RequestRow, (project, call.request_id.lower()))
+    request = session.get(RequestRow, (project, call.request_id))
     if request is None or request.expire_time <= now:
         return None
     if request.fingerprint != call.fingerprint:
@@ -65,7 +43,7 @@ def remember_answer(session: Session, project: str, call: CreateCall, row: SQLMo
         session.add(
             RequestRow(
                 project=project,
-                request_id=call.request_id.lower(),
+                request_id=call.request_id,
                 fingerprint=call.fingerprint,
                 response=row.model_dump(mode="json"),
                 expire_time=now + KEPT,

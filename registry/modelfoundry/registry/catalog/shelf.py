@@ -20,7 +20,7 @@ from modelfoundry.names import check_id, near, parse_parent, singular_of
 from modelfoundry.registry.aliases.references import resolved
 from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.catalog.drafts import CreateCall
-from modelfoundry.registry.catalog.requests import answered_before, check_request_id, remember_answer
+from modelfoundry.registry.catalog.requests import answered_before, remember_answer
 from modelfoundry.registry.catalog.safetensors_file import BlobReader, missing_blob
 from modelfoundry.registry.catalog.tables import (
     BlobUseRow,
@@ -137,7 +137,6 @@ class Collection(Generic[Row]):
             AlreadyExists: the name is taken.
         """
         project = parse_parent(call.parent)
-        check_request_id(call.request_id)
         singular = singular_of(self._name)
         last = check_id(call.id, field=f"{singular}_id") if call.id else f"{singular}-{secrets.token_hex(8)}"
         name = f"projects/{project}/{self._name}/{last}"

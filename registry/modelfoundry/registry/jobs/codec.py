@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -16,7 +15,7 @@ from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import ResourceName, check_digest, parse_parent, shortened
+from modelfoundry.names import ResourceName, check_digest, check_request_id, parse_parent, shortened
 from modelfoundry.registry.jobs.operation import (
     Checkpoint,
     Event,
@@ -54,6 +53,11 @@ def operation_to_proto(operation: Operation) -> operations_pb2.Operation:
     )
     if operation.progress is not None:
         metadata.progress.ParseFromString(operation.progress)
+    if operation.state is State.SUCCEEDED:
+        # Said here and not by whoever reports: a search that stopped early, a job that waited for others and one whose
+        # last report was overtaken by its result are done all the same, also those of before.
+        metadata.progress.fraction = 1.0
+        metadata.progress.ClearField("remaining")
     message = operations_pb2.Operation(name=str(operation.name), done=operation.done)
     message.metadata.Pack(metadata)
     if operation.response is not None:
@@ -108,7 +112,7 @@ def new_job_from_proto(request: queue_pb2.EnqueueOperationRequest) -> NewJob:
         request=request.request.SerializeToString(deterministic=True),
         cache_key=check_text(request.cache_key, "cache_key"),
         force=request.force,
-        request_id=_request_id(request.request_id),
+        request_id=check_request_id(request.request_id),
         max_attempts=request.max_attempts or DEFAULT_ATTEMPTS,
     )
 
@@ -244,15 +248,6 @@ def check_text(text: str, field: str) -> str:
             f"{field}: {shortened(text)!r} has characters that cannot be shown", field=field, hint="leave them out"
         )
     return text
-
-
-def _request_id(text: str) -> str:
-    try:
-        return str(uuid.UUID(text)) if text else ""
-    except ValueError:
-        raise InvalidField(
-            f"request_id: {shortened(text)!r} is no UUID", field="request_id", hint="pass a UUID4, or nothing"
-        ) from None
 
 
 def _timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
