@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelfoundry.errors import NotFound
+from modelfoundry.registry.blobs.minio_staging import StagedObject
+from modelfoundry.registry.blobs.tables import UploadRow
+from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.catalog.tables import BlobUseRow
 
 from .conftest import Registry, blob_of
@@ -195,6 +198,35 @@ def test_uploads_expire_a_day_after_their_last_chunk(registry: Registry) -> None
     with pytest.raises(NotFound):
         registry.uploads.get(abandoned.name)
     assert registry.blobs.get(blob_of(b"done").digest) == blob_of(b"done")
+
+
+@pytest.mark.parametrize(
+    ("spooled_hours", "staged_hours", "stays"),
+    [(25, 1, True), (1, 25, True), (25, 25, False), (25, None, False), (1, None, True)],
+    ids=["staged late", "spooled late", "both long ago", "spooled long ago", "just spooled"],
+)
+def test_an_upload_lives_on_what_came_last_on_whichever_way(
+    registry: Registry, spooled_hours: int, staged_hours: int | None, stays: bool
+) -> None:
+    """What is spooled and what a client put into the store itself count alike."""
+    now = datetime.now(UTC)
+    spooled = now - timedelta(hours=spooled_hours)
+    staged = None if staged_hours is None else now - timedelta(hours=staged_hours)
+    upload = registry.uploads.create("default", blob_of(b"abc"))
+    with registry.database.session() as session:
+        session.get_one(UploadRow, upload.id).create_time = now - timedelta(hours=26)
+    os.utime(registry.spool.path(upload.id), (spooled.timestamp(), spooled.timestamp()))
+
+    class Staging:
+        def objects(self) -> list[StagedObject]:
+            return [] if staged is None else [StagedObject(upload.id, 3, staged)]
+
+        def remove(self, upload_id: str) -> None:
+            assert upload_id == upload.id
+
+    uploads = Uploads(registry.database, registry.blobs, registry.spool, staging=Staging())  # type: ignore[arg-type]
+    assert uploads.discard_expired(now) == (0 if stays else 1)
+    assert registry.spool.upload_ids() == ([upload.id] if stays else [])
 
 
 def test_digests_that_must_be_uploaded_are_told_in_their_order(registry: Registry) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from google.rpc import code_pb2
 
+from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.errors import BlobMissing, InUse, LeaseLost, NotFound
 from modelfoundry.names import ResourceName
+from modelfoundry.registry.jobs.codec import operation_to_proto
+from modelfoundry.registry.jobs.operation import Operation, ProgressReport
 
 
 def test_a_job_goes_from_queued_through_running_to_succeeded(queue: Any) -> None:
@@ -21,6 +24,41 @@ def test_a_job_goes_from_queued_through_running_to_succeeded(queue: Any) -> None
     assert (done.state, done.response, done.error) == ("SUCCEEDED", queue.packed("the module"), None)
     assert (done.end_time - done.start_time).total_seconds() == 60
     assert queue.states(name) == ["QUEUED", "RUNNING", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("reported", [0.33, None], ids=["a third", "nothing"])
+def test_every_job_that_succeeded_is_served_as_complete_whatever_was_reported_last(
+    queue: Any, reported: float | None
+) -> None:
+    name = queue.enqueue().name
+    lease = queue.take()
+    if reported is not None:
+        progress = operation_pb2.Progress(phase="search", fraction=reported, done_units=33, total_units=100)
+        progress.remaining.FromSeconds(60)
+        queue.leases.report(name, lease.token, ProgressReport("search", progress.SerializeToString()), [])
+        assert served(queue.archive.get(name)).fraction == reported
+    queue.leases.complete(name, lease.token, queue.packed("the module"))
+
+    (listed,) = queue.archive.list("default", 0, "", "").operations
+    for operation in (queue.archive.get(name), listed):
+        assert served(operation).fraction == 1.0
+        assert not served(operation).HasField("remaining")
+
+
+def test_a_job_that_failed_is_served_as_far_as_it_came(queue: Any) -> None:
+    name = queue.enqueue().name
+    lease = queue.take()
+    progress = operation_pb2.Progress(phase="search", fraction=0.33).SerializeToString()
+    queue.leases.report(name, lease.token, ProgressReport("search", progress), [])
+    queue.leases.fail(name, lease.token, queue.failure(), cancelled=False)
+    assert served(queue.archive.get(name)).fraction == 0.33
+
+
+def served(operation: Operation) -> operation_pb2.Progress:
+    """The progress of a job as callers get it."""
+    metadata = operation_pb2.OperationMetadata()
+    operation_to_proto(operation).metadata.Unpack(metadata)
+    return metadata.progress
 
 
 def test_a_job_that_fails_keeps_its_error_and_tells_it_in_its_last_event(queue: Any) -> None:

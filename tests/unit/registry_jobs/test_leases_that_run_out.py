@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from modelfoundry.errors import LeaseLost
+from modelfoundry.names import ResourceName
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.jobs.lifecycle import Lifecycle
 
 
 def test_a_job_whose_worker_does_not_report_is_queued_again_with_the_reason(queue: Any) -> None:
@@ -29,6 +32,26 @@ def test_a_report_prolongs_the_lease(queue: Any) -> None:
         queue.leases.report(name, lease.token, None, [])
         assert queue.leases.give_back_expired() == []
     assert queue.archive.get(name).state == "RUNNING"
+
+
+def test_a_worker_that_reports_while_its_lease_is_taken_back_keeps_its_job(
+    queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = queue.enqueue().name
+    lease = queue.take(seconds=15)
+    queue.clock.move(16)
+    changing = queue.ledger.changing
+
+    def reported_first(looked_at: ResourceName) -> AbstractContextManager[Lifecycle]:
+        """The worker's report comes between the look for expired leases and the lock on the job."""
+        monkeypatch.undo()
+        queue.leases.report(name, lease.token, None, [])
+        return changing(looked_at)
+
+    monkeypatch.setattr(queue.ledger, "changing", reported_first)
+    assert queue.leases.give_back_expired() == []
+    assert queue.archive.get(name).state == "RUNNING"
+    assert queue.leases.complete(name, lease.token, queue.packed("the module")).state == "SUCCEEDED"
 
 
 def test_a_zombie_worker_gets_lease_lost_after_its_lease_ran_out(queue: Any) -> None:
