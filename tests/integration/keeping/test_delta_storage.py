@@ -12,7 +12,8 @@ from blob_backends import LocalBackend
 
 from modelfoundry.client import Architecture, BinaryProblem, DecompositionRecord, InputSpec, Model, Module
 from modelfoundry.core import architectures
-from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
+from modelfoundry.core.heads import HeadLayer, LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.core.problems import BinaryProblem as CoreProblem
 from modelfoundry.core.tensorfile import write_tensors
@@ -57,7 +58,7 @@ def test_ten_modules_of_vgg16_bn_cost_less_than_a_sixth_of_it(tmp_path: Path) ->
                 }
             )
             layer = HeadLayer(torch.randn(2, 10, generator=chance), torch.randn(2, generator=chance))
-            artifact = ModuleArtifact(base.weights.digest, CoreProblem(label), masks, Head((layer,)), "seam")
+            artifact = ModuleArtifact(base.weights.digest, CoreProblem(label), masks, LinearHead((layer,)), "seam")
             write_module(tmp_path / "module", artifact)
             module = Module(
                 base_model=base.name,
@@ -78,7 +79,8 @@ import sys
 from pathlib import Path
 import torch
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
-from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
+from modelfoundry.core.heads import HeadLayer, LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise, materialise_in_place
 from modelfoundry.core.problems import BinaryProblem
 
@@ -88,7 +90,7 @@ def memory(field):
 network = build_network(Architecture("zoo:vgg16_bn"), 10, InputSpec(3, 32, 32))
 weights = [(name, weight) for name, weight in network.named_parameters() if weight.dim() > 1]
 masks = WeightMasks({name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in weights})
-head = Head((HeadLayer(torch.zeros(2, 10), torch.zeros(2)),))
+head = LinearHead((HeadLayer(torch.zeros(2, 10), torch.zeros(2)),))
 artifact = ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("1"), masks, head, "seam")
 Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 before = memory("VmRSS")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
+from modelfoundry.core.heads import HeadLayer, LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField, MalformedFile
@@ -72,7 +73,7 @@ def _file(folder: Path, problem: Problem, widths: tuple[int, ...]) -> Safetensor
     shapes = {"conv.weight": (4, 1, 3, 3), "conv.bias": (4,), "fc.weight": (3, 4)}
     masks = WeightMasks({name: torch.rand(shape) > 0.5 for name, shape in shapes.items()})
     layers = [HeadLayer(torch.ones(outputs, inputs), torch.zeros(outputs)) for inputs, outputs in pairwise(widths)]
-    head = Head(tuple(layers))
+    head = LinearHead(tuple(layers))
     path = folder / "module.safetensors"
     write_module(path, ModuleArtifact(DIGEST, problem, masks, head, "seam"))
 

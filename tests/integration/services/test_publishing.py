@@ -41,7 +41,7 @@ from modelfoundry.core import problems
 from modelfoundry.core.architectures import Architecture, InputSpec, load_network
 from modelfoundry.core.channels import ChannelMasks, kernel_weight_masks, plan_channels
 from modelfoundry.core.export import ImageClassifier
-from modelfoundry.core.masking import Head
+from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.networks import load_model
@@ -97,7 +97,7 @@ def _half_of(client: Client, model: Model, folder: Path) -> BlobRef:
     plan = plan_channels(network, spec)
     kept = ChannelMasks({group.name: torch.arange(group.units) % 2 == 0 for group in plan.kernel_groups})
     masks = kernel_weight_masks(network, plan, kept)
-    head = Head.linear(torch.tensor([[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0]]), torch.zeros(2))
+    head = LinearHead.of(torch.tensor([[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0]]), torch.zeros(2))
     path = folder / "three.safetensors"
     write_module(path, ModuleArtifact(model.weights.digest, problems.BinaryProblem("3"), masks, head, "by_hand"))
     return client.blobs.upload(path, media_type="application/vnd.modelfoundry.module")

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.evaluation import Run, baselines, evaluate_model, evaluate_module, pose
+from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.inference import evaluating, predict_labels, predict_logits
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
@@ -94,7 +95,7 @@ def test_an_open_set_baseline_takes_every_other_label_for_the_rest() -> None:
 def test_a_module_is_measured_with_its_own_head() -> None:
     network = _Pixels()
     # The head calls everything an ant whose bee pixel is dark.
-    head = Head.linear(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), torch.tensor([0.01, 0.0]))
+    head = LinearHead.of(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), torch.tensor([0.01, 0.0]))
     masks = WeightMasks({"last.weight": torch.eye(4, dtype=torch.bool).view(4, 4, 1, 1)})
     artifact = ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("ant"), masks, head, "seam")
     posed = pose(SAMPLES, BinaryProblem("ant"), LABELS)

@@ -8,7 +8,8 @@ from torch import nn
 
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
 from modelfoundry.core.export import ExportSubject
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.problems import BinaryProblem
 
@@ -39,7 +40,7 @@ def module_subject() -> Callable[[str, InputSpec], ExportSubject]:
             for name, layer in layers
             for part, parameter in layer.named_parameters()
         }
-        head = Head.linear(torch.randn(2, 10, generator=generator), torch.randn(2, generator=generator))
+        head = LinearHead.of(torch.randn(2, 10, generator=generator), torch.randn(2, generator=generator))
         artifact = ModuleArtifact(DIGEST, BinaryProblem("3"), WeightMasks(bits), head, "seam")
         return ExportSubject(
             network=materialise(network, artifact),

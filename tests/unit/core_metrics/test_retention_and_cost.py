@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelfoundry.core.architectures import Architecture, InputSpec, build_network
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.metrics import LayerRetention, cost, interleaved_latency, latency, retention
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.problems import BinaryProblem
@@ -160,7 +161,7 @@ def test_a_module_costs_its_kept_weights_and_its_head_in_both_counts() -> None:
     masks = WeightMasks(
         {name: network.get_parameter(name) > 0.01 for name in names if network.get_parameter(name).dim() > 1}
     )
-    head = Head.linear(torch.ones(2, 10), torch.ones(2))
+    head = LinearHead.of(torch.ones(2, 10), torch.ones(2))
     module = materialise(network, ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("1"), masks, head, "seam"))
     whole, part = cost(network, spec), cost(module, spec)
     assert part.macs_dense == whole.macs_dense + 20

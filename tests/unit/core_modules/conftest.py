@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.core.problems import BinaryProblem
 
@@ -36,7 +37,7 @@ def artifact(network: nn.Module) -> ModuleArtifact:
     generator = torch.Generator().manual_seed(4)
     names = ("0.weight", "0.bias", "4.weight", "5.weight", "5.bias")
     bits = {name: torch.rand(network.get_parameter(name).shape, generator=generator) < 0.4 for name in names}
-    head = Head.linear(torch.randn(2, 5, generator=generator), torch.randn(2, generator=generator))
+    head = LinearHead.of(torch.randn(2, 5, generator=generator), torch.randn(2, generator=generator))
     return ModuleArtifact(DIGEST, BinaryProblem("horse"), WeightMasks(bits), head, "seam")
 
 

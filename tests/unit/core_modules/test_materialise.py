@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
+from modelfoundry.core.heads import HeadLayer, LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.errors import MalformedFile, WeightsMismatch
 
@@ -67,7 +68,7 @@ def test_a_deeper_head_computes_what_it_computes_alone(network: nn.Module, artif
     generator = torch.Generator().manual_seed(2)
     shapes = ((6, 5), (4, 6), (2, 4))
     layers = [HeadLayer(torch.randn(shape, generator=generator), torch.ones(shape[0])) for shape in shapes]
-    deep = replace(artifact, head=Head(tuple(layers)))
+    deep = replace(artifact, head=LinearHead(tuple(layers)))
     module = materialise(network, deep)
     torch.testing.assert_close(module(IMAGES), deep.head(module.network(IMAGES)))
     assert [name for name in module.state_dict() if name.startswith("head.")] == [
@@ -86,6 +87,6 @@ def test_masks_of_another_network_are_refused_name_by_name(network: nn.Module, a
 def test_a_head_for_another_number_of_labels_is_refused_when_it_is_met(
     network: nn.Module, artifact: ModuleArtifact
 ) -> None:
-    module = materialise(network, replace(artifact, head=Head.linear(torch.zeros(2, 9), torch.zeros(2))))
+    module = materialise(network, replace(artifact, head=LinearHead.of(torch.zeros(2, 9), torch.zeros(2))))
     with pytest.raises(MalformedFile, match="takes 9 labels, the base model has 5"):
         module(IMAGES)

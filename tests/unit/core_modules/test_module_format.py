@@ -18,7 +18,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
+from modelfoundry.core.heads import HeadLayer, LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, read_module, write_module
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.core.tensorfile import write_tensors
@@ -52,7 +53,7 @@ def test_what_is_written_is_read_back(
     generator = torch.Generator().manual_seed(seed)
     masks = WeightMasks({name: torch.rand(shape, generator=generator) < 0.3 for name, shape in layout.items()})
     widths = [7, *hidden, len(problem.outputs)]
-    head = Head(
+    head = LinearHead(
         tuple(
             HeadLayer(torch.randn(outputs, inputs, generator=generator), torch.randn(outputs, generator=generator))
             for inputs, outputs in pairwise(widths)
@@ -69,7 +70,7 @@ def test_what_is_written_is_read_back(
 
 def test_a_module_with_one_layer_has_the_bytes_that_it_always_had(tmp_path: Path) -> None:
     masks = WeightMasks({"w": torch.arange(40) % 3 == 0})
-    head = Head.linear(torch.tensor([[0.5, 0.0], [0.0, -1.0]]), torch.tensor([0.25, 2.0]))
+    head = LinearHead.of(torch.tensor([[0.5, 0.0], [0.0, -1.0]]), torch.tensor([0.25, 2.0]))
     write_module(tmp_path / "m", ModuleArtifact(DIGEST, BinaryProblem("a"), masks, head, "seam"))
     assert hashlib.sha256((tmp_path / "m").read_bytes()).hexdigest() == OF_VERSION_1
 
@@ -96,19 +97,19 @@ def test_a_module_is_a_small_fraction_of_its_masks_as_float32(tmp_path: Path) ->
     ("head", "said"),
     [
         (lambda: _head(3), "2 outputs, the head 3"),
-        (lambda: Head.linear(torch.full((2, 4), float("nan")), torch.zeros(2)), "NaN or infinity"),
-        (lambda: Head.linear(torch.zeros(2, 4), torch.tensor([0.0, float("inf")])), "NaN or infinity"),
-        (lambda: Head.linear(torch.zeros(2, 4, dtype=torch.float64), torch.zeros(2)), "must be float32"),
+        (lambda: LinearHead.of(torch.full((2, 4), float("nan")), torch.zeros(2)), "NaN or infinity"),
+        (lambda: LinearHead.of(torch.zeros(2, 4), torch.tensor([0.0, float("inf")])), "NaN or infinity"),
+        (lambda: LinearHead.of(torch.zeros(2, 4, dtype=torch.float64), torch.zeros(2)), "must be float32"),
     ],
     ids=["other problem", "NaN", "infinity", "float64"],
 )
-def test_a_head_that_cannot_be_is_refused(artifact: ModuleArtifact, head: Callable[[], Head], said: str) -> None:
+def test_a_head_that_cannot_be_is_refused(artifact: ModuleArtifact, head: Callable[[], LinearHead], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         replace(artifact, head=head())
 
 
-def _head(outputs: int) -> Head:
-    return Head.linear(torch.zeros(outputs, 5), torch.zeros(outputs))
+def _head(outputs: int) -> LinearHead:
+    return LinearHead.of(torch.zeros(outputs, 5), torch.zeros(outputs))
 
 
 class _Parts:

@@ -2,12 +2,10 @@
 
 from modelfoundry.core.masking.applying import mask_training_mode, masked_forward, masked_state
 from modelfoundry.core.masking.layers import MaskableLayer, maskable_layers
-from modelfoundry.core.masking.masks import Head, HeadLayer, WeightMasks
+from modelfoundry.core.masking.masks import WeightMasks
 from modelfoundry.core.masking.scores import MaskScores, straight_through
 
 __all__ = [
-    "Head",
-    "HeadLayer",
     "MaskScores",
     "MaskableLayer",
     "WeightMasks",

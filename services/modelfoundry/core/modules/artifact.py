@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 
@@ -24,7 +25,7 @@ class ModuleArtifact:
     """`sha256:...` of the base model's weights."""
     problem: Problem
     masks: WeightMasks
-    head: Head
+    head: LinearHead
     algorithm: str
     """How the masks were found, for example `seam`."""
 

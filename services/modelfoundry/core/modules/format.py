@@ -27,7 +27,8 @@ import safetensors
 import torch
 import zstandard
 
-from modelfoundry.core.masking import Head, HeadLayer, WeightMasks
+from modelfoundry.core.heads import HeadLayer, LinearHead
+from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules.artifact import ModuleArtifact, problem_from_json, problem_to_json
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import MalformedFile
@@ -94,7 +95,7 @@ def read_module(path: Path) -> ModuleArtifact:
         raise MalformedFile(f"no module file: {error}", hint=_HINT) from error
 
 
-def _head_tensors(head: Head) -> dict[str, torch.Tensor]:
+def _head_tensors(head: LinearHead) -> dict[str, torch.Tensor]:
     if len(head.layers) == 1:
         return {"head.weight": head.layers[0].weight, "head.bias": head.layers[0].bias}
     return {
@@ -116,10 +117,10 @@ def _checked_names(found: Sequence[str], version: str) -> frozenset[str]:
     return frozenset(expected)
 
 
-def _head(tensors: Mapping[str, torch.Tensor]) -> Head:
+def _head(tensors: Mapping[str, torch.Tensor]) -> LinearHead:
     if "head.weight" in tensors:
-        return Head.linear(tensors["head.weight"], tensors["head.bias"])
-    return Head(
+        return LinearHead.of(tensors["head.weight"], tensors["head.bias"])
+    return LinearHead(
         tuple(
             HeadLayer(tensors[f"head.{place}.weight"], tensors[f"head.{place}.bias"])
             for place in range(len(tensors) // 2)

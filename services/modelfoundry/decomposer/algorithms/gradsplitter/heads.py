@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.masking import Head, HeadLayer
+from modelfoundry.core.heads import HeadLayer, LinearHead
 
 
 class SplitHeads(nn.Module):
@@ -57,7 +57,7 @@ class SplitHeads(nn.Module):
         scores = torch.bmm(hidden[self.owner], self.score_weight[:, :, None])[:, :, 0]
         return (scores + self.score_bias[:, None]).T
 
-    def head(self, place: int) -> Head:
+    def head(self, place: int) -> LinearHead:
         """One module's head as a module stores it, on the CPU: its scores, then 0 for the rest.
 
         The softmax of (z, 0) is sigmoid(z): the score of the paper.
@@ -66,4 +66,4 @@ class SplitHeads(nn.Module):
         layer = self.hidden_weight.detach()[place].cpu().clone(), self.hidden_bias.detach()[place].cpu().clone()
         weight, bias = self.score_weight.detach()[group].cpu(), self.score_bias.detach()[group].cpu()
         rest = torch.zeros(1, weight.shape[1]), torch.zeros(1)
-        return Head((HeadLayer(*layer), HeadLayer(torch.cat([weight, rest[0]]), torch.cat([bias, rest[1]]))))
+        return LinearHead((HeadLayer(*layer), HeadLayer(torch.cat([weight, rest[0]]), torch.cat([bias, rest[1]]))))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from modelfoundry.core.channels import ChannelMasks
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.masking import WeightMasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class SplitModule:
     """Kept units; `held` names the layers in which nothing was left, so that the unit with the highest score stays."""
     masks: WeightMasks
     """The same over all maskable weights."""
-    head: Head
+    head: LinearHead
     """Logits of its labels in that order, then 0 for the rest."""
     kept_kernels: int
     """Of the kernels that can be dropped."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modelfoundry.core.masking import Head, WeightMasks
+from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.masking import WeightMasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class SearchResult:
     """What a search found."""
 
     masks: WeightMasks
-    head: Head
+    head: LinearHead
     validation_accuracy: float
     """Of the masks and head on validation data, in [0, 1]."""
     base_validation_accuracy: float
@@ -56,7 +57,7 @@ class Snapshot:
     """On validation data, in [0, 1]."""
     packed: bytes
     """The masks, as `WeightMasks.packed` writes them."""
-    head: Head
+    head: LinearHead
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """What `from_tensors` reads, named `prefix.*`."""
@@ -78,5 +79,5 @@ class Snapshot:
             epoch=int(tensors[f"{prefix}.epoch"]),
             accuracy=float(tensors[f"{prefix}.accuracy"]),
             packed=tensors[f"{prefix}.masks"].numpy().tobytes(),
-            head=Head.linear(tensors[f"{prefix}.head.weight"], tensors[f"{prefix}.head.bias"]),
+            head=LinearHead.of(tensors[f"{prefix}.head.weight"], tensors[f"{prefix}.head.bias"]),
         )

@@ -30,7 +30,8 @@ from modelfoundry.core.checkpoints import (
 )
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import seeded, stream_seed
-from modelfoundry.core.masking import Head, MaskScores, WeightMasks, mask_training_mode, masked_forward
+from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.masking import MaskScores, WeightMasks, mask_training_mode, masked_forward
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.seam.result import EpochRecord, SearchResult, Snapshot
 from modelfoundry.decomposer.algorithms.seam.selection import Selection
@@ -275,8 +276,8 @@ def _phase(with_masks: bool) -> str:
     return "masks and head" if with_masks else "head"
 
 
-def _head_of(linear: nn.Linear) -> Head:
-    return Head.linear(linear.weight.detach().cpu().clone(), linear.bias.detach().cpu().clone())
+def _head_of(linear: nn.Linear) -> LinearHead:
+    return LinearHead.of(linear.weight.detach().cpu().clone(), linear.bias.detach().cpu().clone())
 
 
 def _label_count(trunk: nn.Module, input_spec: InputSpec, device: torch.device) -> int:
