@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from modelfoundry.core.architectures import InputSpec
-from modelfoundry.core.datasets import ImageSet, check_fits, normalise, random_crop
+from modelfoundry.core.datasets import ImageSet, check_fits, crop, draw_crops, normalise, random_crop
 from modelfoundry.errors import DatasetMismatch
 
 
@@ -62,3 +62,13 @@ def test_images_of_another_size_are_refused_with_both_sizes() -> None:
         check_fits(image_set, InputSpec(3, 32, 32))
     assert caught.value.field == "dataset"
     check_fits(image_set, InputSpec(1, 28, 28))
+
+
+def test_crops_that_were_drawn_once_give_the_same_pixels_one_by_one_and_in_any_order() -> None:
+    images = torch.randint(0, 256, (20, 3, 16, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    crops = draw_crops(20, 16, 24, torch.Generator().manual_seed(2), flip=True)
+    whole = random_crop(images, torch.Generator().manual_seed(2), flip=True)
+    chosen = torch.tensor([7, 3, 3, 19])
+    assert len(crops) == 20
+    assert torch.equal(crop(images, crops), whole)
+    assert torch.equal(crop(images[chosen], crops[chosen]), whole[chosen])
