@@ -56,7 +56,7 @@ def search_module(plan: DecompositionPlan, bench: Workbench) -> SearchedModule:
     """Searches the masks of one module; registers nothing."""
     request = plan.request
     device = select_device(request.device)
-    base = load_model(bench.client, bench.cache, plan.model.name)
+    base = load_model(bench.client, bench.cache, plan.model)
     train, validation = _posed_splits(plan, bench.client, bench.cache)
     run = Run(base.input_spec, device, monitor=bench.monitor)
     base_accuracy = baselines(base.network.to(device), validation, request.problem, plan.model.labels, run).all_outputs

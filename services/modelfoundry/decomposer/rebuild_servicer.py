@@ -14,6 +14,7 @@ from modelfoundry.decomposer.rebuild_plan import plan_rebuild
 from modelfoundry.names import check_request_id, parse_name
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.resources import AsyncResources
 
 REBUILD_KIND = "rebuild"
 
@@ -32,12 +33,11 @@ class RebuildServicer(pb_grpc.RebuildServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
-        request.module = await OwnNames(self._client).of(request.module, field="module")
+        resources = AsyncResources(self._client)
+        request.module = await OwnNames(resources).of(request.module, field="module")
         name = parse_name(request.module, "modules", field="module")
-        module = await self._client.modules.get(request.module)
-        model, dataset = await asyncio.gather(
-            self._client.models.get(module.base_model), self._client.datasets.get(module.dataset)
-        )
+        module = await resources.module(request.module)
+        model, dataset = await asyncio.gather(resources.model(module.base_model), resources.dataset(module.dataset))
         await asyncio.to_thread(plan_rebuild, module, model, dataset)
         # Without a cache key: no job of before may answer for what is to be tried now.
         return await self._queue.enqueue(

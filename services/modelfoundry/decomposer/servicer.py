@@ -25,6 +25,7 @@ from modelfoundry.decomposer.split_plan import plan_split
 from modelfoundry.names import check_request_id
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.resources import AsyncResources
 
 DECOMPOSE_KIND = "decompose"
 
@@ -43,16 +44,19 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
-        request.model = await OwnNames(self._client).of(request.model, field="model")
+        resources = AsyncResources(self._client)
+        request.model = await OwnNames(resources).of(request.model, field="model")
         # The queued request is complete: a later version with other defaults repeats it as it was asked for.
         if request.WhichOneof("algorithm") == "gradsplitter":
             split = split_from_proto(request)
             request.gradsplitter.recipe.CopyFrom(split_settings_to_proto(split.settings))
-            cache_key = (await asyncio.to_thread(plan_split, split, *await self._inputs(request))).cache_key
+            inputs = await _inputs(request, resources)
+            cache_key = (await asyncio.to_thread(plan_split, split, *inputs)).cache_key
         else:
             wanted = decomposition_from_proto(request)
             request.seam.recipe.CopyFrom(settings_to_proto(wanted.settings))
-            cache_key = (await asyncio.to_thread(plan_decomposition, wanted, *await self._inputs(request))).cache_key
+            inputs = await _inputs(request, resources)
+            cache_key = (await asyncio.to_thread(plan_decomposition, wanted, *inputs)).cache_key
         if request.validate_only:
             return operations_pb2.Operation()
         return await self._queue.enqueue(
@@ -65,12 +69,6 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
             request_id=request.request_id,
         )
 
-    async def _inputs(self, request: pb.DecomposeRequest) -> tuple[Model, Dataset]:
-        model, dataset = await asyncio.gather(
-            self._client.models.get(request.model), self._client.datasets.get(request.dataset)
-        )
-        return model, dataset
-
     async def ListRecipes(
         self,
         request: pb.ListRecipesRequest,
@@ -81,3 +79,8 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
             recipes=[recipe_to_proto(recipe) for recipe in RECIPES.values()],
             gradsplitter_recipes=[split_recipe_to_proto(recipe) for recipe in gradsplitter.RECIPES.values()],
         )
+
+
+async def _inputs(request: pb.DecomposeRequest, resources: AsyncResources) -> tuple[Model, Dataset]:
+    model, dataset = await asyncio.gather(resources.model(request.model), resources.dataset(request.dataset))
+    return model, dataset

@@ -82,7 +82,7 @@ def search_modules(plan: SplitPlan, bench: Workbench) -> SearchedModules:
     """Searches the masks of all modules; registers nothing."""
     request = plan.request
     device = select_device(request.device)
-    base = load_model(bench.client, bench.cache, plan.model.name)
+    base = load_model(bench.client, bench.cache, plan.model)
     labels = plan.model.labels
     images = load_split(bench.client, bench.cache, plan.dataset, request.validation.source_split, labels, labels)
     train, validation = training_parts(images, request.validation, plan.subset)

@@ -26,7 +26,7 @@ from modelfoundry.workbench.splits import find_split
 def measure_composition(shared: Measuring, composition: Composition) -> Iterator[Evaluation]:
     """The composition, then, where baselines are asked for, what it could be replaced by."""
     posed = _posed_labels(shared, composition)
-    own = load_composition(shared.bench.client, shared.bench.cache, composition.name)
+    own = load_composition(shared.bench.resources, shared.bench.cache, composition)
     found = _measure_on(shared, own, posed)
     yield found.evaluation
     if not shared.plan.request.baselines:
@@ -96,8 +96,10 @@ def _split_of(shared: Measuring, dataset: Dataset) -> ImageSet:
 
 
 def _load_rival(shared: Measuring, name: str) -> LoadedModel | LoadedComposition:
-    load = load_model if subject_collection(name, field="subject") == "models" else load_composition
-    return load(shared.bench.client, shared.bench.cache, name)
+    bench = shared.bench
+    if subject_collection(name, field="subject") == "models":
+        return load_model(bench.client, bench.cache, bench.resources.model(name))
+    return load_composition(bench.resources, bench.cache, bench.resources.composition(name))
 
 
 def _measure_on(shared: Measuring, subject: LoadedModel | LoadedComposition, posed: _PosedLabels) -> _Measured:

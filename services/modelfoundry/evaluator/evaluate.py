@@ -29,6 +29,7 @@ from modelfoundry.workbench.convert import (
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedModel, load_model, load_module
 from modelfoundry.workbench.requests import derived_request_id
+from modelfoundry.workbench.resources import Subject
 
 
 def evaluate(plan: EvaluationPlan, operation: str, bench: Workbench) -> list[str]:
@@ -43,7 +44,7 @@ def evaluate(plan: EvaluationPlan, operation: str, bench: Workbench) -> list[str
         Names of the evaluations in that order.
     """
     device = select_device(plan.request.device)
-    kernels = KernelSets(plan, bench.client, bench.cache) if plan.request.modularity else None
+    kernels = KernelSets(plan, bench) if plan.request.modularity else None
     shared = Measuring(plan, operation, bench, device, environment_to(environment(device)), kernels)
     names: list[str] = []
     for place, subject in enumerate(plan.subjects):
@@ -56,18 +57,18 @@ def evaluate(plan: EvaluationPlan, operation: str, bench: Workbench) -> list[str
     return names
 
 
-def _measure(shared: Measuring, subject: Model | Module | Composition) -> Iterator[Evaluation]:
+def _measure(shared: Measuring, subject: Subject) -> Iterator[Evaluation]:
     match subject:
         case Model():
-            return _measure_model(shared, subject.name)
+            return _measure_model(shared, subject)
         case Module():
-            return _measure_module(shared, subject.name)
+            return _measure_module(shared, subject)
         case Composition():
             return measure_composition(shared, subject)
 
 
-def _measure_model(shared: Measuring, name: str) -> Iterator[Evaluation]:
-    model = load_model(shared.bench.client, shared.bench.cache, name)
+def _measure_model(shared: Measuring, resource: Model) -> Iterator[Evaluation]:
+    model = load_model(shared.bench.client, shared.bench.cache, resource)
     model.network.to(shared.device)
     spent = cost_of(shared, model.network, model.input_spec, model.resource.weights.size_bytes)
     problem = shared.plan.request.problem
@@ -79,9 +80,10 @@ def _measure_model(shared: Measuring, name: str) -> Iterator[Evaluation]:
     yield evaluation_of(shared, model, found, len(images), spent=spent)
 
 
-def _measure_module(shared: Measuring, name: str) -> Iterator[Evaluation]:
-    module = load_module(shared.bench.client, shared.bench.cache, name)
-    base = module.base
+def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]:
+    bench, name = shared.bench, resource.name
+    base = load_model(bench.client, bench.cache, bench.resources.model(resource.base_model))
+    module = load_module(bench.client, bench.cache, resource, base)
     module.network.to(shared.device)
     problem = problem_from(module.resource.problem)
     posed = _posed(shared, base, problem)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
-from modelfoundry.client import AsyncClient, Endpoints
 from modelfoundry.evaluator.codec import evaluation_from_proto
 from modelfoundry.evaluator.evaluate import evaluate
-from modelfoundry.evaluator.plan import EvaluationPlan, EvaluationRequest, plan_evaluation
+from modelfoundry.evaluator.plan import plan_evaluation
 from modelfoundry.evaluator.settings import EvaluatorSettings
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.workbench.jobs import workbench
@@ -18,12 +15,8 @@ from modelfoundry.workbench.jobs import workbench
 
 def run_evaluate(request: pb.EvaluateRequest, context: JobContext) -> pb.EvaluateResponse:
     """Carries a queued Evaluate out."""
-    plan = asyncio.run(_plan(evaluation_from_proto(request), context.registry))
+    wanted = evaluation_from_proto(request)
     with workbench(context, EvaluatorSettings()) as bench:
+        plan = bench.planned(lambda resources: plan_evaluation(wanted, resources))
         names = evaluate(plan, context.name, bench)
     return pb.EvaluateResponse(evaluations=names)
-
-
-async def _plan(wanted: EvaluationRequest, registry: str) -> EvaluationPlan:
-    async with AsyncClient(Endpoints(registry=registry)) as client:
-        return await plan_evaluation(wanted, client)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from modelfoundry.client import Client, Module
+from modelfoundry.client import Module
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.metrics import (
     ModularityMetrics,
@@ -19,22 +19,22 @@ from modelfoundry.core.metrics import (
 )
 from modelfoundry.core.modules import read_module
 from modelfoundry.evaluator.plan import EvaluationPlan
-from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedModule, load_model
 
 
 class KernelSets:
     """The kernels that every module of a request keeps, for comparing modules of one base."""
 
-    def __init__(self, plan: EvaluationPlan, client: Client, cache: BlobCache) -> None:
+    def __init__(self, plan: EvaluationPlan, bench: Workbench) -> None:
         modules = {subject.name: subject for subject in plan.subjects if isinstance(subject, Module)}
         self._bases = {name: module.base_digest for name, module in modules.items()}
         self._kept: dict[str, Tensor] = {}
         for base in {module.base_model for module in modules.values()}:
-            network = load_model(client, cache, base).network
+            network = load_model(bench.client, bench.cache, bench.resources.model(base)).network
             for name, module in modules.items():
                 if module.base_model == base:
-                    masks = read_module(cache.fetch(client, module.artifact.digest)).masks
+                    masks = read_module(bench.cache.fetch(bench.client, module.artifact.digest)).masks
                     self._kept[name] = _flat(kept_kernels(network, masks))
 
     def others(self, module: Module) -> list[Tensor]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from modelfoundry.client import AsyncClient, Composition, CompositionTask, Dataset, Model, Module
+from modelfoundry.client import Composition, CompositionTask, Dataset, Model
 from modelfoundry.core.problems import Problem, resolve
 from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
 from modelfoundry.names import parse_name
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
 from modelfoundry.workbench.convert import input_spec_from
 from modelfoundry.workbench.requests import check_batch_sizes, subject_collection
+from modelfoundry.workbench.resources import AsyncResources, Subject
 from modelfoundry.workbench.splits import SEALED_SPLIT, check_dataset_fits, find_split
 
 DEFAULT_SPLIT: Final = SEALED_SPLIT
@@ -43,7 +44,7 @@ class EvaluationPlan:
     dataset: Dataset
     other_datasets: tuple[Dataset, ...]
     """That compositions are measured on together with `dataset`."""
-    subjects: tuple[Model | Module | Composition, ...]
+    subjects: tuple[Subject, ...]
 
 
 def check_evaluation(request: EvaluationRequest) -> None:
@@ -61,7 +62,7 @@ def check_evaluation(request: EvaluationRequest) -> None:
     check_batch_sizes(request.latency_batch_sizes)
 
 
-async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> EvaluationPlan:
+async def plan_evaluation(request: EvaluationRequest, resources: AsyncResources) -> EvaluationPlan:
     """Looks up what is to be measured and checks that the data set fits each subject.
 
     Raises:
@@ -71,15 +72,14 @@ async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> Ev
         DatasetMismatch: the data set's images or labels do not fit a subject.
     """
     check_evaluation(request)
-    dataset = await client.datasets.get(request.dataset)
+    dataset = await resources.dataset(request.dataset)
     find_split(dataset, request.split, field="split")
-    others = await _other_datasets(request, client)
-    bases: dict[str, Model] = {}
-    subjects: list[Model | Module | Composition] = []
+    others = await _other_datasets(request, resources)
+    subjects: list[Subject] = []
     for place, name in enumerate(request.subjects):
         collection = subject_collection(name, field="subjects")
         if collection == "models":
-            model = await client.models.get(name)
+            model = await resources.model(name)
             subjects.append(model)
             _check_model(model, dataset, request.problem)
             continue
@@ -90,23 +90,22 @@ async def plan_evaluation(request: EvaluationRequest, client: AsyncClient) -> Ev
                 hint=f"leave the problem out, or leave subjects[{place}] out",
             )
         if collection == "compositions":
-            composition = await client.compositions.get(name)
+            composition = await resources.composition(name)
             subjects.append(composition)
             _check_composition(composition, dataset, "dataset", own=bool(others))
             for other_place, other in enumerate(others):
                 _check_composition(composition, other, f"other_datasets[{other_place}]", own=True)
             if request.baselines:
-                await _check_rivals(composition, client)
+                await _check_rivals(composition, resources)
             continue
-        module = await client.modules.get(name)
+        module = await resources.module(name)
         subjects.append(module)
-        if module.base_model not in bases:
-            bases[module.base_model] = await client.models.get(module.base_model)
-        check_dataset_fits(dataset, input_spec_from(bases[module.base_model].input).shape, module.problem.labels)
+        base = await resources.model(module.base_model)
+        check_dataset_fits(dataset, input_spec_from(base.input).shape, module.problem.labels)
     return EvaluationPlan(request=request, dataset=dataset, other_datasets=others, subjects=tuple(subjects))
 
 
-async def _other_datasets(request: EvaluationRequest, client: AsyncClient) -> tuple[Dataset, ...]:
+async def _other_datasets(request: EvaluationRequest, resources: AsyncResources) -> tuple[Dataset, ...]:
     """The data sets beside the first one.
 
     Raises:
@@ -118,7 +117,7 @@ async def _other_datasets(request: EvaluationRequest, client: AsyncClient) -> tu
         field = f"other_datasets[{place}]"
         if name in (request.dataset, *request.other_datasets[:place]):
             raise InvalidField(f"{field}: {name} is there twice", field=field, hint="name every data set once")
-        found.append(await client.datasets.get(name))
+        found.append(await resources.dataset(name))
         find_split(found[-1], request.split, field="split")
     for place, subject in enumerate(request.subjects):
         if found and subject_collection(subject, field="subjects") != "compositions":
@@ -169,15 +168,12 @@ def _check_composition(composition: Composition, dataset: Dataset, field: str, *
         )
 
 
-async def _check_rivals(composition: Composition, client: AsyncClient) -> None:
+async def _check_rivals(composition: Composition, resources: AsyncResources) -> None:
     for baseline in composition.record.baselines:
         if baseline.name == ENSEMBLE:
             continue
-        known = (
-            client.models if subject_collection(baseline.name, field="subjects") == "models" else client.compositions
-        )
         try:
-            await known.get(baseline.name)
+            await resources.subject(baseline.name, field="subjects")
         except NotFound as error:
             raise NotFound(
                 f"baselines: {baseline.name}, which {composition.name} was compared with, is gone",

@@ -17,6 +17,7 @@ from modelfoundry.names import check_request_id
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.requests import architecture_from_proto, input_spec_from_proto
+from modelfoundry.workbench.resources import AsyncResources
 
 EVALUATE_KIND = "evaluate"
 
@@ -35,8 +36,9 @@ class EvaluatorServicer(pb_grpc.EvaluatorServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
-        request.subjects[:] = await OwnNames(self._client).of_all(request.subjects, field="subjects")
-        await plan_evaluation(evaluation_from_proto(request), self._client)
+        resources = AsyncResources(self._client)
+        request.subjects[:] = await OwnNames(resources).of_all(request.subjects, field="subjects")
+        await plan_evaluation(evaluation_from_proto(request), resources)
         if request.validate_only:
             return operations_pb2.Operation()
         return await self._queue.enqueue(

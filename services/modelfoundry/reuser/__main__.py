@@ -33,10 +33,10 @@ async def main() -> None:
         turns = asyncio.Semaphore(settings.predictions_at_a_time)
         async with AsyncClient(settings.endpoints) as client, open_channel(settings.registry) as registry:
             queue = JobQueue(settings.endpoints)
-            submissions = Submissions(settings.endpoints, client, queue)
+            submissions = Submissions(queue)
             reuser = ReuserServicer(client, submissions, predictor, turns)
             decompositions = Decompositions(settings.endpoints)
-            on_demand = OnDemandServicer(settings.endpoints, queue, decompositions, Delivery(client, submissions))
+            on_demand = OnDemandServicer(settings.endpoints, queue, decompositions, Delivery(submissions))
             inference = InferenceServicer(client, predictor, turns, registry_check(registry, settings.registry))
             services = [
                 Service(

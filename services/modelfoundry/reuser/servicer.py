@@ -18,6 +18,7 @@ from modelfoundry.reuser.predicting.predictor import Predictor, classify
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import AsyncResources, Subject
 
 
 class ReuserServicer(pb_grpc.ReuserServiceServicer):
@@ -35,7 +36,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.ExportRequest, context: grpc.aio.ServicerContext[pb.ExportRequest, operations_pb2.Operation]
     ) -> operations_pb2.Operation:
         """See the contract."""
-        return await self._submissions.export(request)
+        return await self._submissions.export(request, AsyncResources(self._client))
 
     async def ComposeModel(
         self,
@@ -43,30 +44,34 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         context: grpc.aio.ServicerContext[composing_pb2.ComposeModelRequest, operations_pb2.Operation],
     ) -> operations_pb2.Operation:
         """See the contract."""
-        return await self._submissions.compose(request)
+        # Candidates are the modules of the request's project.
+        async with AsyncClient(self._client.endpoints, parent=request.parent) as client:
+            return await self._submissions.compose(request, AsyncResources(client))
 
     async def Compact(
         self, request: pb.CompactRequest, context: grpc.aio.ServicerContext[pb.CompactRequest, operations_pb2.Operation]
     ) -> operations_pb2.Operation:
         """See the contract."""
-        return await self._submissions.compact(request)
+        return await self._submissions.compact(request, AsyncResources(self._client))
 
     async def Predict(
         self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """See the contract."""
-        request.subject = await OwnNames(self._client).of(request.subject, field="subject")
-        parse_name(request.subject, subject_collection(request.subject, field="subject"), field="subject")
+        resources = AsyncResources(self._client)
+        name = await OwnNames(resources).of(request.subject, field="subject")
+        parse_name(name, subject_collection(name, field="subject"), field="subject")
         if request.top_k < 0:
             raise InvalidField(f"top_k: {request.top_k} is negative", field="top_k", hint="pass 0 for all labels")
+        subject = await resources.subject(name, field="subject")
         async with self._turns:
-            return await asyncio.to_thread(self._predict, request)
+            return await asyncio.to_thread(self._predict, request, subject)
 
-    def _predict(self, request: pb.PredictRequest) -> pb.PredictResponse:
-        subject = self._predictor.subject(request.subject)
-        images = images_from_proto(request.images, subject.classifier.input_spec)
+    def _predict(self, request: pb.PredictRequest, subject: Subject) -> pb.PredictResponse:
+        loaded = self._predictor.loaded(subject)
+        images = images_from_proto(request.images, loaded.classifier.input_spec)
         return pb.PredictResponse(
-            subject=request.subject,
-            subject_digest=subject.digest,
-            predictions=[prediction_to_proto(labels) for labels in classify(subject.classifier, images, request.top_k)],
+            subject=subject.name,
+            subject_digest=loaded.digest,
+            predictions=[prediction_to_proto(labels) for labels in classify(loaded.classifier, images, request.top_k)],
         )

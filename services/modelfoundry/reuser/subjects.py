@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from modelfoundry.client import Client, CompositionMember, Model
+from modelfoundry.client import Composition, CompositionMember, Model, Module
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelPlan, plan_channels
 from modelfoundry.core.composing import compose_network
@@ -26,11 +26,11 @@ from modelfoundry.workbench.networks import (
     load_model,
     load_module_network,
 )
-from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import Resources, Subject, digest_of
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class LoadedSubject:
     """Something that classifies images."""
 
     classifier: Exportable
@@ -39,30 +39,31 @@ class Subject:
     """SHA-256 of the weights or the artifact, or the digest of a composition."""
 
 
-def load_subject(client: Client, cache: BlobCache, name: str) -> Subject:
-    """Fetches a model, module or composition and builds its network.
+def load_subject(resources: Resources, cache: BlobCache, subject: Subject) -> LoadedSubject:
+    """Fetches what a model, module or composition is made of and builds its network.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: the base model of a module, or a source of a composition, is gone.
         WeightsMismatch, MalformedFile, CorruptBlob, Unavailable: as loading says.
     """
-    match subject_collection(name, field="subject"):
-        case "models":
-            model = load_model(client, cache, name)
-            return Subject(subject_of_source(model), model.resource.weights.digest)
-        case "modules":
-            module = load_module_network(client, cache, name)
-            problem = problem_from(module.resource.problem)
-            subject = _subject(module.base, module.network, module.network.outputs, module.input_spec, problem)
-            return Subject(subject, module.resource.artifact.digest)
-        case _:
-            composition = load_composition(client, cache, name)
-            return Subject(
-                subject_of_members(composition.sources, composition.resource.members), composition.resource.digest
-            )
+    return LoadedSubject(_classifier(resources, cache, subject), digest_of(subject))
 
 
-def load_compacted(client: Client, cache: BlobCache, name: str) -> Subject:
+def _classifier(resources: Resources, cache: BlobCache, subject: Subject) -> Exportable:
+    match subject:
+        case Model():
+            return subject_of_source(load_model(resources.client, cache, subject))
+        case Module():
+            base = resources.model(subject.base_model)
+            module = load_module_network(resources.client, cache, subject, base)
+            problem = problem_from(subject.problem)
+            return _subject(base, module.network, module.network.outputs, module.input_spec, problem)
+        case Composition():
+            composition = load_composition(resources, cache, subject)
+            return subject_of_members(composition.sources, subject.members)
+
+
+def load_compacted(resources: Resources, cache: BlobCache, subject: Subject) -> LoadedSubject:
     """Fetches a module, or a composition of modules, and removes dead channels.
 
     Raises:
@@ -70,7 +71,7 @@ def load_compacted(client: Client, cache: BlobCache, name: str) -> Subject:
         ExportMismatch: the smaller network gives other outputs.
         NotFound, WeightsMismatch, MalformedFile, CorruptBlob, Unavailable: as loading says.
     """
-    masked = load_subject(client, cache, name)
+    masked = load_subject(resources, cache, subject)
     if isinstance(masked.classifier, CompositionSubject):
         return replace(masked, classifier=compacted_composition(masked.classifier))
     return replace(masked, classifier=compacted_subject(masked.classifier).classifier)

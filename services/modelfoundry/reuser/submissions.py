@@ -6,7 +6,6 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.client import AsyncClient, Endpoints
 from modelfoundry.names import check_request_id, parse_name, parse_parent
 from modelfoundry.reuser.composing.codec import composition_from_proto
 from modelfoundry.reuser.composing.plan import plan_composition
@@ -16,23 +15,22 @@ from modelfoundry.reuser.exporting.formats import format_from_proto
 from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.resources import AsyncResources
 
 
 class Submissions:
     """Queues exports, compactions and compositions.
 
+    Each takes the resources of the call or job that it is part of, so that what was read for that is not read again.
+
     Args:
-        endpoints: Where the registry is.
-        client: Access to it.
-        queue: Its queue of jobs.
+        queue: The registry's queue of jobs.
     """
 
-    def __init__(self, endpoints: Endpoints, client: AsyncClient, queue: JobQueue) -> None:
-        self._endpoints = endpoints
-        self._client = client
+    def __init__(self, queue: JobQueue) -> None:
         self._queue = queue
 
-    async def export(self, request: pb.ExportRequest) -> operations_pb2.Operation:
+    async def export(self, request: pb.ExportRequest, resources: AsyncResources) -> operations_pb2.Operation:
         """Queues an export.
 
         Raises:
@@ -40,9 +38,9 @@ class Submissions:
         """
         check_request_id(request.request_id)
         parse_parent(request.parent)
-        request.subject = await OwnNames(self._client).of(request.subject, field="subject")
+        request.subject = await OwnNames(resources).of(request.subject, field="subject")
         format_name = format_from_proto(request.format)
-        cache_key = await plan_export(request.subject, format_name, self._client, compact=request.compact)
+        cache_key = await plan_export(request.subject, format_name, resources, compact=request.compact)
         return await self._queue.enqueue(
             request,
             parent=request.parent,
@@ -52,18 +50,18 @@ class Submissions:
             request_id=request.request_id,
         )
 
-    async def compose(self, request: composing_pb2.ComposeModelRequest) -> operations_pb2.Operation:
-        """Queues a composition.
+    async def compose(
+        self, request: composing_pb2.ComposeModelRequest, resources: AsyncResources
+    ) -> operations_pb2.Operation:
+        """Queues a composition. Its candidates are modules of the project that the client of `resources` is for.
 
         Raises:
             InvalidField, UnknownLabel, DatasetMismatch, TestSplitSealed, NotFound, Unavailable: see the contract.
         """
         check_request_id(request.request_id)
-        await _name_sources(request, OwnNames(self._client))
+        await _name_sources(request, OwnNames(resources))
         composition = composition_from_proto(request)
-        # Candidates are the modules of the request's project.
-        async with AsyncClient(self._endpoints, parent=request.parent) as client:
-            plan = await plan_composition(composition, client)
+        plan = await plan_composition(composition, resources)
         if request.validate_only:
             return operations_pb2.Operation()
         return await self._queue.enqueue(
@@ -76,7 +74,7 @@ class Submissions:
             request_id=request.request_id,
         )
 
-    async def compact(self, request: pb.CompactRequest) -> operations_pb2.Operation:
+    async def compact(self, request: pb.CompactRequest, resources: AsyncResources) -> operations_pb2.Operation:
         """Queues a compaction.
 
         Raises:
@@ -84,9 +82,9 @@ class Submissions:
         """
         check_request_id(request.request_id)
         parse_parent(request.parent)
-        request.module = await OwnNames(self._client).of(request.module, field="module")
+        request.module = await OwnNames(resources).of(request.module, field="module")
         parse_name(request.module, "modules", field="module")
-        cache_key = await plan_compaction(request.module, batch_sizes_from_proto(request), self._client)
+        cache_key = await plan_compaction(request.module, batch_sizes_from_proto(request), resources)
         return await self._queue.enqueue(
             request,
             parent=request.parent,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField, NotFound
 from modelfoundry.names import parse_reference
 from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import AsyncResources
 
 MOST_REFERENCES: Final = 1000
 
@@ -20,11 +20,11 @@ class OwnNames:
     alias that a request names twice stands for the same resource both times.
 
     Args:
-        client: Access to the registry.
+        resources: Of the request: what a name stands for is not read again by those who get the own name.
     """
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, resources: AsyncResources) -> None:
+        self._resources = resources
         self._known: dict[str, str] = {}
 
     async def of(self, name: str, *, field: str) -> str:
@@ -58,12 +58,6 @@ class OwnNames:
         collection = subject_collection(name, field=field)
         parse_reference(name, collection, field=field)
         try:
-            match collection:
-                case "models":
-                    return (await self._client.models.get(name)).name
-                case "modules":
-                    return (await self._client.modules.get(name)).name
-                case _:
-                    return (await self._client.compositions.get(name)).name
+            return (await self._resources.subject(name, field=field)).name
         except NotFound as error:
             raise NotFound(error.message, field=field, hint=error.hint, metadata=error.metadata) from error

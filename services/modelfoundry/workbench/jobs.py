@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from modelfoundry.client import Client, Endpoints
+from modelfoundry.client import AsyncClient, Client, Endpoints
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.monitor import JobMonitor
+from modelfoundry.workbench.resources import AsyncResources, Resources
 from modelfoundry.workbench.settings import WorkerSettings
+
+Plan = TypeVar("Plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +25,24 @@ class Workbench:
     """Everything that a job computes with."""
 
     client: Client
+    resources: Resources
+    """That the job reads, each once."""
     cache: BlobCache
     monitor: JobMonitor
     checkpoint: Path | None
     """State to go on from, where an earlier worker left one."""
+
+    def planned(self, plan: Callable[[AsyncResources], Awaitable[Plan]]) -> Plan:
+        """What a service planned when the request came, planned again; the job then knows all that this has read.
+
+        The plan itself is not in the queue: it holds resources, which may be others by the time that the job begins.
+        """
+
+        async def run() -> Plan:
+            async with AsyncClient(self.client.endpoints, parent=self.client.parent) as client:
+                return await plan(AsyncResources(client, self.resources.known))
+
+        return asyncio.run(run())
 
 
 @contextmanager
@@ -36,4 +55,5 @@ def workbench(context: JobContext, settings: WorkerSettings) -> Iterator[Workben
         if context.checkpoint is not None:
             context.log(f"taking up from a checkpoint, attempt {context.attempt}")
             checkpoint = client.blobs.download(context.checkpoint.digest, Path(folder) / "checkpoint.safetensors")
-        yield Workbench(client, settings.cache, JobMonitor(context, client, settings.checkpoint_seconds), checkpoint)
+        monitor = JobMonitor(context, client, settings.checkpoint_seconds)
+        yield Workbench(client, Resources(client), settings.cache, monitor, checkpoint)

@@ -14,6 +14,7 @@ from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materi
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.convert import architecture_from, input_spec_from, problem_from
 from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +73,14 @@ class LoadedModuleNetwork:
     input_spec: InputSpec
 
 
-def load_model(client: Client, cache: BlobCache, name: str) -> LoadedModel:
-    """Fetches a model and builds its network.
+def load_model(client: Client, cache: BlobCache, model: Model) -> LoadedModel:
+    """Fetches a model's weights and builds its network.
 
     Raises:
-        NotFound: no such model.
         WeightsMismatch: the weights do not fit the architecture of the installed libraries.
+        NotFound: the weights are gone.
         CorruptBlob, Unavailable: as the cache.
     """
-    model = client.models.get(name)
     input_spec = input_spec_from(model.input)
     weights = cache.fetch(client, model.weights.digest)
     network = load_network(architecture_from(model.architecture), len(model.labels), input_spec, weights)
@@ -89,70 +89,68 @@ def load_model(client: Client, cache: BlobCache, name: str) -> LoadedModel:
     return LoadedModel(model, network, input_spec)
 
 
-def load_module(client: Client, cache: BlobCache, name: str, base: LoadedModel | None = None) -> LoadedModule:
-    """Fetches a module and its base model and materialises it.
+def load_module(client: Client, cache: BlobCache, module: Module, base: LoadedModel) -> LoadedModule:
+    """Fetches a module's artifact and materialises it.
 
     Args:
         client: Access to the registry.
         cache: Local blobs.
-        name: Name of the module.
-        base: The base model, where it is loaded already.
+        module: The module.
+        base: Its base model; stays as it is.
 
     Raises:
-        NotFound: no such module, or its base model is gone.
         MalformedFile: the artifact is not in the module format.
-        WeightsMismatch, CorruptBlob, Unavailable: as `load_model`.
+        NotFound, WeightsMismatch, CorruptBlob, Unavailable: as `load_model`.
     """
-    module = client.modules.get(name)
     artifact = read_module(cache.fetch(client, module.artifact.digest))
-    if base is None or base.resource.name != module.base_model:
-        base = load_model(client, cache, module.base_model)
     return LoadedModule(module, artifact, base, materialise(base.network, artifact))
 
 
-def load_module_network(client: Client, cache: BlobCache, name: str) -> LoadedModuleNetwork:
+def load_module_network(client: Client, cache: BlobCache, module: Module, base: Model) -> LoadedModuleNetwork:
     """Like `load_module` for those who need no unmasked base: its weights are in memory once.
 
     Raises:
         NotFound, MalformedFile, WeightsMismatch, CorruptBlob, Unavailable: as `load_module`.
     """
-    module = client.modules.get(name)
     artifact = read_module(cache.fetch(client, module.artifact.digest))
-    base = load_model(client, cache, module.base_model)
-    return LoadedModuleNetwork(module, base.resource, materialise_in_place(base.network, artifact), base.input_spec)
+    loaded = load_model(client, cache, base)
+    return LoadedModuleNetwork(module, base, materialise_in_place(loaded.network, artifact), loaded.input_spec)
 
 
-def load_sources(client: Client, cache: BlobCache, names: Iterable[str]) -> Mapping[str, LoadedSource]:
+def load_sources(resources: Resources, cache: BlobCache, names: Iterable[str]) -> Mapping[str, LoadedSource]:
     """Fetches models and modules, base models that several modules have only once.
 
     Returns:
         By name, each once, in the order in which they are named first.
 
     Raises:
-        NotFound, MalformedFile, WeightsMismatch, CorruptBlob, Unavailable: as `load_model` and `load_module`.
+        NotFound: one is not there, or the base model of a module is gone.
+        MalformedFile, WeightsMismatch, CorruptBlob, Unavailable: as `load_model` and `load_module`.
     """
     found: dict[str, LoadedSource] = {}
-    bases: dict[str, LoadedModel] = {}
+    models: dict[str, LoadedModel] = {}
+
+    def model(name: str) -> LoadedModel:
+        if name not in models:
+            models[name] = load_model(resources.client, cache, resources.model(name))
+        return models[name]
+
     for name in dict.fromkeys(names):
         if subject_collection(name, field="source") == "models":
-            found[name] = bases[name] = bases.get(name) or load_model(client, cache, name)
+            found[name] = model(name)
         else:
-            base = bases.get(client.modules.get(name).base_model)
-            module = load_module(client, cache, name, base)
-            bases[module.base.resource.name] = module.base
-            found[name] = module
+            module = resources.module(name)
+            found[name] = load_module(resources.client, cache, module, model(module.base_model))
     return found
 
 
-def load_composition(client: Client, cache: BlobCache, name: str) -> LoadedComposition:
+def load_composition(resources: Resources, cache: BlobCache, composition: Composition) -> LoadedComposition:
     """Fetches all sources of a composition and joins them.
 
     Raises:
-        NotFound: no such composition.
-        MalformedFile, WeightsMismatch, CorruptBlob, Unavailable: as `load_sources`.
+        NotFound, MalformedFile, WeightsMismatch, CorruptBlob, Unavailable: as `load_sources`.
     """
-    composition = client.compositions.get(name)
-    sources = load_sources(client, cache, (member.source for member in composition.members))
+    sources = load_sources(resources, cache, (member.source for member in composition.members))
     network, input_spec = join_sources(sources, composition.members)
     return LoadedComposition(composition, sources, network, input_spec)
 

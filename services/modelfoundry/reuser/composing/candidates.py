@@ -6,19 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from modelfoundry.client import AsyncClient, Composition, Model, Module
+from modelfoundry.client import Composition, Model, Module
 from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.composing import Candidate
-from modelfoundry.errors import NotFound
 from modelfoundry.workbench.convert import input_spec_from
 from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import AsyncResources, Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A model, module or composition that a request names."""
 
-    resource: Model | Module | Composition
+    resource: Subject
     labels: tuple[str, ...]
     """That it knows."""
     input_spec: InputSpec
@@ -33,13 +33,11 @@ class Source:
 
 @dataclass
 class Stock:
-    """Reads sources and candidates from the registry, each once."""
+    """What a composition can be made of, as the registry has it."""
 
-    client: AsyncClient
+    resources: AsyncResources
     digests: dict[str, str] = field(default_factory=dict)
     """Of everything that became a candidate, by name."""
-    _models: dict[str, Model] = field(default_factory=dict)
-    _modules: dict[str, Module] = field(default_factory=dict)
 
     async def source(self, name: str, *, field: str) -> Source:
         """Finds what a request names.
@@ -47,53 +45,11 @@ class Stock:
         Raises:
             NotFound: it is not there, or is a module whose base model is gone.
         """
-        match subject_collection(name, field=field):
-            case "models":
-                model = await self.model(name)
-                return Source(model, model.labels, input_spec_from(model.input), field)
-            case "modules":
-                module = await self.module(name)
-                base = await self.base(module, field=field)
-                return Source(module, module.problem.labels, input_spec_from(base.input), field)
-            case _:
-                composition = await self.client.compositions.get(name)
-                return Source(composition, composition.labels, input_spec_from(composition.input), field)
-
-    async def model(self, name: str) -> Model:
-        """A model.
-
-        Raises:
-            NotFound: there is none of that name.
-        """
-        if name not in self._models:
-            self._models[name] = await self.client.models.get(name)
-        return self._models[name]
-
-    async def module(self, name: str) -> Module:
-        """A module.
-
-        Raises:
-            NotFound: there is none of that name.
-        """
-        if name not in self._modules:
-            self._modules[name] = await self.client.modules.get(name)
-        return self._modules[name]
-
-    async def base(self, module: Module, *, field: str) -> Model:
-        """The base model of a module.
-
-        Raises:
-            NotFound: it is gone.
-        """
-        try:
-            return await self.model(module.base_model)
-        except NotFound as error:
-            raise NotFound(
-                f"{field}: {module.base_model}, the base model of {module.name}, is gone",
-                field=field,
-                hint="a module is nothing without its base model: register the model again and decompose it",
-                metadata=error.metadata,
-            ) from error
+        subject = await self.resources.subject(name, field=field)
+        if isinstance(subject, Module):
+            base = await self.resources.base(subject, field=field)
+            return Source(subject, subject.problem.labels, input_spec_from(base.input), field)
+        return Source(subject, subject.labels, input_spec_from(subject.input), field)
 
     async def networks(self, source: Source) -> list[tuple[str, InputSpec]]:
         """Every model that a source stands on, with the images that it takes: of a composition those of its members.
@@ -135,8 +91,8 @@ class Stock:
 
     async def _modules_of(self, source: Source, wanted: Mapping[str, str]) -> list[Candidate]:
         found = []
-        async for module in self.client.modules.list(f'base_model = "{source.name}"', order_by="name"):
-            self._modules[module.name] = module
+        async for module in self.resources.client.modules.list(f'base_model = "{source.name}"', order_by="name"):
+            self.resources.known.add(module)
             found += self._of_module(module, wanted)
         return found
 
@@ -150,9 +106,9 @@ class Stock:
     async def _named(self, name: str, source_label: str, label: str) -> Candidate:
         """A member of a composition."""
         if subject_collection(name, field="member") == "models":
-            own = self.own_output(await self.model(name), source_label)
+            own = self.own_output(await self.resources.model(name), source_label)
             return Candidate(label, own.source, source_label, own.size)
-        (candidate,) = self._of_module(await self.module(name), {source_label: label})
+        (candidate,) = self._of_module(await self.resources.module(name), {source_label: label})
         return candidate
 
 

@@ -80,7 +80,7 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
     bench.monitor.progress("comparing", 0, len(plan.rivals) + 1, "network", {})
     rivals = measure_rivals(plan, images, device, bench)
     members = _members(table, chosen.selection)
-    sources = load_sources(bench.client, bench.cache, (member.source for member in members))
+    sources = load_sources(bench.resources, bench.cache, (member.source for member in members))
     joined = compacted_composition(subject_of_members(sources, members))
     record = CompositionRecord(
         strategy=plan.request.strategy,
@@ -184,10 +184,12 @@ def _log_odds(
         bench.monitor.progress("scoring candidates", place, len(by_source), "source", {})
         loaded: LoadedModel | LoadedModule
         if subject_collection(name, field="source") == "models":
-            loaded = base = load_model(bench.client, bench.cache, name)
+            loaded = base = load_model(bench.client, bench.cache, bench.resources.model(name))
         else:
-            loaded = load_module(bench.client, bench.cache, name, base)
-            base = loaded.base
+            module = bench.resources.module(name)
+            if base is None or base.resource.name != module.base_model:
+                base = load_model(bench.client, bench.cache, bench.resources.model(module.base_model))
+            loaded = load_module(bench.client, bench.cache, module, base)
         logits = predict_logits(loaded.network, images.images, loaded.input_spec, batch_size=BATCH_SIZE, device=device)
         for candidate in candidates:
             yield candidate, log_odds(logits, loaded.readout(candidate.source_label))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from modelfoundry.client import AsyncClient, CompositionTask, Dataset
+from modelfoundry.client import CompositionTask, Dataset
 from modelfoundry.core.composing import Candidate
 from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.composing.candidates import Source, Stock
@@ -23,6 +23,7 @@ from modelfoundry.reuser.composing.checks import (
 )
 from modelfoundry.reuser.composing.request import CompositionRequest, MoreAccurate, NewTask, Patch
 from modelfoundry.workbench.convert import input_spec_from
+from modelfoundry.workbench.resources import AsyncResources
 from modelfoundry.workbench.splits import check_dataset_fits, check_validation_labels, check_validation_split
 
 COMPOSING_VERSION: Final = "1"
@@ -61,7 +62,7 @@ class CompositionPlan:
     composition_id: str
 
 
-async def plan_composition(request: CompositionRequest, client: AsyncClient) -> CompositionPlan:
+async def plan_composition(request: CompositionRequest, resources: AsyncResources) -> CompositionPlan:
     """Looks up sources, candidates and data, and checks that they go together.
 
     Raises:
@@ -71,7 +72,7 @@ async def plan_composition(request: CompositionRequest, client: AsyncClient) -> 
         DatasetMismatch: images of a data set do not fit, or validation data would lack a label.
         TestSplitSealed: validation data was asked from the test split.
     """
-    stock = Stock(client)
+    stock = Stock(resources)
     match request.task:
         case MoreAccurate():
             found = await _plan_more_accurate(request.task, request, stock)
@@ -80,7 +81,7 @@ async def plan_composition(request: CompositionRequest, client: AsyncClient) -> 
         case Patch():
             found = await _plan_patch(request.task, request, stock)
     names = dict.fromkeys(each.dataset for each in found.images)
-    datasets = await asyncio.gather(*(client.datasets.get(name) for name in names))
+    datasets = await asyncio.gather(*(resources.dataset(name) for name in names))
     _check_datasets(request, found, {dataset.name: dataset for dataset in datasets})
     candidates = tuple(dict.fromkeys(found.candidates))
     cache_key = _cache_key(request, found, candidates, stock, datasets)
@@ -170,7 +171,7 @@ async def _plan_new_task(task: NewTask, stock: Stock) -> _Found:
 
 
 async def _plan_patch(task: Patch, request: CompositionRequest, stock: Stock) -> _Found:
-    model = await stock.model(task.model)
+    model = await stock.resources.model(task.model)
     for place, label in enumerate(task.labels):
         if label not in model.labels:
             raise unknown_label(label, model.labels, f"patch.labels[{place}]", f"{model.name} has no label")

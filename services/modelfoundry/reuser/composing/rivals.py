@@ -27,10 +27,10 @@ def measure_rivals(
         bench.monitor.check_cancelled()
         bench.monitor.progress("comparing", place, len(plan.rivals) + 1, "network", {})
         if subject_collection(name, field="rival") == "models":
-            model = load_model(bench.client, bench.cache, name)
+            model = load_model(bench.client, bench.cache, bench.resources.model(name))
             network, spec, labels = model.network, model.input_spec, model.resource.labels
         else:
-            composed = load_composition(bench.client, bench.cache, name)
+            composed = load_composition(bench.resources, bench.cache, bench.resources.composition(name))
             network, spec, labels = composed.network, composed.input_spec, composed.resource.labels
         spent = cost(network, spec)
         outputs = predict_logits(network, images.images, spec, batch_size=256, device=device)

@@ -10,15 +10,16 @@ from typing import Final
 import torch
 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.client import AsyncClient, FormComparison
+from modelfoundry.client import FormComparison
 from modelfoundry.core.devices import environment
 from modelfoundry.core.export import export_safetensors
 from modelfoundry.core.metrics import cost, interleaved_latency
 from modelfoundry.reuser.subjects import compacted_subject, subject_of_source
 from modelfoundry.workbench.convert import environment_to, form_to
 from modelfoundry.workbench.jobs import Workbench
-from modelfoundry.workbench.networks import load_module
+from modelfoundry.workbench.networks import load_model, load_module
 from modelfoundry.workbench.requests import check_batch_sizes
+from modelfoundry.workbench.resources import AsyncResources
 
 COMPACT_VERSION: Final = "1"
 """Changes when the same module gives another compacted form."""
@@ -31,7 +32,7 @@ def batch_sizes_from_proto(request: pb.CompactRequest) -> tuple[int, ...]:
     return tuple(request.latency_batch_sizes) or DEFAULT_BATCH_SIZES
 
 
-async def plan_compaction(module: str, batch_sizes: tuple[int, ...], client: AsyncClient) -> str:
+async def plan_compaction(module: str, batch_sizes: tuple[int, ...], resources: AsyncResources) -> str:
     """Checks the request and names the work: the first measurement stands for all with the same key.
 
     Raises:
@@ -39,7 +40,7 @@ async def plan_compaction(module: str, batch_sizes: tuple[int, ...], client: Asy
         NotFound: there is no such module.
     """
     check_batch_sizes(batch_sizes)
-    digest = (await client.modules.get(module)).artifact.digest
+    digest = (await resources.module(module)).artifact.digest
     sizes = ",".join(map(str, batch_sizes))
     return hashlib.sha256(f"compact/{COMPACT_VERSION}/{module}/{digest}/{sizes}".encode()).hexdigest()
 
@@ -53,7 +54,9 @@ def compact(module: str, batch_sizes: tuple[int, ...], operation: str, bench: Wo
         Cancelled: the monitor said so.
     """
     bench.monitor.progress("loading", 0, _STEPS, "step", {})
-    loaded = load_module(bench.client, bench.cache, module)
+    resource = bench.resources.module(module)
+    base = load_model(bench.client, bench.cache, bench.resources.model(resource.base_model))
+    loaded = load_module(bench.client, bench.cache, resource, base)
     masked = subject_of_source(loaded)
     bench.monitor.check_cancelled()
     bench.monitor.progress("finding dead channels", 1, _STEPS, "step", {})

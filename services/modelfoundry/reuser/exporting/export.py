@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from modelfoundry.client import AsyncClient, BlobRef
+from modelfoundry.client import BlobRef
 from modelfoundry.core.export import Export, Exportable, export_onnx, export_safetensors, export_torch
 from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.subjects import load_compacted, load_subject
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import AsyncResources, digest_of
 
 EXPORT_VERSION: Final = "2"
 """Changes when the same subject gives other files."""
@@ -47,26 +48,20 @@ class Exported:
     max_difference: float
 
 
-async def plan_export(subject: str, format_name: str, client: AsyncClient, *, compact: bool) -> str:
+async def plan_export(subject: str, format_name: str, resources: AsyncResources, *, compact: bool) -> str:
     """Checks that there is something to export and names the work: equal keys give equal files.
 
     Raises:
         InvalidField: the name is neither a model's, a module's nor a composition's, or a model was to be compacted.
         NotFound: there is none of that name.
     """
-    match subject_collection(subject, field="subject"):
-        case "models":
-            if compact:
-                raise InvalidField(
-                    f"compact: {subject} is a model, nothing in it is dead",
-                    field="compact",
-                    hint="leave compact out, or export one of its modules",
-                )
-            digest = (await client.models.get(subject)).weights.digest
-        case "modules":
-            digest = (await client.modules.get(subject)).artifact.digest
-        case _:
-            digest = (await client.compositions.get(subject)).digest
+    if compact and subject_collection(subject, field="subject") == "models":
+        raise InvalidField(
+            f"compact: {subject} is a model, nothing in it is dead",
+            field="compact",
+            hint="leave compact out, or export one of its modules",
+        )
+    digest = digest_of(await resources.subject(subject, field="subject"))
     form = "/compact" if compact else ""
     return hashlib.sha256(f"export/{EXPORT_VERSION}/{subject}/{digest}/{format_name}{form}".encode()).hexdigest()
 
@@ -80,7 +75,7 @@ def export_subject(subject: str, format_name: str, bench: Workbench, *, compact:
     """
     bench.monitor.progress("loading", 0, 3, "step", {})
     load = load_compacted if compact else load_subject
-    loaded = load(bench.client, bench.cache, subject)
+    loaded = load(bench.resources, bench.cache, bench.resources.subject(subject, field="subject"))
     bench.monitor.check_cancelled()
     bench.monitor.progress(f"exporting as {format_name}", 1, 3, "step", {})
     with tempfile.TemporaryDirectory(prefix="modelfoundry-export-") as folder:

@@ -8,27 +8,34 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.client import AsyncClient, Device, ValidationSplit
+from modelfoundry.client import Device, ValidationSplit
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.wire.computing import device_to_proto, validation_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto
+from modelfoundry.workbench.resources import AsyncResources
 
 
 class Delivery:
     """Starts the jobs that a request ends with; equal work gives the jobs that are there, done ones too.
 
     Args:
-        client: Access to the registry.
         submissions: The reuser's own work.
     """
 
-    def __init__(self, client: AsyncClient, submissions: Submissions) -> None:
-        self._client = client
+    def __init__(self, submissions: Submissions) -> None:
         self._submissions = submissions
 
-    async def compose(self, wanted: WantedModules, answers: Answers, request_id: str = "") -> operations_pb2.Operation:
+    async def compose(
+        self, wanted: WantedModules, answers: Answers, resources: AsyncResources, request_id: str = ""
+    ) -> operations_pb2.Operation:
         """Joins the modules to one classifier of the labels, under the words of the request.
+
+        Args:
+            wanted: The request.
+            answers: The modules, all of which are there.
+            resources: Of the call or job that this is part of.
+            request_id: UUID4 of the job, where one is to be started at most once.
 
         Raises:
             ModelFoundryError: as `Submissions.compose`.
@@ -42,15 +49,17 @@ class Delivery:
         request = composing_pb2.ComposeModelRequest(
             parent=wanted.parent,
             new_task=composing_pb2.NewTask(labels=labels),
-            validation=validation_to_proto(await self._validation(answers)),
+            validation=validation_to_proto(await _validation(answers, resources)),
             calibrate=True,
             device=device_to_proto(Device(wanted.device)),
             request_id=request_id,
         )
-        return await self._submissions.compose(request)
+        return await self._submissions.compose(request, resources)
 
-    async def export(self, wanted: WantedModules, subject: str, request_id: str = "") -> operations_pb2.Operation:
-        """Writes a classifier or a module as files.
+    async def export(
+        self, wanted: WantedModules, subject: str, resources: AsyncResources, request_id: str = ""
+    ) -> operations_pb2.Operation:
+        """Writes a classifier or a module, `subject`, as files; the rest as for `compose`.
 
         Raises:
             ModelFoundryError: as `Submissions.export`.
@@ -64,13 +73,14 @@ class Delivery:
             compact=wanted.compact,
             request_id=request_id,
         )
-        return await self._submissions.export(request)
+        return await self._submissions.export(request, resources)
 
-    async def _validation(self, answers: Answers) -> ValidationSplit:
-        """How the modules' searches cut validation data, where all did it in the same way; else the default."""
-        cuts = {(await self._client.modules.get(answer.module)).record.validation for answer in answers}
-        common = cuts.pop() if len(cuts) == 1 else ValidationSplit()
-        return common if common.fraction else ValidationSplit()
+
+async def _validation(answers: Answers, resources: AsyncResources) -> ValidationSplit:
+    """How the modules' searches cut validation data, where all did it in the same way; else the default."""
+    cuts = {(await resources.module(answer.module)).record.validation for answer in answers}
+    common = cuts.pop() if len(cuts) == 1 else ValidationSplit()
+    return common if common.fraction else ValidationSplit()
 
 
 def subjects_of(wanted: WantedModules, answers: Answers, composition: str) -> Sequence[str]:

@@ -39,6 +39,7 @@ from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.wire.jobs import job_status_from_proto
 from modelfoundry.wire.on_demand import requested_module_from_proto
 from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.resources import AsyncResources
 
 TEST_SPLIT = "test"
 Result = TypeVar("Result")
@@ -55,7 +56,7 @@ async def _run(work: pb.RequestModulesWork, context: JobContext) -> pb.RequestMo
     queue, decompositions = JobQueue(endpoints), Decompositions(endpoints)
     try:
         async with AsyncClient(endpoints, parent=wanted.parent) as client:
-            fulfilment = Fulfilment(wanted, client, decompositions, Submissions(endpoints, client, queue), context)
+            fulfilment = Fulfilment(wanted, AsyncResources(client), decompositions, Submissions(queue), context)
             return await fulfilment.run(tuple(map(requested_module_from_proto, work.modules)))
     finally:
         await decompositions.close()
@@ -67,7 +68,7 @@ class Fulfilment:
 
     Args:
         wanted: The request.
-        client: Access to the registry and the evaluator.
+        resources: Of the job, with its client.
         decompositions: Access to the decomposer.
         submissions: The reuser's own work.
         context: The job.
@@ -76,17 +77,18 @@ class Fulfilment:
     def __init__(
         self,
         wanted: WantedModules,
-        client: AsyncClient,
+        resources: AsyncResources,
         decompositions: Decompositions,
         submissions: Submissions,
         context: JobContext,
     ) -> None:
         self._wanted = wanted
-        self._client = client
+        self._client = resources.client
+        self._resources = resources
         self._decompositions = decompositions
         self._submissions = submissions
-        self._delivery = Delivery(client, submissions)
-        self._jobs = SubJobs(client, context)
+        self._delivery = Delivery(submissions)
+        self._jobs = SubJobs(resources.client, context)
         self._log = context.log
 
     async def run(self, answers: Answers) -> pb.RequestModulesResponse:
@@ -106,7 +108,7 @@ class Fulfilment:
             job = _sub_job(
                 "joining the modules",
                 "compose",
-                lambda request_id: self._delivery.compose(self._wanted, answers, request_id),
+                lambda request_id: self._delivery.compose(self._wanted, answers, self._resources, request_id),
             )
             composition = _as(ComposedModel, await self._jobs.result(job)).composition.name
         subjects = subjects_of(self._wanted, answers, composition)
@@ -147,6 +149,7 @@ class Fulfilment:
                 await self._jobs.result(self._compaction(name))
             except UnsupportedModel as error:
                 self._log(f"{name} cannot be measured: {error.message}", "warning")
+            self._resources.known.forget(name)  # its figures are there now
             offer = await self._offer(name)
         return offer
 
@@ -154,13 +157,13 @@ class Fulfilment:
         def start(request_id: str) -> Awaitable[operations_pb2.Operation]:
             parent = self._wanted.parent
             request = reuser_service_pb2.CompactRequest(parent=parent, module=name, request_id=request_id)
-            return self._submissions.compact(request)
+            return self._submissions.compact(request, self._resources)
 
         return _sub_job(f"measuring {name}", f"compact {name}", start)
 
     async def _offer(self, name: str) -> ModuleOffer:
-        module = await self._client.modules.get(name)
-        base = await self._client.models.get(module.base_model)
+        module = await self._resources.module(name)
+        base = await self._resources.model(module.base_model)
         return module_offer(module, base, compact=self._wanted.compact)
 
     async def _made(self, answers: Answers) -> Answers:
@@ -177,7 +180,9 @@ class Fulfilment:
         searches = {self._search(answer): answer for answer in missing}
         found = await self._jobs.results([self._decomposition(key, answer) for key, answer in searches.items()])
         modules = dict(zip(searches, found, strict=True))
-        return [_module_of(answer.match.label, modules[self._search(answer)]) for answer in missing]
+        made = [_module_of(answer.match.label, modules[self._search(answer)]) for answer in missing]
+        self._resources.known.add(*made)
+        return made
 
     def _search(self, answer: RequestedModule) -> str:
         """Names one search of the decomposer."""
@@ -198,7 +203,7 @@ class Fulfilment:
         """Measures modules on the test split of their data sets, those that were not measured there yet."""
         by_dataset: dict[str, list[str]] = defaultdict(list)
         for module in modules:
-            dataset = await self._client.datasets.get(module.dataset)
+            dataset = await self._resources.dataset(module.dataset)
             if TEST_SPLIT not in {split.split for split in dataset.splits}:
                 self._log(f"{module.name} is not measured: {dataset.name} has no split {TEST_SPLIT!r}", "warning")
             elif not [each async for each in self._client.evaluations.list(_measured_on_test(module))]:
@@ -239,7 +244,7 @@ class Fulfilment:
         return _sub_job(
             f"writing {subject}",
             f"export {subject}",
-            lambda request_id: self._delivery.export(self._wanted, subject, request_id),
+            lambda request_id: self._delivery.export(self._wanted, subject, self._resources, request_id),
         )
 
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from modelfoundry.client import AsyncClient, ChoiceFigures, ModuleOrigin, RequestedModule
+from modelfoundry.client import ChoiceFigures, ModuleOrigin, RequestedModule
 from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
 from modelfoundry.reuser.on_demand.offers import Choice, ModelOffer, ModuleOffer, Offer, Origin
 from modelfoundry.reuser.on_demand.shortlist import KnownLabel, Shortlist, known_labels
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
+from modelfoundry.workbench.resources import AsyncResources
 
 REQUEST_VERSION: Final = "1"
 """Changes when the same request gives another job, so that older ones are not taken for equal."""
@@ -23,7 +24,7 @@ _ORIGINS: Final = {
 }
 
 
-async def plan_request(wanted: WantedModules, client: AsyncClient) -> Answers:
+async def plan_request(wanted: WantedModules, resources: AsyncResources) -> Answers:
     """Chooses for every label a module that is there, or what one is to be made from.
 
     Raises:
@@ -33,8 +34,8 @@ async def plan_request(wanted: WantedModules, client: AsyncClient) -> Answers:
         NotFound, DatasetMismatch: the data set of the constraints is not there, or lacks a label.
         ConstraintUnmet: there is nothing for a label.
     """
-    labels = await known_labels(wanted.labels, client)
-    shortlist = Shortlist(client, wanted.constraints, wanted.compact)
+    labels = await known_labels(wanted.labels, resources.client)
+    shortlist = Shortlist(resources, wanted.constraints, wanted.compact)
     offers = [await shortlist.offers(label) for label in labels]
     check_known(offers, wanted.constraints)
     choices: Sequence[Choice]

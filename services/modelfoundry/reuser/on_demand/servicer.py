@@ -19,6 +19,7 @@ from modelfoundry.reuser.on_demand.delivery import Delivery, subjects_of
 from modelfoundry.reuser.on_demand.plan import plan_request, request_key
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.workbench.queue import JobQueue
+from modelfoundry.workbench.resources import AsyncResources
 
 
 class OnDemandServicer(pb_grpc.OnDemandServiceServicer):
@@ -47,10 +48,11 @@ class OnDemandServicer(pb_grpc.OnDemandServiceServicer):
         """See the contract."""
         wanted = wanted_from_proto(request)
         async with AsyncClient(self._endpoints, parent=wanted.parent) as client:
-            answers = await plan_request(wanted, client)
-        response = pb.RequestModulesResponse(modules=map(requested_module_to_proto, answers))
-        if await self._completed(response, wanted, answers):
-            return response
+            resources = AsyncResources(client)
+            answers = await plan_request(wanted, resources)
+            response = pb.RequestModulesResponse(modules=map(requested_module_to_proto, answers))
+            if await self._completed(response, wanted, answers, resources):
+                return response
         missing = [answer for answer in answers if answer.origin is ModuleOrigin.TO_BE_MADE]
         await asyncio.gather(*(self._decompositions.check(wanted, answer) for answer in missing))
         operation = await self._queue.enqueue(
@@ -66,16 +68,18 @@ class OnDemandServicer(pb_grpc.OnDemandServiceServicer):
             response.operation.CopyFrom(operation)
         return response
 
-    async def _completed(self, response: pb.RequestModulesResponse, wanted: WantedModules, answers: Answers) -> bool:
+    async def _completed(
+        self, response: pb.RequestModulesResponse, wanted: WantedModules, answers: Answers, resources: AsyncResources
+    ) -> bool:
         """Adds what was made of the modules before; False where something is missing, whose job may have been begun."""
         if any(not answer.module for answer in answers):
             return False
         if wanted.compose:
             composed = composing_pb2.ComposeModelResponse()
-            if not (await self._delivery.compose(wanted, answers)).response.Unpack(composed):
+            if not (await self._delivery.compose(wanted, answers, resources)).response.Unpack(composed):
                 return False
             response.composition = composed.composition
-        exports = await self._exported(wanted, subjects_of(wanted, answers, response.composition))
+        exports = await self._exported(wanted, subjects_of(wanted, answers, response.composition), resources)
         if exports is None:
             response.composition = ""
             return False
@@ -83,10 +87,10 @@ class OnDemandServicer(pb_grpc.OnDemandServiceServicer):
         return True
 
     async def _exported(
-        self, wanted: WantedModules, subjects: Sequence[str]
+        self, wanted: WantedModules, subjects: Sequence[str], resources: AsyncResources
     ) -> list[reuser_service_pb2.ExportResponse] | None:
         operations: Sequence[operations_pb2.Operation] = await asyncio.gather(
-            *(self._delivery.export(wanted, subject) for subject in subjects)
+            *(self._delivery.export(wanted, subject, resources) for subject in subjects)
         )
         found = []
         for operation in operations:

@@ -19,6 +19,7 @@ from modelfoundry.client import (
 from modelfoundry.errors import DatasetMismatch, FieldViolation, InvalidField, NotFound, UnknownLabel
 from modelfoundry.names import near, shortened
 from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer
+from modelfoundry.workbench.resources import AsyncResources
 
 NEAREST_SHOWN = 8
 
@@ -68,12 +69,12 @@ class Shortlist:
     """Reads models, modules and data sets of one request, each once.
 
     Args:
-        client: Access to the registry.
+        resources: Of the request; everything that is found becomes known there.
         constraints: Of the request.
         compact: Whether the time of the compacted form counts, in place of the masked one.
     """
 
-    client: AsyncClient
+    resources: AsyncResources
     constraints: Constraints
     compact: bool
     modules: dict[str, Module] = field(default_factory=dict)
@@ -104,24 +105,28 @@ class Shortlist:
     async def _models_of(self, spellings: Iterable[str]) -> list[Model]:
         found: dict[str, Model] = {}
         for spelling in spellings:
-            async for model in self.client.models.list(f"labels:{quoted(spelling)}", order_by="name"):
+            async for model in self.resources.client.models.list(f"labels:{quoted(spelling)}", order_by="name"):
+                self.resources.known.add(model)
                 found[model.name] = self.models.setdefault(model.name, model)
         return list(found.values())
 
     async def _modules_of(self, spellings: Iterable[str]) -> list[Module]:
         found: dict[str, Module] = {}
         for spelling in spellings:
-            async for module in self.client.modules.list(f"labels:{quoted(spelling)}", order_by="name"):
+            async for module in self.resources.client.modules.list(f"labels:{quoted(spelling)}", order_by="name"):
                 if module.problem == BinaryProblem(spelling):
+                    self.resources.known.add(module)
                     found[module.name] = self.modules.setdefault(module.name, module)
         return list(found.values())
 
     async def _read_datasets(self) -> list[Dataset]:
         """The one of the constraints, else all by name."""
         if not self.constraints.dataset:
-            return [dataset async for dataset in self.client.datasets.list(order_by="name")]
+            found = [dataset async for dataset in self.resources.client.datasets.list(order_by="name")]
+            self.resources.known.add(*found)
+            return found
         try:
-            return [await self.client.datasets.get(self.constraints.dataset)]
+            return [await self.resources.dataset(self.constraints.dataset)]
         except NotFound as error:
             raise NotFound(
                 f"constraints.dataset: {error.message}",

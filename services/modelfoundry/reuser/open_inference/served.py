@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from modelfoundry.client import AsyncClient, Composition, Model, Module
+from modelfoundry.client import AsyncClient, Module
 from modelfoundry.client.subjects import find_subject
 from modelfoundry.errors import NotFound
 from modelfoundry.names import DIGEST
+from modelfoundry.workbench.resources import Subject, digest_of
 
-Served = Model | Module | Composition
 
-
-async def find_served(client: AsyncClient, name: str, version: str, *, field: str) -> Served:
+async def find_served(client: AsyncClient, name: str, version: str, *, field: str) -> Subject:
     """The one place where a name and a version of the protocol become a resource.
 
     Args:
@@ -37,17 +36,6 @@ async def find_served(client: AsyncClient, name: str, version: str, *, field: st
     return found
 
 
-def digest_of(served: Served) -> str:
-    """The version: SHA-256 of the weights or the artifact, or the digest of a composition."""
-    match served:
-        case Model():
-            return served.weights.digest
-        case Module():
-            return served.artifact.digest
-        case Composition():
-            return served.digest
-
-
-def outputs_of(served: Served) -> tuple[str, ...]:
+def outputs_of(served: Subject) -> tuple[str, ...]:
     """Meaning of the outputs, in order."""
     return served.problem.outputs if isinstance(served, Module) else served.labels

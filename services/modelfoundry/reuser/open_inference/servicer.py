@@ -10,10 +10,9 @@ import grpc
 
 from modelfoundry.api.inference.v2 import open_inference_pb2 as pb
 from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as pb_grpc
-from modelfoundry.client import AsyncClient
+from modelfoundry.client import AsyncClient, Module
 from modelfoundry.errors import InvalidField, NotFound, Unavailable
 from modelfoundry.names import singular_of
-from modelfoundry.reuser.composing.candidates import Stock
 from modelfoundry.reuser.open_inference.codec import (
     CLASSIFICATION,
     WantedOutput,
@@ -22,10 +21,12 @@ from modelfoundry.reuser.open_inference.codec import (
     pixels_from_proto,
     wanted_from_proto,
 )
-from modelfoundry.reuser.open_inference.served import Served, digest_of, find_served, outputs_of
+from modelfoundry.reuser.open_inference.served import find_served, outputs_of
 from modelfoundry.reuser.predicting.predictor import Predictor, probabilities
 from modelfoundry.runtime.health import Ready
+from modelfoundry.workbench.convert import input_spec_from
 from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import AsyncResources, Subject, digest_of
 
 
 class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
@@ -93,9 +94,12 @@ class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
     ) -> pb.ModelMetadataResponse:
         """See the contract."""
         served = await find_served(self._client, request.name, request.version, field="name")
-        source = await Stock(self._client).source(served.name, field="name")
         kind = singular_of(subject_collection(served.name, field="name"))
-        return metadata_to_proto(served.name, kind, digest_of(served), source.input_spec, outputs_of(served))
+        network = served
+        if isinstance(network, Module):
+            network = await AsyncResources(self._client).base(network, field="name")
+        spec = input_spec_from(network.input)
+        return metadata_to_proto(served.name, kind, digest_of(served), spec, outputs_of(served))
 
     async def ModelInfer(
         self,
@@ -109,9 +113,9 @@ class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
             return await asyncio.to_thread(self._infer, request, served, wanted)
 
     def _infer(
-        self, request: pb.ModelInferRequest, served: Served, wanted: Sequence[WantedOutput]
+        self, request: pb.ModelInferRequest, served: Subject, wanted: Sequence[WantedOutput]
     ) -> pb.ModelInferResponse:
-        subject = self._predictor.loaded(served.name, digest_of(served))
+        subject = self._predictor.loaded(served)
         pixels = pixels_from_proto(request, subject.classifier.input_spec)
         found = probabilities(subject.classifier, pixels)
         response = answer_to_proto(request, wanted, subject.classifier.outputs, found)

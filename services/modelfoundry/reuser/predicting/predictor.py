@@ -11,9 +11,9 @@ import torch
 
 from modelfoundry.client import Client
 from modelfoundry.core.export import Exportable, classifier_of
-from modelfoundry.reuser.subjects import Subject, load_subject
+from modelfoundry.reuser.subjects import LoadedSubject, load_subject
 from modelfoundry.workbench.cache import BlobCache
-from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.resources import Resources, Subject, digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,49 +37,31 @@ class Predictor:
         self._client = client
         self._cache = cache
         self._keep = keep
-        self._loaded: OrderedDict[str, Subject] = OrderedDict()
+        self._loaded: OrderedDict[str, LoadedSubject] = OrderedDict()
         self._lock = threading.Lock()
 
-    def subject(self, name: str) -> Subject:
-        """The network of that name, from memory when its weights are still those of the registry.
-
-        Raises:
-            NotFound, Unavailable: as the registry says.
-        """
-        return self.loaded(name, self._digest(name))
-
-    def loaded(self, name: str, digest: str) -> Subject:
-        """The network of a name that the registry was asked about just now.
+    def loaded(self, subject: Subject) -> LoadedSubject:
+        """The network of a subject, from memory where that is still the one with the subject's digest.
 
         Args:
-            name: Full name of a model, module or composition.
-            digest: That the registry told.
+            subject: As the registry has it now. A network of what was deleted must not go on answering, so that every
+                call asks the registry for it.
 
         Raises:
             NotFound, Unavailable: as the registry says.
         """
         with self._lock:
-            loaded = self._loaded.get(name)
-            if loaded is not None and loaded.digest == digest:
-                self._loaded.move_to_end(name)
+            loaded = self._loaded.get(subject.name)
+            if loaded is not None and loaded.digest == digest_of(subject):
+                self._loaded.move_to_end(subject.name)
                 return loaded
-        loaded = load_subject(self._client, self._cache, name)
+        loaded = load_subject(Resources(self._client), self._cache, subject)
         with self._lock:
-            self._loaded[name] = loaded
-            self._loaded.move_to_end(name)
+            self._loaded[subject.name] = loaded
+            self._loaded.move_to_end(subject.name)
             while len(self._loaded) > self._keep:
                 self._loaded.popitem(last=False)
         return loaded
-
-    def _digest(self, name: str) -> str:
-        # Asked anew for every call: a deleted module must not go on answering from memory.
-        match subject_collection(name, field="subject"):
-            case "models":
-                return self._client.models.get(name).weights.digest
-            case "modules":
-                return self._client.modules.get(name).artifact.digest
-            case _:
-                return self._client.compositions.get(name).digest
 
 
 def probabilities(classifier: Exportable, pixels: torch.Tensor) -> torch.Tensor:
