@@ -1,4 +1,4 @@
-"""Jobs, their events and predictions."""
+"""Jobs, their events, and what the reuser's jobs result in."""
 
 from __future__ import annotations
 
@@ -22,100 +22,76 @@ from modelfoundry.values.results import (
     Severity,
     StateChanged,
 )
-from modelfoundry.wire.enums import enum_from_proto, enum_to_proto
-from modelfoundry.wire.figures import forms_from_proto
-from modelfoundry.wire.resources import blob_ref_from_proto
+from modelfoundry.wire.enums import Members
+from modelfoundry.wire.fields import timestamp_from_proto
+from modelfoundry.wire.figures import FORMS
+from modelfoundry.wire.pairs import Pair
+from modelfoundry.wire.resources import BLOB_REF
 from modelfoundry.wire.statuses import error_from_status
-from modelfoundry.wire.times import duration_from_proto, time_from_proto
 
+JOB_STATE = Members(JobState, operation_pb2.OperationState)
+SEVERITY = Members(Severity, operation_pb2.Severity)
 
-def progress_from_proto(message: operation_pb2.Progress) -> Progress:
-    """Message to value."""
-    return Progress(
-        phase=message.phase,
-        fraction=message.fraction,
-        done_units=message.done_units,
-        total_units=message.total_units,
-        unit=message.unit,
-        metrics=dict(message.metrics),
-        remaining=duration_from_proto(message, "remaining"),
-    )
+PROGRESS = Pair(Progress, operation_pb2.Progress)
+progress_to_proto = PROGRESS.to_proto
+progress_from_proto = PROGRESS.from_proto
 
+JOB_STATUS = Pair(
+    JobStatus,
+    operation_pb2.OperationMetadata,
+    PROGRESS,
+    otherwise={"state": JobState.RUNNING},
+    elsewhere={"name", "error"},
+)
 
-def job_state_from_proto(number: int) -> JobState:
-    """Number to value; a state that a newer service knows reads as running."""
-    return enum_from_proto(operation_pb2.OperationState, "OPERATION_STATE", number, JobState) or JobState.RUNNING
+EXPORT_FORMAT = Members(ExportFormat, reuser_service_pb2.ExportFormat)
+export_format_to_proto = EXPORT_FORMAT.to_proto
+
+EXPORT = Pair(Export, reuser_service_pb2.ExportResponse, Pair(ExportedFile, reuser_service_pb2.ExportedFile, BLOB_REF))
+export_to_proto = EXPORT.to_proto
+export_from_proto = EXPORT.from_proto
+
+COMPACTION = Pair(Compaction, reuser_service_pb2.CompactResponse, FORMS)
+compaction_to_proto = COMPACTION.to_proto
+compaction_from_proto = COMPACTION.from_proto
+
+LABEL_PROBABILITY = Pair(LabelProbability, reuser_service_pb2.LabelProbability)
+label_probability_to_proto = LABEL_PROBABILITY.to_proto
 
 
 def job_status_from_proto(message: operations_pb2.Operation) -> JobStatus:
-    """Message, metadata unpacked, to value."""
+    """Message, metadata unpacked, to value; a state that a newer service knows reads as running."""
     metadata = operation_pb2.OperationMetadata()
     message.metadata.Unpack(metadata)
-    return JobStatus(
-        name=message.name,
-        kind=metadata.kind,
-        target=metadata.target,
-        state=job_state_from_proto(metadata.state),
-        progress=progress_from_proto(metadata.progress),
-        attempt=metadata.attempt,
-        cache_hit=metadata.cache_hit,
-        request_id=metadata.request_id,
-        last_sequence=metadata.last_sequence,
-        error=error_from_status(message.error) if message.HasField("error") else None,
-        create_time=time_from_proto(metadata, "create_time"),
-        start_time=time_from_proto(metadata, "start_time"),
-        end_time=time_from_proto(metadata, "end_time"),
-        update_time=time_from_proto(metadata, "update_time"),
-    )
+    error = error_from_status(message.error) if message.HasField("error") else None
+    return JOB_STATUS.from_proto(metadata, name=message.name, error=error)
 
 
 def job_event_from_proto(message: operation_pb2.OperationEvent) -> JobEvent | None:
     """Message to value; None for a keep-alive and for kinds that a newer service knows."""
-    sequence, time = message.sequence, time_from_proto(message, "event_time")
+    time = timestamp_from_proto(message.event_time) if message.HasField("event_time") else None
     match message.WhichOneof("event"):
         case "state_change":
-            change = message.state_change
-            error = error_from_status(change.error) if change.HasField("error") else None
-            return StateChanged(sequence=sequence, time=time, state=job_state_from_proto(change.state), error=error)
+            return StateChanged(
+                sequence=message.sequence,
+                time=time,
+                state=JOB_STATE.from_proto(message.state_change.state) or JobState.RUNNING,
+                error=error_from_status(message.state_change.error) if message.state_change.HasField("error") else None,
+            )
         case "progress":
-            return ProgressMade(sequence=sequence, time=time, progress=progress_from_proto(message.progress))
+            return ProgressMade(sequence=message.sequence, time=time, progress=progress_from_proto(message.progress))
         case "log":
-            severity = enum_from_proto(operation_pb2.Severity, "SEVERITY", message.log.severity, Severity)
-            return LogWritten(sequence=sequence, time=time, severity=severity or Severity.INFO, text=message.log.text)
+            severity = SEVERITY.from_proto(message.log.severity) or Severity.INFO
+            return LogWritten(sequence=message.sequence, time=time, severity=severity, text=message.log.text)
         case _:
             return None
-
-
-def export_format_to_proto(format_: ExportFormat) -> reuser_service_pb2.ExportFormat.ValueType:
-    """Value to number."""
-    number: reuser_service_pb2.ExportFormat.ValueType = enum_to_proto(
-        reuser_service_pb2.ExportFormat, "EXPORT_FORMAT", format_
-    )
-    return number
-
-
-def export_from_proto(message: reuser_service_pb2.ExportResponse) -> Export:
-    """Message to value; a format that a newer service knows reads as safetensors."""
-    format_ = enum_from_proto(reuser_service_pb2.ExportFormat, "EXPORT_FORMAT", message.format, ExportFormat)
-    return Export(
-        subject=message.subject,
-        format=format_ or ExportFormat.SAFETENSORS,
-        files=tuple(ExportedFile(file.path, blob_ref_from_proto(file.content)) for file in message.files),
-        max_difference=message.max_difference,
-        compact=message.compact,
-    )
-
-
-def compaction_from_proto(message: reuser_service_pb2.CompactResponse) -> Compaction:
-    """Message to value."""
-    return Compaction(message.module, forms_from_proto(message.forms))
 
 
 def predictions_from_proto(message: reuser_service_pb2.PredictResponse) -> tuple[Prediction, ...]:
     """Message to values, one an image."""
     return tuple(
         Prediction(
-            labels=tuple(LabelProbability(one.label, one.probability) for one in prediction.labels),
+            labels=tuple(map(LABEL_PROBABILITY.from_proto, prediction.labels)),
             subject=message.subject,
             subject_digest=message.subject_digest,
         )

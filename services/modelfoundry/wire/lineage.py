@@ -15,89 +15,50 @@ from modelfoundry.values.lineage import (
     Webhook,
     WebhookState,
 )
-from modelfoundry.wire.enums import enum_from_proto, enum_to_proto
-from modelfoundry.wire.resources import provenance_edge_from_proto
-from modelfoundry.wire.times import time_from_proto
+from modelfoundry.wire.enums import Members
+from modelfoundry.wire.pairs import Pair
+from modelfoundry.wire.resources import PROVENANCE_EDGE
 
+DIRECTION = Members(Direction, provenance_pb2.LineageDirection)
+direction_to_proto = DIRECTION.to_proto
 
-def direction_to_proto(direction: Direction) -> provenance_pb2.LineageDirection.ValueType:
-    """Value to number."""
-    number: provenance_pb2.LineageDirection.ValueType = enum_to_proto(
-        provenance_pb2.LineageDirection, "LINEAGE_DIRECTION", direction
-    )
-    return number
+LINEAGE_NODE = Pair(LineageNode, provenance_pb2.LineageNode)
+lineage_node_to_proto = LINEAGE_NODE.to_proto
+lineage_node_from_proto = LINEAGE_NODE.from_proto
 
+LINEAGE = Pair(Lineage, provenance_pb2.GetLineageResponse, LINEAGE_NODE, PROVENANCE_EDGE)
+lineage_to_proto = LINEAGE.to_proto
+lineage_from_proto = LINEAGE.from_proto
 
-def lineage_from_proto(message: provenance_pb2.GetLineageResponse) -> Lineage:
-    """Message to value, without steps whose relation a newer registry knows and this SDK does not."""
-    edges = (provenance_edge_from_proto(edge) for edge in message.edges)
-    return Lineage(
-        nodes=tuple(map(lineage_node_from_proto, message.nodes)),
-        edges=tuple(edge for edge in edges if edge is not None),
-        truncated=message.truncated,
-    )
+DEPENDENTS = Pair(Dependents, provenance_pb2.ListDependentsResponse, LINEAGE_NODE, names={"nodes": "dependents"})
+dependents_to_proto = DEPENDENTS.to_proto
+dependents_from_proto = DEPENDENTS.from_proto
 
+EVENT_KIND = Members(EventKind, event_service_pb2.EventKind)
+EVENT = Pair(RegistryEvent, event_service_pb2.RegistryEvent, names={"time": "event_time"})
+event_to_proto = EVENT.to_proto
+event_from_proto = EVENT.known_from_proto
+"""None for a keep-alive, which has no kind, and for kinds that a newer registry knows."""
 
-def dependents_from_proto(message: provenance_pb2.ListDependentsResponse) -> Dependents:
-    """Message to value."""
-    return Dependents(
-        nodes=tuple(map(lineage_node_from_proto, message.dependents)),
-        total_count=message.total_count,
-        aliases=tuple(message.aliases),
-    )
-
-
-def lineage_node_from_proto(message: provenance_pb2.LineageNode) -> LineageNode:
-    """Message to value."""
-    return LineageNode(
-        name=message.name,
-        collection=message.collection,
-        display_name=message.display_name,
-        digest=message.digest,
-        create_time=time_from_proto(message, "create_time"),
-        labels=tuple(message.labels),
-        missing=message.missing,
-        distance=message.distance,
-    )
+WEBHOOK = Pair(
+    Webhook,
+    webhook_service_pb2.Webhook,
+    otherwise={"state": WebhookState.ACTIVE},
+    elsewhere={"kinds", "collections"},
+    unread={"filter"},
+)
 
 
 def event_filter_to_proto(kinds: Sequence[EventKind], collections: Sequence[str]) -> event_service_pb2.EventFilter:
     """The message of a filter."""
-    numbers = [enum_to_proto(event_service_pb2.EventKind, "EVENT_KIND", kind) for kind in kinds]
-    return event_service_pb2.EventFilter(kinds=numbers, collections=collections)
-
-
-def event_from_proto(message: event_service_pb2.RegistryEvent) -> RegistryEvent | None:
-    """Message to value; None for a keep-alive and for kinds that a newer registry knows."""
-    kind = enum_from_proto(event_service_pb2.EventKind, "EVENT_KIND", message.kind, EventKind)
-    if kind is None:
-        return None
-    return RegistryEvent(
-        sequence=message.sequence,
-        kind=kind,
-        resource=message.resource,
-        digest=message.digest,
-        etag=message.etag,
-        evaluation=message.evaluation,
-        alias=message.alias,
-        time=time_from_proto(message, "event_time"),
-    )
+    return event_service_pb2.EventFilter(kinds=map(EVENT_KIND.to_proto, kinds), collections=collections)
 
 
 def webhook_from_proto(message: webhook_service_pb2.Webhook) -> Webhook:
-    """Message to value; a state that a newer registry knows reads as active."""
-    known = (enum_from_proto(event_service_pb2.EventKind, "EVENT_KIND", n, EventKind) for n in message.filter.kinds)
-    state = enum_from_proto(webhook_service_pb2.WebhookState, "WEBHOOK_STATE", message.state, WebhookState)
-    return Webhook(
-        name=message.name,
-        url=message.url,
-        kinds=tuple(kind for kind in known if kind is not None),
+    """Message to value; kinds that a newer registry knows are left out."""
+    kinds = map(EVENT_KIND.from_proto, message.filter.kinds)
+    return WEBHOOK.from_proto(
+        message,
+        kinds=tuple(kind for kind in kinds if kind is not None),
         collections=tuple(message.filter.collections),
-        secret=message.secret,
-        state=state or WebhookState.ACTIVE,
-        delivered_sequence=message.delivered_sequence,
-        failures=message.failures,
-        last_error=message.last_error,
-        next_attempt_time=time_from_proto(message, "next_attempt_time"),
-        create_time=time_from_proto(message, "create_time"),
     )

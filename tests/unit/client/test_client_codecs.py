@@ -231,7 +231,7 @@ def over_the_wire(message: Message) -> Any:
     )
 )
 def test_models(model: Model) -> None:
-    assert resources.model_from_proto(over_the_wire(resources.model_to_proto(model))) == model
+    assert resources.model_from_proto(over_the_wire(resources.model_to_request(model))) == model
 
 
 @given(
@@ -243,7 +243,7 @@ def test_models(model: Model) -> None:
     )
 )
 def test_datasets(dataset: Dataset) -> None:
-    assert resources.dataset_from_proto(over_the_wire(resources.dataset_to_proto(dataset))) == dataset
+    assert resources.dataset_from_proto(over_the_wire(resources.dataset_to_request(dataset))) == dataset
 
 
 form_costs = st.builds(
@@ -284,7 +284,7 @@ def test_forms(forms: FormComparison) -> None:
     )
 )
 def test_modules(module: Module) -> None:
-    assert modules.module_from_proto(over_the_wire(modules.module_to_proto(module))) == module
+    assert modules.module_from_proto(over_the_wire(modules.module_to_request(module))) == module
 
 
 @given(
@@ -300,7 +300,7 @@ def test_modules(module: Module) -> None:
     )
 )
 def test_compositions(composition: Composition) -> None:
-    message = over_the_wire(compositions.composition_to_proto(composition))
+    message = over_the_wire(compositions.composition_to_request(composition))
     assert compositions.composition_from_proto(message) == composition
 
 
@@ -331,7 +331,7 @@ def test_a_task_that_a_newer_registry_knows_is_no_silent_guess() -> None:
     )
 )
 def test_evaluations(evaluation: Evaluation) -> None:
-    assert modules.evaluation_from_proto(over_the_wire(modules.evaluation_to_proto(evaluation))) == evaluation
+    assert modules.evaluation_from_proto(over_the_wire(modules.evaluation_to_request(evaluation))) == evaluation
 
 
 @given(

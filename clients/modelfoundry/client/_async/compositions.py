@@ -14,7 +14,7 @@ from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.compositions import Composition
 from modelfoundry.values.references import Named, full_name
-from modelfoundry.wire.compositions import composition_from_proto, composition_to_proto
+from modelfoundry.wire.compositions import composition_from_proto, composition_to_request
 
 
 class AsyncCompositions:
@@ -37,7 +37,7 @@ class AsyncCompositions:
         request = composition_pb2.CreateCompositionRequest(
             parent=self._parent,
             composition_id=composition_id,
-            composition=composition_to_proto(composition),
+            composition=composition_to_request(composition),
             request_id=request_id or new_request_id(),
         )
         response = await self._transport.unary(Service.REGISTRY, self._stubs.registry.CreateComposition, request)

@@ -14,7 +14,7 @@ from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Evaluation
-from modelfoundry.wire.modules import evaluation_from_proto, evaluation_to_proto
+from modelfoundry.wire.modules import evaluation_from_proto, evaluation_to_request
 
 
 class AsyncEvaluations:
@@ -29,7 +29,7 @@ class AsyncEvaluations:
         """Stores a measurement. Called by the evaluator."""
         request = evaluation_pb2.CreateEvaluationRequest(
             parent=self._parent,
-            evaluation=evaluation_to_proto(evaluation),
+            evaluation=evaluation_to_request(evaluation),
             request_id=request_id or new_request_id(),
         )
         response = await self._transport.unary(Service.REGISTRY, self._stubs.registry.CreateEvaluation, request)

@@ -27,7 +27,7 @@ from modelfoundry.wire.architectures import (
     model_check_from_proto,
     tensor_spec_to_proto,
 )
-from modelfoundry.wire.resources import model_from_proto, model_to_proto
+from modelfoundry.wire.resources import model_from_proto, model_to_request
 
 
 class AsyncModels:
@@ -125,7 +125,7 @@ class AsyncModels:
         request = model_pb2.CreateModelRequest(
             parent=self._parent,
             model_id=model_id,
-            model=model_to_proto(model),
+            model=model_to_request(model),
             request_id=request_id or new_request_id(),
         )
         response = await self._transport.unary(

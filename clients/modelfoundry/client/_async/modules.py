@@ -22,7 +22,7 @@ from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Module
 from modelfoundry.values.results import ExportFormat
 from modelfoundry.wire.figures import forms_to_proto
-from modelfoundry.wire.modules import module_from_proto, module_to_proto
+from modelfoundry.wire.modules import module_from_proto, module_to_request
 
 
 class AsyncModules:
@@ -72,7 +72,7 @@ class AsyncModules:
         request = module_pb2.CreateModuleRequest(
             parent=self._parent,
             module_id=module_id,
-            module=module_to_proto(module),
+            module=module_to_request(module),
             request_id=request_id or new_request_id(),
         )
         response = await self._transport.unary(

@@ -23,7 +23,7 @@ from modelfoundry.client.transport import Transport
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Dataset, DatasetSplit
-from modelfoundry.wire.resources import dataset_from_proto, dataset_to_proto
+from modelfoundry.wire.resources import dataset_from_proto, dataset_to_request
 
 
 class Datasets:
@@ -90,7 +90,7 @@ class Datasets:
         request = dataset_pb2.CreateDatasetRequest(
             parent=self._parent,
             dataset_id=dataset_id,
-            dataset=dataset_to_proto(dataset),
+            dataset=dataset_to_request(dataset),
             request_id=request_id or new_request_id(),
         )
         response = self._transport.unary(

@@ -29,7 +29,7 @@ from modelfoundry.wire.architectures import (
     model_check_from_proto,
     tensor_spec_to_proto,
 )
-from modelfoundry.wire.resources import model_from_proto, model_to_proto
+from modelfoundry.wire.resources import model_from_proto, model_to_request
 
 
 class Models:
@@ -127,7 +127,7 @@ class Models:
         request = model_pb2.CreateModelRequest(
             parent=self._parent,
             model_id=model_id,
-            model=model_to_proto(model),
+            model=model_to_request(model),
             request_id=request_id or new_request_id(),
         )
         response = self._transport.unary(

@@ -12,7 +12,7 @@ from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.references import full_name
 from modelfoundry.values.searching import Vocabulary, VocabularyTerm
-from modelfoundry.wire.searching import vocabulary_from_proto, vocabulary_to_proto
+from modelfoundry.wire.searching import vocabulary_from_proto, vocabulary_to_request
 
 
 class Vocabularies:
@@ -50,7 +50,7 @@ class Vocabularies:
         request = vocabulary_pb2.CreateVocabularyRequest(
             parent=self._parent,
             vocabulary_id=vocabulary_id,
-            vocabulary=vocabulary_to_proto(vocabulary),
+            vocabulary=vocabulary_to_request(vocabulary),
             request_id=request_id or new_request_id(),
         )
         return vocabulary_from_proto(
