@@ -25,7 +25,7 @@ from modelfoundry.client import (
     ValidationSplit,
 )
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
-from modelfoundry.core import architectures, problems
+from modelfoundry.core import architectures
 from modelfoundry.core.datasets import ImageSet, pose_binary, validation_cut, write_split
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.modules import ModuleArtifact, write_module
@@ -85,11 +85,11 @@ def push_model(
     limits: dict[int, int] | None = None,
 ) -> Model:
     """Trains a small network on some digits and registers it."""
-    spec = architectures.InputSpec(1, 8, 8, (mean,), (0.4,))
+    spec = InputSpec(1, 8, 8, (mean,), (0.4,))
     images = some_digits("train", numbers, limits)
     learn, choose = validation_cut(images.labels, 0.1, 0)
     with seeded(seed, CPU):
-        network = architectures.build_network(architectures.Architecture(ARCHITECTURE), len(numbers), spec)
+        network = architectures.build_network(Architecture(ARCHITECTURE), len(numbers), spec)
     result = train(
         network,
         images.subset(learn),
@@ -103,12 +103,10 @@ def push_model(
     return _registered(client, folder, model_id, numbers, spec, result.state)
 
 
-def push_untrained(
-    client: Client, folder: Path, model_id: str, numbers: Sequence[int], spec: architectures.InputSpec
-) -> Model:
+def push_untrained(client: Client, folder: Path, model_id: str, numbers: Sequence[int], spec: InputSpec) -> Model:
     """Registers a small network that knows nothing."""
     with seeded(0, CPU):
-        network = architectures.build_network(architectures.Architecture(ARCHITECTURE), len(numbers), spec)
+        network = architectures.build_network(Architecture(ARCHITECTURE), len(numbers), spec)
     return _registered(client, folder, model_id, numbers, spec, network.state_dict())
 
 
@@ -117,7 +115,7 @@ def _registered(
     folder: Path,
     model_id: str,
     numbers: Sequence[int],
-    spec: architectures.InputSpec,
+    spec: InputSpec,
     state: Mapping[str, torch.Tensor],
 ) -> Model:
     """What `client.models.push` does, without asking the evaluator, so that tests need not start one."""
@@ -125,7 +123,7 @@ def _registered(
     safetensors.torch.save_file(dict(state), path)
     model = Model(
         architecture=Architecture(ARCHITECTURE),
-        input=InputSpec(spec.channels, spec.height, spec.width, spec.mean, spec.std),
+        input=spec,
         labels=tuple(str(number) for number in numbers),
         weights=client.blobs.upload(path, SAFETENSORS_MEDIA_TYPE),
     )
@@ -135,8 +133,7 @@ def _registered(
 def push_module(client: Client, folder: Path, model: Model, dataset: Dataset, label: str, epochs: int = 3) -> Module:
     """Searches the weights that a label needs and registers them as a module, `MODEL-LABEL`."""
     weights = client.blobs.download(model.weights, folder / f"base-of-{model.id}-{label}.safetensors")
-    spec = architectures.InputSpec(1, 8, 8, model.input.mean, model.input.std)
-    network = architectures.load_network(architectures.Architecture(ARCHITECTURE), len(model.labels), spec, weights)
+    network = architectures.load_network(Architecture(ARCHITECTURE), len(model.labels), model.input, weights)
     numbers = [int(each) for each in model.labels]
     images = some_digits("train", numbers)
     learn, choose = validation_cut(images.labels, 0.1, 0)
@@ -147,18 +144,18 @@ def push_module(client: Client, folder: Path, model: Model, dataset: Dataset, la
         pose_binary(images.subset(learn), place),
         pose_binary(images.subset(choose), place),
         0.5,
-        spec,
+        model.input,
         resolve_recipe("paper", {"epochs": epochs, "augmentation": "none"}),
         seed=0,
         device=CPU,
         monitor=Unwatched(),
     )
-    problem = problems.BinaryProblem(label)
+    problem = BinaryProblem(label)
     path = folder / f"{model.id}-{label}.safetensors"
     write_module(path, ModuleArtifact(model.weights.digest, problem, result.masks, result.head, "seam"))
     module = Module(
         base_model=model.name,
-        problem=BinaryProblem(label),
+        problem=problem,
         artifact=BlobRef(client.blobs.upload(path, media_type="application/vnd.modelfoundry.module").digest),
         dataset=dataset.name,
         record=DecompositionRecord(algorithm="seam", dataset_digest=dataset.digest),

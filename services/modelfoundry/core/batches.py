@@ -8,10 +8,10 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from modelfoundry.core.architectures.spec import InputSpec
 from modelfoundry.core.datasets import ImageSet, normalise, random_crop
 from modelfoundry.core.devices import stream_seed
 from modelfoundry.core.monitor import Monitor
+from modelfoundry.values.architectures import InputSpec
 
 Augmentation = Literal["none", "crop", "crop_flip"]
 """Not at all; random crops after padding; the same and horizontal flips."""

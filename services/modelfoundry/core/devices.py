@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -15,24 +14,10 @@ import torch
 
 from modelfoundry.errors import DeviceUnavailable, InvalidField
 from modelfoundry.names import shortened
+from modelfoundry.values.computing import Environment
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 LIBRARIES: Final = ("modelfoundry", "torch", "torchvision", "timm", "numpy", "safetensors", "scikit-learn")
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What ran, for repeating it. Mirrors `types.v1.Environment`."""
-
-    python: str
-    libraries: Mapping[str, str]
-    """Versions of the libraries that touch numbers, by distribution name."""
-    platform: str
-    """Operating system and processor, for example `Linux-x86_64`."""
-    device: str
-    """`cpu`, or `cuda:` and the name of the card."""
-    threads: int
-    """Threads of tensor operations in this process."""
 
 
 def select_device(wanted: str) -> torch.device:

@@ -17,15 +17,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import ImageSet, pose_binary, pose_multi_class, pose_open_set
 from modelfoundry.core.inference import predict_labels, predict_logits
-from modelfoundry.core.metrics import ClassificationMetrics, classification
+from modelfoundry.core.metrics import classification
 from modelfoundry.core.modules import MaterialisedModule
 from modelfoundry.core.monitor import Monitor
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import DatasetMismatch
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.figures import ClassificationMetrics
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,8 +12,9 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.errors import InvalidImage
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.results import LabelProbability
 
 MAX_PIXELS: Final = 80_000_000
 """Of an encoded image: bounds the memory that a small hostile file can ask for. Pillow warns above 89 million."""
@@ -28,14 +28,6 @@ _DAMAGES: Final = (
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 """What Pillow raises for damaged files."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelProbability:
-    """How probable a label is, in [0, 1]."""
-
-    label: str
-    probability: float
 
 
 def decode_image(data: bytes, input_spec: InputSpec, *, field: str = "images") -> Tensor:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.monitor import Monitor, Unwatched
+from modelfoundry.values.architectures import InputSpec
 
 
 @contextmanager

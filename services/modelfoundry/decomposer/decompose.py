@@ -15,7 +15,6 @@ from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.decomposer.algorithms.seam import SearchResult, search
 from modelfoundry.decomposer.plan import ALGORITHM, DecompositionPlan, settings_record
 from modelfoundry.workbench.cache import BlobCache
-from modelfoundry.workbench.convert import environment_to, problem_to, retention_to, subset_to
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedModel, load_model
 from modelfoundry.workbench.requests import derived_request_id
@@ -81,7 +80,7 @@ def search_module(plan: DecompositionPlan, bench: Workbench) -> SearchedModule:
         algorithm=ALGORITHM,
     )
     samples = (len(train), len(validation))
-    return SearchedModule(base, artifact, result, samples, environment_to(environment(device)))
+    return SearchedModule(base, artifact, result, samples, environment(device))
 
 
 def _posed_splits(plan: DecompositionPlan, client: Client, cache: BlobCache) -> tuple[ImageSet, ImageSet]:
@@ -116,18 +115,18 @@ def _record(plan: DecompositionPlan, operation: str, searched: SearchedModule) -
         fell_back=result.fell_back,
         cache_key=plan.cache_key,
         training_samples=training_samples,
-        subset=None if plan.subset is None else subset_to(plan.subset),
+        subset=plan.subset,
     )
 
 
 def _register(plan: DecompositionPlan, operation: str, client: Client, searched: SearchedModule) -> str:
     module = Module(
         base_model=plan.model.name,
-        problem=problem_to(plan.request.problem),
+        problem=plan.request.problem,
         artifact=upload_artifact(client, searched.artifact),
         dataset=plan.dataset.name,
         record=_record(plan, operation, searched),
-        retention=retention_to(retention(searched.base.network, searched.artifact.masks)),
+        retention=retention(searched.base.network, searched.artifact.masks),
     )
     made_up = plan.request.force and not plan.request.module_id
     # The id follows from the job: a job that was taken up again after this line finds its module, and makes no other.

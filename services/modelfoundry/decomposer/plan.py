@@ -11,12 +11,11 @@ from typing import Final
 
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import check_weights
-from modelfoundry.core.datasets import TrainingSubset
-from modelfoundry.core.problems import BinaryProblem, Problem, resolve
 from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
 from modelfoundry.decomposer.algorithms.seam import SeamSettings
-from modelfoundry.workbench.convert import architecture_from, input_spec_from, tensors_from
-from modelfoundry.workbench.splits import check_dataset_fits, check_validation_split, recorded_subset
+from modelfoundry.values.computing import TrainingSubset
+from modelfoundry.values.problems import BinaryProblem, Problem, resolve
+from modelfoundry.workbench.splits import check_dataset_fits, check_validation_split, recorded_subset, subset_facts
 
 ALGORITHM: Final = "seam"
 ALGORITHM_VERSION: Final = "1"
@@ -66,10 +65,9 @@ def plan_decomposition(request: DecompositionRequest, model: Model, dataset: Dat
         UnknownArchitecture: the installed libraries cannot build it.
     """
     label_indices = resolve(request.problem, model.labels, field="seam.problem")
-    input_spec = input_spec_from(model.input)
     check_validation_split(request.validation, dataset)
-    check_dataset_fits(dataset, input_spec.shape, request.problem.labels)
-    check_weights(architecture_from(model.architecture), len(model.labels), input_spec, tensors_from(model.tensors))
+    check_dataset_fits(dataset, model.input.shape, request.problem.labels)
+    check_weights(model.architecture, len(model.labels), model.input, model.tensors)
     subset = recorded_subset(model, dataset, request.validation)
     cache_key = _cache_key(request, model, dataset, subset)
     return DecompositionPlan(
@@ -107,7 +105,7 @@ def _cache_key(request: DecompositionRequest, model: Model, dataset: Dataset, su
         "module_id": request.module_id,
     }
     if subset is not None:
-        facts["subset"] = asdict(subset)
+        facts["subset"] = subset_facts(subset)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -16,7 +16,6 @@ from modelfoundry.decomposer.plan import DecompositionPlan, DecompositionRequest
 from modelfoundry.decomposer.split_plan import LABEL_GROUPS, SplitPlan, SplitRequest, plan_split
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel, WeightsMismatch
 from modelfoundry.names import parse_name, shortened
-from modelfoundry.workbench.convert import problem_from, subset_to
 
 Settings = TypeVar("Settings", SeamSettings, GradSplitterSettings)
 
@@ -60,14 +59,14 @@ def plan_rebuild(module: Module, model: Model, dataset: Dataset) -> RebuildPlan:
         place = _place(plan, module)
     else:
         raise _unsupported(f"it was made by {shortened(module.record.algorithm)!r}, which this version does not know")
-    if module.record.subset != (None if plan.subset is None else subset_to(plan.subset)):
+    if module.record.subset != plan.subset:
         raise _unsupported("its part of the training data is not the one that its base model was trained on")
     return RebuildPlan(plan, place, module.record.environment.threads)
 
 
 def _seam_request(module: Module) -> DecompositionRequest:
     return DecompositionRequest(
-        problem=problem_from(module.problem),
+        problem=module.problem,
         settings=_settings(SeamSettings, module.record.settings),
         **_same(module),
     )
@@ -114,7 +113,7 @@ def _settings(kind: type[Settings], recorded: Mapping[str, Any]) -> Settings:
 
 
 def _place(plan: SplitPlan, module: Module) -> int:
-    problem = problem_from(module.problem)
+    problem = module.problem
     for place, planned in enumerate(plan.modules):
         if planned.problem == problem:
             return place

@@ -20,7 +20,6 @@ from modelfoundry.decomposer.plan import settings_record
 from modelfoundry.decomposer.split_plan import ALGORITHM, LABEL_GROUPS, SplitPlan
 from modelfoundry.errors import AlreadyExists, DatasetMismatch, ModelFoundryError, NotFound
 from modelfoundry.names import shortened
-from modelfoundry.workbench.convert import environment_to, problem_to, retention_to, subset_to
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedModel, load_model
 from modelfoundry.workbench.requests import derived_request_id
@@ -66,11 +65,11 @@ def decompose_all(plan: SplitPlan, operation: str, bench: Workbench) -> list[str
         bench.monitor.check_cancelled()
         module = Module(
             base_model=plan.model.name,
-            problem=problem_to(planned.problem),
+            problem=planned.problem,
             artifact=upload_artifact(bench.client, artifact),
             dataset=plan.dataset.name,
             record=_record(plan, operation, searched, found),
-            retention=retention_to(retention(searched.base.network, found.masks)),
+            retention=retention(searched.base.network, found.masks),
         )
         # An id that was given is kept; it is taken only when somebody else has it.
         made_up = request.force and not request.module_id
@@ -107,7 +106,7 @@ def search_modules(plan: SplitPlan, bench: Workbench) -> SearchedModules:
         for planned, found in zip(plan.modules, result.modules, strict=True)
     )
     samples = (len(train), len(validation))
-    return SearchedModules(base, artifacts, result, samples, environment_to(environment(device)))
+    return SearchedModules(base, artifacts, result, samples, environment(device))
 
 
 def _check_every_label(part: ImageSet, labels: Sequence[str], what: str) -> None:
@@ -140,7 +139,7 @@ def _record(plan: SplitPlan, operation: str, searched: SearchedModules, found: S
         fell_back=result.fell_back,
         cache_key=plan.cache_key,
         training_samples=training_samples,
-        subset=None if plan.subset is None else subset_to(plan.subset),
+        subset=plan.subset,
         empty_layers=found.channels.held,
     )
 

@@ -11,16 +11,22 @@ from functools import lru_cache
 from typing import Final
 
 from modelfoundry.client import Dataset, Model, ValidationSplit
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network, check_weights
+from modelfoundry.core.architectures import build_network, check_weights
 from modelfoundry.core.channels import ChannelPlan, plan_channels
-from modelfoundry.core.datasets import TrainingSubset
-from modelfoundry.core.problems import BinaryProblem, OpenSetProblem, Problem, resolve, resolve_labels
 from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
 from modelfoundry.decomposer.plan import settings_record
 from modelfoundry.errors import DatasetMismatch, InvalidField, UnsupportedModel
 from modelfoundry.names import shortened
-from modelfoundry.workbench.convert import architecture_from, input_spec_from, tensors_from
-from modelfoundry.workbench.splits import check_dataset_fits, check_validation_split, find_split, recorded_subset
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.computing import TrainingSubset
+from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem, resolve, resolve_labels
+from modelfoundry.workbench.splits import (
+    check_dataset_fits,
+    check_validation_split,
+    find_split,
+    recorded_subset,
+    subset_facts,
+)
 
 ALGORITHM: Final = "gradsplitter"
 ALGORITHM_VERSION: Final = "1"
@@ -96,13 +102,12 @@ def plan_split(request: SplitRequest, model: Model, dataset: Dataset) -> SplitPl
             field="module_id",
             hint=f"give at most {MOST_CHARACTERS_OF_A_PREFIX} characters; the labels follow",
         )
-    input_spec, architecture = input_spec_from(model.input), architecture_from(model.architecture)
     check_validation_split(request.validation, dataset)
-    check_dataset_fits(dataset, input_spec.shape, model.labels)
+    check_dataset_fits(dataset, model.input.shape, model.labels)
     _check_label_counts(request.validation, model, dataset)
-    check_weights(architecture, len(model.labels), input_spec, tensors_from(model.tensors))
-    parameters = json.dumps(dict(architecture.parameters), sort_keys=True)
-    channels = _channels(architecture.builder, parameters, len(model.labels), input_spec)
+    check_weights(model.architecture, len(model.labels), model.input, model.tensors)
+    parameters = json.dumps(dict(model.architecture.parameters), sort_keys=True)
+    channels = _channels(model.architecture.builder, parameters, len(model.labels), model.input)
     subset = recorded_subset(model, dataset, request.validation)
     cache_key = _cache_key(request, problems, model, dataset, subset)
     ids = _module_ids(request.module_id, model, problems, cache_key)
@@ -193,7 +198,7 @@ def _cache_key(
         "groups": [problem.labels for problem in problems],
         "settings": settings_record(request.settings),
         "validation": asdict(request.validation),
-        "subset": None if subset is None else asdict(subset),
+        "subset": None if subset is None else subset_facts(subset),
         "seed": request.seed,
         "device": request.device,
         "parent": request.parent,

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 
 from modelfoundry.client import BlobRef, Dataset, Model, TrainingRecord, ValidationSplit
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.datasets import (
     ImageSet,
     channel_statistics,
@@ -23,7 +23,7 @@ from modelfoundry.core.datasets import (
 )
 from modelfoundry.core.devices import environment, seeded, select_device
 from modelfoundry.core.training import ResolvedRecipe, TrainingResult, train
-from modelfoundry.workbench.convert import architecture_to, environment_to, input_spec_to, subset_to
+from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.requests import derived_request_id
 from modelfoundry.workbench.splits import check_validation_split, find_split, training_parts
@@ -128,14 +128,14 @@ def _record(
         settings=settings,
         seed=request.seed,
         validation=request.validation,
-        subset=None if request.recipe.subset is None else subset_to(request.recipe.subset),
+        subset=request.recipe.subset,
         dataset_digest=plan.dataset.digest,
         label_counts=tuple(torch.bincount(training.labels, minlength=len(plan.dataset.labels)).tolist()),
         validation_accuracy=result.validation_accuracy,
         validation_samples=validation_samples,
         chosen_epoch=result.chosen_epoch,
         epochs_run=result.epochs_run,
-        environment=environment_to(environment(device)),
+        environment=environment(device),
     )
 
 
@@ -152,8 +152,8 @@ def _register(
         safetensors.torch.save_file(dict(result.state), path)
         blob = bench.client.blobs.upload(path, media_type=WEIGHTS_MEDIA_TYPE)
     model = Model(
-        architecture=architecture_to(plan.request.architecture),
-        input=input_spec_to(input_spec),
+        architecture=plan.request.architecture,
+        input=input_spec,
         labels=plan.dataset.labels,
         weights=BlobRef(blob.digest),
         training_dataset=plan.dataset.name,

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from modelfoundry.api.decomposer.v1 import training_service_pb2 as pb
 from modelfoundry.api.types.v1 import training_pb2
-from modelfoundry.core.datasets import TrainingSubset
 from modelfoundry.core.training import Recipe, ResolvedRecipe, TrainingSettings, resolve_recipe
 from modelfoundry.decomposer.codec import AUGMENTATIONS, augmentation_from_proto
 from modelfoundry.decomposer.training import TrainingRequest
 from modelfoundry.names import check_id, parse_name, parse_parent
+from modelfoundry.values.computing import TrainingSubset
 from modelfoundry.workbench.requests import architecture_from_proto, device_from_proto, validation_from_proto
 
 _PLAIN: Final = ("epochs", "batch_size", "lr", "momentum", "weight_decay")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelfoundry.core.architectures import Architecture, InputSpec, TensorSpec, build_network, check_weights
+from modelfoundry.core.architectures import build_network, check_weights
 from modelfoundry.core.masking import MaskableLayer, maskable_layers
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
-from modelfoundry.core.architectures import TensorSpec
 from modelfoundry.core.masking import MaskableLayer
 from modelfoundry.evaluator.plan import DEFAULT_SPLIT, EvaluationRequest
 from modelfoundry.names import parse_name, parse_parent
+from modelfoundry.values.architectures import TensorSpec
 from modelfoundry.workbench.requests import device_from_proto, problem_from_proto
 
 

@@ -14,10 +14,9 @@ from modelfoundry.core.datasets import ImageSet, align_labels, read_split
 from modelfoundry.core.evaluation import unrestricted_predictions
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import classification
-from modelfoundry.core.problems import MultiClassProblem
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
+from modelfoundry.values.problems import MultiClassProblem
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
-from modelfoundry.workbench.convert import classification_to
 from modelfoundry.workbench.networks import LoadedComposition, LoadedModel, load_composition, load_model
 from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.splits import find_split
@@ -33,7 +32,7 @@ def measure_composition(shared: Measuring, composition: Composition) -> Iterator
         return
     if len(posed.parts) > 1:
         scores = classification(_within_parts(found.logits, posed), posed.images.labels, posed.labels)
-        yield replace(found.evaluation, scoring=Scoring.RESTRICTED, classification=classification_to(scores))
+        yield replace(found.evaluation, scoring=Scoring.RESTRICTED, classification=scores)
         return
     rivals = [
         _measure_on(shared, _load_rival(shared, baseline.name), posed)
@@ -47,7 +46,7 @@ def measure_composition(shared: Measuring, composition: Composition) -> Iterator
         yield replace(
             found.evaluation,
             scoring=Scoring.ENSEMBLE,
-            classification=classification_to(scores),
+            classification=scores,
             cost=_sum_of_costs([rival.evaluation.cost for rival in rivals if rival.evaluation.cost is not None]),
         )
 

@@ -15,17 +15,11 @@ from modelfoundry.core.evaluation import (
     pose,
 )
 from modelfoundry.core.metrics import retention
-from modelfoundry.core.problems import Problem
 from modelfoundry.evaluator.compositions import measure_composition
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.evaluator.modularity import KernelSets, modularity
 from modelfoundry.evaluator.plan import EvaluationPlan
-from modelfoundry.workbench.convert import (
-    environment_to,
-    modularity_to,
-    problem_from,
-    retention_to,
-)
+from modelfoundry.values.problems import Problem
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedModel, load_model, load_module
 from modelfoundry.workbench.requests import derived_request_id
@@ -45,7 +39,7 @@ def evaluate(plan: EvaluationPlan, operation: str, bench: Workbench) -> list[str
     """
     device = select_device(plan.request.device)
     kernels = KernelSets(plan, bench) if plan.request.modularity else None
-    shared = Measuring(plan, operation, bench, device, environment_to(environment(device)), kernels)
+    shared = Measuring(plan, operation, bench, device, environment(device), kernels)
     names: list[str] = []
     for place, subject in enumerate(plan.subjects):
         bench.monitor.check_cancelled()
@@ -85,7 +79,7 @@ def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]
     base = load_model(bench.client, bench.cache, bench.resources.model(resource.base_model))
     module = load_module(bench.client, bench.cache, resource, base)
     module.network.to(shared.device)
-    problem = problem_from(module.resource.problem)
+    problem = module.resource.problem
     posed = _posed(shared, base, problem)
     found = evaluate_module(module.network, posed, shared.run(base.input_spec))
     spent = cost_of(shared, module.network, base.input_spec, module.resource.artifact.size_bytes)
@@ -93,7 +87,7 @@ def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]
         evaluation_of(shared, base, found, len(posed), spent=spent, module=name, problem=problem),
         subject=name,
         subject_digest=module.resource.artifact.digest,
-        retention=retention_to(retention(base.network, module.artifact.masks)),
+        retention=retention(base.network, module.artifact.masks),
     )
     compared: list[Evaluation] = []
     if shared.plan.request.baselines:
@@ -103,7 +97,7 @@ def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]
     if shared.kernels is not None:
         gain = _accuracy(own) - next(_accuracy(e) for e in compared if e.scoring is Scoring.RESTRICTED)
         measured = modularity(module, posed, gain, shared.kernels, shared.device)
-        own = replace(own, modularity=modularity_to(measured))
+        own = replace(own, modularity=measured)
     yield own
     yield from compared
 

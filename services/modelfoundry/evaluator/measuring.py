@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from modelfoundry.client import CostMetrics, Dataset, Environment, Evaluation, Model, Scoring
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.evaluation import Run
-from modelfoundry.core.metrics import ClassificationMetrics, cost, latency
-from modelfoundry.core.problems import Problem
+from modelfoundry.core.metrics import cost, latency
 from modelfoundry.evaluator.modularity import KernelSets
 from modelfoundry.evaluator.plan import EvaluationPlan
-from modelfoundry.workbench.convert import classification_to, cost_to, problem_to
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.figures import ClassificationMetrics
+from modelfoundry.values.problems import Problem
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedComposition, LoadedModel
 from modelfoundry.workbench.splits import load_split
@@ -82,10 +82,10 @@ def evaluation_of(
         operation=shared.operation,
         environment=shared.environment,
         module=module,
-        problem=None if problem is None else problem_to(problem),
+        problem=problem,
         scoring=scoring,
         sample_count=samples,
-        classification=classification_to(found),
+        classification=found,
         cost=spent,
     )
 
@@ -94,4 +94,11 @@ def cost_of(shared: Measuring, network: nn.Module, input_spec: InputSpec, artifa
     """Size and speed of a network on the job's device, timed where that was asked for."""
     sizes = shared.plan.request.latency_batch_sizes
     times = latency(network, input_spec, sizes, device=shared.device, monitor=shared.bench.monitor) if sizes else ()
-    return cost_to(cost(network, input_spec), artifact_bytes, tuple(times))
+    found = cost(network, input_spec)
+    return CostMetrics(
+        macs_dense=found.macs_dense,
+        macs_sparse=found.macs_sparse,
+        parameter_bytes=found.parameter_bytes,
+        artifact_bytes=artifact_bytes,
+        latencies=tuple(times),
+    )

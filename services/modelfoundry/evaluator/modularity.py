@@ -9,16 +9,10 @@ from torch import Tensor
 
 from modelfoundry.client import Module
 from modelfoundry.core.datasets import ImageSet
-from modelfoundry.core.metrics import (
-    ModularityMetrics,
-    cohesion,
-    coupling,
-    even_samples,
-    kept_kernels,
-    used_kernels,
-)
+from modelfoundry.core.metrics import cohesion, coupling, even_samples, kept_kernels, used_kernels
 from modelfoundry.core.modules import read_module
 from modelfoundry.evaluator.plan import EvaluationPlan
+from modelfoundry.values.figures import ModularityMetrics
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedModule, load_model
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelfoundry.client import Composition, CompositionTask, Dataset, Model
-from modelfoundry.core.problems import Problem, resolve
 from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
 from modelfoundry.names import parse_name
+from modelfoundry.values.problems import Problem, resolve
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
-from modelfoundry.workbench.convert import input_spec_from
 from modelfoundry.workbench.requests import check_batch_sizes, subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject
 from modelfoundry.workbench.splits import SEALED_SPLIT, check_dataset_fits, find_split
@@ -101,7 +100,7 @@ async def plan_evaluation(request: EvaluationRequest, resources: AsyncResources)
         module = await resources.module(name)
         subjects.append(module)
         base = await resources.model(module.base_model)
-        check_dataset_fits(dataset, input_spec_from(base.input).shape, module.problem.labels)
+        check_dataset_fits(dataset, base.input.shape, module.problem.labels)
     return EvaluationPlan(request=request, dataset=dataset, other_datasets=others, subjects=tuple(subjects))
 
 
@@ -135,7 +134,7 @@ def _check_model(model: Model, dataset: Dataset, problem: Problem | None) -> Non
     if problem is not None:
         resolve(problem, model.labels, field="problem")
         needed = problem.labels
-    check_dataset_fits(dataset, input_spec_from(model.input).shape, needed)
+    check_dataset_fits(dataset, model.input.shape, needed)
 
 
 def _check_composition(composition: Composition, dataset: Dataset, field: str, *, own: bool) -> None:
@@ -159,7 +158,7 @@ def _check_composition(composition: Composition, dataset: Dataset, field: str, *
         )
     names = label_names_in(composition, dataset)
     needed = composition.labels if composition.task is not CompositionTask.NEW_TASK else ()
-    check_dataset_fits(dataset, input_spec_from(composition.input).shape, needed, field=field)
+    check_dataset_fits(dataset, composition.input.shape, needed, field=field)
     if not names:
         raise DatasetMismatch(
             f"{field}: {dataset.name} has none of the labels of {composition.name}",

@@ -14,9 +14,10 @@ from modelfoundry.evaluator.check import check_model
 from modelfoundry.evaluator.codec import evaluation_from_proto, layer_to_proto, tensors_from_proto
 from modelfoundry.evaluator.plan import plan_evaluation
 from modelfoundry.names import check_request_id
+from modelfoundry.wire.architectures import input_spec_from_proto
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.requests import architecture_from_proto, input_spec_from_proto
+from modelfoundry.workbench.requests import architecture_from_proto
 from modelfoundry.workbench.resources import AsyncResources
 
 EVALUATE_KIND = "evaluate"

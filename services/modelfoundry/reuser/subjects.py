@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from modelfoundry.client import Composition, CompositionMember, Model, Module
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelPlan, plan_channels
 from modelfoundry.core.composing import compose_network
 from modelfoundry.core.export import CompositionSubject, Exportable, ExportSubject, classifier_of, max_difference
 from modelfoundry.core.modules import MaterialisedModule, compact_module
-from modelfoundry.core.problems import Problem
 from modelfoundry.errors import UnsupportedModel
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.problems import Problem
 from modelfoundry.workbench.cache import BlobCache
-from modelfoundry.workbench.convert import architecture_from, problem_from
 from modelfoundry.workbench.networks import (
     LoadedModel,
     LoadedModule,
@@ -56,7 +55,7 @@ def _classifier(resources: Resources, cache: BlobCache, subject: Subject) -> Exp
         case Module():
             base = resources.model(subject.base_model)
             module = load_module_network(resources.client, cache, subject, base)
-            problem = problem_from(subject.problem)
+            problem = subject.problem
             return _subject(base, module.network, module.network.outputs, module.input_spec, problem)
         case Composition():
             composition = load_composition(resources, cache, subject)
@@ -83,7 +82,7 @@ def subject_of_source(source: LoadedSource) -> ExportSubject:
         case LoadedModel():
             return _subject(source.resource, source.network, source.resource.labels, source.input_spec, None)
         case LoadedModule():
-            problem = problem_from(source.resource.problem)
+            problem = source.resource.problem
             base = source.base.resource
             return _subject(base, source.network, source.network.outputs, source.input_spec, problem)
 
@@ -94,7 +93,7 @@ def _subject(
     return ExportSubject(
         network=network,
         outputs=outputs,
-        architecture=architecture_from(base.architecture),
+        architecture=base.architecture,
         label_count=len(base.labels),
         input_spec=input_spec,
         weights_digest=base.weights.digest,

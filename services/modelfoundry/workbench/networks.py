@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from modelfoundry.client import Client, Composition, CompositionMember, Model, Module
-from modelfoundry.core.architectures import InputSpec, load_network
+from modelfoundry.core.architectures import load_network
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, Readout, compose_network, readout_of
 from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materialise, materialise_in_place, read_module
+from modelfoundry.values.architectures import InputSpec
 from modelfoundry.workbench.cache import BlobCache
-from modelfoundry.workbench.convert import architecture_from, input_spec_from, problem_from
 from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import Resources
 
@@ -46,7 +46,7 @@ class LoadedModule:
 
     def readout(self, label: str) -> Readout:
         """Which output speaks for a label, and which against it."""
-        return readout_of(self.network.outputs, label, problem_from(self.resource.problem))
+        return readout_of(self.network.outputs, label, self.resource.problem)
 
 
 LoadedSource = LoadedModel | LoadedModule
@@ -81,9 +81,9 @@ def load_model(client: Client, cache: BlobCache, model: Model) -> LoadedModel:
         NotFound: the weights are gone.
         CorruptBlob, Unavailable: as the cache.
     """
-    input_spec = input_spec_from(model.input)
+    input_spec = model.input
     weights = cache.fetch(client, model.weights.digest)
-    network = load_network(architecture_from(model.architecture), len(model.labels), input_spec, weights)
+    network = load_network(model.architecture, len(model.labels), input_spec, weights)
     if isinstance(network, ComposedNetwork):  # an imported composition
         network.share_work(input_spec)
     return LoadedModel(model, network, input_spec)

@@ -11,10 +11,11 @@ from google.protobuf.json_format import MessageToDict
 
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
 from modelfoundry.client import ValidationSplit
-from modelfoundry.core.architectures import EXPORTED, Architecture, InputSpec
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.core.architectures import EXPORTED
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import Architecture
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 _DEVICES: Final[dict[int, str]] = {
     compute_pb2.DEVICE_UNSPECIFIED: "auto",
@@ -92,15 +93,6 @@ def architecture_from_proto(architecture: architecture_pb2.Architecture, *, fiel
                     hint="parameters are plain values; leave out what the architecture needs no setting for",
                 )
     return Architecture(architecture.builder, parameters)
-
-
-def input_spec_from_proto(spec: architecture_pb2.InputSpec) -> InputSpec:
-    """The core's input description.
-
-    Raises:
-        InvalidField: an extent, mean or standard deviation is out of range.
-    """
-    return InputSpec(spec.channels, spec.height, spec.width, tuple(spec.mean), tuple(spec.std))
 
 
 def derived_request_id(operation: str, what: str) -> str:

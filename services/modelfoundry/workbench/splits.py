@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from modelfoundry.client import Client, Dataset, DatasetSplit, Model, ValidationSplit
-from modelfoundry.core.datasets import (
-    ImageSet,
-    TrainingSubset,
-    align_labels,
-    imbalanced_subset,
-    read_split,
-    validation_cut,
-)
+from modelfoundry.core.datasets import ImageSet, align_labels, imbalanced_subset, read_split, validation_cut
 from modelfoundry.errors import DatasetMismatch, InvalidField, TestSplitSealed
 from modelfoundry.names import near, shortened
+from modelfoundry.values.computing import TrainingSubset
 from modelfoundry.workbench.cache import BlobCache
-from modelfoundry.workbench.convert import subset_from
 
 SEALED_SPLIT = "test"
 
@@ -138,12 +132,23 @@ def recorded_subset(model: Model, dataset: Dataset, validation: ValidationSplit)
     Returns:
         None when the model's record names no part, or when its part cannot be drawn from this data: another data set,
         another order of labels, or another validation cut.
+
+    Raises:
+        InvalidField: the record says what cannot be drawn.
     """
     record = model.training
     if record is None or record.subset is None:
         return None
     same = (dataset.digest, dataset.labels, validation) == (record.dataset_digest, model.labels, record.validation)
-    return subset_from(record.subset) if same else None
+    return record.subset.checked() if same else None
+
+
+def subset_facts(subset: TrainingSubset) -> Mapping[str, object]:
+    """What a cache key says of the part of the training data.
+
+    A minimum that was not given is 0 there, as on the wire: keys of before stay what they were.
+    """
+    return {**asdict(subset), "minimum_samples": subset.minimum_samples or 0}
 
 
 def training_parts(

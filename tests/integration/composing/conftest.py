@@ -21,8 +21,7 @@ from composing_stock import (
 )
 from service_stack import running_stack
 
-from modelfoundry.client import Client, ComposedModel, Composition, NewLabel
-from modelfoundry.core import architectures
+from modelfoundry.client import Client, ComposedModel, Composition, InputSpec, NewLabel
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +41,11 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
         a = push_model(client, folder, "a", LOW, seed=0)
         b = push_model(client, folder, "b", LOW, seed=1, mean=0.6)
         push_model(client, folder, "weak", LOW, limits={2: 2}, epochs=6)
-        push_untrained(client, folder, "bare", LOW, architectures.InputSpec(1, 8, 8, (0.3,), (0.4,)))
-        push_untrained(client, folder, "large", LOW, architectures.InputSpec(1, 16, 16, (0.3,), (0.4,)))
-        push_untrained(client, folder, "coloured", LOW, architectures.InputSpec(3, 8, 8))
-        push_untrained(client, folder, "stretched", LOW, architectures.InputSpec(1, 8, 8, (0.3,), (0.2,)))
-        near = architectures.InputSpec(1, 8, 8, (0.305,), (0.395,))
+        push_untrained(client, folder, "bare", LOW, InputSpec(1, 8, 8, (0.3,), (0.4,)))
+        push_untrained(client, folder, "large", LOW, InputSpec(1, 16, 16, (0.3,), (0.4,)))
+        push_untrained(client, folder, "coloured", LOW, InputSpec(3, 8, 8))
+        push_untrained(client, folder, "stretched", LOW, InputSpec(1, 8, 8, (0.3,), (0.2,)))
+        near = InputSpec(1, 8, 8, (0.305,), (0.395,))
         push_module(client, folder, push_untrained(client, folder, "near", LOW, near), low, "0", epochs=1)
         for model in (a, b):
             for label in model.labels:

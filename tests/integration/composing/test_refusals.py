@@ -21,7 +21,6 @@ from modelfoundry.client import (
     NewLabel,
     ValidationSplit,
 )
-from modelfoundry.core import architectures
 
 
 @pytest.mark.parametrize(
@@ -244,7 +243,7 @@ def test_a_composition_is_judged_by_the_models_in_it(stock: Stock) -> None:
 
 
 def test_a_module_whose_base_is_gone_is_not_composed(stock: Stock, tmp_path: Path) -> None:
-    spec = architectures.InputSpec(1, 8, 8, (0.3,), (0.4,))
+    spec = InputSpec(1, 8, 8, (0.3,), (0.4,))
     doomed = push_untrained(stock.client, tmp_path, "doomed", LOW, spec)
     push_module(stock.client, tmp_path, doomed, stock.client.datasets.get("low"), "0", epochs=1)
     with pytest.raises(errors.InUse, match="doomed"):

@@ -15,7 +15,6 @@ from modelfoundry.core import architectures
 from modelfoundry.core.heads import HeadLayer, LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
-from modelfoundry.core.problems import BinaryProblem as CoreProblem
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 
@@ -33,8 +32,8 @@ def stored_bytes(folder: Path) -> int:
 
 def test_ten_modules_of_vgg16_bn_cost_less_than_a_sixth_of_it(tmp_path: Path) -> None:
     blobs = tmp_path / "blobs"
-    spec = architectures.InputSpec(3, 32, 32)
-    network = architectures.build_network(architectures.Architecture("zoo:vgg16_bn"), len(LABELS), spec)
+    spec = InputSpec(3, 32, 32)
+    network = architectures.build_network(Architecture("zoo:vgg16_bn"), len(LABELS), spec)
     write_tensors(tmp_path / "base", network.state_dict())
     with running_registry(tmp_path / "home", LocalBackend(blobs, LocalBlobStore(blobs))) as registry:
         client = registry.client
@@ -58,7 +57,7 @@ def test_ten_modules_of_vgg16_bn_cost_less_than_a_sixth_of_it(tmp_path: Path) ->
                 }
             )
             layer = HeadLayer(torch.randn(2, 10, generator=chance), torch.randn(2, generator=chance))
-            artifact = ModuleArtifact(base.weights.digest, CoreProblem(label), masks, LinearHead((layer,)), "seam")
+            artifact = ModuleArtifact(base.weights.digest, BinaryProblem(label), masks, LinearHead((layer,)), "seam")
             write_module(tmp_path / "module", artifact)
             module = Module(
                 base_model=base.name,
@@ -78,11 +77,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import torch
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.heads import HeadLayer, LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise, materialise_in_place
-from modelfoundry.core.problems import BinaryProblem
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.problems import BinaryProblem
 
 def memory(field):
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(field))

@@ -13,11 +13,11 @@ import torch
 from modelfoundry.core.heads import HeadLayer, LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField, MalformedFile
 from modelfoundry.registry.catalog.artifact_file import check_artifact
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.tables import ModelRow
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -14,7 +14,8 @@ from foundry import QUICK, Foundry
 from modelfoundry import client as sdk
 from modelfoundry import errors
 from modelfoundry.client import BinaryProblem, JobState, ProgressMade, Relation, SeamRecipe, ValidationSplit
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 
 def test_a_binary_module_is_searched_and_registered_with_everything_that_repeats_it(foundry: Foundry) -> None:

@@ -37,12 +37,12 @@ from modelfoundry.client import (
     Module,
     Prediction,
 )
-from modelfoundry.core import problems
-from modelfoundry.core.architectures import Architecture, InputSpec, load_network
+from modelfoundry.core.architectures import load_network
 from modelfoundry.core.channels import ChannelMasks, kernel_weight_masks, plan_channels
 from modelfoundry.core.export import ImageClassifier
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.modules import ModuleArtifact, write_module
+from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.networks import load_model
 
@@ -99,7 +99,7 @@ def _half_of(client: Client, model: Model, folder: Path) -> BlobRef:
     masks = kernel_weight_masks(network, plan, kept)
     head = LinearHead.of(torch.tensor([[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0]]), torch.zeros(2))
     path = folder / "three.safetensors"
-    write_module(path, ModuleArtifact(model.weights.digest, problems.BinaryProblem("3"), masks, head, "by_hand"))
+    write_module(path, ModuleArtifact(model.weights.digest, BinaryProblem("3"), masks, head, "by_hand"))
     return client.blobs.upload(path, media_type="application/vnd.modelfoundry.module")
 
 

@@ -17,8 +17,9 @@ from torch import nn
 from modelfoundry import client as sdk
 from modelfoundry import errors
 from modelfoundry.client import BinaryProblem, GradSplitterRecipe, Module, OpenSetProblem, ProgressMade, ValidationSplit
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.datasets import read_split, write_split
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 QUICK = GradSplitterRecipe(
     warmup_epochs=2, cycles=1, mask_epochs=3, head_epochs=1, lr_warmup=0.05, lr_mask=0.03, accuracy_loss=1.0

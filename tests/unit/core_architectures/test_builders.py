@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from modelfoundry.core.architectures import (
-    Architecture,
-    InputSpec,
-    build_network,
-    check_architecture,
-    known_builders,
-)
+from modelfoundry.core.architectures import build_network, check_architecture, known_builders
 from modelfoundry.errors import InvalidField, UnknownArchitecture
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 CIFAR = InputSpec(3, 32, 32)
 
@@ -126,9 +121,11 @@ def test_all_three_families_are_listed() -> None:
 )
 def test_impossible_images_are_refused(arguments: tuple[int, int, int], field: str) -> None:
     with pytest.raises(InvalidField) as caught:
-        InputSpec(*arguments)
+        build_network(Architecture("zoo:simcnn"), 10, InputSpec(*arguments), device="meta")
     assert caught.value.field == field
 
 
 def test_without_mean_and_std_pixels_stay_as_they_are() -> None:
-    assert InputSpec(2, 8, 8) == InputSpec(2, 8, 8, mean=(0.0, 0.0), std=(1.0, 1.0))
+    spec = InputSpec(2, 8, 8)
+    assert (spec.means, spec.deviations) == ((0.0, 0.0), (1.0, 1.0))
+    assert (spec.mean, spec.std) == ((), ())  # records and cache keys say what was given

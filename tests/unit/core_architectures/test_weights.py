@@ -8,15 +8,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from modelfoundry.core.architectures import (
-    Architecture,
-    InputSpec,
-    TensorSpec,
-    build_network,
-    check_weights,
-    load_network,
-)
+from modelfoundry.core.architectures import build_network, check_weights, load_network
 from modelfoundry.errors import MalformedFile, NonFiniteWeights, WeightsMismatch
+from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 
 DIGITS = InputSpec(1, 8, 8)
 SMALL = Architecture("zoo:digits_cnn")

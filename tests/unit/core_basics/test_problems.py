@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, resolve
 from modelfoundry.errors import InvalidField, UnknownLabel
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, resolve
 
 ANIMALS = ("bird", "cat", "deer", "dog", "horse")
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import (
     ChannelMasks,
     KeptChannels,
@@ -18,6 +17,7 @@ from modelfoundry.core.channels import (
     widths_of,
 )
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.architectures import InputSpec
 
 SPEC = InputSpec(2, 6, 6)
 

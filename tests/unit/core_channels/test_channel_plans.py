@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelGroup, ChannelMasks, compact, kernel_weight_masks, plan_channels
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.errors import UnsupportedModel
+from modelfoundry.values.architectures import InputSpec
 
 SPEC = InputSpec(3, 8, 8)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import (
     ChannelMasks,
     ChannelPlan,
@@ -18,6 +18,7 @@ from modelfoundry.core.channels import (
 )
 from modelfoundry.core.masking import masked_state
 from modelfoundry.core.metrics import cost
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 SPEC = InputSpec(3, 32, 32)
 IMAGES = torch.rand(8, *SPEC.shape, generator=torch.Generator().manual_seed(1))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.composing import (
     Calibration,
     ComposedNetwork,
@@ -22,6 +22,7 @@ from modelfoundry.core.composing import (
 )
 from modelfoundry.core.inference import predict_labels
 from modelfoundry.core.metrics import cost
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 SPEC = InputSpec(3, 32, 32, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
 OTHER = InputSpec(3, 32, 32, (0.1, 0.2, 0.3), (0.9, 0.8, 0.7))
@@ -77,7 +78,7 @@ def test_members_of_one_trunk_compute_what_they_compute_one_by_one_with_fewer_op
         expected = by_hand(networks, IMAGES)
     alone = cost(base, SPEC)
     composed, whole = compose_network([(network, SPEC) for network in networks], MEMBERS, "abcd")
-    assert whole == InputSpec(3, 32, 32)
+    assert whole == InputSpec(3, 32, 32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     with torch.inference_mode():
         torch.testing.assert_close(composed(IMAGES), expected, atol=1e-6, rtol=1e-6)
         torch.testing.assert_close(composed(IMAGES), expected, atol=1e-6, rtol=1e-6)  # nothing is left over

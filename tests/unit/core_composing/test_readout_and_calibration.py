@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from modelfoundry.core.composing import Calibration, Readout, fit_calibration, log_odds, one_vs_rest, readout_of
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 
 LOGITS = torch.randn(50, 4, generator=torch.Generator().manual_seed(1)) * 5
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from modelfoundry.core.datasets import TrainingSubset, imbalanced_subset, subset_counts
+from modelfoundry.core.datasets import imbalanced_subset, subset_counts
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import TrainingSubset
 
 
 def labels(*counts: int) -> torch.Tensor:
@@ -86,5 +87,5 @@ def test_a_minimum_that_no_draw_leaves_is_refused() -> None:
 )
 def test_settings_out_of_range_are_refused(field: str, values: dict[str, float]) -> None:
     with pytest.raises(InvalidField) as refused:
-        TrainingSubset(**values)  # type: ignore[arg-type]
+        TrainingSubset(**values).checked()  # type: ignore[arg-type]
     assert refused.value.field == f"recipe.subset.{field}"

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import ImageSet, check_fits, crop, draw_crops, normalise, random_crop
 from modelfoundry.errors import DatasetMismatch
+from modelfoundry.values.architectures import InputSpec
 
 
 def test_normalising_is_scale_then_mean_then_deviation() -> None:

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.evaluation import Run, baselines, evaluate_model, evaluate_module, pose
 from modelfoundry.core.heads import LinearHead
@@ -14,8 +13,9 @@ from modelfoundry.core.inference import evaluating, predict_labels, predict_logi
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Monitor
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.errors import Cancelled, DatasetMismatch, UnknownLabel
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 
 LABELS = ("ant", "bee", "cat", "dog")
 SPEC = InputSpec(4, 1, 1)

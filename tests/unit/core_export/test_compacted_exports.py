@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelMasks, kernel_weight_masks, plan_channels
 from modelfoundry.core.export import (
     ExportSubject,
@@ -26,6 +25,7 @@ from modelfoundry.core.export import (
 from modelfoundry.core.masking import masked_state
 from modelfoundry.core.modules import compact_module
 from modelfoundry.errors import MalformedFile, WeightsMismatch
+from modelfoundry.values.architectures import InputSpec
 
 Make = Callable[[str, InputSpec], ExportSubject]
 SPEC = InputSpec(3, 32, 32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.2))

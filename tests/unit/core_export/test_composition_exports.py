@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.composing import Calibration, Member, Readout, compose_network
 from modelfoundry.core.export import CompositionSubject, ExportSubject, export_safetensors, load_exported
 from modelfoundry.core.metrics import cost
 from modelfoundry.core.modules import MaterialisedModule, compact_module
 from modelfoundry.errors import MalformedFile
+from modelfoundry.values.architectures import InputSpec
 
 SPEC = InputSpec(1, 8, 8, (0.3,), (0.5,))
 OTHER = InputSpec(1, 8, 8, (0.1,), (0.2,))

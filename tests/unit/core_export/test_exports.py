@@ -12,7 +12,6 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.export import (
     Export,
@@ -27,6 +26,7 @@ from modelfoundry.core.export import (
 from modelfoundry.core.modules import MaterialisedModule, head_network
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import ExportMismatch, MalformedFile, UnsupportedModel, WeightsMismatch
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 Make = Callable[[str, InputSpec], ExportSubject]
 ExportFunction = Callable[[ExportSubject, Path], Export]

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.images import decode_image, label_probabilities, pixel_image
 from modelfoundry.errors import InvalidImage
+from modelfoundry.values.architectures import InputSpec
 
 GREY = InputSpec(1, 6, 9)
 COLOUR = InputSpec(3, 6, 9)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.masking import maskable_layers
 from modelfoundry.errors import UnsupportedModel
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 
 @pytest.mark.parametrize(

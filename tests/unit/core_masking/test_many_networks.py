@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network, check_architecture, load_state
+from modelfoundry.core.architectures import build_network, check_architecture, load_state
 from modelfoundry.core.masking import MaskScores, mask_training_mode, masked_forward, masked_state
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 
 def case(builder: str, size: int = 32, *, slow: bool = True, **parameters: str | float | bool) -> object:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.masking import (
     MaskScores,
     WeightMasks,
@@ -19,6 +19,7 @@ from modelfoundry.core.masking import (
     straight_through,
 )
 from modelfoundry.errors import WeightsMismatch
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 DIGITS = InputSpec(1, 8, 8)
 

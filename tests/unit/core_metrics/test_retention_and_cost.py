@@ -5,13 +5,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.masking import WeightMasks
-from modelfoundry.core.metrics import LayerRetention, cost, interleaved_latency, latency, retention
+from modelfoundry.core.metrics import cost, interleaved_latency, latency, retention
 from modelfoundry.core.modules import ModuleArtifact, materialise
-from modelfoundry.core.problems import BinaryProblem
 from modelfoundry.errors import Cancelled
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.figures import LayerRetention
+from modelfoundry.values.problems import BinaryProblem
 
 
 def _bits(shape: tuple[int, ...], *kept: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
-from modelfoundry.core.problems import BinaryProblem
+from modelfoundry.values.problems import BinaryProblem
 
 DIGEST = "sha256:" + "ab" * 32
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, compact_module, materialise
+from modelfoundry.values.architectures import InputSpec
 
 SPEC = InputSpec(2, 6, 6)
 IMAGES = torch.rand(5, *SPEC.shape, generator=torch.Generator().manual_seed(1))

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from modelfoundry.core.heads import HeadLayer, LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, read_module, write_module
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import MalformedFile
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 DIGEST = "sha256:" + "0f" * 32
 OF_VERSION_1 = "29ef2dbd18f477b37e735d161a59283fa29a1a6656afbae0de57ecfeae9f6115"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from modelfoundry.core.datasets import TrainingSubset
 from modelfoundry.core.training import TrainingSettings, resolve_recipe
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import TrainingSubset
 
 
 def test_the_default_recipe_trains_on_everything() -> None:
@@ -53,7 +53,13 @@ def test_a_subset_is_put_over_that_of_the_recipe() -> None:
     default = resolve_recipe("default", {}, {"minimum_samples": 5}, seed=3)
 
     assert weak.subset == TrainingSubset(concentration=0.5, seed=8)
-    assert default.subset == TrainingSubset(minimum_samples=5, seed=3)
+    assert default.subset == TrainingSubset(concentration=1.0, minimum_samples=5, seed=3)
+
+
+def test_a_subset_out_of_range_is_refused() -> None:
+    with pytest.raises(InvalidField) as refused:
+        resolve_recipe("weak", {}, {"concentration": 2000.0}, seed=3)
+    assert refused.value.field == "recipe.subset.concentration"
 
 
 def test_an_unknown_recipe_is_refused_with_a_near_one() -> None:

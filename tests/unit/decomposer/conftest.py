@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from modelfoundry.core.architectures import Architecture as CoreArchitecture
-from modelfoundry.core.architectures import InputSpec as CoreInputSpec
 from modelfoundry.core.architectures import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.values.resources import BlobRef, Dataset, DatasetSplit, Model
@@ -16,7 +14,7 @@ LABELS = tuple("0123456789")
 @pytest.fixture(scope="session")
 def tensors() -> tuple[TensorSpec, ...]:
     """Those of `zoo:digits_cnn` for ten labels."""
-    network = build_network(CoreArchitecture("zoo:digits_cnn"), len(LABELS), CoreInputSpec(1, 8, 8), device="meta")
+    network = build_network(Architecture("zoo:digits_cnn"), len(LABELS), InputSpec(1, 8, 8), device="meta")
     return tuple(
         TensorSpec(name, "F32" if value.is_floating_point() else "I64", tuple(value.shape))
         for name, value in network.state_dict().items()

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
 from modelfoundry.decomposer.algorithms.seam import SeamSettings
 from modelfoundry.decomposer.plan import DecompositionRequest, plan_decomposition
 from modelfoundry.decomposer.split_plan import SplitRequest, plan_split
 from modelfoundry.values.computing import TrainingSubset, ValidationSplit
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.values.resources import Dataset, Model, TrainingRecord
 
 COMMON: dict[str, Any] = {

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelGroup, ChannelPlan
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, SplitTask
 from modelfoundry.errors import Cancelled
+from modelfoundry.values.architectures import InputSpec
 
 SPEC = InputSpec(2, 4, 4, (0.5, 0.4), (0.25, 0.3))
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import compact, plan_channels
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.core.problems import BinaryProblem, OpenSetProblem, Problem
 from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, SplitTask, split
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem
 
 GROUPS = ((0,), (2, 1))
 PROBLEMS: tuple[Problem, ...] = (BinaryProblem("a"), OpenSetProblem(("c", "b")))

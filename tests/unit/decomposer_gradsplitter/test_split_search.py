@@ -11,9 +11,9 @@ from modelfoundry.core.channels import ChannelPlan
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.core.problems import BinaryProblem, OpenSetProblem
 from modelfoundry.decomposer.algorithms.gradsplitter import SplitResult, SplitTask, split
 from modelfoundry.errors import Cancelled, MalformedFile, UnsupportedModel
+from modelfoundry.values.problems import BinaryProblem, OpenSetProblem
 
 CPU = torch.device("cpu")
 DIGEST = "sha256:" + "0" * 64

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.batches import training_batches
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.devices import seeded, stream_seed
@@ -21,6 +21,7 @@ from modelfoundry.core.masking import WeightMasks, mask_training_mode, masked_fo
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.decomposer.algorithms.seam import SeamSettings, SearchResult, search
 from modelfoundry.errors import Cancelled, MalformedFile
+from modelfoundry.values.architectures import Architecture, InputSpec
 
 CPU = torch.device("cpu")
 GREY = InputSpec(1, 8, 8, mean=(0.3,), std=(0.4,))

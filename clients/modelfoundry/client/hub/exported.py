@@ -49,7 +49,7 @@ def exported_model(config: Mapping[str, Any], weights: Path) -> HubModel:
 
 def _architecture(config: Mapping[str, Any]) -> Architecture:
     match config:
-        case {"kind": "model", "base": {"architecture": {"builder": str(builder), "parameters": {**parameters}}}}:
+        case {"kind": "model", "base": {"architecture": {"builder": str(builder), "parameters": dict(parameters)}}}:
             return Architecture(builder, {str(key): value for key, value in parameters.items()})
         case {"kind": ("module" | "composition") as kind}:
             missing = [part for part in PARTS[kind] if part not in config]

@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import FieldViolation, InvalidField, MalformedFile, WeightsMismatch
 from modelfoundry.names import shortened
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile
 from modelfoundry.registry.catalog.tables import ModelRow
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 FORMAT: Final = "modelfoundry.module"
 FORMAT_VERSION: Final = "1"

@@ -19,7 +19,6 @@ from modelfoundry.api.registry.v1 import (
     provenance_pb2,
 )
 from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.catalog.drafts import (
     About,
@@ -45,6 +44,7 @@ from modelfoundry.registry.catalog.tables import (
     ModuleRow,
     ProvenanceRow,
 )
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module | composition_pb2.Composition
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelfoundry.core.problems import Problem
 from modelfoundry.registry.catalog.tables import CompositionTask
+from modelfoundry.values.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

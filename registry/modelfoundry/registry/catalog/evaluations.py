@@ -9,7 +9,6 @@ from typing import Final
 from sqlalchemy import func
 from sqlmodel import Session, col
 
-from modelfoundry.core.problems import resolve
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.deletion import delete_resource
@@ -27,6 +26,7 @@ from modelfoundry.registry.catalog.tables import (
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing
 from modelfoundry.registry.search.indexing import index_modules
+from modelfoundry.values.problems import resolve
 
 EVALUATIONS: Final = Listing(
     row=EvaluationRow,

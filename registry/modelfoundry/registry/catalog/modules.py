@@ -10,7 +10,6 @@ from sqlalchemy import func
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col
 
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
@@ -31,6 +30,7 @@ from modelfoundry.registry.catalog.wording import check_about, check_line
 from modelfoundry.registry.listing.fields import NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
 from modelfoundry.registry.search.indexing import index_modules, packed_modules
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
 
 MAX_KEY: Final = 200
 

@@ -1,14 +1,10 @@
 """Networks, rebuilt from a name and parameters."""
 
 from modelfoundry.core.architectures.builders import EXPORTED, build_network, known_builders
-from modelfoundry.core.architectures.spec import Architecture, InputSpec, TensorSpec
 from modelfoundry.core.architectures.weights import check_architecture, check_weights, load_network, load_state
 
 __all__ = [
     "EXPORTED",
-    "Architecture",
-    "InputSpec",
-    "TensorSpec",
     "build_network",
     "check_architecture",
     "check_weights",

@@ -12,10 +12,10 @@ from typing import Any, Final, NoReturn
 import torch
 from torch import nn
 
-from modelfoundry.core.architectures.spec import Architecture, InputSpec, Scalar, Value
 from modelfoundry.core.architectures.zoo import ZOO
 from modelfoundry.errors import InvalidField, UnknownArchitecture
 from modelfoundry.names import near, shortened
+from modelfoundry.values.architectures import Architecture, InputSpec, Scalar, Value
 
 _OURS_TO_SET: Final = frozenset(
     {
@@ -48,8 +48,10 @@ def build_network(
 
     Raises:
         UnknownArchitecture: there is no such builder; the near names are in the hint.
-        InvalidField: the builder does not take these parameters or this number of channels.
+        InvalidField: the builder does not take these parameters or this number of channels, or no network takes such
+            images.
     """
+    input_spec.checked()
     build = _find(architecture.builder, architecture.parameters)
     try:
         return _on_meta(build, label_count, input_spec) if device == "meta" else build(label_count, input_spec)

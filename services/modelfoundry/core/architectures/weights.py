@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.architectures.builders import build_network
-from modelfoundry.core.architectures.spec import Architecture, InputSpec, TensorSpec
 from modelfoundry.errors import FieldViolation, InvalidField, MalformedFile, NonFiniteWeights, WeightsMismatch
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 
 _NAMED_AT_MOST: Final = 40
 """Violations in one error: all of them must fit the 8 KiB of a gRPC trailer."""

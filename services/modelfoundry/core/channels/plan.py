@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels.groups import ChannelGroup, ChannelPlan, WholeLayer
 from modelfoundry.core.channels.proof import proven_groups, randomised
 from modelfoundry.core.channels.tracing import (
@@ -22,6 +21,7 @@ from modelfoundry.core.channels.tracing import (
 )
 from modelfoundry.core.masking import maskable_layers
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import InputSpec
 
 
 def plan_channels(network: nn.Module, input_spec: InputSpec) -> ChannelPlan:

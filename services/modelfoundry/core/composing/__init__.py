@@ -3,7 +3,7 @@
 from modelfoundry.core.composing.calibration import UNCALIBRATED, Calibration, fit_calibration
 from modelfoundry.core.composing.ensemble import ensemble_probabilities
 from modelfoundry.core.composing.network import ComposedNetwork, Member, NormalisedNetwork, compose_network
-from modelfoundry.core.composing.patching import Replacement, replace_where_nothing_suffers, weak_labels
+from modelfoundry.core.composing.patching import replace_where_nothing_suffers, weak_labels
 from modelfoundry.core.composing.readout import Readout, log_odds, readout_of
 from modelfoundry.core.composing.scoring import DEFAULT_SCORE, SCORES, check_score, one_vs_rest
 from modelfoundry.core.composing.strategies import DEFAULT_STRATEGY, STRATEGIES, joint, per_label
@@ -21,7 +21,6 @@ __all__ = [
     "Member",
     "NormalisedNetwork",
     "Readout",
-    "Replacement",
     "ScoreTable",
     "ScoredCandidate",
     "Selection",

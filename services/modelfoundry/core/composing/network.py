@@ -10,11 +10,11 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.composing.calibration import UNCALIBRATED, Calibration
 from modelfoundry.core.composing.readout import Readout, log_odds
 from modelfoundry.core.composing.sharing import CallPlan, SharedCalls, share_equal_tensors
 from modelfoundry.core.inference import evaluating
+from modelfoundry.values.architectures import InputSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class NormalisedNetwork(nn.Module):
     def __init__(self, network: nn.Module, input_spec: InputSpec) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("mean", torch.tensor(input_spec.mean, dtype=torch.float32).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(input_spec.std, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("mean", torch.tensor(input_spec.means, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(input_spec.deviations, dtype=torch.float32).view(-1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """The network's logits."""
@@ -135,7 +135,8 @@ def compose_network(
     shapes = {spec.shape for _, spec in sources}
     if len(shapes) != 1:
         raise ValueError(f"members take images of {' and '.join(map(str, sorted(shapes)))}")
-    whole = InputSpec(*shapes.pop())
+    shape = shapes.pop()
+    whole = InputSpec(*shape, mean=(0.0,) * shape[0], std=(1.0,) * shape[0])
     networks = [NormalisedNetwork(network, spec) for network, spec in sources]
     composed = ComposedNetwork(networks, members, labels).eval().requires_grad_(False)
     return composed.share_work(whole), whole

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
 
 from torch import Tensor
 
 from modelfoundry.core.composing.table import ScoreTable, Selection
-from modelfoundry.core.metrics import ClassificationMetrics
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """One label of a patched model before and after, on validation data, and whether the replacement stayed."""
-
-    label: str
-    source: str
-    """The module that was to replace the model's own output."""
-    f1_before: float
-    f1_after: float
-    others_before: float
-    """Accuracy on images of all other labels, in [0, 1]."""
-    others_after: float
-    refusal: str
-    """Why the model's own output stays; empty when it is replaced."""
+from modelfoundry.values.figures import ClassificationMetrics
+from modelfoundry.values.results import Replacement
 
 
 def weak_labels(found: ClassificationMetrics) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from modelfoundry.core.problems import REST, MultiClassProblem, Problem
+from modelfoundry.values.problems import REST, MultiClassProblem, Problem
 
 
 @dataclass(frozen=True, slots=True)

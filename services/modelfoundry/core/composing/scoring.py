@@ -7,10 +7,11 @@ from typing import Final
 
 from torch import Tensor
 
-from modelfoundry.core.metrics import ClassificationMetrics, classification
-from modelfoundry.core.problems import REST
+from modelfoundry.core.metrics import classification
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
+from modelfoundry.values.figures import ClassificationMetrics
+from modelfoundry.values.problems import REST
 
 DEFAULT_SCORE: Final = "f1"
 SCORES: Final[Mapping[str, Callable[[ClassificationMetrics], float]]] = {

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from modelfoundry.core.composing.calibration import UNCALIBRATED, Calibration, fit_calibration
 from modelfoundry.core.composing.scoring import one_vs_rest
-from modelfoundry.core.metrics import ClassificationMetrics, classification
+from modelfoundry.core.metrics import classification
+from modelfoundry.values.figures import ClassificationMetrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Labelled images: how they are stored, cut, posed as target problems, normalised and varied."""
 
 from modelfoundry.core.datasets.cutting import validation_count, validation_cut
-from modelfoundry.core.datasets.imbalance import TrainingSubset, imbalanced_subset, subset_counts
+from modelfoundry.core.datasets.imbalance import imbalanced_subset, subset_counts
 from modelfoundry.core.datasets.labels import align_labels
 from modelfoundry.core.datasets.posing import against_rest_indices, pose_binary, pose_multi_class, pose_open_set
 from modelfoundry.core.datasets.splits import ImageSet, read_split, write_split
@@ -11,7 +11,6 @@ from modelfoundry.core.datasets.transforms import Crops, check_fits, crop, draw_
 __all__ = [
     "Crops",
     "ImageSet",
-    "TrainingSubset",
     "against_rest_indices",
     "align_labels",
     "channel_statistics",

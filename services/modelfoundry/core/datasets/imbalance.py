@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,36 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import DEFAULT_CONCENTRATION, TrainingSubset
 
 MAX_DRAWS: Final = 10_000
-_LEAST_PERCENT: Final = 2
-_LEAST_SAMPLES: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSubset:
-    """A part of the training data with Dirichlet-distributed shares of the labels.
-
-    Raises:
-        InvalidField: a value is out of range; the path is `recipe.subset.<field>`.
-    """
-
-    concentration: float = 1.0
-    """Of the symmetric Dirichlet distribution, 0.01 to 1000: the smaller, the less balanced. The paper takes 1 for
-    CIFAR-10 and 0.5 for SVHN."""
-    minimum_samples: int = 0
-    """Every label keeps at least so many, 0 to 1,000,000. 0: 2 % of its samples, rounded up, at most 100, which is the
-    paper's 100 of CIFAR-10's 5,000 and fits small data sets too."""
-    seed: int = 0
-    """Any integer; seeds that are equal modulo 2**32 draw the same."""
-
-    def __post_init__(self) -> None:
-        _check("concentration", self.concentration, 0.01 <= self.concentration <= 1000, "0.01 to 1000")
-        _check("minimum_samples", self.minimum_samples, 0 <= self.minimum_samples <= 1_000_000, "0 to 1,000,000")
-
-    def minimum_of(self, samples: int) -> int:
-        """What a label with so many samples keeps at least: 1 or more."""
-        return self.minimum_samples or min(_LEAST_SAMPLES, -(-samples * _LEAST_PERCENT // 100))
 
 
 def subset_counts(counts: Sequence[int], subset: TrainingSubset) -> tuple[int, ...]:
@@ -48,7 +20,7 @@ def subset_counts(counts: Sequence[int], subset: TrainingSubset) -> tuple[int, .
 
     Args:
         counts: Samples by label number. A label without any takes no part.
-        subset: What to draw.
+        subset: What to draw; a seed of None draws as 0.
 
     Raises:
         InvalidField: none of 10,000 draws leaves every label its minimum.
@@ -90,27 +62,22 @@ def imbalanced_subset(labels: torch.Tensor, subset: TrainingSubset) -> torch.Ten
 
 
 def _random(subset: TrainingSubset) -> np.random.RandomState:
-    return np.random.RandomState(subset.seed % 2**32)
+    return np.random.RandomState((subset.seed or 0) % 2**32)
 
 
 def _draw(counts: NDArray[np.int64], subset: TrainingSubset, random: np.random.RandomState) -> NDArray[np.int64]:
     """Samples kept of labels that have some."""
     minima = np.array([subset.minimum_of(int(count)) for count in counts])
+    concentration = subset.concentration or DEFAULT_CONCENTRATION
     for _ in range(MAX_DRAWS):
-        shares = random.dirichlet(np.full(len(counts), subset.concentration))
+        shares = random.dirichlet(np.full(len(counts), concentration))
         # All shares of a very small concentration may underflow: what is no number is below every minimum.
         kept: NDArray[np.float64] = np.floor(shares / shares.max() * counts)
         if (kept >= minima).all():
             return kept.astype(np.int64)
     raise InvalidField(
-        f"recipe.subset: none of {MAX_DRAWS:,} draws with concentration {subset.concentration:g} leaves every one of "
+        f"recipe.subset: none of {MAX_DRAWS:,} draws with concentration {concentration:g} leaves every one of "
         f"{len(counts)} labels {minima.min()} samples or more",
         field="recipe.subset",
         hint="give a smaller minimum_samples or a greater concentration",
     )
-
-
-def _check(name: str, value: float, fits: bool, allowed: str) -> None:
-    if not fits:
-        path = f"recipe.subset.{name}"
-        raise InvalidField(f"{path}: {value} is out of range", field=path, hint=f"give {allowed}")

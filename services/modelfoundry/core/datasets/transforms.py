@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets.splits import ImageSet
 from modelfoundry.errors import DatasetMismatch
+from modelfoundry.values.architectures import InputSpec
 
 
 def normalise(images: torch.Tensor, input_spec: InputSpec) -> torch.Tensor:
@@ -21,8 +21,8 @@ def normalise(images: torch.Tensor, input_spec: InputSpec) -> torch.Tensor:
     Returns:
         float32 of the same shape, on the device of `images`.
     """
-    mean = torch.tensor(input_spec.mean, dtype=torch.float32, device=images.device).view(-1, 1, 1)
-    std = torch.tensor(input_spec.std, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+    mean = torch.tensor(input_spec.means, dtype=torch.float32, device=images.device).view(-1, 1, 1)
+    std = torch.tensor(input_spec.deviations, dtype=torch.float32, device=images.device).view(-1, 1, 1)
     return images.to(torch.float32).div_(255).sub_(mean).div_(std)
 
 
@@ -33,7 +33,7 @@ def check_fits(image_set: ImageSet, input_spec: InputSpec, *, field: str = "data
         DatasetMismatch: they have not; both shapes are named.
     """
     actual = tuple(image_set.images.shape[1:])
-    expected = (input_spec.channels, input_spec.height, input_spec.width)
+    expected = input_spec.shape
     if actual != expected:
         raise DatasetMismatch(
             f"images are {'x'.join(map(str, actual))} (channels, height, width), "

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec, build_network
-from modelfoundry.core.architectures.spec import Value
+from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import Widths, narrowed
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, NormalisedNetwork, Readout
 from modelfoundry.core.export.subject import FORMAT, FORMAT_VERSION, ImageClassifier
 from modelfoundry.core.modules import MaterialisedModule, head_network
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import Architecture, InputSpec, Value
 
 
 def rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
@@ -37,7 +37,7 @@ def rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
             "output": {"labels": [*outputs]},
             "kind": str(kind),
         } if (name, version) == (FORMAT, FORMAT_VERSION):
-            spec = InputSpec(channels, height, width, tuple(mean), tuple(std))
+            spec = InputSpec(channels, height, width, tuple(mean), tuple(std)).checked()
             with torch.random.fork_rng(devices=[]):
                 network = (
                     _composed_of(description, state, spec, tuple(outputs))

@@ -11,12 +11,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import Architecture, InputSpec
 from modelfoundry.core.channels import LayerCut, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
 from modelfoundry.core.modules import MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
-from modelfoundry.core.problems import Problem
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.problems import Problem
 
 FORMAT: Final = "modelfoundry.export"
 FORMAT_VERSION: Final = 1
@@ -96,8 +96,8 @@ class ImageClassifier(nn.Module):
         self.network = network
         self.input_spec = input_spec
         self.outputs = outputs
-        self.register_buffer("mean", torch.tensor(input_spec.mean, dtype=torch.float32).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(input_spec.std, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("mean", torch.tensor(input_spec.means, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(input_spec.deviations, dtype=torch.float32).view(-1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, float32 [n, outputs]."""
@@ -142,8 +142,8 @@ def _description(subject: Exportable, program: str, shared: Mapping[str, str]) -
             "range": [0.0, 1.0],
         },
         "normalisation": {
-            "mean": list(spec.mean),
-            "std": list(spec.std),
+            "mean": list(spec.means),
+            "std": list(spec.deviations),
             "note": "(image - mean) / std per channel; programs and load_exported do this themselves",
         },
         "output": {
@@ -193,8 +193,8 @@ def _parts(subject: CompositionSubject, shared: Mapping[str, str]) -> dict[str, 
             {
                 **_origin(source),
                 "labels": list(source.outputs),
-                "mean": list(source.input_spec.mean),
-                "std": list(source.input_spec.std),
+                "mean": list(source.input_spec.means),
+                "std": list(source.input_spec.deviations),
             }
             for source in subject.sources
         ],

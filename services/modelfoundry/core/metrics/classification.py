@@ -4,59 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import torch
 
+from modelfoundry.values.figures import ClassificationMetrics, ConfusionMatrix, Interval, LabelMetrics
+
 CONFIDENCE: Final = 0.95
 _Z: Final = 1.959963984540054
 """Two-sided quantile of the standard normal distribution at `CONFIDENCE`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure between two bounds, at a confidence level."""
-
-    lower: float
-    upper: float
-    level: float
-
-
-@dataclass(frozen=True, slots=True)
-class LabelMetrics:
-    """Scores of one label against the rest; a ratio with an empty denominator is 0."""
-
-    label: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    """Number of samples of this label."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfusionMatrix:
-    """Counts of true against predicted labels."""
-
-    labels: tuple[str, ...]
-    """Of the rows, and of the columns."""
-    rows: tuple[tuple[int, ...], ...]
-    """Counts by predicted label for each true label; one column more counts predictions outside of the labels."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassificationMetrics:
-    """All scores of one measurement. Mirrors `types.v1.ClassificationMetrics`."""
-
-    accuracy: float
-    accuracy_interval: Interval
-    precision: float
-    """Mean over the labels (macro average), as recall and F1."""
-    recall: float
-    f1: float
-    per_label: tuple[LabelMetrics, ...]
-    confusion: ConfusionMatrix
 
 
 def classification(

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.inference import evaluating
+from modelfoundry.values.architectures import InputSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.masking import WeightMasks
+from modelfoundry.values.architectures import InputSpec
 
 _IMAGES_AT_ONCE: Final = 16
 

@@ -6,32 +6,20 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.inference import evaluating
 from modelfoundry.core.monitor import Monitor, Unwatched
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.figures import Latency
 
 _WARM_UP: Final = 3
 _MIN_PASSES: Final = 5
 _MAX_PASSES: Final = 100
 _BUDGET_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Time of one forward pass on the machine at hand. Mirrors `types.v1.Latency`."""
-
-    batch_size: int
-    median_ms: float
-    p95_ms: float
-    """95th percentile, interpolated between passes."""
-    passes: int
-    """Passes that were timed, after a warm-up of 3."""
 
 
 def latency(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,22 +11,6 @@ from torch import Tensor
 
 COHESION_SAMPLES: Final = 100
 _SEED: Final = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModularityMetrics:
-    """A module as a software module. Mirrors `types.v1.ModularityMetrics`."""
-
-    cohesion: float
-    """Mean Jaccard index, over pairs of samples of the module's labels, of the kernels that are kept and active."""
-    cohesion_samples: int
-    coupling: float | None
-    """Mean Jaccard index of the module's kept kernels and those of every other module. None where there is no other."""
-    coupled_modules: int
-    kernel_retention: float
-    """Kept kernels over all kernels, in [0, 1]."""
-    reuse_gain: float
-    """Accuracy of the module minus that of its base restricted to the module's labels, in [-1, 1]."""
 
 
 def coupling(kernels: Tensor, others: Sequence[Tensor]) -> float | None:

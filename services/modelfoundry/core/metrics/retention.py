@@ -2,40 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import nn
 
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.metrics.kernels import kept_kernels
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRetention:
-    """What one layer kept, weights and bias together."""
-
-    layer: str
-    weight_retention: float
-    kept_weights: int
-    total_weights: int
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionMetrics:
-    """What a module kept. Mirrors `types.v1.RetentionMetrics`."""
-
-    weight_retention: float
-    """Kept mask entries over all: SeaM's weight retention rate, in [0, 1]."""
-    kept_weights: int
-    total_weights: int
-    nonzero_weights: int
-    """Kept weights that are not 0 in the base model."""
-    kernel_retention: float
-    """Convolution kernels (output channels) with a kept weight over all kernels, in [0, 1]; 0 without convolutions."""
-    kept_kernels: int
-    total_kernels: int
-    layers: tuple[LayerRetention, ...]
-    """Per masked layer, in the order of the network."""
+from modelfoundry.values.figures import LayerRetention, RetentionMetrics
 
 
 def retention(network: nn.Module, masks: WeightMasks) -> RetentionMetrics:

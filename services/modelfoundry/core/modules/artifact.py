@@ -10,7 +10,7 @@ import torch
 
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.masking import WeightMasks
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 
 @dataclass(frozen=True, slots=True)

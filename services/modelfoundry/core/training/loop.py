@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import InputSpec, load_state
+from modelfoundry.core.architectures import load_state
 from modelfoundry.core.batches import accuracy, training_batches
 from modelfoundry.core.checkpoints import (
     Checkpoint,
@@ -26,6 +26,7 @@ from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import seeded, stream_seed
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.core.training.settings import TrainingSettings
+from modelfoundry.values.architectures import InputSpec
 
 
 @dataclass(frozen=True, slots=True)

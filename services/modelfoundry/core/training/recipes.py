@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from modelfoundry.core.datasets import TrainingSubset
 from modelfoundry.core.training.settings import TrainingSettings
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
+from modelfoundry.values.computing import DEFAULT_CONCENTRATION, TrainingSubset
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ RECIPES: Final[Mapping[str, Recipe]] = {
             "from all of the training data, where the published code cuts it from the part."
         ),
         milestone_percents=(30, 60),
-        subset=TrainingSubset(),
+        subset=TrainingSubset(concentration=DEFAULT_CONCENTRATION, seed=0),
     ),
 }
 
@@ -76,10 +76,10 @@ def resolve_recipe(
     settings = dataclasses.replace(recipe.settings, **{"milestones": tuple(milestones), **overrides})
     base = recipe.subset
     if subset is not None:
-        base = dataclasses.replace(base or TrainingSubset(), **subset)
+        base = dataclasses.replace(base or TrainingSubset(concentration=DEFAULT_CONCENTRATION), **subset)
     if base is not None and "seed" not in (subset or {}):
         base = dataclasses.replace(base, seed=seed)
-    return ResolvedRecipe(recipe.name, settings, base)
+    return ResolvedRecipe(recipe.name, settings, None if base is None else base.checked())
 
 
 def _find(name: str) -> Recipe:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modelfoundry.client import Composition, Model, Module
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.composing import Candidate
-from modelfoundry.workbench.convert import input_spec_from
+from modelfoundry.values.architectures import InputSpec
 from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject
 
@@ -48,8 +47,8 @@ class Stock:
         subject = await self.resources.subject(name, field=field)
         if isinstance(subject, Module):
             base = await self.resources.base(subject, field=field)
-            return Source(subject, subject.problem.labels, input_spec_from(base.input), field)
-        return Source(subject, subject.labels, input_spec_from(subject.input), field)
+            return Source(subject, subject.problem.labels, base.input, field)
+        return Source(subject, subject.labels, subject.input, field)
 
     async def networks(self, source: Source) -> list[tuple[str, InputSpec]]:
         """Every model that a source stands on, with the images that it takes: of a composition those of its members.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.composing import Candidate
 from modelfoundry.errors import InvalidField, UnknownLabel
 from modelfoundry.names import near, shortened
 from modelfoundry.reuser.composing.candidates import Source, Stock
+from modelfoundry.values.architectures import InputSpec
 
 SAME_PREPROCESSING: Final = 0.01
 """Largest difference of means and deviations, of pixels in [0, 1], that still comes from measuring on other images."""
@@ -63,7 +63,7 @@ async def check_preprocessing(sources: Sequence[Source], stock: Stock) -> None:
     networks = [(source.field, *each) for source in sources for each in await stock.networks(source)]
     (_, first_name, first), *others = networks
     for field, name, spec in others:
-        figures = zip((*first.mean, *first.std), (*spec.mean, *spec.std), strict=True)
+        figures = zip((*first.means, *first.deviations), (*spec.means, *spec.deviations), strict=True)
         if any(abs(one - other) > SAME_PREPROCESSING for one, other in figures):
             raise InvalidField(
                 f"{field}: {name} normalises images with {_normalisation(spec)}, {first_name} with "
@@ -120,7 +120,7 @@ def _named(labels: Sequence[str], limit: int = 5) -> str:
 
 
 def _normalisation(spec: InputSpec) -> str:
-    mean, std = (", ".join(f"{figure:.3g}" for figure in figures) for figures in (spec.mean, spec.std))
+    mean, std = (", ".join(f"{figure:.3g}" for figure in figures) for figures in (spec.means, spec.deviations))
     return f"mean {mean} and deviation {std}"
 
 

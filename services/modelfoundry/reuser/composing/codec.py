@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from modelfoundry.api.reuser.v1 import composing_pb2 as pb
-from modelfoundry.core.composing import DEFAULT_SCORE, DEFAULT_STRATEGY, Replacement, check_score
+from modelfoundry.core.composing import DEFAULT_SCORE, DEFAULT_STRATEGY, check_score
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import check_id, parse_name, parse_parent, shortened
 from modelfoundry.reuser.composing.request import CompositionRequest, MoreAccurate, NewLabel, NewTask, Patch
+from modelfoundry.values.results import Replacement
 from modelfoundry.workbench.requests import device_from_proto, subject_collection, validation_from_proto
 
 _STRATEGIES: Final[Mapping[int, str]] = {

@@ -19,7 +19,6 @@ from modelfoundry.client import (
 from modelfoundry.core.composing import (
     STRATEGIES,
     Candidate,
-    Replacement,
     ScoreTable,
     Selection,
     log_odds,
@@ -37,8 +36,8 @@ from modelfoundry.reuser.composing.request import Patch
 from modelfoundry.reuser.composing.rivals import measure_rivals, parameter_count
 from modelfoundry.reuser.composing.validation_images import validation_images
 from modelfoundry.reuser.subjects import compacted_composition, subject_of_members
+from modelfoundry.values.results import Replacement
 from modelfoundry.workbench.compositions import IMAGES_SETTING
-from modelfoundry.workbench.convert import environment_to, input_spec_to
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import (
     LoadedModel,
@@ -103,14 +102,14 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
         macs=cost(joined.network, joined.input_spec).macs_dense,
         label_changes=_label_changes(table, chosen),
         operation=operation,
-        environment=environment_to(environment(device)),
+        environment=environment(device),
         cache_key=plan.cache_key,
     )
     bench.monitor.check_cancelled()
     composition = Composition(
         task=plan.task,
         members=members,
-        input=input_spec_to(joined.input_spec),
+        input=joined.input_spec,
         datasets=tuple(dataset.name for dataset in plan.datasets),
         base_model=plan.request.task.model if isinstance(plan.request.task, Patch) else "",
         record=record,

@@ -22,7 +22,6 @@ from modelfoundry.reuser.composing.checks import (
     unknown_label,
 )
 from modelfoundry.reuser.composing.request import CompositionRequest, MoreAccurate, NewTask, Patch
-from modelfoundry.workbench.convert import input_spec_from
 from modelfoundry.workbench.resources import AsyncResources
 from modelfoundry.workbench.splits import check_dataset_fits, check_validation_labels, check_validation_split
 
@@ -176,7 +175,7 @@ async def _plan_patch(task: Patch, request: CompositionRequest, stock: Stock) ->
         if label not in model.labels:
             raise unknown_label(label, model.labels, f"patch.labels[{place}]", f"{model.name} has no label")
     sources = await _sources(task.sources, "patch.sources", stock)
-    own = input_spec_from(model.input)
+    own = model.input
     specs = [(source.field, source.input_spec, source.name) for source in sources]
     shape = common_shape([("patch.model", own, model.name), *specs])
     if not request.allow_different_preprocessing:

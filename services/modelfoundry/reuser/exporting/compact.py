@@ -13,9 +13,9 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import FormComparison
 from modelfoundry.core.devices import environment
 from modelfoundry.core.export import export_safetensors
-from modelfoundry.core.metrics import cost, interleaved_latency
+from modelfoundry.core.metrics import Cost, cost, interleaved_latency
 from modelfoundry.reuser.subjects import compacted_subject, subject_of_source
-from modelfoundry.workbench.convert import environment_to, form_to
+from modelfoundry.values.figures import FormCost, Latency
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import load_model, load_module
 from modelfoundry.workbench.requests import check_batch_sizes
@@ -71,7 +71,7 @@ def compact(module: str, batch_sizes: tuple[int, ...], operation: str, bench: Wo
     times = interleaved_latency(networks, masked.input_spec, batch_sizes, device=cpu, monitor=bench.monitor)
     sizes = (loaded.base.resource.weights.size_bytes, loaded.resource.artifact.size_bytes, stored_bytes)
     original, as_masked, as_compacted = (
-        form_to(cost(network, masked.input_spec), size, latencies)
+        _form(cost(network, masked.input_spec), size, latencies)
         for network, size, latencies in zip(networks, sizes, times, strict=True)
     )
     forms = FormComparison(
@@ -80,10 +80,16 @@ def compact(module: str, batch_sizes: tuple[int, ...], operation: str, bench: Wo
         compacted=as_compacted,
         max_difference=compacted.max_difference,
         held_layers=compacted.held,
-        environment=environment_to(environment(cpu)),
+        environment=environment(cpu),
         operation=operation,
     )
     bench.monitor.progress("storing", 3, _STEPS, "step", {"max_difference": compacted.max_difference})
     bench.client.modules.set_forms(module, forms)
     bench.monitor.progress("stored", _STEPS, _STEPS, "step", {"max_difference": compacted.max_difference})
     return forms
+
+
+def _form(found: Cost, stored_bytes: int, latencies: tuple[Latency, ...]) -> FormCost:
+    return FormCost(
+        stored_bytes=stored_bytes, parameters=found.parameters, macs_dense=found.macs_dense, latencies=latencies
+    )

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from modelfoundry.api.inference.v2 import open_inference_pb2 as pb
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.errors import InvalidField, InvalidImage
 from modelfoundry.names import shortened
 from modelfoundry.reuser.predicting.images import MOST_IMAGES
 from modelfoundry.reuser.predicting.predictor import rank
+from modelfoundry.values.architectures import InputSpec
 
 IMAGES: Final = "images"
 PROBABILITIES: Final = "probabilities"

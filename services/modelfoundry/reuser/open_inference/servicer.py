@@ -24,7 +24,6 @@ from modelfoundry.reuser.open_inference.codec import (
 from modelfoundry.reuser.open_inference.served import find_served, outputs_of
 from modelfoundry.reuser.predicting.predictor import Predictor, probabilities
 from modelfoundry.runtime.health import Ready
-from modelfoundry.workbench.convert import input_spec_from
 from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject, digest_of
 
@@ -98,7 +97,7 @@ class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         network = served
         if isinstance(network, Module):
             network = await AsyncResources(self._client).base(network, field="name")
-        spec = input_spec_from(network.input)
+        spec = network.input
         return metadata_to_proto(served.name, kind, digest_of(served), spec, outputs_of(served))
 
     async def ModelInfer(

@@ -8,10 +8,10 @@ from typing import Final
 import torch
 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.images import decode_image
 from modelfoundry.errors import InvalidField, InvalidImage
-from modelfoundry.reuser.predicting.predictor import LabelProbability
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.results import LabelProbability
 
 MOST_IMAGES: Final = 1024
 

@@ -5,23 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from modelfoundry.client import Client
 from modelfoundry.core.export import Exportable, classifier_of
 from modelfoundry.reuser.subjects import LoadedSubject, load_subject
+from modelfoundry.values.results import LabelProbability
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.resources import Resources, Subject, digest_of
-
-
-@dataclass(frozen=True, slots=True)
-class LabelProbability:
-    """A label and its probability in [0, 1]."""
-
-    label: str
-    probability: float
 
 
 class Predictor:

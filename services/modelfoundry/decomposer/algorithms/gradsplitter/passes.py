@@ -9,11 +9,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from modelfoundry.core.architectures.spec import InputSpec
 from modelfoundry.core.batches import to_input
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.gradsplitter.trunk import FoldedTrunk
+from modelfoundry.values.architectures import InputSpec
 
 _ROWS_WITHOUT_GRADIENTS: Final = 512
 _ROWS_ON_A_CPU: Final = 128

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures.spec import InputSpec
 from modelfoundry.core.batches import shuffled, to_input
 from modelfoundry.core.channels import ChannelPlan, kernel_weight_masks
 from modelfoundry.core.checkpoints import (
@@ -41,6 +40,7 @@ from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitte
 from modelfoundry.decomposer.algorithms.gradsplitter.trunk import FoldedTrunk
 from modelfoundry.decomposer.algorithms.gradsplitter.unit_scores import UnitScores
 from modelfoundry.errors import UnsupportedModel
+from modelfoundry.values.architectures import InputSpec
 
 MEMORY_BYTES: Final = 3 * 2**30
 """What the tensors of one pass may take on a CPU; on a card it is a third of its memory."""

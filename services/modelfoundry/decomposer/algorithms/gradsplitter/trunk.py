@@ -13,8 +13,8 @@ from torch.fx import GraphModule
 from torch.fx.experimental.optimization import fuse
 from torch.nn.modules.conv import _ConvNd
 
-from modelfoundry.core.architectures.spec import InputSpec
 from modelfoundry.core.channels import ChannelGroup
+from modelfoundry.values.architectures import InputSpec
 
 _UNTRACEABLE: Final = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
 _TOLERANCE: Final = 1e-4

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures.spec import InputSpec
 from modelfoundry.core.batches import accuracy, training_batches
 from modelfoundry.core.checkpoints import (
     Checkpoint,
@@ -36,6 +35,7 @@ from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.seam.result import EpochRecord, SearchResult, Snapshot
 from modelfoundry.decomposer.algorithms.seam.selection import Selection
 from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
+from modelfoundry.values.architectures import InputSpec
 
 
 def search(  # the first seven are what is searched
