@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, get_type_hints
 
@@ -174,10 +174,11 @@ class Pair(Conversion[V, M]):
         described: list[FieldDescriptor] = list(self.message.DESCRIPTOR.fields)  # type: ignore[arg-type]
         if different := own.keys() - self._elsewhere ^ {field.name for field in described} - self._unread:
             raise TypeError(f"{self.value.__name__} and {self.message_name} differ in {sorted(different)}")
+        dispensable = {field.name for field in fields(self.value) if not _is_required(field)} if request else set()
         pairs = {
             name: FieldPair(name, hints[name], field, self._parts, self._otherwise.get(name))
             for field in described
-            if (name := own.get(field.name)) and not (request and _is_servers(field))
+            if (name := own.get(field.name)) and not (name in dispensable and _is_servers(field))
         }
         return [pairs[name] for name in own.values() if name in pairs]
 
@@ -308,6 +309,10 @@ def _getter(names: Iterable[str]) -> Callable[[Any], tuple[Any, ...]]:
             return lambda owner: (getattr(owner, name),)
         case several:
             return attrgetter(*several)
+
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _is_servers(field: FieldDescriptor) -> bool:

@@ -40,7 +40,8 @@ class Exporting(ReuserServiceServicer, BlobServiceServicer):
             for name, digest in zip(self.files, self.blobs, strict=True)
         ]
         operation = operations_pb2.Operation(name="projects/default/operations/o", done=True)
-        operation.response.Pack(reuser_service_pb2.ExportResponse(subject=request.subject, files=files))
+        response = reuser_service_pb2.ExportResponse(subject=request.subject, format=request.format, files=files)
+        operation.response.Pack(response)
         return operation
 
     def GetBlob(self, request: blob_service_pb2.GetBlobRequest, context: grpc.ServicerContext) -> blob_pb2.BlobRef:
