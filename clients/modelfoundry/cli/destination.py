@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.exports import ExportFormat, format_of_suffix
 
 if TYPE_CHECKING:
-    from modelfoundry.client import AsyncClient, Export, ExportFormat
-
-SUFFIXES: Final = {".onnx": "onnx", ".safetensors": "safetensors", ".pt2": "torch"}
+    from modelfoundry.client import AsyncClient, Export
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +36,42 @@ class Destination:
     def path_of(self, export: Export, name: str) -> Path:
         """Where a file of an export goes."""
         if self.is_file:
-            return self.path if Path(name).suffix in SUFFIXES else self.path.with_suffix(Path(name).suffix)
+            return self.path if format_of_suffix(Path(name).suffix) else self.path.with_suffix(Path(name).suffix)
         folder = self.path / export.subject.rpartition("/")[2] if self.several else self.path
         return folder / Path(name).name
 
 
-def destination_of(output: Path | None, format_name: str, *, several: bool) -> Destination | None:
+def destination_of(output: Path | None, said: ExportFormat | None, *, several: bool) -> Destination | None:
     """What `--output` and `--format` say together; None where no files are wanted.
 
     Args:
         output: A file or folder.
-        format_name: `onnx`, `safetensors` or `torch`; empty: as the file is called, `safetensors` for a folder.
+        said: The format; None: as the file is called, safetensors for a folder.
         several: Whether there are several modules to write.
 
     Raises:
         InvalidField: they contradict each other, or several modules are to go into one file.
     """
-    from modelfoundry.client import ExportFormat
-
     if output is None:
-        if format_name:
+        if said:
             raise InvalidField(
                 "--format says how files are written, and none are", field="--format", hint="add -o FILE or -o FOLDER"
             )
         return None
-    by_name = "" if output.is_dir() else SUFFIXES.get(output.suffix.lower(), "")
+    by_name = None if output.is_dir() else format_of_suffix(output.suffix)
     if by_name and several:
         raise InvalidField(
             f"--output: several modules do not go into {output}",
             field="--output",
             hint="add --compose for one classifier, or name a folder",
         )
-    if by_name and format_name not in {"", by_name}:
+    if by_name and said not in {None, by_name}:
         raise InvalidField(
-            f"--output: {output} is called like {by_name}, not {format_name}",
+            f"--output: {output} is called like {by_name}, not {said}",
             field="--output",
             hint="leave --format out, or call the file otherwise",
         )
-    chosen = by_name or format_name or "safetensors"
-    format_ = ExportFormat.TORCH_EXPORT if chosen == "torch" else ExportFormat(chosen)
-    return Destination(output, format_, bool(by_name), several)
+    return Destination(output, by_name or said or ExportFormat.SAFETENSORS, by_name is not None, several)
 
 
 async def fetch_all(client: AsyncClient, exports: Sequence[Export], place: Destination) -> list[WrittenFile]:

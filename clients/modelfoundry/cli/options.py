@@ -14,6 +14,7 @@ from modelfoundry.cli.completion import (
     complete_models,
     complete_modules,
 )
+from modelfoundry.values.exports import ExportFormat
 
 
 class DeviceChoice(StrEnum):
@@ -30,6 +31,13 @@ class AugmentationChoice(StrEnum):
     NONE = "none"
     CROP = "crop"
     CROP_FLIP = "crop_flip"
+
+
+def _export_format(word: str) -> ExportFormat:
+    try:
+        return ExportFormat(word)
+    except ValueError:
+        raise typer.BadParameter(f"{word!r} is not one of {', '.join(map(repr, map(str, ExportFormat)))}.") from None
 
 
 ModelArgument = Annotated[
@@ -56,6 +64,16 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything rand
 DeviceOption = Annotated[DeviceChoice, typer.Option("--device", help="Where to compute.")]
 FractionOption = Annotated[
     float, typer.Option("--validation-fraction", help="Share of the training data to choose on.", min=0.0, max=0.5)
+]
+FormatOption = Annotated[
+    ExportFormat | None,
+    typer.Option(
+        "--format",
+        help="How files are written. Left out: as the file of -o is called, else safetensors.",
+        parser=_export_format,
+        metavar=f"[{'|'.join(ExportFormat)}]",
+        autocompletion=lambda: list(ExportFormat),
+    ),
 ]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start the job, print its name, and do not wait.")]
 NameOption = Annotated[str, typer.Option("--name", help="Id of what is made. Empty: one is made up.")]

@@ -59,6 +59,7 @@ from modelfoundry.values.compositions import (
     StrategyReport,
 )
 from modelfoundry.values.computing import Device, Environment, TrainingSubset, ValidationSplit
+from modelfoundry.values.exports import Export, ExportedFile, ExportFormat
 from modelfoundry.values.figures import (
     ClassificationMetrics,
     ConfusionMatrix,
@@ -119,9 +120,6 @@ from modelfoundry.values.resources import (
 from modelfoundry.values.results import (
     Compaction,
     ComposedModel,
-    Export,
-    ExportedFile,
-    ExportFormat,
     JobEvent,
     JobResult,
     JobState,

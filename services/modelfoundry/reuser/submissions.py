@@ -11,8 +11,8 @@ from modelfoundry.reuser.composing.codec import composition_from_proto
 from modelfoundry.reuser.composing.plan import plan_composition
 from modelfoundry.reuser.exporting.compact import batch_sizes_from_proto, plan_compaction
 from modelfoundry.reuser.exporting.export import plan_export
-from modelfoundry.reuser.exporting.formats import format_from_proto
 from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
+from modelfoundry.wire.jobs import EXPORT_FORMAT
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources
@@ -39,8 +39,8 @@ class Submissions:
         check_request_id(request.request_id)
         parse_parent(request.parent)
         request.subject = await OwnNames(resources).of(request.subject, field="subject")
-        format_name = format_from_proto(request.format)
-        cache_key = await plan_export(request.subject, format_name, resources, compact=request.compact)
+        export_format = EXPORT_FORMAT.from_request(request.format, field="format")
+        cache_key = await plan_export(request.subject, export_format, resources, compact=request.compact)
         return await self._queue.enqueue(
             request,
             parent=request.parent,

@@ -9,9 +9,10 @@ from enum import StrEnum
 
 from modelfoundry.errors import ModelFoundryError
 from modelfoundry.values.compositions import Composition
+from modelfoundry.values.exports import Export
 from modelfoundry.values.figures import FormComparison
 from modelfoundry.values.on_demand import RequestedModule
-from modelfoundry.values.resources import BlobRef, Evaluation, Model, Module
+from modelfoundry.values.resources import Evaluation, Model, Module
 from modelfoundry.values.statements import Rebuild
 
 
@@ -117,37 +118,6 @@ class LogWritten:
 
 
 JobEvent = StateChanged | ProgressMade | LogWritten
-
-
-class ExportFormat(StrEnum):
-    """How an export is written. The docstring of `export` says which files each gives."""
-
-    SAFETENSORS = "safetensors"
-    TORCH_EXPORT = "torch_export"
-    ONNX = "onnx"
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedFile:
-    """One file of an export: its name, for example `model.onnx`, and its bytes."""
-
-    path: str
-    content: BlobRef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
-    """Result of an export.
-
-    `max_difference` is the largest absolute difference between the exported program's outputs and PyTorch's; `compact`
-    says whether dead channels were removed.
-    """
-
-    subject: str
-    format: ExportFormat
-    files: tuple[ExportedFile, ...]
-    max_difference: float
-    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

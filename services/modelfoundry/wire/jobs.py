@@ -6,11 +6,9 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
+from modelfoundry.values.exports import Export, ExportedFile, ExportFormat
 from modelfoundry.values.results import (
     Compaction,
-    Export,
-    ExportedFile,
-    ExportFormat,
     JobEvent,
     JobState,
     JobStatus,

@@ -29,20 +29,20 @@ EXPORT = Export(
     ],
 )
 def test_the_format_follows_from_the_files_name_or_is_said(name: str, format_name: str, expected: ExportFormat) -> None:
-    place = destination_of(Path(name), format_name, several=False)
+    place = destination_of(Path(name), ExportFormat(format_name) if format_name else None, several=False)
     assert place is not None
     assert place.format is expected
 
 
 def test_a_file_and_its_description_lie_side_by_side() -> None:
-    place = destination_of(Path("out/farm.onnx"), "", several=False)
+    place = destination_of(Path("out/farm.onnx"), None, several=False)
     assert place is not None
     assert place.path_of(EXPORT, "model.onnx") == Path("out/farm.onnx")
     assert place.path_of(EXPORT, "module.json") == Path("out/farm.json")
 
 
 def test_in_a_folder_every_module_of_several_has_one_of_its_own() -> None:
-    one, several = (destination_of(Path("out"), "onnx", several=several) for several in (False, True))
+    one, several = (destination_of(Path("out"), ExportFormat.ONNX, several=several) for several in (False, True))
     assert one is not None
     assert several is not None
     assert one.path_of(EXPORT, "model.onnx") == Path("out/model.onnx")
@@ -52,26 +52,28 @@ def test_in_a_folder_every_module_of_several_has_one_of_its_own() -> None:
 
 def test_a_folder_may_be_called_like_a_file(tmp_path: Path) -> None:
     (tmp_path / "farm.onnx").mkdir()
-    place = destination_of(tmp_path / "farm.onnx", "safetensors", several=True)
+    place = destination_of(tmp_path / "farm.onnx", ExportFormat.SAFETENSORS, several=True)
     assert place is not None
     assert not place.is_file
 
 
 def test_no_destination_means_no_files() -> None:
-    assert destination_of(None, "", several=False) is None
+    assert destination_of(None, None, several=False) is None
 
 
 @pytest.mark.parametrize(
-    ("output", "format_name", "several", "field"),
+    ("output", "said", "several", "field"),
     [
-        (None, "onnx", False, "--format"),
-        (Path("farm.onnx"), "torch", False, "--output"),
-        (Path("farm.onnx"), "", True, "--output"),
+        (None, ExportFormat.ONNX, False, "--format"),
+        (Path("farm.onnx"), ExportFormat.TORCH_EXPORT, False, "--output"),
+        (Path("farm.onnx"), None, True, "--output"),
     ],
 )
-def test_what_contradicts_itself_is_refused(output: Path | None, format_name: str, several: bool, field: str) -> None:
+def test_what_contradicts_itself_is_refused(
+    output: Path | None, said: ExportFormat | None, several: bool, field: str
+) -> None:
     with pytest.raises(errors.InvalidField) as caught:
-        destination_of(output, format_name, several=several)
+        destination_of(output, said, several=several)
     assert caught.value.field == field
     assert caught.value.hint
 

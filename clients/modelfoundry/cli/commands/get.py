@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets
 from modelfoundry.cli.destination import Destination, destination_of, fetch_all
 from modelfoundry.cli.following import follow_one
-from modelfoundry.cli.options import DetachOption, DeviceChoice, DeviceOption, EpochsOption
+from modelfoundry.cli.options import DetachOption, DeviceChoice, DeviceOption, EpochsOption, FormatOption
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.rendering.request_table import print_delivered, print_plan
 from modelfoundry.cli.session import Session
@@ -22,14 +21,6 @@ from modelfoundry.errors import InvalidField
 
 if TYPE_CHECKING:
     from modelfoundry.client import GradSplitterRecipe, SeamRecipe
-
-
-class FormatChoice(StrEnum):
-    """Formats of files."""
-
-    SAFETENSORS = "safetensors"
-    TORCH = "torch"
-    ONNX = "onnx"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,9 +39,7 @@ def get(
         Path | None,
         typer.Option("--output", "-o", help="File (.onnx, .safetensors or .pt2), or folder for a module each."),
     ] = None,
-    format: Annotated[  # noqa: A002
-        FormatChoice | None, typer.Option("--format", help="How files are written. Left out: as the file is called.")
-    ] = None,
+    format: FormatOption = None,  # noqa: A002
     compact: Annotated[
         bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
     ] = False,
@@ -85,7 +74,7 @@ def get(
     decomposed from the best model that knows the label, measured and registered. With --compose, they become one
     classifier; with -o, files.
     """
-    place = destination_of(output, format.value if format else "", several=len(labels) > 1 and not compose)
+    place = destination_of(output, format, several=len(labels) > 1 and not compose)
     if detach and place is not None:
         raise InvalidField("-o does not go with --detach", field="--output", hint="wait for the job, or leave -o out")
     wanted: dict[str, Any] = {

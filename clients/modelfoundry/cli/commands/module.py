@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -12,7 +11,7 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_modules
 from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
-from modelfoundry.cli.options import CascadeOption, FilterOption, ModuleArgument, OrderOption, YesOption
+from modelfoundry.cli.options import CascadeOption, FilterOption, FormatOption, ModuleArgument, OrderOption, YesOption
 from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.json_output import print_json
 from modelfoundry.cli.rendering.module_table import module_facts, print_modules
@@ -20,22 +19,12 @@ from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.statement_text import statement_text
 from modelfoundry.cli.rendering.tables import print_facts, print_line
 from modelfoundry.cli.session import Session
-
-if TYPE_CHECKING:
-    from modelfoundry.client import ExportFormat
+from modelfoundry.values.exports import ExportFormat
 
 STATEMENT_FILE: Final = "statement.dsse.json"
 
 app = typer.Typer(help="Modules: parts of models in the registry.")
 app.add_typer(alias_commands("modules"), name="alias")
-
-
-class Format(StrEnum):
-    """Formats of downloaded modules."""
-
-    SAFETENSORS = "safetensors"
-    TORCH = "torch"
-    ONNX = "onnx"
 
 
 @command(app, "list")
@@ -66,7 +55,7 @@ def download(
     *,
     module: ModuleArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files; it is made.")] = Path(),
-    format: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.SAFETENSORS,  # noqa: A002
+    format: FormatOption = None,  # noqa: A002
     compact: Annotated[
         bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
     ] = False,
@@ -76,7 +65,9 @@ def download(
 ) -> None:
     """Take a module home: masked weights and head as safetensors, a torch.export program, or ONNX."""
     with session.client() as client, transfer_bar(f"downloading {module}") as show_bytes:
-        files = client.modules.download(module, output, _export_format(format), compact=compact, on_progress=show_bytes)
+        files = client.modules.download(
+            module, output, format or ExportFormat.SAFETENSORS, compact=compact, on_progress=show_bytes
+        )
         if statement:
             files = (*files, client.statements.save(module, output / STATEMENT_FILE))
     session.answer({"files": files}, lambda: print_line("\n".join(map(str, files))))
@@ -111,9 +102,3 @@ def remove(
             remove_cascading(session, client, "modules", modules, client.modules.delete, yes=yes)
         else:
             remove_all(session, modules, client.modules.delete)
-
-
-def _export_format(format: Format) -> ExportFormat:  # noqa: A002
-    from modelfoundry.client import ExportFormat
-
-    return ExportFormat.TORCH_EXPORT if format is Format.TORCH else ExportFormat(format.value)

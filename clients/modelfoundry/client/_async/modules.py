@@ -17,10 +17,10 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import changed_fields, chosen, new_request_id
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.figures import FormComparison
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Module
-from modelfoundry.values.results import ExportFormat
 from modelfoundry.wire.figures import forms_to_proto
 from modelfoundry.wire.modules import module_from_proto, module_to_request
 

@@ -16,10 +16,14 @@ from modelfoundry.client.requests import chosen
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
+from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.on_demand import FoundLabels, RequestedModule
 from modelfoundry.values.recipes import GradSplitterRecipe, SeamRecipe
 from modelfoundry.values.references import Named, full_name
-from modelfoundry.values.results import ExportFormat, Progress, RequestedModules
+from modelfoundry.values.results import (
+    Progress,
+    RequestedModules,
+)
 from modelfoundry.wire.computing import device_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto
 from modelfoundry.wire.on_demand import found_labels_from_proto, requested_module_from_proto

@@ -11,8 +11,12 @@ from modelfoundry.client._async.jobs import AsyncJob
 from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client.images import ImageLike
 from modelfoundry.client.requests import chosen
+from modelfoundry.values.exports import Export, ExportFormat
 from modelfoundry.values.references import Named
-from modelfoundry.values.results import Compaction, Export, ExportFormat, Prediction
+from modelfoundry.values.results import (
+    Compaction,
+    Prediction,
+)
 
 
 class AsyncReusing:

@@ -22,6 +22,7 @@ from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.exports import Export, ExportFormat
 from modelfoundry.values.problems import Problem
 from modelfoundry.values.recipes import (
     GradSplitterRecipe,
@@ -33,7 +34,12 @@ from modelfoundry.values.recipes import (
 )
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.resources import Evaluation, Module
-from modelfoundry.values.results import Compaction, Export, ExportFormat, Prediction, ServiceHealth, TrainedModel
+from modelfoundry.values.results import (
+    Compaction,
+    Prediction,
+    ServiceHealth,
+    TrainedModel,
+)
 from modelfoundry.wire.architectures import architecture_to_proto
 from modelfoundry.wire.computing import device_to_proto, problem_to_proto, validation_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto, predictions_from_proto

@@ -20,9 +20,9 @@ from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.references import Named, subject_name
 from modelfoundry.values.resources import Model
-from modelfoundry.values.results import ExportFormat
 
 FORMATS = (ExportFormat.ONNX, ExportFormat.SAFETENSORS)
 """The last one's description stays: it says which tensors are there once under several names."""

@@ -13,8 +13,12 @@ from modelfoundry.client._sync.jobs import Job
 from modelfoundry.client._sync.verbs import Verbs
 from modelfoundry.client.images import ImageLike
 from modelfoundry.client.requests import chosen
+from modelfoundry.values.exports import Export, ExportFormat
 from modelfoundry.values.references import Named
-from modelfoundry.values.results import Compaction, Export, ExportFormat, Prediction
+from modelfoundry.values.results import (
+    Compaction,
+    Prediction,
+)
 
 
 class Reusing:

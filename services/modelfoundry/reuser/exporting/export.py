@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from modelfoundry.client import BlobRef
-from modelfoundry.core.export import Export, Exportable, export_onnx, export_safetensors, export_torch
 from modelfoundry.errors import InvalidField
+from modelfoundry.reuser.exporting.formats import WRITERS
 from modelfoundry.reuser.subjects import load_compacted, load_subject
+from modelfoundry.values.exports import Export, ExportedFile, ExportFormat, media_type_of
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, digest_of
 
 EXPORT_VERSION: Final = "2"
 """Changes when the same subject gives other files."""
-EXPORTERS: Final[Mapping[str, Callable[[Exportable, Path], Export]]] = {
-    "safetensors": export_safetensors,
-    "torch_export": export_torch,
-    "onnx": export_onnx,
-}
-MEDIA_TYPES: Final = {
-    ".safetensors": "application/vnd.safetensors",
-    ".json": "application/json",
-    ".onnx": "application/vnd.onnx",
-    ".pt2": "application/vnd.pytorch.export",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedFile:
-    """A file of an export and its bytes."""
-
-    path: str
-    content: BlobRef
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """All files of an export, and how far its outputs are from PyTorch's."""
-
-    files: tuple[ExportedFile, ...]
-    max_difference: float
-
-
-async def plan_export(subject: str, format_name: str, resources: AsyncResources, *, compact: bool) -> str:
+async def plan_export(subject: str, export_format: ExportFormat, resources: AsyncResources, *, compact: bool) -> str:
     """Checks that there is something to export and names the work: equal keys give equal files.
 
     Raises:
@@ -63,10 +34,10 @@ async def plan_export(subject: str, format_name: str, resources: AsyncResources,
         )
     digest = digest_of(await resources.subject(subject, field="subject"))
     form = "/compact" if compact else ""
-    return hashlib.sha256(f"export/{EXPORT_VERSION}/{subject}/{digest}/{format_name}{form}".encode()).hexdigest()
+    return hashlib.sha256(f"export/{EXPORT_VERSION}/{subject}/{digest}/{export_format}{form}".encode()).hexdigest()
 
 
-def export_subject(subject: str, format_name: str, bench: Workbench, *, compact: bool) -> Exported:
+def export_subject(subject: str, export_format: ExportFormat, bench: Workbench, *, compact: bool) -> Export:
     """Exports, verifies the exported program against PyTorch, and uploads the files.
 
     Raises:
@@ -77,14 +48,16 @@ def export_subject(subject: str, format_name: str, bench: Workbench, *, compact:
     load = load_compacted if compact else load_subject
     loaded = load(bench.resources, bench.cache, bench.resources.subject(subject, field="subject"))
     bench.monitor.check_cancelled()
-    bench.monitor.progress(f"exporting as {format_name}", 1, 3, "step", {})
+    bench.monitor.progress(f"exporting as {export_format}", 1, 3, "step", {})
     with tempfile.TemporaryDirectory(prefix="modelfoundry-export-") as folder:
-        written = EXPORTERS[format_name](loaded.classifier, Path(folder))
+        written = WRITERS[export_format](loaded.classifier, Path(folder))
         bench.monitor.check_cancelled()
         bench.monitor.progress("storing", 2, 3, "step", {"max_difference": written.max_difference})
         files = tuple(
-            ExportedFile(file.name, bench.client.blobs.upload(file.path, media_type=MEDIA_TYPES[file.path.suffix]))
+            ExportedFile(file.name, bench.client.blobs.upload(file.path, media_type=media_type_of(file.path.suffix)))
             for file in written.files
         )
     bench.monitor.progress("stored", 3, 3, "step", {"max_difference": written.max_difference})
-    return Exported(files, written.max_difference)
+    return Export(
+        subject=subject, format=export_format, files=files, max_difference=written.max_difference, compact=compact
+    )

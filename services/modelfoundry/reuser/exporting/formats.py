@@ -1,29 +1,19 @@
-"""Formats that a network is exported in."""
+"""What writes each format of `modelfoundry.values.exports`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
-from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.errors import InvalidField
+from modelfoundry.core.export import Export, Exportable, export_onnx, export_safetensors, export_torch
+from modelfoundry.values.exports import ExportFormat
 
-FORMATS: Final[dict[int, str]] = {
-    pb.EXPORT_FORMAT_SAFETENSORS: "safetensors",
-    pb.EXPORT_FORMAT_TORCH_EXPORT: "torch_export",
-    pb.EXPORT_FORMAT_ONNX: "onnx",
+Writer = Callable[[Exportable, Path], Export]
+"""Writes files into a folder that exists, and compares what they compute with PyTorch."""
+
+WRITERS: Final[Mapping[ExportFormat, Writer]] = {
+    ExportFormat.SAFETENSORS: export_safetensors,
+    ExportFormat.TORCH_EXPORT: export_torch,
+    ExportFormat.ONNX: export_onnx,
 }
-
-
-def format_from_proto(number: int) -> str:
-    """The core's name of an export format.
-
-    Raises:
-        InvalidField: none is set, or one of another contract version.
-    """
-    if number not in FORMATS:
-        raise InvalidField(
-            f"format: {number} is no export format",
-            field="format",
-            hint="set EXPORT_FORMAT_SAFETENSORS, EXPORT_FORMAT_TORCH_EXPORT or EXPORT_FORMAT_ONNX",
-        )
-    return FORMATS[number]

@@ -25,19 +25,18 @@ from modelfoundry.client import (
 from modelfoundry.errors import ConstraintUnmet, FieldViolation, Internal, UnsupportedModel
 from modelfoundry.names import shortened
 from modelfoundry.reuser.on_demand.choosing import broken, figures_text
-from modelfoundry.reuser.on_demand.codec import export_to_proto, requested_module_to_proto, wanted_from_proto
 from modelfoundry.reuser.on_demand.decompositions import Decompositions
 from modelfoundry.reuser.on_demand.delivery import Delivery, subjects_of
 from modelfoundry.reuser.on_demand.offers import ModuleOffer
 from modelfoundry.reuser.on_demand.plan import figures_of
 from modelfoundry.reuser.on_demand.shortlist import module_offer, quoted
 from modelfoundry.reuser.on_demand.sub_jobs import SubJob, SubJobs
-from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
+from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_from_proto
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.runtime.jobs import JobContext
-from modelfoundry.wire.jobs import job_status_from_proto
-from modelfoundry.wire.on_demand import requested_module_from_proto
+from modelfoundry.wire.jobs import export_to_proto, job_status_from_proto
+from modelfoundry.wire.on_demand import requested_module_from_proto, requested_module_to_proto
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources
 

@@ -13,11 +13,11 @@ from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient, Endpoints, ModuleOrigin
 from modelfoundry.reuser.jobs import REQUEST_KIND
-from modelfoundry.reuser.on_demand.codec import requested_module_to_proto, wanted_from_proto
 from modelfoundry.reuser.on_demand.decompositions import Decompositions
 from modelfoundry.reuser.on_demand.delivery import Delivery, subjects_of
 from modelfoundry.reuser.on_demand.plan import plan_request, request_key
-from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
+from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_from_proto
+from modelfoundry.wire.on_demand import requested_module_to_proto
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources
 

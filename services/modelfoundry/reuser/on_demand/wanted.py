@@ -1,11 +1,24 @@
-"""A request for modules by label, with every default filled in."""
+"""A request for modules by label, read with every default filled in."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
-from modelfoundry.client import ExportFormat, GradSplitterRecipe, RequestedModule, SeamRecipe
+from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.reuser.on_demand.offers import Constraints
+from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.on_demand import RequestedModule
+from modelfoundry.values.recipes import GradSplitterRecipe, SeamRecipe
+from modelfoundry.wire.jobs import EXPORT_FORMAT
+from modelfoundry.wire.recipes import gradsplitter_recipe_from_proto, seam_recipe_from_proto
+from modelfoundry.workbench.requests import device_from_proto
+
+MOST_LABELS: Final = 100
+LONGEST_LABEL: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +44,94 @@ class WantedModules:
 
 Answers = tuple[RequestedModule, ...]
 """One for every label, in the order of the request."""
+
+
+def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
+    """A request with its defaults filled in; everything in it is well-formed and goes together.
+
+    Raises:
+        InvalidField: a field is missing, malformed or contradicts another.
+    """
+    parse_parent(request.parent)
+    _check_labels(request)
+    format_ = None
+    if request.format:
+        format_ = EXPORT_FORMAT.from_request(request.format, field="format")
+    elif request.compact:
+        raise InvalidField(
+            "compact: there is no format to write without dead channels",
+            field="compact",
+            hint="set `format` too, or leave `compact` out",
+        )
+    return WantedModules(
+        parent=request.parent,
+        labels=tuple(request.labels),
+        constraints=_constraints_from_proto(request.constraints),
+        compose=request.compose,
+        format=format_,
+        compact=request.compact,
+        recipe=_recipe_from_proto(request),
+        device=device_from_proto(request.device),
+    )
+
+
+def _check_labels(request: pb.RequestModulesRequest) -> None:
+    if not 1 <= len(request.labels) <= MOST_LABELS:
+        raise InvalidField(
+            f"labels: {len(request.labels)} are given", field="labels", hint=f"give 1 to {MOST_LABELS} labels"
+        )
+    if request.compose and len(request.labels) < 2:
+        raise InvalidField(
+            "compose: a classifier needs two labels or more, got one",
+            field="compose",
+            hint="name another label, or ask for the module alone",
+        )
+    for place, label in enumerate(request.labels):
+        field = f"labels[{place}]"
+        if not 1 <= len(label.strip()) <= LONGEST_LABEL:
+            raise InvalidField(
+                f"{field}: it has {len(label)} characters", field=field, hint=f"name a label in 1 to {LONGEST_LABEL}"
+            )
+        if label in request.labels[:place]:
+            raise InvalidField(
+                f"{field}: {shortened(label)!r} is there twice", field=field, hint="name every label once"
+            )
+
+
+def _constraints_from_proto(constraints: pb.ModuleConstraints) -> Constraints:
+    _check("min_accuracy", constraints.min_accuracy, 0 <= constraints.min_accuracy <= 1, "a share from 0 to 1")
+    _check("max_bytes", constraints.max_bytes, constraints.max_bytes >= 0, "a number of bytes above 0")
+    latency = constraints.max_latency_ms
+    _check("max_latency_ms", latency, 0 <= latency < math.inf, "a number of milliseconds above 0")
+    if constraints.dataset:
+        parse_name(constraints.dataset, "datasets", field="constraints.dataset")
+    return Constraints(
+        min_accuracy=constraints.min_accuracy,
+        max_bytes=constraints.max_bytes,
+        max_latency_ms=latency,
+        license=constraints.license,
+        dataset=constraints.dataset,
+        architecture=constraints.architecture,
+        algorithm=constraints.algorithm,
+    )
+
+
+def _check(name: str, value: float, fits: bool, remedy: str) -> None:
+    if not fits:
+        field = f"constraints.{name}"
+        raise InvalidField(f"{field}: {value} is out of range", field=field, hint=f"give {remedy}, or leave it out")
+
+
+def _recipe_from_proto(request: pb.RequestModulesRequest) -> SeamRecipe | GradSplitterRecipe:
+    search, algorithm = request.WhichOneof("search"), request.constraints.algorithm
+    if search and algorithm not in {"", search}:
+        raise InvalidField(
+            f"{search}: the constraints ask for the algorithm {shortened(algorithm)!r}",
+            field=search,
+            hint=f"leave `{search}` out, or set `constraints.algorithm` to {search!r}",
+        )
+    if search == "gradsplitter":
+        return gradsplitter_recipe_from_proto(request.gradsplitter)
+    if search == "seam":
+        return seam_recipe_from_proto(request.seam)
+    return GradSplitterRecipe() if algorithm == "gradsplitter" else SeamRecipe()
