@@ -31,7 +31,9 @@ from modelfoundry.core.devices import seeded
 from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.training import TrainingSettings, train
-from modelfoundry.decomposer.algorithms.seam import resolve_recipe, search
+from modelfoundry.decomposer.algorithms.linear_head import PosedTask
+from modelfoundry.decomposer.algorithms.seam import SEAM
+from modelfoundry.decomposer.algorithms.seam.search import search
 
 CPU = torch.device("cpu")
 ARCHITECTURE = "zoo:digits_cnn"
@@ -138,21 +140,22 @@ def push_module(client: Client, folder: Path, model: Model, dataset: Dataset, la
     images = some_digits("train", numbers)
     learn, choose = validation_cut(images.labels, 0.1, 0)
     place = model.labels.index(label)
-    result = search(
-        network,
-        2,
-        pose_binary(images.subset(learn), place),
-        pose_binary(images.subset(choose), place),
-        0.5,
-        model.input,
-        resolve_recipe("paper", {"epochs": epochs, "augmentation": "none"}),
+    task = PosedTask(
+        network=network,
+        outputs=2,
+        train=pose_binary(images.subset(learn), place),
+        validation=pose_binary(images.subset(choose), place),
+        base_accuracy=0.5,
+        input_spec=model.input,
+        settings=SEAM.resolve("paper", {"epochs": epochs, "augmentation": "none"}),
         seed=0,
         device=CPU,
         monitor=Unwatched(),
     )
+    (found,) = search(task).modules
     problem = BinaryProblem(label)
     path = folder / f"{model.id}-{label}.safetensors"
-    write_module(path, ModuleArtifact(model.weights.digest, problem, result.masks, result.head, "seam"))
+    write_module(path, ModuleArtifact(model.weights.digest, problem, found.masks, found.head, "seam"))
     module = Module(
         base_model=model.name,
         problem=problem,
@@ -160,9 +163,9 @@ def push_module(client: Client, folder: Path, model: Model, dataset: Dataset, la
         dataset=dataset.name,
         record=DecompositionRecord(algorithm="seam", dataset_digest=dataset.digest),
         retention=RetentionMetrics(
-            weight_retention=result.masks.retention,
-            kept_weights=result.masks.kept,
-            total_weights=result.masks.total,
+            weight_retention=found.masks.retention,
+            kept_weights=found.masks.kept,
+            total_weights=found.masks.total,
         ),
     )
     return client.modules.create(module, module_id=f"{model.id}-{label}")

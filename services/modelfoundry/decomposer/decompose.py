@@ -1,20 +1,20 @@
-"""Carries a planned decomposition out: search masks, write the module, register it."""
+"""Carries a planned decomposition out: search the modules, write them, register them together."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
-from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
-from modelfoundry.core.evaluation import Run, baselines, pose
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact, write_module
-from modelfoundry.decomposer.algorithms.seam import SearchResult, search
-from modelfoundry.decomposer.plan import ALGORITHM, DecompositionPlan, settings_record
-from modelfoundry.workbench.cache import BlobCache
+from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
+from modelfoundry.decomposer.plan import DecompositionPlan
+from modelfoundry.errors import AlreadyExists, ModelFoundryError, NotFound
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedModel, load_model
 from modelfoundry.workbench.requests import derived_request_id
@@ -24,84 +24,91 @@ MODULE_MEDIA_TYPE = "application/vnd.modelfoundry.module"
 
 
 @dataclass(frozen=True, slots=True)
-class SearchedModule:
+class Searched:
     """What a search gave."""
 
     base: LoadedModel
-    artifact: ModuleArtifact
-    result: SearchResult
-    samples: tuple[int, int]
-    """Training and validation images of the problem."""
+    artifacts: tuple[ModuleArtifact, ...]
+    """In the order of the plan."""
+    result: SearchResult[FoundModule]
     ran_on: Environment
 
 
-def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> str:
-    """Searches the masks of one module and registers it.
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A module that is complete and not registered yet."""
+
+    module_id: str
+    module: Module
+
+
+def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> list[str]:
+    """Searches the modules of a plan and registers them: all, or none.
 
     Args:
         plan: What to do.
-        operation: Name of the job, for provenance and for registering at most once.
+        operation: Name of the job, for provenance and for registering each module at most once.
         bench: What it computes with.
 
     Returns:
-        Name of the module.
+        Names of the modules, in the order of the plan.
     """
-    searched = search_module(plan, bench)
-    bench.monitor.check_cancelled()
-    return _register(plan, operation, bench.client, searched)
+    searched = search_modules(plan, bench)
+    drafts = []
+    # An id that was given is kept; it is taken only when somebody else has it.
+    made_up = plan.request.force and not plan.request.module_id
+    for planned, artifact, found in zip(plan.modules, searched.artifacts, searched.result.modules, strict=True):
+        bench.monitor.check_cancelled()
+        module = Module(
+            base_model=plan.model.name,
+            problem=planned.problem,
+            artifact=_upload(bench.client, artifact),
+            dataset=plan.dataset.name,
+            record=_record(plan, operation, searched, found),
+            retention=retention(searched.base.network, found.masks),
+        )
+        drafts.append(_Draft(_forced_id(planned.module_id, operation) if made_up else planned.module_id, module))
+    return _register_all(bench.client, operation, drafts)
 
 
-def search_module(plan: DecompositionPlan, bench: Workbench) -> SearchedModule:
-    """Searches the masks of one module; registers nothing."""
+def search_modules(plan: DecompositionPlan, bench: Workbench) -> Searched:
+    """Searches the modules of a plan; registers nothing."""
     request = plan.request
     device = select_device(request.device)
     base = load_model(bench.client, bench.cache, plan.model)
-    train, validation = _posed_splits(plan, bench.client, bench.cache)
-    run = Run(base.input_spec, device, monitor=bench.monitor)
-    base_accuracy = baselines(base.network.to(device), validation, request.problem, plan.model.labels, run).all_outputs
-    result = search(
-        base.network,
-        len(request.problem.outputs),
-        train,
-        validation,
-        base_accuracy.accuracy,
-        base.input_spec,
-        request.settings,
+    images = load_split(
+        bench.client, bench.cache, plan.dataset, request.validation.source_split, plan.model.labels, plan.labels
+    )
+    train, validation = training_parts(images, request.validation, plan.subset)
+    task = SearchTask(
+        network=base.network,
+        architecture=plan.model.architecture,
+        labels=plan.model.labels,
+        problems=plan.problems,
+        train=train,
+        validation=validation,
+        input_spec=base.input_spec,
+        settings=request.settings,
         seed=request.seed,
         device=device,
         monitor=bench.monitor,
         resume=bench.checkpoint,
     )
-    artifact = ModuleArtifact(
-        base_digest=plan.model.weights.digest,
-        problem=request.problem,
-        masks=result.masks,
-        head=result.head,
-        algorithm=ALGORITHM,
+    result = request.algorithm.search(task)
+    base.network.to("cpu")
+    artifacts = tuple(
+        ModuleArtifact(plan.model.weights.digest, problem, found.masks, found.head, request.algorithm.name)
+        for problem, found in zip(plan.problems, result.modules, strict=True)
     )
-    samples = (len(train), len(validation))
-    return SearchedModule(base, artifact, result, samples, environment(device))
+    return Searched(base, artifacts, result, environment(device))
 
 
-def _posed_splits(plan: DecompositionPlan, client: Client, cache: BlobCache) -> tuple[ImageSet, ImageSet]:
-    """Training and validation images of the problem, both cut from the same split of the data set."""
-    request = plan.request
-    images = load_split(
-        client, cache, plan.dataset, request.validation.source_split, plan.model.labels, request.problem.labels
-    )
-    train, validation = training_parts(images, request.validation, plan.subset)
-    return (
-        pose(train, request.problem, plan.model.labels),
-        pose(validation, request.problem, plan.model.labels),
-    )
-
-
-def _record(plan: DecompositionPlan, operation: str, searched: SearchedModule) -> DecompositionRecord:
-    training_samples, validation_samples = searched.samples
+def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: FoundModule) -> DecompositionRecord:
     result = searched.result
+    training_samples, validation_samples = result.samples
     return DecompositionRecord(
-        algorithm=ALGORITHM,
-        settings=settings_record(plan.request.settings),
+        algorithm=plan.request.algorithm.name,
+        settings=plan.recorded_settings,
         seed=plan.request.seed,
         validation=plan.request.validation,
         dataset_digest=plan.dataset.digest,
@@ -116,28 +123,11 @@ def _record(plan: DecompositionPlan, operation: str, searched: SearchedModule) -
         cache_key=plan.cache_key,
         training_samples=training_samples,
         subset=plan.subset,
+        empty_layers=found.empty_layers,
     )
 
 
-def _register(plan: DecompositionPlan, operation: str, client: Client, searched: SearchedModule) -> str:
-    module = Module(
-        base_model=plan.model.name,
-        problem=plan.request.problem,
-        artifact=upload_artifact(client, searched.artifact),
-        dataset=plan.dataset.name,
-        record=_record(plan, operation, searched),
-        retention=retention(searched.base.network, searched.artifact.masks),
-    )
-    made_up = plan.request.force and not plan.request.module_id
-    # The id follows from the job: a job that was taken up again after this line finds its module, and makes no other.
-    return client.modules.create(
-        module,
-        module_id=forced_id(plan.module_id, operation) if made_up else plan.module_id,
-        request_id=derived_request_id(operation, "module"),
-    ).name
-
-
-def upload_artifact(client: Client, artifact: ModuleArtifact) -> BlobRef:
+def _upload(client: Client, artifact: ModuleArtifact) -> BlobRef:
     """Writes a module file and uploads it."""
     with tempfile.TemporaryDirectory(prefix="modelfoundry-module-") as folder:
         path = Path(folder) / "module.safetensors"
@@ -145,6 +135,53 @@ def upload_artifact(client: Client, artifact: ModuleArtifact) -> BlobRef:
         return BlobRef(client.blobs.upload(path, media_type=MODULE_MEDIA_TYPE).digest)
 
 
-def forced_id(module_id: str, operation: str) -> str:
-    """The id of a module that was searched again and stands beside the one that was there."""
+def _forced_id(module_id: str, operation: str) -> str:
+    """The id of a module that was searched again and stands beside the one that was there.
+
+    It follows from the job: a job that was taken up again after registering finds its module, and makes no other.
+    """
     return f"{module_id[:56].strip('-')}-{operation.rpartition('/')[2][-6:]}"
+
+
+def _register_all(client: Client, operation: str, drafts: Sequence[_Draft]) -> list[str]:
+    """Registers all modules, or none of them: what was made before one is refused is taken back.
+
+    A job that was taken up again in the middle finds what it made before, by the ids of its requests; one that begins
+    anew where another failed finds that one's modules, by their bytes.
+    """
+    names: list[str] = []
+    made: list[Module] = []
+    try:
+        for draft in drafts:
+            request_id = derived_request_id(operation, f"module/{draft.module_id}")
+            try:
+                made.append(client.modules.create(draft.module, module_id=draft.module_id, request_id=request_id))
+                names.append(made[-1].name)
+            except AlreadyExists:
+                names.append(_equal_module(client, draft))
+    except ModelFoundryError:
+        for module in made:
+            with suppress(NotFound):
+                client.modules.delete(module)
+        raise
+    return names
+
+
+def _equal_module(client: Client, draft: _Draft) -> str:
+    """Name of the module that has a draft's id, when it is the same.
+
+    Raises:
+        AlreadyExists: it is another.
+    """
+    there = client.modules.get(draft.module_id)
+    same = (there.artifact.digest, there.record.cache_key) == (
+        draft.module.artifact.digest,
+        draft.module.record.cache_key,
+    )
+    if not same:
+        raise AlreadyExists(
+            f"module_id: {there.name} is there already and is another module",
+            field="module_id",
+            hint="give another module_id, or delete the module",
+        )
+    return there.name

@@ -5,18 +5,16 @@ from __future__ import annotations
 import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_service_pb2, training_service_pb2
-from modelfoundry.decomposer.codec import decomposition_from_proto, split_from_proto
 from modelfoundry.decomposer.decompose import decompose
 from modelfoundry.decomposer.plan import plan_decomposition
 from modelfoundry.decomposer.rebuild import rebuild
-from modelfoundry.decomposer.rebuild_codec import rebuilding_to_proto
 from modelfoundry.decomposer.rebuild_plan import plan_rebuild
+from modelfoundry.decomposer.requests import decomposition_from_proto
 from modelfoundry.decomposer.settings import DecomposerSettings
-from modelfoundry.decomposer.split import decompose_all
-from modelfoundry.decomposer.split_plan import plan_split
 from modelfoundry.decomposer.training import plan_training, train_model
-from modelfoundry.decomposer.training_codec import training_from_proto
+from modelfoundry.decomposer.training_requests import training_from_proto
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.wire.statements import rebuild_to_proto
 from modelfoundry.workbench.jobs import workbench
 
 
@@ -25,12 +23,9 @@ def run_decompose(
 ) -> decomposer_service_pb2.DecomposeResponse:
     """Carries a queued Decompose out."""
     with workbench(context, DecomposerSettings()) as bench:
-        model, dataset = bench.client.models.get(request.model), bench.client.datasets.get(request.dataset)
-        if request.WhichOneof("algorithm") == "gradsplitter":
-            modules = decompose_all(plan_split(split_from_proto(request), model, dataset), context.name, bench)
-        else:
-            wanted = decomposition_from_proto(request)
-            modules = [decompose(plan_decomposition(wanted, model, dataset), context.name, bench)]
+        wanted = decomposition_from_proto(request)
+        model, dataset = bench.client.models.get(wanted.model), bench.client.datasets.get(wanted.dataset)
+        modules = decompose(plan_decomposition(wanted, model, dataset), context.name, bench)
     return decomposer_service_pb2.DecomposeResponse(modules=modules)
 
 
@@ -41,8 +36,7 @@ def run_rebuild(
     with workbench(context, DecomposerSettings()) as bench:
         module = bench.client.modules.get(request.module)
         model, dataset = bench.client.models.get(module.base_model), bench.client.datasets.get(module.dataset)
-        rebuilding = rebuild(module, plan_rebuild(module, model, dataset), bench)
-    return rebuilding_to_proto(module.name, rebuilding)
+        return rebuild_to_proto(rebuild(module, plan_rebuild(module, model, dataset), bench))
 
 
 def run_train(

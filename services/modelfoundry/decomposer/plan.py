@@ -5,21 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 from modelfoundry.client import Dataset, Model, ValidationSplit
 from modelfoundry.core.architectures import check_weights
-from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
-from modelfoundry.decomposer.algorithms.seam import SeamSettings
+from modelfoundry.decomposer.algorithms.algorithm import Algorithm
+from modelfoundry.decomposer.algorithms.problems import Wanted, wanted_problems
+from modelfoundry.decomposer.algorithms.settings import Settings
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import shortened
 from modelfoundry.values.computing import TrainingSubset
-from modelfoundry.values.problems import BinaryProblem, Problem, resolve
-from modelfoundry.workbench.splits import check_dataset_fits, check_validation_split, recorded_subset, subset_facts
+from modelfoundry.values.problems import Problem
+from modelfoundry.workbench.splits import (
+    check_dataset_fits,
+    check_validation_labels,
+    check_validation_split,
+    recorded_subset,
+    subset_facts,
+)
 
-ALGORITHM: Final = "seam"
-ALGORITHM_VERSION: Final = "1"
-"""Changes when the same settings give other masks, so that older modules are not taken for equal."""
+MOST_CHARACTERS_OF_A_PREFIX: Final = 40
+LABEL_GROUPS: Final = "label_groups"
+"""Key of a record's settings that says the labels of every module of a joint search, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,88 +38,153 @@ class DecompositionRequest:
     parent: str
     model: str
     dataset: str
-    problem: Problem
-    settings: SeamSettings
+    algorithm: Algorithm[Any]
+    wanted: Wanted
+    settings: Settings
     validation: ValidationSplit
     seed: int
     device: str
     module_id: str
+    """Of the module; the beginning of all ids where one search finds several. Empty: made up."""
     force: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedModule:
+    """One of the modules."""
+
+    problem: Problem
+    module_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecompositionPlan:
-    """A request that can be carried out, and the name of its result."""
+    """A request that can be carried out, and the names of its results."""
 
     request: DecompositionRequest
     model: Model
     dataset: Dataset
-    label_indices: tuple[int, ...]
-    """Places of the problem's labels among the model's."""
+    modules: tuple[PlannedModule, ...]
+    """One or more, in the order of the model's labels."""
     subset: TrainingSubset | None
     """The part of the training data to use: the one that the model was trained on."""
     cache_key: str
-    module_id: str
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What every module tells apart."""
+        return tuple(module.problem for module in self.modules)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that the data must have images of."""
+        return labels_needed(self.request.algorithm, self.problems, self.model)
+
+    @property
+    def recorded_settings(self) -> dict[str, Any]:
+        """What a record says of the settings: asking for the same again gives the same modules."""
+        record = self.request.settings.record()
+        if self.request.algorithm.joint:
+            record[LABEL_GROUPS] = [list(problem.labels) for problem in self.problems]
+        return record
 
 
 def plan_decomposition(request: DecompositionRequest, model: Model, dataset: Dataset) -> DecompositionPlan:
-    """Checks a request against the model and the data set, from metadata alone.
+    """Checks a request against the model and the data set, from metadata and the model's structure alone.
 
     Raises:
-        UnknownLabel: the model lacks a label of the problem.
-        InvalidField: the problem or the validation split is malformed.
+        UnknownLabel: the model lacks a label that is asked for.
+        InvalidField: problem, groups, module id or validation split are malformed.
         TestSplitSealed: validation data was asked from the test split.
-        DatasetMismatch: the data set's images or labels do not fit.
+        DatasetMismatch: the data set's images or labels do not fit, or a label has too few images.
         WeightsMismatch: the model's tensors do not fit its architecture.
         UnknownArchitecture: the installed libraries cannot build it.
+        UnsupportedModel: the algorithm cannot take it apart; layer and reason are named.
     """
-    label_indices = resolve(request.problem, model.labels, field="seam.problem")
+    algorithm = request.algorithm
+    problems = wanted_problems(algorithm, request.wanted, model.labels)
+    if algorithm.joint and len(request.module_id) > MOST_CHARACTERS_OF_A_PREFIX:
+        raise InvalidField(
+            f"module_id: {shortened(request.module_id)!r} is too long to begin several ids with",
+            field="module_id",
+            hint=f"give at most {MOST_CHARACTERS_OF_A_PREFIX} characters; the labels follow",
+        )
     check_validation_split(request.validation, dataset)
-    check_dataset_fits(dataset, model.input.shape, request.problem.labels)
+    check_dataset_fits(dataset, model.input.shape, labels_needed(algorithm, problems, model))
+    if algorithm.joint:
+        check_validation_labels(dataset, request.validation, model.labels)
     check_weights(model.architecture, len(model.labels), model.input, model.tensors)
+    if algorithm.check_model is not None:
+        algorithm.check_model(model.architecture, len(model.labels), model.input)
     subset = recorded_subset(model, dataset, request.validation)
-    cache_key = _cache_key(request, model, dataset, subset)
+    key = cache_key(request, problems, model, dataset, subset)
+    ids = module_ids(request, problems, model, key)
     return DecompositionPlan(
         request=request,
         model=model,
         dataset=dataset,
-        label_indices=label_indices,
+        modules=tuple(
+            PlannedModule(problem=problem, module_id=module_id)
+            for problem, module_id in zip(problems, ids, strict=True)
+        ),
         subset=subset,
-        cache_key=cache_key,
-        module_id=request.module_id or _module_id(model, request.problem, cache_key),
+        cache_key=key,
     )
 
 
-def settings_record(settings: SeamSettings | GradSplitterSettings) -> Mapping[str, object]:
-    """The settings as JSON types, for cards and for comparing."""
-    record: Mapping[str, object] = json.loads(json.dumps(asdict(settings)))
-    return record
+def labels_needed(algorithm: Algorithm[Any], problems: Sequence[Problem], model: Model) -> tuple[str, ...]:
+    """Labels that the data must have images of: those of the problem; all of the model for modules found together."""
+    return model.labels if algorithm.joint else problems[0].labels
 
 
-def _cache_key(request: DecompositionRequest, model: Model, dataset: Dataset, subset: TrainingSubset | None) -> str:
+def cache_key(
+    request: DecompositionRequest,
+    problems: Sequence[Problem],
+    model: Model,
+    dataset: Dataset,
+    subset: TrainingSubset | None,
+) -> str:
     """SHA-256 over everything that the masks depend on, except the machine."""
+    algorithm = request.algorithm
     facts: dict[str, object] = {
-        "algorithm": f"{ALGORITHM}/{ALGORITHM_VERSION}",
+        "algorithm": f"{algorithm.name}/{algorithm.version}",
         "architecture": [model.architecture.builder, dict(model.architecture.parameters)],
         "input": asdict(model.input),
         "labels": model.labels,
         "weights": model.weights.digest,
         "dataset": dataset.digest,
-        "problem": [type(request.problem).__name__, request.problem.labels],
-        "settings": settings_record(request.settings),
+        "settings": request.settings.record(),
         "validation": asdict(request.validation),
         "seed": request.seed,
         "device": request.device,
         "parent": request.parent,
         "module_id": request.module_id,
     }
+    # Keys of both kinds were spelt before there was one plan; registries find equal work by them.
+    if algorithm.joint:
+        facts["groups"] = [problem.labels for problem in problems]
+        facts["subset"] = None
+    else:
+        (problem,) = problems
+        facts["problem"] = [type(problem).__name__, problem.labels]
     if subset is not None:
         facts["subset"] = subset_facts(subset)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _module_id(model: Model, problem: Problem, cache_key: str) -> str:
-    """A readable id: model, label and the beginning of the cache key, at most 63 characters."""
-    what = problem.label if isinstance(problem, BinaryProblem) else "-".join(problem.labels)
-    words = re.sub(r"[^a-z0-9]+", "-", f"{model.id[:24]}-{what.casefold()}")
-    return f"{words[:53].strip('-')}-{cache_key[:8]}"
+def module_ids(request: DecompositionRequest, problems: Sequence[Problem], model: Model, key: str) -> list[str]:
+    """Readable ids, all different, at most 63 characters: model, labels and the beginning of the cache key.
+
+    An id that was given is that of the one module; where there are several it stands in place of model and key.
+    """
+    given = request.module_id
+    if given and not request.algorithm.joint:
+        return [given]
+    begin, end = (given, "") if given else (model.id[:24], f"-{key[:8]}")
+    ids: list[str] = []
+    for place, problem in enumerate(problems):
+        words = re.sub(r"[^a-z0-9]+", "-", f"{begin}-{'-'.join(problem.labels).casefold()}")[:53].strip("-")
+        if len(problems) > 1 and (f"{words}{end}" in ids or words == begin):
+            words = f"{words[:48].strip('-')}-{place}"
+        ids.append(f"{words}{end}")
+    return ids

@@ -4,49 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from modelfoundry.client import Environment, Module
 from modelfoundry.core.modules import ModuleArtifact, read_module
-from modelfoundry.decomposer.decompose import search_module
-from modelfoundry.decomposer.plan import DecompositionPlan
+from modelfoundry.decomposer.decompose import search_modules
 from modelfoundry.decomposer.rebuild_plan import RebuildPlan
-from modelfoundry.decomposer.split import search_modules
+from modelfoundry.values.statements import EnvironmentChange, Rebuild, TensorDifference
 from modelfoundry.workbench.jobs import Workbench
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A tensor of which `differing` of `entries` are not equal."""
-
-    tensor: str
-    differing: int
-    entries: int
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What ran in another version, or on another machine; texts are empty for what is not there."""
-
-    what: str
-    recorded: str
-    current: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilding:
-    """What repeating a decomposition gave."""
-
-    differences: tuple[Difference, ...]
-    mask_entries: int
-    environment: Environment
-    changes: tuple[Change, ...]
-
-
-def rebuild(module: Module, plan: RebuildPlan, bench: Workbench) -> Rebuilding:
+def rebuild(module: Module, plan: RebuildPlan, bench: Workbench) -> Rebuild:
     """Searches a module's masks once more, with as many threads as then, and compares. Registers nothing.
 
     Raises:
@@ -55,22 +25,25 @@ def rebuild(module: Module, plan: RebuildPlan, bench: Workbench) -> Rebuilding:
     """
     stored = read_module(bench.cache.fetch(bench.client, module.artifact.digest))
     with _threads(plan.threads):
-        artifact, ran_on = _search(plan, bench)
-    return Rebuilding(
-        differences=compare(stored, artifact),
+        searched = search_modules(plan.search, bench)
+    differences = compare(stored, searched.artifacts[plan.place])
+    return Rebuild(
+        module=module.name,
+        equal=not differences,
+        differences=differences,
         mask_entries=stored.masks.total,
-        environment=ran_on,
-        changes=changes(module.record.environment, ran_on),
+        environment=searched.ran_on,
+        changes=changes(module.record.environment, searched.ran_on),
     )
 
 
-def compare(stored: ModuleArtifact, found: ModuleArtifact) -> tuple[Difference, ...]:
+def compare(stored: ModuleArtifact, found: ModuleArtifact) -> tuple[TensorDifference, ...]:
     """Tensors of two modules that are not equal bit by bit: masks by parameter name, then the layers of the head."""
     masks = _differences(stored.masks.bits, found.masks.bits)
     return (*masks, *_differences(_head_bits(stored), _head_bits(found)))
 
 
-def changes(recorded: Environment, current: Environment) -> tuple[Change, ...]:
+def changes(recorded: Environment, current: Environment) -> tuple[EnvironmentChange, ...]:
     """What is different between two environments."""
     facts = [
         ("python", recorded.python, current.python),
@@ -82,25 +55,17 @@ def changes(recorded: Environment, current: Environment) -> tuple[Change, ...]:
             for name in sorted(recorded.libraries.keys() | current.libraries.keys())
         ),
     ]
-    return tuple(Change(what, then, now) for what, then, now in facts if then != now)
+    return tuple(EnvironmentChange(what, then, now) for what, then, now in facts if then != now)
 
 
-def _search(plan: RebuildPlan, bench: Workbench) -> tuple[ModuleArtifact, Environment]:
-    if isinstance(plan.search, DecompositionPlan):
-        one = search_module(plan.search, bench)
-        return one.artifact, one.ran_on
-    all_modules = search_modules(plan.search, bench)
-    return all_modules.artifacts[plan.place], all_modules.ran_on
-
-
-def _differences(stored: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Iterator[Difference]:
+def _differences(stored: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Iterator[TensorDifference]:
     for name in dict.fromkeys([*stored, *found]):
         one, other = stored.get(name), found.get(name)
         if one is None or other is None or one.shape != other.shape:
             entries = (other if one is None else one).numel()  # type: ignore[union-attr]  # one of them is there
-            yield Difference(name, entries, entries)
+            yield TensorDifference(name, entries, entries)
         elif differing := int((one != other).count_nonzero()):
-            yield Difference(name, differing, one.numel())
+            yield TensorDifference(name, differing, one.numel())
 
 
 def _head_bits(artifact: ModuleArtifact) -> dict[str, Tensor]:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from modelfoundry.client import Dataset, Model, Module
-from modelfoundry.decomposer import plan as seam
-from modelfoundry.decomposer import split_plan as gradsplitter
-from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
-from modelfoundry.decomposer.algorithms.seam import SeamSettings
-from modelfoundry.decomposer.plan import DecompositionPlan, DecompositionRequest, plan_decomposition
-from modelfoundry.decomposer.split_plan import LABEL_GROUPS, SplitPlan, SplitRequest, plan_split
+from modelfoundry.decomposer.algorithms import find_algorithm
+from modelfoundry.decomposer.algorithms.problems import LabelGroups, Wanted
+from modelfoundry.decomposer.algorithms.settings import Settings, settings_of
+from modelfoundry.decomposer.plan import LABEL_GROUPS, DecompositionPlan, DecompositionRequest, plan_decomposition
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel, WeightsMismatch
 from modelfoundry.names import parse_name, shortened
-
-Settings = TypeVar("Settings", SeamSettings, GradSplitterSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildPlan:
     """A decomposition that can be repeated, and which of its modules is meant."""
 
-    search: DecompositionPlan | SplitPlan
+    search: DecompositionPlan
     place: int
-    """Of the module among those of a joint search."""
+    """Of the module among those of the search."""
     threads: int
     """That were computed with; 0 when the record does not say."""
 
@@ -51,73 +46,56 @@ def plan_rebuild(module: Module, model: Model, dataset: Dataset) -> RebuildPlan:
             field="module",
             hint="the module cannot be repeated without the data that it was made from",
         )
-    if module.record.algorithm == seam.ALGORITHM:
-        plan: DecompositionPlan | SplitPlan = plan_decomposition(_seam_request(module), model, dataset)
-        place = 0
-    elif module.record.algorithm == gradsplitter.ALGORITHM:
-        plan = plan_split(_split_request(module), model, dataset)
-        place = _place(plan, module)
-    else:
-        raise _unsupported(f"it was made by {shortened(module.record.algorithm)!r}, which this version does not know")
+    plan = plan_decomposition(_request(module), model, dataset)
     if module.record.subset != plan.subset:
         raise _unsupported("its part of the training data is not the one that its base model was trained on")
-    return RebuildPlan(plan, place, module.record.environment.threads)
+    return RebuildPlan(plan, _place(plan, module), module.record.environment.threads)
 
 
-def _seam_request(module: Module) -> DecompositionRequest:
+def _request(module: Module) -> DecompositionRequest:
+    """The request that a module's record answers."""
+    record = module.record
+    algorithm = find_algorithm(record.algorithm)
+    if algorithm is None:
+        raise _unsupported(f"it was made by {shortened(record.algorithm)!r}, which this version does not know")
+    settings = dict(record.settings)
+    wanted: Wanted = module.problem
+    if algorithm.joint:
+        groups = settings.pop(LABEL_GROUPS, None)
+        if not groups:
+            raise _unsupported("it was made before the label groups of a joint search were recorded")
+        wanted = LabelGroups(tuple(tuple(group) for group in groups))
     return DecompositionRequest(
-        problem=module.problem,
-        settings=_settings(SeamSettings, module.record.settings),
-        **_same(module),
+        parent=parse_name(module.name, "modules", field="module").parent,
+        model=module.base_model,
+        dataset=module.dataset,
+        algorithm=algorithm,
+        wanted=wanted,
+        settings=_settings(algorithm.settings, settings),
+        validation=record.validation,
+        seed=record.seed,
+        device="cuda" if record.environment.device.startswith("cuda") else "cpu",
+        module_id="",
+        force=True,
     )
-
-
-def _split_request(module: Module) -> SplitRequest:
-    groups = module.record.settings.get(LABEL_GROUPS)
-    if not groups:
-        raise _unsupported("it was made before the label groups of a joint search were recorded")
-    settings = {key: value for key, value in module.record.settings.items() if key != LABEL_GROUPS}
-    return SplitRequest(
-        label_groups=tuple(tuple(group) for group in groups),
-        settings=_settings(GradSplitterSettings, settings),
-        **_same(module),
-    )
-
-
-def _same(module: Module) -> dict[str, Any]:
-    """What requests of both algorithms have."""
-    return {
-        "parent": parse_name(module.name, "modules", field="module").parent,
-        "model": module.base_model,
-        "dataset": module.dataset,
-        "validation": module.record.validation,
-        "seed": module.record.seed,
-        "device": "cuda" if module.record.environment.device.startswith("cuda") else "cpu",
-        "module_id": "",
-        "force": True,
-    }
 
 
 def _settings(kind: type[Settings], recorded: Mapping[str, Any]) -> Settings:
     """The settings of a record, whose numbers came through JSON."""
-    types = {field.name: field.type for field in dataclasses.fields(kind)}
+    types: dict[str, Any] = {"recipe": str, **{one.name: one.type for one in settings_of(kind)}}
     unknown = recorded.keys() - types.keys()
     missing = types.keys() - recorded.keys()
     if unknown or missing:
         what = f"names {shortened(min(unknown))!r}" if unknown else f"does not name {min(missing)}"
         raise _unsupported(f"its record {what} among the settings")
-    values: dict[str, Any] = {
-        name: float(value) if types[name] == "float" else value for name, value in recorded.items()
-    }
-    return kind(**values)
+    return kind(**{name: float(value) if types[name] is float else value for name, value in recorded.items()})
 
 
-def _place(plan: SplitPlan, module: Module) -> int:
+def _place(plan: DecompositionPlan, module: Module) -> int:
     problem = module.problem
-    for place, planned in enumerate(plan.modules):
-        if planned.problem == problem:
-            return place
-    raise _unsupported("its labels are no group of its record")
+    if problem not in plan.problems:
+        raise _unsupported("its labels are no group of its record")
+    return plan.problems.index(problem)
 
 
 def _unsupported(why: str) -> UnsupportedModel:

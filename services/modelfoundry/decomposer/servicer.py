@@ -10,18 +10,10 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient, Dataset, Model
-from modelfoundry.decomposer.algorithms import gradsplitter
-from modelfoundry.decomposer.algorithms.seam import RECIPES
-from modelfoundry.decomposer.codec import (
-    decomposition_from_proto,
-    recipe_to_proto,
-    settings_to_proto,
-    split_from_proto,
-    split_recipe_to_proto,
-    split_settings_to_proto,
-)
+from modelfoundry.decomposer.algorithms import ALGORITHMS
+from modelfoundry.decomposer.listing import recipes_to_proto
 from modelfoundry.decomposer.plan import plan_decomposition
-from modelfoundry.decomposer.split_plan import plan_split
+from modelfoundry.decomposer.requests import decomposition_from_proto, write_settings
 from modelfoundry.names import check_request_id
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
@@ -46,17 +38,9 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
         check_request_id(request.request_id)
         resources = AsyncResources(self._client)
         request.model = await OwnNames(resources).of(request.model, field="model")
-        # The queued request is complete: a later version with other defaults repeats it as it was asked for.
-        if request.WhichOneof("algorithm") == "gradsplitter":
-            split = split_from_proto(request)
-            request.gradsplitter.recipe.CopyFrom(split_settings_to_proto(split.settings))
-            inputs = await _inputs(request, resources)
-            cache_key = (await asyncio.to_thread(plan_split, split, *inputs)).cache_key
-        else:
-            wanted = decomposition_from_proto(request)
-            request.seam.recipe.CopyFrom(settings_to_proto(wanted.settings))
-            inputs = await _inputs(request, resources)
-            cache_key = (await asyncio.to_thread(plan_decomposition, wanted, *inputs)).cache_key
+        wanted = decomposition_from_proto(request)
+        write_settings(request, wanted)
+        plan = await asyncio.to_thread(plan_decomposition, wanted, *await _inputs(request, resources))
         if request.validate_only:
             return operations_pb2.Operation()
         return await self._queue.enqueue(
@@ -64,7 +48,7 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
             parent=request.parent,
             kind=DECOMPOSE_KIND,
             target=request.model,
-            cache_key=cache_key,
+            cache_key=plan.cache_key,
             force=request.force,
             request_id=request.request_id,
         )
@@ -75,10 +59,7 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
         context: grpc.aio.ServicerContext[pb.ListRecipesRequest, pb.ListRecipesResponse],
     ) -> pb.ListRecipesResponse:
         """See the contract."""
-        return pb.ListRecipesResponse(
-            recipes=[recipe_to_proto(recipe) for recipe in RECIPES.values()],
-            gradsplitter_recipes=[split_recipe_to_proto(recipe) for recipe in gradsplitter.RECIPES.values()],
-        )
+        return recipes_to_proto(ALGORITHMS)
 
 
 async def _inputs(request: pb.DecomposeRequest, resources: AsyncResources) -> tuple[Model, Dataset]:

@@ -12,7 +12,11 @@ from modelfoundry.api.decomposer.v1 import training_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.core.training import RECIPES
 from modelfoundry.decomposer.training import plan_training
-from modelfoundry.decomposer.training_codec import recipe_description_to_proto, recipe_to_proto, training_from_proto
+from modelfoundry.decomposer.training_requests import (
+    recipe_description_to_proto,
+    settings_to_proto,
+    training_from_proto,
+)
 from modelfoundry.names import check_request_id
 from modelfoundry.workbench.queue import JobQueue
 
@@ -40,7 +44,7 @@ class TrainingServicer(pb_grpc.TrainingServiceServicer):
             return operations_pb2.Operation()
         # The queued request is complete: a later version with other defaults repeats it as it was asked for.
         recipe = wanted.recipe
-        request.recipe.CopyFrom(recipe_to_proto(recipe.name, recipe.settings, recipe.subset))
+        request.recipe.CopyFrom(settings_to_proto(recipe.name, recipe.settings, recipe.subset))
         return await self._queue.enqueue(
             request,
             parent=request.parent,

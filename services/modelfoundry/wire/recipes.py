@@ -1,10 +1,21 @@
-"""Recipes. None in a value is an unset field on the wire."""
+"""Recipes: settings by name. What is not named is an unset field on the wire, and the recipe's own.
+
+Enums are words here: `AUGMENTATION_CROP_FLIP` on the wire is `crop_flip`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, recipe_pb2, training_service_pb2
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import near, shortened
 from modelfoundry.values.recipes import (
     Augmentation,
     GradSplitterRecipe,
@@ -16,50 +27,82 @@ from modelfoundry.values.recipes import (
     TrainingRecipeDescription,
 )
 from modelfoundry.wire.computing import subset_from_proto, subset_to_proto
-from modelfoundry.wire.enums import enum_from_proto, enum_to_proto
+
+RecipeMessage = TypeVar("RecipeMessage", bound=Message)
+WORDS: Final[Mapping[str, type[StrEnum]]] = {"augmentation": Augmentation, "initial_masks": InitialMasks}
+"""Settings whose words are an enum of the SDK."""
+
+
+def given_settings(recipe: Message, *, field: str) -> dict[str, Any]:
+    """The settings that a recipe names, apart from its own name: numbers, words, tuples of numbers.
+
+    Args:
+        recipe: A recipe of any algorithm, or of training.
+        field: Its path in the request.
+
+    Raises:
+        InvalidField: an enum has a number that this version does not know.
+    """
+    given: dict[str, Any] = {}
+    for descriptor, value in recipe.ListFields():
+        if descriptor.message_type is None and descriptor.name != "recipe":
+            given[descriptor.name] = _from_wire(descriptor, value, f"{field}.{descriptor.name}")
+    return given
+
+
+def recipe_to_proto(kind: type[RecipeMessage], settings: Mapping[str, Any], *, field: str) -> RecipeMessage:
+    """A recipe of these settings.
+
+    Args:
+        kind: Message of the recipe.
+        settings: Setting to value; `recipe` names the recipe that the others come from.
+        field: Path of the recipe in the request.
+
+    Raises:
+        InvalidField: there is no such setting, or a value is none that it can have.
+    """
+    message = kind()
+    known: Mapping[str, Any] = kind.DESCRIPTOR.fields_by_name
+    for name, value in settings.items():
+        path = f"{field}.{shortened(name)}"
+        if name not in known:
+            similar = near(name, known)
+            raise InvalidField(
+                f"{path}: there is no such setting",
+                field=path,
+                hint=f"did you mean {', '.join(similar)}?" if similar else f"use one of {', '.join(known)}",
+            )
+        wire = _to_wire(known[name], value, path)
+        try:
+            if isinstance(value, tuple | list):
+                getattr(message, name).extend(wire)
+            else:
+                setattr(message, name, wire)
+        except (TypeError, ValueError) as error:
+            raise InvalidField(
+                f"{path}: {shortened(str(value))!r} is no value of it", field=path, hint="give a number or a word"
+            ) from error
+    return message
 
 
 def seam_recipe_to_proto(recipe: SeamRecipe) -> recipe_pb2.SeamRecipe:
     """Value to message."""
-    return recipe_pb2.SeamRecipe(
-        recipe=recipe.recipe,
-        initial_masks=enum_to_proto(recipe_pb2.InitialMasks, "INITIAL_MASKS", recipe.initial_masks),
-        epochs=recipe.epochs,
-        head_epoch_every=recipe.head_epoch_every,
-        batch_size=recipe.batch_size,
-        lr_head=recipe.lr_head,
-        lr_mask=recipe.lr_mask,
-        alpha=recipe.alpha,
-        patience=recipe.patience,
-        augmentation=enum_to_proto(recipe_pb2.Augmentation, "AUGMENTATION", recipe.augmentation),
-    )
+    return recipe_to_proto(recipe_pb2.SeamRecipe, named_settings(recipe), field="recipe")
 
 
 def seam_recipe_from_proto(message: recipe_pb2.SeamRecipe) -> SeamRecipe:
     """Message to value."""
-    return SeamRecipe(
-        recipe=message.recipe,
-        initial_masks=enum_from_proto(recipe_pb2.InitialMasks, "INITIAL_MASKS", message.initial_masks, InitialMasks),
-        epochs=message.epochs if message.HasField("epochs") else None,
-        head_epoch_every=message.head_epoch_every if message.HasField("head_epoch_every") else None,
-        batch_size=message.batch_size if message.HasField("batch_size") else None,
-        lr_head=message.lr_head if message.HasField("lr_head") else None,
-        lr_mask=message.lr_mask if message.HasField("lr_mask") else None,
-        alpha=message.alpha if message.HasField("alpha") else None,
-        patience=message.patience if message.HasField("patience") else None,
-        augmentation=enum_from_proto(recipe_pb2.Augmentation, "AUGMENTATION", message.augmentation, Augmentation),
-    )
+    return SeamRecipe(recipe=message.recipe, **_known(message))
 
 
 def gradsplitter_recipe_to_proto(recipe: GradSplitterRecipe) -> recipe_pb2.GradSplitterRecipe:
     """Value to message."""
-    return recipe_pb2.GradSplitterRecipe(**asdict(recipe))
+    return recipe_to_proto(recipe_pb2.GradSplitterRecipe, named_settings(recipe), field="recipe")
 
 
 def gradsplitter_recipe_from_proto(message: recipe_pb2.GradSplitterRecipe) -> GradSplitterRecipe:
     """Message to value."""
-    given = {descriptor.name: value for descriptor, value in message.ListFields()}
-    return GradSplitterRecipe(**{"recipe": "", **given})
+    return GradSplitterRecipe(recipe=message.recipe, **_known(message))
 
 
 def gradsplitter_recipe_description_from_proto(
@@ -76,32 +119,17 @@ def recipe_description_from_proto(message: decomposer_service_pb2.RecipeDescript
 
 def training_recipe_to_proto(recipe: TrainingRecipe) -> training_service_pb2.TrainingRecipe:
     """Value to message."""
-    return training_service_pb2.TrainingRecipe(
-        recipe=recipe.recipe,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        milestones=recipe.milestones,
-        augmentation=enum_to_proto(recipe_pb2.Augmentation, "AUGMENTATION", recipe.augmentation),
-        subset=None if recipe.subset is None else subset_to_proto(recipe.subset),
-    )
+    settings = {name: value for name, value in named_settings(recipe).items() if name != "subset"}
+    message = recipe_to_proto(training_service_pb2.TrainingRecipe, settings, field="recipe")
+    if recipe.subset is not None:
+        message.subset.CopyFrom(subset_to_proto(recipe.subset))
+    return message
 
 
 def training_recipe_from_proto(message: training_service_pb2.TrainingRecipe) -> TrainingRecipe:
     """Message to value."""
-    return TrainingRecipe(
-        recipe=message.recipe,
-        epochs=message.epochs if message.HasField("epochs") else None,
-        batch_size=message.batch_size if message.HasField("batch_size") else None,
-        lr=message.lr if message.HasField("lr") else None,
-        momentum=message.momentum if message.HasField("momentum") else None,
-        weight_decay=message.weight_decay if message.HasField("weight_decay") else None,
-        milestones=tuple(message.milestones),
-        augmentation=enum_from_proto(recipe_pb2.Augmentation, "AUGMENTATION", message.augmentation, Augmentation),
-        subset=subset_from_proto(message.subset) if message.HasField("subset") else None,
-    )
+    subset = subset_from_proto(message.subset) if message.HasField("subset") else None
+    return TrainingRecipe(recipe=message.recipe, subset=subset, **_known(message))
 
 
 def training_recipe_description_from_proto(
@@ -109,3 +137,51 @@ def training_recipe_description_from_proto(
 ) -> TrainingRecipeDescription:
     """Message to value."""
     return TrainingRecipeDescription(training_recipe_from_proto(message.recipe), message.description)
+
+
+def named_settings(recipe: SeamRecipe | GradSplitterRecipe | TrainingRecipe) -> dict[str, Any]:
+    """What a recipe as a value says, its name among it."""
+    return {name: value for name, value in asdict(recipe).items() if value is not None}
+
+
+def _known(message: Message) -> dict[str, Any]:
+    """The settings of a recipe as a value has them; a word that a newer service knows reads as unset."""
+    given: dict[str, Any] = {}
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None and descriptor.name != "recipe":
+            try:
+                read = _from_wire(descriptor, value, descriptor.name)
+                given[descriptor.name] = WORDS[descriptor.name](read) if descriptor.name in WORDS else read
+            except (InvalidField, ValueError):
+                continue
+    return given
+
+
+def _from_wire(descriptor: FieldDescriptor, value: Any, path: str) -> Any:
+    if descriptor.enum_type is None:
+        return value if isinstance(value, int | float | str) else tuple(value)
+    for number, word in _words(descriptor.enum_type).items():
+        if number == value:
+            return word
+    known = ", ".join(_words(descriptor.enum_type).values())
+    raise InvalidField(f"{path}: no value has number {value}", field=path, hint=f"this version knows {known}")
+
+
+def _to_wire(descriptor: FieldDescriptor, value: Any, path: str) -> Any:
+    if descriptor.enum_type is None:
+        return value
+    for number, word in _words(descriptor.enum_type).items():
+        if word == value:
+            return number
+    words = ", ".join(_words(descriptor.enum_type).values())
+    raise InvalidField(
+        f"{path}: {shortened(str(value))!r} is not one of {words}", field=path, hint=f"give one of {words}"
+    )
+
+
+def _words(enum: EnumDescriptor) -> dict[int, str]:
+    """Number to word of every member but the unspecified one, without the prefix that all members share."""
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {
+        number: value.name.removeprefix(prefix).lower() for number, value in enum.values_by_number.items() if number
+    }

@@ -97,8 +97,8 @@ def check_validation_labels(
     for label in labels:
         if counts.get(label, 0) < 2:
             raise DatasetMismatch(
-                f"{field}: validation data would lack {shortened(label)!r}: split {part.split!r} of {dataset.name} has "
-                f"{counts.get(label, 0)} images of it",
+                f"{field}: validation data would lack {shortened(label)!r}: {dataset.name} has {counts.get(label, 0)} "
+                f"images of {shortened(label)!r} in split {part.split!r}",
                 field=field,
                 hint="use a data set with two images or more of every label in the split that validation is cut from",
             )

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings
-from modelfoundry.decomposer.algorithms.seam import SeamSettings
+from modelfoundry.decomposer.algorithms.gradsplitter import GRADSPLITTER
+from modelfoundry.decomposer.algorithms.problems import LabelGroups
+from modelfoundry.decomposer.algorithms.seam import SEAM
 from modelfoundry.decomposer.plan import DecompositionRequest, plan_decomposition
-from modelfoundry.decomposer.split_plan import SplitRequest, plan_split
 from modelfoundry.values.computing import TrainingSubset, ValidationSplit
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.values.resources import Dataset, Model, TrainingRecord
@@ -33,7 +33,7 @@ def of_the_weak(model: Model, dataset: Dataset) -> Model:
     return replace(model, training=TrainingRecord(recipe="weak", subset=subset, dataset_digest=dataset.digest))
 
 
-SEAM = [
+KEYS = [
     (BinaryProblem("3"), False, "eb9cb31fb709b83c5e74c9809c7aeefd44e4049e2178ad5ab528a70b622f8249"),
     (MultiClassProblem(("8", "1")), False, "c59a918704b802937d068f7e56f8e97009e434f1de6622afb809a49eec0de6ac"),
     (OpenSetProblem(("8", "1")), False, "983bc60b29a438360d54a8174c9ad047e478fa0d96e6a6fea0361a089e634f44"),
@@ -43,12 +43,13 @@ SEAM = [
 ]
 
 
-@pytest.mark.parametrize(("problem", "weak", "key"), SEAM, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("problem", "weak", "key"), KEYS, ids=lambda value: type(value).__name__)
 def test_seam_keys_stay(model: Model, dataset: Dataset, problem: Problem, weak: bool, key: str) -> None:
-    request = DecompositionRequest(problem=problem, settings=SeamSettings(epochs=8, lr_mask=0.2), **COMMON)
+    settings = SEAM.resolve("paper", {"epochs": 8, "lr_mask": 0.2})
+    request = DecompositionRequest(algorithm=SEAM, wanted=problem, settings=settings, **COMMON)
     plan = plan_decomposition(request, of_the_weak(model, dataset) if weak else model, dataset)
     assert plan.cache_key == key
-    assert plan.module_id == f"digits-cnn-{'-'.join(problem.labels)}-{key[:8]}"
+    assert [module.module_id for module in plan.modules] == [f"digits-cnn-{'-'.join(problem.labels)}-{key[:8]}"]
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,10 @@ def test_seam_keys_stay(model: Model, dataset: Dataset, problem: Problem, weak: 
     ids=["all of the data", "a part of the data"],
 )
 def test_gradsplitter_keys_stay(model: Model, dataset: Dataset, weak: bool, key: str) -> None:
-    request = SplitRequest(label_groups=(("3", "8"), ("7",)), settings=GradSplitterSettings(cycles=1), **COMMON)
-    plan = plan_split(request, of_the_weak(model, dataset) if weak else model, dataset)
+    settings = GRADSPLITTER.resolve("paper", {"cycles": 1})
+    groups = LabelGroups((("3", "8"), ("7",)))
+    request = DecompositionRequest(algorithm=GRADSPLITTER, wanted=groups, settings=settings, **COMMON)
+    plan = plan_decomposition(request, of_the_weak(model, dataset) if weak else model, dataset)
     assert plan.cache_key == key
     words = ("0", "1", "2", "3-8", "4", "5", "6", "7", "9")
     assert [module.module_id for module in plan.modules] == [f"digits-cnn-{word}-{key[:8]}" for word in words]

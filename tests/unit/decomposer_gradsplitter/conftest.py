@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from modelfoundry.core.channels import ChannelGroup, ChannelPlan
 from modelfoundry.core.datasets import ImageSet, normalise
-from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, SplitTask
+from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask
+from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.errors import Cancelled
 from modelfoundry.values.architectures import InputSpec
 
@@ -85,10 +86,10 @@ def _images(count: int, seed: int) -> ImageSet:
 
 
 @pytest.fixture
-def make_task(tiny: TinyCnn) -> Callable[..., SplitTask]:
+def make_task(tiny: TinyCnn) -> Callable[..., JointTask]:
     """`make_task(**settings)`: two modules of one label and one of two, trained in a few quick steps."""
 
-    def make(label_groups: tuple[tuple[int, ...], ...] = ((2,), (0, 3), (1,)), **overrides: float) -> SplitTask:
+    def make(label_groups: tuple[tuple[int, ...], ...] = ((2,), (0, 3), (1,)), **overrides: float) -> JointTask:
         settings = {
             "warmup_epochs": 2,
             "cycles": 2,
@@ -102,7 +103,7 @@ def make_task(tiny: TinyCnn) -> Callable[..., SplitTask]:
             "accuracy_loss": 0.5,
             **overrides,
         }
-        return SplitTask(
+        return JointTask(
             network=tiny,
             plan=tiny_plan(),
             label_groups=label_groups,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.decomposer.algorithms.gradsplitter.heads import SplitHeads
+from modelfoundry.decomposer.algorithms.gradsplitter.heads import JointHeads
 from modelfoundry.decomposer.algorithms.gradsplitter.passes import Passes
 from modelfoundry.decomposer.algorithms.gradsplitter.trunk import FoldedTrunk
 from modelfoundry.decomposer.algorithms.gradsplitter.unit_scores import UnitScores
@@ -29,7 +29,7 @@ class _Step:
         with torch.random.fork_rng():
             torch.manual_seed(8)
             self.scores = UnitScores(task.network, task.plan.kernel_groups, 3, CPU)
-            self.heads = SplitHeads(GROUPS, 10, CPU)
+            self.heads = JointHeads(GROUPS, 10, CPU)
             values = torch.randn(3, 10)
             values[0, :4] = torch.tensor([-3.0, -0.5, -2.0, -0.75])  # all of the first layer: one has to stay
             values[1:, ::4] = 1.0

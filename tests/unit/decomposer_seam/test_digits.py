@@ -11,7 +11,9 @@ from modelfoundry.core.devices import seeded
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.training import TrainingSettings, train
-from modelfoundry.decomposer.algorithms.seam import resolve_recipe, search
+from modelfoundry.decomposer.algorithms.linear_head import PosedTask
+from modelfoundry.decomposer.algorithms.seam import SEAM
+from modelfoundry.decomposer.algorithms.seam.search import search
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 CPU = torch.device("cpu")
@@ -33,24 +35,26 @@ def test_a_module_for_one_digit_is_small_and_about_as_accurate_as_its_base() -> 
     with torch.no_grad():
         original = network(normalise(positives.images, GREY)).argmax(dim=1)
     base_accuracy = float(((original != 3).long() == positives.labels).float().mean())
-    settings = resolve_recipe("paper", {"epochs": 25, "alpha": 2.0, "augmentation": "none"})
-    result = search(
-        network,
-        2,
-        pose_binary(learn, 3),
-        positives,
-        base_accuracy - 0.03,
-        GREY,
-        settings,
+    settings = SEAM.resolve("paper", {"epochs": 25, "alpha": 2.0, "augmentation": "none"})
+    task = PosedTask(
+        network=network,
+        outputs=2,
+        train=pose_binary(learn, 3),
+        validation=positives,
+        base_accuracy=base_accuracy - 0.03,
+        input_spec=GREY,
+        settings=settings,
         seed=0,
         device=CPU,
         monitor=Unwatched(),
     )
+    result = search(task)
+    (module,) = result.modules
     unseen: ImageSet = pose_binary(digits().splits["test"], 3)
     with torch.no_grad():
-        state = masked_state(network, result.masks)
-        logits = result.head(masked_forward(network, state, normalise(unseen.images, GREY)))
+        state = masked_state(network, module.masks)
+        logits = module.head(masked_forward(network, state, normalise(unseen.images, GREY)))
     assert not result.fell_back
-    assert result.masks.total == 56_394
-    assert result.masks.retention < 0.7
+    assert module.masks.total == 56_394
+    assert module.masks.retention < 0.7
     assert float((logits.argmax(dim=1) == unseen.labels).float().mean()) > 0.9

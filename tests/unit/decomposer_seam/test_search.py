@@ -19,7 +19,10 @@ from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.devices import seeded, stream_seed
 from modelfoundry.core.masking import WeightMasks, mask_training_mode, masked_forward, masked_state
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.decomposer.algorithms.seam import SeamSettings, SearchResult, search
+from modelfoundry.decomposer.algorithms.linear_head import PosedTask
+from modelfoundry.decomposer.algorithms.seam.search import search
+from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
+from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult
 from modelfoundry.errors import Cancelled, MalformedFile
 from modelfoundry.values.architectures import Architecture, InputSpec
 
@@ -69,20 +72,26 @@ def searched(
     base_accuracy: float = 0.7,
     seed: int = 3,
     resume: Path | None = None,
-) -> SearchResult:
+) -> SearchResult[FoundModule]:
     return search(
-        network,
-        2,
-        images(50, seed=1),
-        images(30, seed=2),
-        base_accuracy,
-        GREY,
-        settings,
-        seed=seed,
-        device=CPU,
-        monitor=monitor or Unwatched(),
-        resume=resume,
+        PosedTask(
+            network=network,
+            outputs=2,
+            train=images(50, seed=1),
+            validation=images(30, seed=2),
+            base_accuracy=base_accuracy,
+            input_spec=GREY,
+            settings=settings,
+            seed=seed,
+            device=CPU,
+            monitor=monitor or Unwatched(),
+            resume=resume,
+        )
     )
+
+
+def masks_of(result: SearchResult[FoundModule]) -> WeightMasks:
+    return result.modules[0].masks
 
 
 class Keeping(Unwatched):
@@ -115,7 +124,7 @@ def test_the_same_seed_gives_the_same_bits(network: nn.Module) -> None:
     torch.manual_seed(12)
     second = searched(network)
     assert second == first
-    assert 0.0 < first.masks.retention < 1.0
+    assert 0.0 < masks_of(first).retention < 1.0
 
 
 def test_another_seed_gives_another_search(network: nn.Module) -> None:
@@ -216,7 +225,7 @@ def test_the_result_is_the_chosen_epoch_and_not_the_last(network: nn.Module) -> 
     result = searched(network, settings, base_accuracy=0.9)
     chosen = result.history[result.chosen_epoch]
     assert result.chosen_epoch < result.epochs_run - 1
-    assert (result.validation_accuracy, result.masks.retention) == (chosen.accuracy, chosen.retention)
+    assert (result.validation_accuracy, masks_of(result).retention) == (chosen.accuracy, chosen.retention)
     assert measured(network, result) == result.validation_accuracy
     assert result.base_validation_accuracy == 0.9
 
@@ -230,17 +239,19 @@ def test_a_search_that_never_reaches_the_base_falls_back_to_the_best_compromise(
     assert measured(network, result) == result.validation_accuracy
 
 
-def measured(network: nn.Module, result: SearchResult) -> float:
+def measured(network: nn.Module, result: SearchResult[FoundModule]) -> float:
     validation = images(30, seed=2)
     with torch.no_grad():
-        logits = masked_forward(network, masked_state(network, result.masks), normalise(validation.images, GREY))
-        return float((result.head(logits).argmax(dim=1) == validation.labels).float().mean(dtype=torch.float64))
+        logits = masked_forward(network, masked_state(network, masks_of(result)), normalise(validation.images, GREY))
+        return float(
+            (result.modules[0].head(logits).argmax(dim=1) == validation.labels).float().mean(dtype=torch.float64)
+        )
 
 
 def test_a_layer_that_the_images_never_reach_is_dropped_whole(network: nn.Module) -> None:
     result = searched(network, dataclasses.replace(QUICK, epochs=10), base_accuracy=1.1)
     assert result.history[-1].retention < 0.9
-    assert not result.masks.bits["unused.weight"].any()
+    assert not masks_of(result).bits["unused.weight"].any()
 
 
 class _Binarise(torch.autograd.Function):
@@ -299,29 +310,31 @@ def test_masks_and_losses_are_those_of_the_published_loop(network: nn.Module) ->
     settings = dataclasses.replace(QUICK, epochs=8, lr_mask=0.05)
     with seeded(5, CPU):
         masks, losses = naive_search(network, images(50, seed=1), settings, seed=5)
-    result = search(
-        network,
-        2,
-        images(50, seed=1),
-        images(30, seed=2),
-        0.0,  # always reached: the smallest epoch is chosen, which is the last
-        GREY,
-        settings,
-        seed=5,
-        device=CPU,
-        monitor=Unwatched(),
-    )
+    # A base of accuracy 0 is always reached: the smallest epoch is chosen, which is the last.
+    result = searched(network, settings, base_accuracy=0.0, seed=5)
     assert [record.loss for record in result.history] == pytest.approx(losses, rel=1e-3)
     assert result.chosen_epoch == 7
     assert 0.05 < masks.retention < 0.95
-    differing = sum(int((result.masks.bits[name] ^ bits).sum()) for name, bits in masks.bits.items())
+    differing = sum(int((masks_of(result).bits[name] ^ bits).sum()) for name, bits in masks.bits.items())
     assert differing <= 0.005 * masks.total
 
 
 def test_a_multi_class_head_has_an_output_for_every_label(network: nn.Module) -> None:
     three = ImageSet(images(30, seed=1).images, torch.arange(30) % 3)
-    result = search(network, 3, three, three, 0.2, GREY, QUICK, seed=0, device=CPU, monitor=Unwatched())
-    assert tuple(result.head.layers[0].weight.shape) == (3, 5)
+    task = PosedTask(
+        network=network,
+        outputs=3,
+        train=three,
+        validation=three,
+        base_accuracy=0.2,
+        input_spec=GREY,
+        settings=QUICK,
+        seed=0,
+        device=CPU,
+        monitor=Unwatched(),
+    )
+    result = search(task)
+    assert tuple(result.modules[0].head.layers[0].weight.shape) == (3, 5)
 
 
 def test_a_transformer_is_searched_by_the_same_code() -> None:
@@ -330,5 +343,5 @@ def test_a_transformer_is_searched_by_the_same_code() -> None:
     )
     network = build_network(architecture, 5, GREY)
     result = searched(network, dataclasses.replace(QUICK, epochs=3))
-    assert "blocks.0.attn.qkv.weight" in result.masks.bits
+    assert "blocks.0.attn.qkv.weight" in masks_of(result).bits
     assert searched(network, dataclasses.replace(QUICK, epochs=3)) == result

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelfoundry.decomposer.algorithms.seam import Selection
+from modelfoundry.decomposer.algorithms.seam.selection import Selection
 
 TOTAL = 2000
 SAMPLES = 8
@@ -57,7 +57,7 @@ def played(base: float, epochs: list[tuple[int, int]], patience: int) -> Told:
     for epoch, (correct, kept) in enumerate(epochs):
         verdict = selection.observe(correct / SAMPLES, kept)
         told.accepted = epoch if verdict.accepted else told.accepted
-        told.fallback = epoch if verdict.best_compromise else told.fallback
+        told.fallback = epoch if verdict.fallback else told.fallback
         if verdict.stop:
             told.stopped_after = epoch
             break
@@ -87,7 +87,7 @@ def test_a_selection_goes_on_from_its_facts(base: int, epochs: list[tuple[int, i
     resumed = Selection(base / SAMPLES, TOTAL, patience=3)
     for epoch, (correct, kept) in enumerate(epochs):
         if epoch == cut:
-            resumed = Selection(**resumed.facts())  # type: ignore[arg-type]
+            resumed = Selection(**asdict(resumed))
         assert resumed.observe(correct / SAMPLES, kept) == whole.observe(correct / SAMPLES, kept)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from modelfoundry.decomposer.algorithms.seam import RECIPES, SeamSettings, resolve_recipe
+from modelfoundry.decomposer.algorithms.seam import SEAM
+from modelfoundry.decomposer.algorithms.seam.settings import RECIPES, SeamSettings
 from modelfoundry.errors import InvalidField
 
 
 def test_the_papers_recipe_is_the_published_one() -> None:
-    assert resolve_recipe("paper", {}) == SeamSettings(
+    assert SEAM.resolve("paper", {}) == SeamSettings(
         recipe="paper",
         initial_masks="ones",
         epochs=300,
@@ -24,7 +25,7 @@ def test_the_papers_recipe_is_the_published_one() -> None:
 
 
 def test_settings_replace_those_of_the_recipe() -> None:
-    settings = resolve_recipe("", {"epochs": 7, "alpha": 0.0})
+    settings = SEAM.resolve("", {"epochs": 7, "alpha": 0.0})
     assert (settings.recipe, settings.epochs, settings.alpha, settings.lr_head) == ("paper", 7, 0.0, 0.1)
 
 
@@ -62,17 +63,17 @@ def test_one_epoch_in_five_trains_the_head_alone_beginning_with_the_first() -> N
 )
 def test_values_out_of_range_are_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(InvalidField) as caught:
-        resolve_recipe("paper", {field: value})
+        SEAM.resolve("paper", {field: value})
     assert caught.value.field == f"seam.recipe.{field}"
     assert caught.value.hint
 
 
 def test_unknown_recipes_and_settings_are_answered_with_near_names() -> None:
     with pytest.raises(InvalidField) as caught:
-        resolve_recipe("papre", {})
+        SEAM.resolve("papre", {})
     assert "paper" in caught.value.hint
     with pytest.raises(InvalidField) as caught:
-        resolve_recipe("paper", {"epoch": 3})
+        SEAM.resolve("paper", {"epoch": 3})
     assert "epochs" in caught.value.hint
     with pytest.raises(InvalidField):
-        resolve_recipe("paper", {"recipe": "other"})
+        SEAM.resolve("paper", {"recipe": "other"})

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from modelfoundry.core.heads import HeadLayer, LinearHead
 
 
-class SplitHeads(nn.Module):
+class JointHeads(nn.Module):
     """For every module `Linear(width, k)(ReLU(Linear(N, width)(ReLU(logits))))`, k labels of N.
 
     Weights begin as those of `nn.Linear`, drawn module by module from torch's global generator.

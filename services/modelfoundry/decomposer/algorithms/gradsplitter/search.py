@@ -8,37 +8,30 @@ that epochs of the heads alone run the network once.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from modelfoundry.core.batches import shuffled, to_input
-from modelfoundry.core.channels import ChannelPlan, kernel_weight_masks
-from modelfoundry.core.checkpoints import (
-    Checkpoint,
-    fingerprint,
-    optimiser_tensors,
-    read_checkpoint,
-    restore_optimiser,
-    write_checkpoint,
-)
+from modelfoundry.core.channels import ChannelMasks, ChannelPlan, kernel_weight_masks
+from modelfoundry.core.checkpoints import optimiser_tensors, restore_optimiser
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import seeded, stream_seed
 from modelfoundry.core.monitor import Monitor
-from modelfoundry.decomposer.algorithms.gradsplitter.heads import SplitHeads
+from modelfoundry.decomposer.algorithms.epochs import EpochLoop, Measured, Watch
+from modelfoundry.decomposer.algorithms.gradsplitter.heads import JointHeads
 from modelfoundry.decomposer.algorithms.gradsplitter.passes import Passes, SplitLogits
-from modelfoundry.decomposer.algorithms.gradsplitter.result import EpochRecord, Snapshot, SplitModule, SplitResult
 from modelfoundry.decomposer.algorithms.gradsplitter.selection import Selection
 from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings, Phase
 from modelfoundry.decomposer.algorithms.gradsplitter.trunk import FoldedTrunk
 from modelfoundry.decomposer.algorithms.gradsplitter.unit_scores import UnitScores
+from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult
 from modelfoundry.errors import UnsupportedModel
 from modelfoundry.values.architectures import InputSpec
 
@@ -49,7 +42,7 @@ _SAMPLES_SCORED_AT_ONCE: Final = 512
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class SplitTask:
+class JointTask:
     """What is decomposed into what, and on which data."""
 
     network: nn.Module
@@ -69,15 +62,28 @@ class SplitTask:
     settings: GradSplitterSettings
 
 
-def split(
-    task: SplitTask,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelModule(FoundModule):
+    """One of the modules; its head gives the logits of its labels in that order, then 0 for the rest."""
+
+    labels: tuple[int, ...]
+    """Labels of the base that it recognises, by number."""
+    channels: ChannelMasks
+    """Kept units; its masks are the same over all maskable weights."""
+    kept_kernels: int
+    """Of the kernels that can be dropped."""
+    total_kernels: int
+
+
+def search_jointly(
+    task: JointTask,
     *,
     seed: int,
     device: torch.device,
     monitor: Monitor,
     resume: Path | None = None,
     memory_bytes: int | None = None,
-) -> SplitResult:
+) -> SearchResult[KernelModule]:
     """Searches the kernels and heads of all modules.
 
     The same arguments on the same machine, with the same number of threads, give the same bits; so does a search that
@@ -98,71 +104,60 @@ def split(
         MalformedFile: the checkpoint is damaged or of another search.
     """
     with seeded(seed, device):
-        run = _Search(task, seed, device, monitor, memory_bytes or _default_memory(device))
-        if resume is not None:
-            run.restore(resume)
-        while not run.finished:
-            run.run_epoch()
-            monitor.checkpoint(run.save)
-        return run.result()
+        kernels = _KernelSearch(task, seed, device, monitor, memory_bytes or _default_memory(device))
+        selection = Selection(task.base_accuracy, task.settings.accuracy_loss)
+        chosen = EpochLoop(kernels, selection, monitor).run(resume)
+        found = kernels.modules(chosen.snapshot.found)
+    return SearchResult.of(found, chosen, task.base_accuracy, (len(task.train), len(task.validation)))
 
 
-class _Search:
-    """A search between two epochs."""
+class _KernelSearch:
+    """Masks and heads of all modules between two epochs."""
 
-    def __init__(self, task: SplitTask, seed: int, device: torch.device, monitor: Monitor, memory: int) -> None:
-        self._task, self._seed, self._device, self._monitor, self._memory = task, seed, device, monitor, memory
+    retention_name = "kernel_retention"
+
+    def __init__(self, task: JointTask, seed: int, device: torch.device, monitor: Monitor, memory: int) -> None:
+        self._task, self._seed, self._device, self._memory = task, seed, device, memory
         settings, groups = task.settings, task.plan.kernel_groups
         if not groups:
             raise UnsupportedModel(
-                "no kernel of the network can be dropped", field="model", hint="decompose it with SeaM instead"
+                "no kernel of the network can be dropped",
+                field="model",
+                hint="use an algorithm that drops single weights",
             )
+        self.epochs, self.steps = settings.epochs, -(-len(task.train) // settings.batch_size)
         self._scores = UnitScores(task.network, groups, len(task.label_groups), device)
         trunk = FoldedTrunk(task.network, groups, task.input_spec, device)
         self._passes = Passes(
             trunk, sum(self._scores.widths), task.input_spec, memory=memory, device=device, monitor=monitor
         )
         torch.manual_seed(stream_seed(seed, "heads"))
-        self._heads = SplitHeads(task.label_groups, settings.head_width, device)
+        self._heads = JointHeads(task.label_groups, settings.head_width, device)
         self._optimiser = self._new_optimiser(settings.phase(0))
-        self._selection = Selection(task.base_accuracy, settings.accuracy_loss)
-        self._history: list[EpochRecord] = []
-        self._accepted: Snapshot | None = None
-        self._fallback: Snapshot | None = None
         self._train_logits: SplitLogits | None = None
         """Of the masks as they are; so are the next."""
         self._validation_logits: SplitLogits | None = None
 
-    @property
-    def finished(self) -> bool:
-        return len(self._history) >= self._task.settings.epochs
+    def phase(self, epoch: int) -> str:
+        return "masks and heads" if self._task.settings.phase(epoch).trains_masks else "heads"
 
-    def run_epoch(self) -> None:
-        """Trains one epoch, measures it on validation data, and decides what becomes of it."""
-        epoch = len(self._history)
+    def run_epoch(self, epoch: int, watch: Watch[Any]) -> Measured:
         phase = self._task.settings.phase(epoch)
         if phase.start == epoch:
             self._optimiser = self._new_optimiser(phase)
-        cross_entropy = self._train_masks(epoch) if phase.trains_masks else self._train_heads(epoch)
-        alive, held = self._scores.alive(), self._scores.held()
+        train = self._train_masks if phase.trains_masks else self._train_heads
+        cross_entropy = train(epoch, watch)
+        alive = self._scores.alive()
         kept = self._scores.kept(alive)
-        accuracy = self._validation_accuracy(alive)
-        verdict = self._selection.observe(accuracy, kept)
-        if verdict.accepted or verdict.most_accurate:
-            heads = {name: value.detach().cpu().clone() for name, value in self._heads.state_dict().items()}
-            snapshot = Snapshot(epoch, accuracy, alive.cpu(), held.cpu(), heads)
-            self._accepted = snapshot if verdict.accepted else self._accepted
-            self._fallback = snapshot if verdict.most_accurate else self._fallback
         retention = kept / self._scores.total
         loss = cross_entropy + (self._task.settings.alpha * retention if phase.trains_masks else 0.0)
-        self._history.append(EpochRecord(epoch, _name(phase), loss, accuracy, retention, accepted=verdict.accepted))
-        self._report(epoch + 1, 0, phase)
+        return Measured(loss, self._validation_accuracy(alive), kept, retention)
 
-    def _train_masks(self, epoch: int) -> float:
+    def _train_masks(self, epoch: int, watch: Watch[Any]) -> float:
         """Trains masks and heads; returns the mean cross entropy over all samples."""
         self._train_logits = self._validation_logits = None
         total = torch.zeros((), dtype=torch.float64, device=self._device)
-        for indices in self._batches(epoch):
+        for indices in watch(self._batches(epoch)):
             images, labels = self._images(indices), self._labels(indices)
             self._optimiser.zero_grad(set_to_none=True)
             loss, of_bits = self._passes.gradient(
@@ -173,7 +168,7 @@ class _Search:
             total += loss * len(labels)
         return float(total) / len(self._task.train)
 
-    def _train_heads(self, epoch: int) -> float:
+    def _train_heads(self, epoch: int, watch: Watch[Any]) -> float:
         """Trains the heads alone; returns the mean cross entropy over all samples."""
         alive = self._scores.alive()
         fits = 4 * len(alive) * len(self._task.train) * self._heads.owner.numel() <= _CACHE_BYTES
@@ -181,7 +176,7 @@ class _Search:
             self._train_logits = self._passes.split_logits(self._task.train, alive)
         cached = self._train_logits
         total = torch.zeros((), dtype=torch.float64, device=self._device)
-        for indices in self._batches(epoch):
+        for indices in watch(self._batches(epoch)):
             logits = cached.of(indices) if cached else self._passes.logits(self._images(indices), alive)
             labels = self._labels(indices)
             self._optimiser.zero_grad(set_to_none=True)
@@ -195,13 +190,8 @@ class _Search:
         scores: Tensor = self._heads(logits)
         return functional.cross_entropy(scores.sigmoid(), labels)
 
-    def _batches(self, epoch: int) -> Iterator[Tensor]:
-        settings, phase = self._task.settings, self._task.settings.phase(epoch)
-        batches = shuffled(len(self._task.train), settings.batch_size, seed=self._seed, epoch=epoch)
-        for step, indices in enumerate(batches):
-            self._monitor.check_cancelled()
-            self._report(epoch, step, phase)
-            yield indices
+    def _batches(self, epoch: int) -> tuple[Tensor, ...]:
+        return shuffled(len(self._task.train), self._task.settings.batch_size, seed=self._seed, epoch=epoch)
 
     def _images(self, indices: Tensor) -> Tensor:
         return to_input(self._task.train.images[indices], self._task.input_spec, self._device)
@@ -226,86 +216,58 @@ class _Search:
             groups.append({"params": [self._scores.values], "lr": self._task.settings.lr_mask})
         return torch.optim.Adam(groups, fused=True)
 
-    def _report(self, epoch: int, step: int, phase: Phase) -> None:
-        settings = self._task.settings
-        steps = -(-len(self._task.train) // settings.batch_size)
-        metrics = {"epoch": float(epoch)}
-        if self._history:
-            last = self._history[-1]
-            metrics |= {"loss": last.loss, "accuracy": last.accuracy, "kernel_retention": last.retention}
-        self._monitor.progress(_name(phase), epoch * steps + step, settings.epochs * steps, "step", metrics)
+    def found(self) -> Mapping[str, Tensor]:
+        heads = {f"heads.{name}": value.detach().cpu().clone() for name, value in self._heads.state_dict().items()}
+        return {"alive": self._scores.alive().cpu(), "held": self._scores.held().cpu(), **heads}
 
-    def result(self) -> SplitResult:
-        chosen = self._accepted or self._fallback
-        if chosen is None:
-            raise RuntimeError("a search has no result before its first epoch")
-        self._heads.load_state_dict(dict(chosen.heads))
-        return SplitResult(
-            modules=tuple(self._module(place, chosen) for place in range(len(self._task.label_groups))),
-            validation_accuracy=chosen.accuracy,
-            base_validation_accuracy=self._selection.base_accuracy,
-            chosen_epoch=chosen.epoch,
-            epochs_run=len(self._history),
-            fell_back=self._accepted is None,
-            history=tuple(self._history),
+    def modules(self, found: Mapping[str, Tensor]) -> tuple[KernelModule, ...]:
+        """All modules of what an epoch found."""
+        self._heads.load_state_dict({name: found[f"heads.{name}"] for name in self._heads.state_dict()})
+        return tuple(
+            self._module(place, found["alive"][place], found["held"][place])
+            for place in range(len(self._task.label_groups))
         )
 
-    def _module(self, place: int, chosen: Snapshot) -> SplitModule:
-        channels = self._scores.masks(chosen.alive[place], chosen.held[place])
-        return SplitModule(
+    def _module(self, place: int, alive: Tensor, held: Tensor) -> KernelModule:
+        channels = self._scores.masks(alive, held)
+        return KernelModule(
             labels=self._task.label_groups[place],
             channels=channels,
             masks=kernel_weight_masks(self._task.network, self._task.plan, channels),
             head=self._heads.head(place),
-            kept_kernels=self._scores.kept(chosen.alive[place].to(self._device)),
+            empty_layers=channels.held,
+            kept_kernels=self._scores.kept(alive.to(self._device)),
             total_kernels=self._scores.total // len(self._task.label_groups),
         )
 
-    def save(self, path: Path) -> None:
-        """Writes everything that `restore` needs; orders of images need nothing, they follow from seed and epoch."""
-        tensors: dict[str, Tensor] = {"scores": self._scores.values}
-        tensors |= {f"heads.{name}": value for name, value in self._heads.state_dict().items()}
-        tensors |= optimiser_tensors(self._optimiser, "optimiser")
-        for prefix, snapshot in (("accepted", self._accepted), ("fallback", self._fallback)):
-            tensors |= snapshot.tensors(prefix) if snapshot else {}
-        facts = {
-            "selection": self._selection.facts(),
-            "history": [dataclasses.asdict(record) for record in self._history],
+    def state(self) -> Mapping[str, Tensor]:
+        return {
+            "scores": self._scores.values,
+            **{f"heads.{name}": value for name, value in self._heads.state_dict().items()},
+            **optimiser_tensors(self._optimiser, "optimiser"),
         }
-        write_checkpoint(path, Checkpoint(self._work(), tensors, facts))
 
-    def restore(self, path: Path) -> None:
-        """Goes to where `save` was called."""
-        checkpoint = read_checkpoint(path, self._work())
-        tensors, facts = checkpoint.tensors, checkpoint.facts
+    def restore(self, tensors: Mapping[str, Tensor], epochs_run: int) -> None:
         with torch.no_grad():
             self._scores.values.copy_(tensors["scores"])
         self._heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self._heads.state_dict()})
-        self._history = [EpochRecord(**record) for record in facts["history"]]
-        self._optimiser = self._new_optimiser(self._task.settings.phase(len(self._history) - 1))
+        self._optimiser = self._new_optimiser(self._task.settings.phase(epochs_run - 1))
         restore_optimiser(self._optimiser, "optimiser", tensors)
-        self._accepted = Snapshot.from_tensors("accepted", tensors)
-        self._fallback = Snapshot.from_tensors("fallback", tensors)
-        self._selection = Selection(**facts["selection"])
 
-    def _work(self) -> str:
+    def work(self) -> Mapping[str, object]:
         task = self._task
-        return fingerprint(
-            algorithm="gradsplitter",
-            settings=dataclasses.asdict(task.settings),
-            seed=self._seed,
-            base_accuracy=task.base_accuracy,
-            groups=[(group.name, group.units) for group in self._scores.groups],
-            label_groups=task.label_groups,
-            samples=(len(task.train), len(task.validation)),
-            input=dataclasses.asdict(task.input_spec),
-            device=self._device.type,
-            memory=self._memory,
-        )
-
-
-def _name(phase: Phase) -> str:
-    return "masks and heads" if phase.trains_masks else "heads"
+        return {
+            "algorithm": "gradsplitter",
+            "settings": task.settings.record(),
+            "seed": self._seed,
+            "base_accuracy": task.base_accuracy,
+            "groups": [(group.name, group.units) for group in self._scores.groups],
+            "label_groups": task.label_groups,
+            "samples": (len(task.train), len(task.validation)),
+            "input": asdict(task.input_spec),
+            "device": self._device.type,
+            "memory": self._memory,
+        }
 
 
 def _default_memory(device: torch.device) -> int:

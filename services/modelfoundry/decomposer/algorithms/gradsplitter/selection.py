@@ -5,24 +5,16 @@ The paper states the rule and leaves the choice to a person; here it is code, on
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of an epoch."""
-
-    accepted: bool
-    """It is the best so far of those that are accurate enough."""
-    most_accurate: bool
-    """It is the most accurate so far: what is taken when none is ever accurate enough."""
+from modelfoundry.decomposer.algorithms.epochs import Verdict
 
 
 @dataclass(slots=True)
 class Selection:
     """The rule's memory. In words: of the epochs whose accuracy lies less than `accuracy_loss` below the base's, the
-    one with the fewest kernels; ties go to the more accurate, then to the earlier.
+    one with the fewest kernels; ties go to the more accurate, then to the earlier. When none is accurate enough, the
+    most accurate is taken.
     """
 
     base_accuracy: float
@@ -53,7 +45,3 @@ class Selection:
         if accepted:
             self.best_kept, self.best_accuracy = kept, accuracy
         return Verdict(accepted, most_accurate)
-
-    def facts(self) -> dict[str, float | int]:
-        """Everything that `Selection(**facts)` needs to go on."""
-        return dataclasses.asdict(self)

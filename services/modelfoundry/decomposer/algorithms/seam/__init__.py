@@ -1,18 +1,32 @@
 """SeaM: re-engineering a network into modules by searching masks over its weights (Qi et al., ICSE 2023)."""
 
-from modelfoundry.decomposer.algorithms.seam.result import EpochRecord, SearchResult
-from modelfoundry.decomposer.algorithms.seam.search import search
-from modelfoundry.decomposer.algorithms.seam.selection import Selection, Verdict
-from modelfoundry.decomposer.algorithms.seam.settings import RECIPES, Recipe, SeamSettings, resolve_recipe
+from __future__ import annotations
 
-__all__ = [
-    "RECIPES",
-    "EpochRecord",
-    "Recipe",
-    "SeamSettings",
-    "SearchResult",
-    "Selection",
-    "Verdict",
-    "resolve_recipe",
-    "search",
-]
+from typing import TYPE_CHECKING, Final
+
+from modelfoundry.decomposer.algorithms.algorithm import Algorithm
+from modelfoundry.decomposer.algorithms.seam.settings import RECIPES, SeamSettings
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
+
+if TYPE_CHECKING:
+    from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
+
+
+def _search(task: SearchTask[SeamSettings]) -> SearchResult[FoundModule]:
+    from modelfoundry.decomposer.algorithms.linear_head import posed_task
+    from modelfoundry.decomposer.algorithms.seam.search import search
+
+    return search(posed_task(task))
+
+
+SEAM: Final = Algorithm(
+    name="seam",
+    version="1",
+    title="SeaM",
+    summary="Searches the weights that one problem needs.",
+    paper="Qi et al., Reusing Deep Neural Network Models through Model Re-engineering, ICSE 2023",
+    problems=(BinaryProblem, MultiClassProblem, OpenSetProblem),
+    joint=False,
+    recipes=RECIPES,
+    search=_search,
+)

@@ -11,275 +11,147 @@ constant comes near Adam's epsilon (1e-8) and the steps shrink; this is the pape
 from __future__ import annotations
 
 import copy
-import dataclasses
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from modelfoundry.core.batches import accuracy, training_batches
-from modelfoundry.core.checkpoints import (
-    Checkpoint,
-    fingerprint,
-    optimiser_tensors,
-    read_checkpoint,
-    restore_optimiser,
-    write_checkpoint,
-)
-from modelfoundry.core.datasets import ImageSet
+from modelfoundry.core.batches import training_batches
+from modelfoundry.core.checkpoints import optimiser_tensors, restore_optimiser
 from modelfoundry.core.devices import seeded, stream_seed
-from modelfoundry.core.heads import LinearHead
-from modelfoundry.core.masking import MaskScores, WeightMasks, mask_training_mode, masked_forward
-from modelfoundry.core.monitor import Monitor
-from modelfoundry.decomposer.algorithms.seam.result import EpochRecord, SearchResult, Snapshot
+from modelfoundry.core.masking import MaskScores, mask_training_mode, masked_forward
+from modelfoundry.decomposer.algorithms.epochs import EpochLoop, Measured, Watch
+from modelfoundry.decomposer.algorithms.linear_head import (
+    PosedTask,
+    found_module,
+    found_tensors,
+    new_head,
+    posed_accuracy,
+)
 from modelfoundry.decomposer.algorithms.seam.selection import Selection
 from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
-from modelfoundry.values.architectures import InputSpec
+from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult
 
 
-def search(  # the first seven are what is searched
-    network: nn.Module,
-    problem_outputs: int,
-    train: ImageSet,
-    validation: ImageSet,
-    base_accuracy: float,
-    input_spec: InputSpec,
-    settings: SeamSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    monitor: Monitor,
-    resume: Path | None = None,
-) -> SearchResult:
+def search(task: PosedTask[SeamSettings]) -> SearchResult[FoundModule]:
     """Searches the weights that a target problem needs.
 
-    The same arguments on the same machine, with the same number of threads, give the same bits; so does a search that
-    was stopped and taken up from a checkpoint.
-
-    Args:
-        network: The trained classifier; untouched.
-        problem_outputs: Number of outputs of the module.
-        train: Images to learn from; labels are outputs of the module.
-        validation: Images to choose the epoch on, never test data; labels are outputs of the module.
-        base_accuracy: Accuracy of the untouched network on the same validation images, in [0, 1].
-        input_spec: How images are normalised.
-        settings: How to search.
-        seed: Of initialisation, order, augmentation and dropout; any integer.
-        device: Where to compute.
-        monitor: Told of every step, asked before every step whether to go on, offered a checkpoint after every epoch.
-        resume: Checkpoint to go on from.
+    The same task on the same machine, with the same number of threads, gives the same bits; so does a search that was
+    stopped and taken up from a checkpoint.
 
     Raises:
         UnsupportedModel: the network has nothing to mask.
         Cancelled: the monitor says so.
         MalformedFile: the checkpoint is damaged or of another search.
     """
-    with seeded(seed, device):
-        run = _Search(
-            network,
-            problem_outputs=problem_outputs,
-            train=train,
-            validation=validation,
-            base_accuracy=base_accuracy,
-            input_spec=input_spec,
-            settings=settings,
-            seed=seed,
-            device=device,
-            monitor=monitor,
-        )
-        if resume is not None:
-            run.restore(resume)
-        while not run.finished:
-            run.run_epoch()
-            monitor.checkpoint(run.save)
-        return run.result()
+    with seeded(task.seed, task.device):
+        masks = _MaskSearch(task)
+        selection = Selection(task.base_accuracy, masks.scores.total, task.settings.patience)
+        chosen = EpochLoop(masks, selection, task.monitor).run(task.resume)
+    module = found_module(chosen.snapshot.found, masks.layout)
+    return SearchResult.of((module,), chosen, task.base_accuracy, task.samples)
 
 
-class _Search:
-    """A search between two epochs."""
+class _MaskSearch:
+    """Masks and head between two epochs."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        problem_outputs: int,
-        train: ImageSet,
-        validation: ImageSet,
-        base_accuracy: float,
-        input_spec: InputSpec,
-        settings: SeamSettings,
-        seed: int,
-        device: torch.device,
-        monitor: Monitor,
-    ) -> None:
-        self._train, self._validation, self._input_spec = train, validation, input_spec
-        self._settings, self._seed, self._device, self._monitor = settings, seed, device, monitor
-        trunk = copy.deepcopy(network).requires_grad_(False)
-        self._trunk = trunk.to(device).to(memory_format=torch.channels_last)
-        self._scores = MaskScores(self._trunk)
-        torch.manual_seed(stream_seed(seed, "head"))
-        label_count = _label_count(self._trunk, input_spec, device)
-        self._head = nn.Linear(label_count, problem_outputs).to(device)
+    retention_name = "weight_retention"
+
+    def __init__(self, task: PosedTask[SeamSettings]) -> None:
+        self._task = task
+        settings = task.settings
+        self.epochs, self.steps = settings.epochs, -(-len(task.train) // settings.batch_size)
+        trunk = copy.deepcopy(task.network).requires_grad_(False)
+        self._trunk = trunk.to(task.device).to(memory_format=torch.channels_last)
+        self.scores = MaskScores(self._trunk)
+        self.layout = [(name, tuple(scores.shape)) for name, scores in self.scores.values.items()]
+        self._head = new_head(self._trunk, task.outputs, task.input_spec, seed=task.seed, device=task.device)
         self._head_optimiser = torch.optim.Adam(self._head.parameters(), lr=settings.lr_head, fused=True)
         self._joint_optimiser = torch.optim.Adam(
             [
-                {"params": list(self._scores.values.values()), "lr": settings.lr_mask},
+                {"params": list(self.scores.values.values()), "lr": settings.lr_mask},
                 {"params": list(self._head.parameters()), "lr": settings.lr_head},
             ],
             fused=True,
         )
-        self._selection = Selection(base_accuracy, self._scores.total, settings.patience)
-        self._history: list[EpochRecord] = []
-        self._accepted: Snapshot | None = None
-        self._fallback: Snapshot | None = None
-        self._stopped = False
 
-    @property
-    def finished(self) -> bool:
-        return self._stopped or len(self._history) >= self._settings.epochs
+    def phase(self, epoch: int) -> str:
+        return "masks and head" if self._task.settings.trains_masks(epoch) else "head"
 
-    def run_epoch(self) -> None:
-        """Trains one epoch, measures it on validation data, and decides what becomes of it."""
-        epoch = len(self._history)
+    def run_epoch(self, epoch: int, watch: Watch[Any]) -> Measured:
         # Dropout's numbers depend on the epoch alone, so that an epoch can be repeated without the ones before.
-        torch.manual_seed(stream_seed(self._seed, f"dropout of epoch {epoch}"))
-        with_masks = self._settings.trains_masks(epoch)
-        cross_entropy = self._train_epoch(epoch, with_masks=with_masks)
-        masks = self._scores.harden()
-        measured = self._validation_accuracy()
-        verdict = self._selection.observe(measured, masks.kept)
-        if verdict.accepted or verdict.best_compromise:
-            snapshot = Snapshot(epoch, measured, masks.packed(), _head_of(self._head))
-            self._accepted = snapshot if verdict.accepted else self._accepted
-            self._fallback = snapshot if verdict.best_compromise else self._fallback
-        self._stopped = verdict.stop
-        loss = cross_entropy + self._settings.alpha * masks.retention
-        self._history.append(
-            EpochRecord(epoch, _phase(with_masks), loss, measured, masks.retention, accepted=verdict.accepted)
-        )
-        self._report(epoch + 1, 0, with_masks=with_masks)
+        torch.manual_seed(stream_seed(self._task.seed, f"dropout of epoch {epoch}"))
+        cross_entropy = self._train(epoch, watch)
+        masks = self.scores.harden()
+        with torch.no_grad():
+            state = self.scores.effective()
+        measured = posed_accuracy(self._task, self._trunk, state, self._head)
+        loss = cross_entropy + self._task.settings.alpha * masks.retention
+        return Measured(loss, measured, masks.kept, masks.retention)
 
-    def _train_epoch(self, epoch: int, *, with_masks: bool) -> float:
+    def _train(self, epoch: int, watch: Watch[Any]) -> float:
         """Returns the mean cross entropy over all samples."""
+        task, settings = self._task, self._task.settings
+        with_masks = settings.trains_masks(epoch)
         mask_training_mode(self._trunk)
         optimiser = self._joint_optimiser if with_masks else self._head_optimiser
         with torch.no_grad():
-            fixed = self._scores.effective()
-        total = torch.zeros((), dtype=torch.float64, device=self._device)
+            fixed = self.scores.effective()
+        total = torch.zeros((), dtype=torch.float64, device=task.device)
         batches = training_batches(
-            self._train,
-            self._input_spec,
-            batch_size=self._settings.batch_size,
-            augmentation=self._settings.augmentation,
-            seed=self._seed,
+            task.train,
+            task.input_spec,
+            batch_size=settings.batch_size,
+            augmentation=settings.augmentation,
+            seed=task.seed,
             epoch=epoch,
-            device=self._device,
+            device=task.device,
         )
-        for step, (images, labels) in enumerate(batches):
-            self._monitor.check_cancelled()
-            self._report(epoch, step, with_masks=with_masks)
+        for images, labels in watch(batches):
             optimiser.zero_grad(set_to_none=True)
             # Without masks to train, the trunk needs neither gradients nor masking in every step.
             with torch.set_grad_enabled(with_masks):
-                logits = masked_forward(self._trunk, self._scores.effective() if with_masks else fixed, images)
+                logits = masked_forward(self._trunk, self.scores.effective() if with_masks else fixed, images)
             loss = functional.cross_entropy(self._head(functional.relu(logits)), labels)
             loss.backward()  # type: ignore[no-untyped-call]
             if with_masks:
-                self._scores.add_retention_gradient(self._settings.alpha)
+                self.scores.add_retention_gradient(settings.alpha)
             optimiser.step()
             total += loss.detach() * len(labels)
-        return float(total) / len(self._train)
+        return float(total) / len(task.train)
 
-    def _validation_accuracy(self) -> float:
-        self._trunk.eval()
-        with torch.no_grad():
-            state = self._scores.effective()
-        return accuracy(
-            lambda images: self._head(functional.relu(masked_forward(self._trunk, state, images))),
-            self._validation,
-            self._input_spec,
-            device=self._device,
-            monitor=self._monitor,
-        )
+    def found(self) -> Mapping[str, Tensor]:
+        return found_tensors(self.scores.harden().packed(), self._head)
 
-    def _report(self, epoch: int, step: int, *, with_masks: bool) -> None:
-        steps = -(-len(self._train) // self._settings.batch_size)
-        metrics = {"epoch": float(epoch)}
-        if self._history:
-            last = self._history[-1]
-            metrics |= {"loss": last.loss, "accuracy": last.accuracy, "weight_retention": last.retention}
-        self._monitor.progress(_phase(with_masks), epoch * steps + step, self._settings.epochs * steps, "step", metrics)
-
-    def result(self) -> SearchResult:
-        chosen = self._accepted or self._fallback
-        if chosen is None:
-            raise RuntimeError("a search has no result before its first epoch")
-        layout = [(name, tuple(scores.shape)) for name, scores in self._scores.values.items()]
-        return SearchResult(
-            masks=WeightMasks.from_packed(chosen.packed, layout),
-            head=chosen.head,
-            validation_accuracy=chosen.accuracy,
-            base_validation_accuracy=self._selection.base_accuracy,
-            chosen_epoch=chosen.epoch,
-            epochs_run=len(self._history),
-            fell_back=self._accepted is None,
-            history=tuple(self._history),
-        )
-
-    def save(self, path: Path) -> None:
-        """Writes everything that `restore` needs; random numbers need nothing, they follow from seed and epoch."""
-        tensors: dict[str, Tensor] = {f"scores.{name}": scores for name, scores in self._scores.values.items()}
-        tensors |= {f"head.{name}": value for name, value in self._head.state_dict().items()}
-        tensors |= optimiser_tensors(self._head_optimiser, "head_optimiser")
-        tensors |= optimiser_tensors(self._joint_optimiser, "joint_optimiser")
-        for prefix, snapshot in (("accepted", self._accepted), ("fallback", self._fallback)):
-            tensors |= snapshot.tensors(prefix) if snapshot else {}
-        facts = {
-            "selection": self._selection.facts(),
-            "history": [dataclasses.asdict(record) for record in self._history],
-            "stopped": self._stopped,
+    def state(self) -> Mapping[str, Tensor]:
+        return {
+            **{f"scores.{name}": scores for name, scores in self.scores.values.items()},
+            **{f"head.{name}": value for name, value in self._head.state_dict().items()},
+            **optimiser_tensors(self._head_optimiser, "head_optimiser"),
+            **optimiser_tensors(self._joint_optimiser, "joint_optimiser"),
         }
-        write_checkpoint(path, Checkpoint(self._work(), tensors, facts))
 
-    def restore(self, path: Path) -> None:
-        """Goes to where `save` was called."""
-        checkpoint = read_checkpoint(path, self._work())
-        tensors, facts = checkpoint.tensors, checkpoint.facts
+    def restore(self, tensors: Mapping[str, Tensor], epochs_run: int) -> None:  # noqa: ARG002 - part of the interface
         with torch.no_grad():
-            for name, scores in self._scores.values.items():
+            for name, scores in self.scores.values.items():
                 scores.copy_(tensors[f"scores.{name}"])
         self._head.load_state_dict({name: tensors[f"head.{name}"] for name in self._head.state_dict()})
         restore_optimiser(self._head_optimiser, "head_optimiser", tensors)
         restore_optimiser(self._joint_optimiser, "joint_optimiser", tensors)
-        self._accepted = Snapshot.from_tensors("accepted", tensors)
-        self._fallback = Snapshot.from_tensors("fallback", tensors)
-        self._selection = Selection(**facts["selection"])
-        self._history = [EpochRecord(**record) for record in facts["history"]]
-        self._stopped = facts["stopped"]
 
-    def _work(self) -> str:
-        return fingerprint(
-            algorithm="seam",
-            settings=dataclasses.asdict(self._settings),
-            seed=self._seed,
-            base_accuracy=self._selection.base_accuracy,
-            layout=[(name, tuple(scores.shape)) for name, scores in self._scores.values.items()],
-            head=tuple(self._head.weight.shape),
-            samples=(len(self._train), len(self._validation)),
-            input=dataclasses.asdict(self._input_spec),
-            device=self._device.type,
-        )
-
-
-def _phase(with_masks: bool) -> str:
-    return "masks and head" if with_masks else "head"
-
-
-def _head_of(linear: nn.Linear) -> LinearHead:
-    return LinearHead.of(linear.weight.detach().cpu().clone(), linear.bias.detach().cpu().clone())
-
-
-def _label_count(trunk: nn.Module, input_spec: InputSpec, device: torch.device) -> int:
-    with torch.no_grad():
-        return int(trunk.eval()(torch.zeros(1, *input_spec.shape, device=device)).shape[1])
+    def work(self) -> Mapping[str, object]:
+        task = self._task
+        return {
+            "algorithm": "seam",
+            "settings": task.settings.record(),
+            "seed": task.seed,
+            "base_accuracy": task.base_accuracy,
+            "layout": self.layout,
+            "head": tuple(self._head.weight.shape),
+            "samples": (len(task.train), len(task.validation)),
+            "input": asdict(task.input_spec),
+            "device": task.device.type,
+        }

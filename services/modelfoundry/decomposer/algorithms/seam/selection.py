@@ -5,26 +5,16 @@ The rule is that of the published code, with one deviation: the figures come fro
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of an epoch."""
-
-    accepted: bool
-    """It is the smallest so far that is at least as accurate as the base."""
-    best_compromise: bool
-    """Its accuracy minus retention is the highest so far: what is taken when nothing is ever accepted."""
-    stop: bool
-    """Patience is at its end."""
+from modelfoundry.decomposer.algorithms.epochs import Verdict
 
 
 @dataclass(slots=True)
 class Selection:
     """The rule's memory. In words: the smallest module whose accuracy is at least the base's; retention is compared in
-    steps of a thousandth, ties go to the more accurate.
+    steps of a thousandth, ties go to the more accurate. When nothing is ever accepted, the epoch with the highest
+    accuracy minus retention is taken.
     """
 
     base_accuracy: float
@@ -71,7 +61,3 @@ class Selection:
 
     def _thousandths(self, kept: int) -> int:
         return 1000 * kept // self.total
-
-    def facts(self) -> dict[str, float | int | bool]:
-        """Everything that `Selection(**facts)` needs to go on."""
-        return dataclasses.asdict(self)

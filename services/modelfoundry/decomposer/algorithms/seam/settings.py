@@ -2,94 +2,58 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import ClassVar, Final, Literal
 
-from modelfoundry.core.batches import Augmentation
-from modelfoundry.errors import InvalidField
-from modelfoundry.names import near, shortened
-
-InitialMasks = Literal["ones"]
-"""All 1: everything is kept at first."""
-
-
-def _check(name: str, value: float, fits: bool, allowed: str) -> None:
-    if not fits:
-        raise InvalidField(
-            f"seam.recipe.{name}: {value} is out of range", field=f"seam.recipe.{name}", hint=f"give {allowed}"
-        )
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidField(
-            f"seam.recipe.{name}: {shortened(str(value))!r} is not one of {', '.join(choices)}",
-            field=f"seam.recipe.{name}",
-            hint=f"give one of {', '.join(choices)}",
-        )
+from modelfoundry.decomposer.algorithms.settings import (
+    ABOVE_ZERO,
+    ZERO_OR_MORE,
+    Augmentation,
+    Recipe,
+    Settings,
+    setting,
+    whole,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class SeamSettings:
+class SeamSettings(Settings):
     """All settings of a search. The defaults are the paper's (SeaM, Qi et al., ICSE 2023, section 4.1).
 
     Raises:
         InvalidField: a value is out of range; the path is `seam.recipe.<field>`.
     """
 
+    path: ClassVar[str] = "seam.recipe"
     recipe: str = "paper"
-    """Name of the recipe that the settings come from."""
-    initial_masks: InitialMasks = "ones"
-    epochs: int = 300
-    """At most; 1 to 10,000."""
-    head_epoch_every: int = 5
-    """Every so many epochs one trains the head alone, beginning with epoch 0. 0: never."""
-    batch_size: int = 64
-    """1 to 4096."""
-    lr_head: float = 0.1
-    """Adam's learning rate of the head, above 0."""
-    lr_mask: float = 0.05
-    """Adam's learning rate of the masks, above 0. The paper takes 0.01 to 0.12 by network."""
-    alpha: float = 1.0
-    """Weight of the retention term in the loss, 0 or more. The paper takes 1 to 2 by network."""
-    patience: int = 0
-    """Epochs below the base's accuracy, after it was once reached, until the search stops. 0: never."""
-    augmentation: Augmentation = "crop_flip"
-
-    def __post_init__(self) -> None:
-        _check_choice("initial_masks", self.initial_masks, get_args(InitialMasks))
-        _check_choice("augmentation", self.augmentation, get_args(Augmentation))
-        _check("epochs", self.epochs, 1 <= self.epochs <= 10_000, "1 to 10,000")
-        # With 1, no epoch would ever train the masks.
-        _check(
-            "head_epoch_every",
-            self.head_epoch_every,
-            self.head_epoch_every == 0 or 2 <= self.head_epoch_every <= 10_000,
-            "0, or 2 to 10,000",
-        )
-        _check("batch_size", self.batch_size, 1 <= self.batch_size <= 4096, "1 to 4096")
-        _check("lr_head", self.lr_head, 0 < self.lr_head < math.inf, "a number above 0")
-        _check("lr_mask", self.lr_mask, 0 < self.lr_mask < math.inf, "a number above 0")
-        _check("alpha", self.alpha, 0 <= self.alpha < math.inf, "a number of 0 or more")
-        _check("patience", self.patience, 0 <= self.patience <= 10_000, "0 to 10,000")
+    initial_masks: Literal["ones"] = setting("ones", "How real-valued masks begin. ones: everything is kept at first.")
+    epochs: int = setting(300, "Epochs at most.", whole(1, 10_000))
+    # With 1, no epoch would ever train the masks.
+    head_epoch_every: int = setting(
+        5,
+        "Every so many epochs train the head alone, beginning with the first. 0: never.",
+        whole(2, 10_000, or_zero=True),
+    )
+    batch_size: int = setting(64, "Samples in a batch.", whole(1, 4096))
+    lr_head: float = setting(0.1, "Learning rate of the head (Adam).", ABOVE_ZERO)
+    lr_mask: float = setting(
+        0.05, "Learning rate of the masks (Adam). The paper takes 0.01 to 0.12 by network.", ABOVE_ZERO
+    )
+    alpha: float = setting(
+        1.0, "Weight of the retention term in the loss. The paper takes 1 to 2 by network.", ZERO_OR_MORE
+    )
+    patience: int = setting(
+        0, "Epochs below the base's accuracy, after it was once reached, until it stops. 0: never.", whole(0, 10_000)
+    )
+    augmentation: Augmentation = setting("crop_flip", "How training images are varied.")  # noqa: RUF009
 
     def trains_masks(self, epoch: int) -> bool:
         """Whether an epoch (from 0) trains masks and head, or the head alone."""
         return self.head_epoch_every == 0 or epoch % self.head_epoch_every != 0
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Settings with a name, and what they are for."""
-
-    settings: SeamSettings
-    description: str
-
-
-RECIPES: Final[Mapping[str, Recipe]] = {
+RECIPES: Final[Mapping[str, Recipe[SeamSettings]]] = {
     "paper": Recipe(
         settings=SeamSettings(),
         description=(
@@ -99,32 +63,3 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         ),
     ),
 }
-
-
-def resolve_recipe(name: str, overrides: Mapping[str, Any]) -> SeamSettings:
-    """The settings of a recipe with some of them replaced.
-
-    Args:
-        name: Name of the recipe; empty means `paper`.
-        overrides: Field of `SeamSettings` to value.
-
-    Raises:
-        InvalidField: there is no such recipe or setting, or a value is out of range.
-    """
-    name = name or "paper"
-    if name not in RECIPES:
-        similar = near(name, RECIPES)
-        raise InvalidField(
-            f"seam.recipe.recipe: there is no recipe {shortened(name)!r}",
-            field="seam.recipe.recipe",
-            hint=f"did you mean {similar[0]}?" if similar else f"use one of {', '.join(RECIPES)}",
-        )
-    settable = {field.name for field in dataclasses.fields(SeamSettings)} - {"recipe"}
-    for key in overrides:
-        if key not in settable:
-            raise InvalidField(
-                f"seam.recipe.{shortened(key)}: there is no such setting",
-                field=f"seam.recipe.{shortened(key)}",
-                hint=f"use one of {', '.join(near(key, settable) or sorted(settable))}",
-            )
-    return dataclasses.replace(RECIPES[name].settings, **overrides)

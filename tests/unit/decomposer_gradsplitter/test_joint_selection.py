@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelfoundry.decomposer.algorithms.gradsplitter import Selection
+from modelfoundry.decomposer.algorithms.gradsplitter.selection import Selection
 
 BASE = 0.9
 TABLE = {
@@ -29,8 +31,8 @@ def _chosen(epochs: list[tuple[float, int]], base: float = BASE) -> tuple[int, b
     for epoch, (accuracy, kept) in enumerate(epochs):
         verdict = selection.observe(accuracy, kept)
         accepted = epoch if verdict.accepted else accepted
-        fallback = epoch if verdict.most_accurate else fallback
-        selection = Selection(**selection.facts())  # as after a restart
+        fallback = epoch if verdict.fallback else fallback
+        selection = Selection(**asdict(selection))  # as after a restart
     assert fallback is not None
     return (fallback, True) if accepted is None else (accepted, False)
 

@@ -11,7 +11,8 @@ from modelfoundry.core.channels import ChannelPlan
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.decomposer.algorithms.gradsplitter import SplitResult, SplitTask, split
+from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, KernelModule, search_jointly
+from modelfoundry.decomposer.algorithms.searching import SearchResult
 from modelfoundry.errors import Cancelled, MalformedFile, UnsupportedModel
 from modelfoundry.values.problems import BinaryProblem, OpenSetProblem
 
@@ -19,11 +20,11 @@ CPU = torch.device("cpu")
 DIGEST = "sha256:" + "0" * 64
 
 
-def _split(task: SplitTask, *, seed: int = 5, **options: Any) -> SplitResult:
-    return split(task, seed=seed, device=CPU, **{"monitor": Unwatched(), **options})
+def _searched(task: JointTask, *, seed: int = 5, **options: Any) -> SearchResult[KernelModule]:
+    return search_jointly(task, seed=seed, device=CPU, **{"monitor": Unwatched(), **options})
 
 
-def _same(one: SplitResult, other: SplitResult) -> bool:
+def _same(one: SearchResult[KernelModule], other: SearchResult[KernelModule]) -> bool:
     return (
         one.history == other.history
         and (one.chosen_epoch, one.fell_back) == (other.chosen_epoch, other.fell_back)
@@ -34,7 +35,7 @@ def _same(one: SplitResult, other: SplitResult) -> bool:
     )
 
 
-def _scores(task: SplitTask, result: SplitResult) -> torch.Tensor:
+def _scores(task: JointTask, result: SearchResult[KernelModule]) -> torch.Tensor:
     """Every label's score by its materialised module, [n, labels]."""
     images = normalise(task.validation.images, task.input_spec)
     columns: dict[int, torch.Tensor] = {}
@@ -51,7 +52,7 @@ def _scores(task: SplitTask, result: SplitResult) -> torch.Tensor:
 
 def test_the_modules_score_what_the_search_measured(make_task: Any) -> None:
     task = make_task()
-    result = _split(task)
+    result = _searched(task)
     scores = _scores(task, result)
     accuracy = float((scores.argmax(dim=1) == task.validation.labels).float().mean())
     assert accuracy == pytest.approx(result.validation_accuracy)
@@ -66,16 +67,16 @@ def test_the_modules_score_what_the_search_measured(make_task: Any) -> None:
 
 
 def test_masks_and_heads_are_learnt(make_task: Any) -> None:
-    result = _split(make_task(cycles=4, alpha=0.1, lr_mask=0.02))
+    result = _searched(make_task(cycles=4, alpha=0.1, lr_mask=0.02))
     assert result.validation_accuracy > 0.8
     losses = [record.loss for record in result.history]
     assert losses[-1] < losses[0]
-    small = _split(make_task(cycles=4, alpha=50.0))
+    small = _searched(make_task(cycles=4, alpha=50.0))
     assert small.history[-1].retention < result.history[-1].retention
 
 
 def test_phases_take_turns_and_masks_stay_while_heads_are_trained(make_task: Any) -> None:
-    history = _split(make_task()).history
+    history = _searched(make_task()).history
     joint = "masks and heads"
     assert [record.phase for record in history] == ["heads"] * 2 + ([joint] * 2 + ["heads"] * 2) * 2
     retention = [record.retention for record in history]
@@ -84,35 +85,35 @@ def test_phases_take_turns_and_masks_stay_while_heads_are_trained(make_task: Any
 
 
 def test_the_same_search_gives_the_same_bits_and_another_seed_others(make_task: Any) -> None:
-    first = _split(make_task())
+    first = _searched(make_task())
     torch.manual_seed(99)  # nothing outside matters
-    assert _same(_split(make_task()), first)
-    assert not _same(_split(make_task(), seed=6), first)
+    assert _same(_searched(make_task()), first)
+    assert not _same(_searched(make_task(), seed=6), first)
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 4, 5], ids=lambda epochs: f"after {epochs}")
 def test_a_search_taken_up_again_is_the_one_that_never_stopped(
     make_task: Any, make_watcher: Any, stop_after: int
 ) -> None:
-    whole = _split(make_task())
+    whole = _searched(make_task())
     watcher = make_watcher(stop_after)
     with pytest.raises(Cancelled):
-        _split(make_task(), monitor=watcher)
+        _searched(make_task(), monitor=watcher)
     assert len(watcher.checkpoints) == stop_after
-    assert _same(_split(make_task(), resume=watcher.checkpoints[-1]), whole)
+    assert _same(_searched(make_task(), resume=watcher.checkpoints[-1]), whole)
 
 
 def test_a_checkpoint_of_another_search_is_refused(make_task: Any, make_watcher: Any) -> None:
     watcher = make_watcher(1)
     with pytest.raises(Cancelled):
-        _split(make_task(), monitor=watcher)
+        _searched(make_task(), monitor=watcher)
     for other in (make_task(alpha=0.3), make_task(label_groups=((0,), (1,), (2,), (3,)))):
         with pytest.raises(MalformedFile):
-            _split(other, resume=watcher.checkpoints[0])
+            _searched(other, resume=watcher.checkpoints[0])
 
 
 def test_when_no_epoch_is_accurate_enough_the_most_accurate_is_taken(make_task: Any) -> None:
-    result = _split(make_task(accuracy_loss=1e-6, alpha=50.0, lr_warmup=1e-5, lr_head=1e-5))
+    result = _searched(make_task(accuracy_loss=1e-6, alpha=50.0, lr_warmup=1e-5, lr_head=1e-5))
     assert result.fell_back
     assert result.validation_accuracy == max(record.accuracy for record in result.history)
     assert not any(record.accepted for record in result.history)
@@ -120,7 +121,7 @@ def test_when_no_epoch_is_accurate_enough_the_most_accurate_is_taken(make_task: 
 
 def test_layers_of_which_nothing_was_left_are_named(make_task: Any) -> None:
     task = make_task(alpha=1000.0, lr_mask=1.0, accuracy_loss=1.0)
-    result = _split(task)
+    result = _searched(task)
     held = [module.channels.held for module in result.modules]
     assert ("conv1", "conv2") in held
     assert all(int(alive.sum()) >= 1 for module in result.modules for alive in module.channels.alive.values())
@@ -131,7 +132,7 @@ def test_layers_of_which_nothing_was_left_are_named(make_task: Any) -> None:
 
 def test_progress_says_phase_steps_and_figures(make_task: Any, make_watcher: Any) -> None:
     watcher = make_watcher()
-    _split(make_task(), monitor=watcher)
+    _searched(make_task(), monitor=watcher)
     phase, done, total, metrics = watcher.seen[-1]
     assert (phase, done, total) == ("heads", 30, 30)  # ten epochs of three batches
     assert set(metrics) == {"epoch", "loss", "accuracy", "kernel_retention"}
@@ -143,7 +144,7 @@ def test_the_network_stays_as_it_was(make_task: Any) -> None:
     task = make_task()
     task.network.train()
     before = {name: value.clone() for name, value in task.network.state_dict().items()}
-    _split(task)
+    _searched(task)
     assert task.network.training
     assert all(torch.equal(value, before[name]) for name, value in task.network.state_dict().items())
     assert all(parameter.requires_grad for parameter in task.network.parameters())
@@ -152,16 +153,16 @@ def test_the_network_stays_as_it_was(make_task: Any) -> None:
 
 def test_a_network_without_kernels_is_refused(make_task: Any) -> None:
     task = make_task()
-    bare = SplitTask(
-        **{name: getattr(task, name) for name in SplitTask.__slots__ if name != "plan"}, plan=ChannelPlan((), ())
+    bare = JointTask(
+        **{name: getattr(task, name) for name in JointTask.__slots__ if name != "plan"}, plan=ChannelPlan((), ())
     )
     with pytest.raises(UnsupportedModel, match="no kernel"):
-        _split(bare)
+        _searched(bare)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="NO CUDA DEVICE: the joint search is tested on the CPU only")
 def test_a_gpu_searches_alike(make_task: Any) -> None:
-    result = split(make_task(), seed=5, device=torch.device("cuda"), monitor=Unwatched())
-    again = split(make_task(), seed=5, device=torch.device("cuda"), monitor=Unwatched())
+    result = search_jointly(make_task(), seed=5, device=torch.device("cuda"), monitor=Unwatched())
+    again = search_jointly(make_task(), seed=5, device=torch.device("cuda"), monitor=Unwatched())
     assert _same(result, again)
-    assert result.history[0].loss == pytest.approx(_split(make_task()).history[0].loss, abs=1e-3)
+    assert result.history[0].loss == pytest.approx(_searched(make_task()).history[0].loss, abs=1e-3)

@@ -12,7 +12,8 @@ from modelfoundry.core.channels import compact, plan_channels
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, SplitTask, split
+from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, search_jointly
+from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem
 
@@ -63,9 +64,9 @@ def test_a_network_is_decomposed_and_cut(case: Case) -> None:
     images = torch.randint(0, 256, (4, *case.spec.shape), dtype=torch.uint8, generator=generator)
     samples = ImageSet(images, torch.tensor([0, 1, 2, 1]))
     plan = plan_channels(network, case.spec)
-    task = SplitTask(network, plan, GROUPS, samples, samples, 1.0, case.spec, FEW_STEPS)
+    task = JointTask(network, plan, GROUPS, samples, samples, 1.0, case.spec, FEW_STEPS)
 
-    result = split(task, seed=1, device=torch.device("cpu"), monitor=Unwatched())
+    result = search_jointly(task, seed=1, device=torch.device("cpu"), monitor=Unwatched())
 
     whole = sum(parameter.numel() for parameter in network.parameters())
     inputs = normalise(images, case.spec)

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from modelfoundry.decomposer.algorithms.gradsplitter import GradSplitterSettings, resolve_recipe
+from modelfoundry.decomposer.algorithms.gradsplitter import GRADSPLITTER
+from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.errors import InvalidField
 
 
 def test_the_recipe_of_the_paper_has_its_schedule() -> None:
-    settings = resolve_recipe("", {})
-    assert settings == resolve_recipe("paper", {}) == GradSplitterSettings()
+    settings = GRADSPLITTER.resolve("", {})
+    assert settings == GRADSPLITTER.resolve("paper", {}) == GradSplitterSettings()
     assert settings.epochs == 145
     phases = [settings.phase(epoch) for epoch in range(145)]
     masks = [epoch for epoch, phase in enumerate(phases) if phase.trains_masks]
@@ -49,7 +50,7 @@ def test_phases_without_epochs_are_left_out() -> None:
 )
 def test_values_out_of_range_are_refused_with_their_field(field: str, value: Any) -> None:
     with pytest.raises(InvalidField) as caught:
-        resolve_recipe("paper", {field: value})
+        GRADSPLITTER.resolve("paper", {field: value})
     assert caught.value.field == f"gradsplitter.recipe.{field}"
     assert caught.value.hint
 
@@ -61,8 +62,8 @@ def test_too_many_epochs_in_all_are_refused() -> None:
 
 def test_unknown_recipes_and_settings_are_answered_with_near_ones() -> None:
     with pytest.raises(InvalidField, match="no recipe") as caught:
-        resolve_recipe("papr", {})
+        GRADSPLITTER.resolve("papr", {})
     assert caught.value.hint == "did you mean paper?"
     with pytest.raises(InvalidField, match="no such setting") as caught:
-        resolve_recipe("paper", {"alhpa": 1})
+        GRADSPLITTER.resolve("paper", {"alhpa": 1})
     assert "alpha" in caught.value.hint

@@ -1,0 +1,69 @@
+"""Requests of the contract as requests that can be planned, every setting filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.message import Message
+
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
+from modelfoundry.decomposer.algorithms import ALGORITHMS, find_algorithm
+from modelfoundry.decomposer.algorithms.problems import LabelGroups
+from modelfoundry.decomposer.plan import DecompositionRequest
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import check_id, parse_name, parse_parent
+from modelfoundry.wire.decomposing import search_from_proto
+from modelfoundry.wire.recipes import recipe_to_proto
+from modelfoundry.workbench.requests import (
+    device_from_proto,
+    problem_from_proto,
+    validation_from_proto,
+)
+
+
+def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionRequest:
+    """A request with every setting filled in from its recipe.
+
+    Raises:
+        InvalidField: a name, a setting or the algorithm is malformed or missing.
+    """
+    parse_parent(request.parent)
+    parse_name(request.model, "models", field="model")
+    parse_name(request.dataset, "datasets", field="dataset")
+    if request.module_id:
+        check_id(request.module_id, field="module_id")
+    search = search_from_proto(request)
+    algorithm = find_algorithm(search.algorithm)
+    if algorithm is None:
+        known = ", ".join(one.name for one in ALGORITHMS)
+        raise InvalidField(
+            f"algorithm: this version cannot search with {search.algorithm}",
+            field=search.algorithm,
+            hint=f"use one of {known}",
+        )
+    if algorithm.joint:
+        wanted: Any = LabelGroups(search.label_groups)
+    else:
+        asked = getattr(request, search.algorithm)
+        wanted = problem_from_proto(asked.problem, field=f"{search.algorithm}.problem")
+    settings = dict(search.settings)
+    return DecompositionRequest(
+        parent=request.parent,
+        model=request.model,
+        dataset=request.dataset,
+        algorithm=algorithm,
+        wanted=wanted,
+        settings=algorithm.resolve(settings.pop("recipe"), settings),
+        validation=validation_from_proto(request.validation),
+        seed=request.seed,
+        device=device_from_proto(request.device),
+        module_id=request.module_id,
+        force=request.force,
+    )
+
+
+def write_settings(request: pb.DecomposeRequest, wanted: DecompositionRequest) -> None:
+    """Makes a request that is to be queued complete: a later version with other defaults repeats it as it was asked."""
+    asked: Any = getattr(request, wanted.algorithm.name)
+    recipe: Message = recipe_to_proto(type(asked.recipe), wanted.settings.record(), field=wanted.settings.path)
+    asked.recipe.CopyFrom(recipe)
