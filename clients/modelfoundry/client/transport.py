@@ -15,7 +15,7 @@ from typing import Generic, ParamSpec, TypeVar
 import grpc
 import grpc.aio
 
-from modelfoundry.client.channels import channel_options
+from modelfoundry.client.channels import client_options
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
 from modelfoundry.client.statuses import domain_errors
@@ -45,7 +45,7 @@ class AsyncTransport:
         if self._closed:
             raise RuntimeError("the client is closed")
         if address not in self._channels:
-            self._channels[address] = grpc.aio.insecure_channel(address, options=channel_options(address))
+            self._channels[address] = grpc.aio.insecure_channel(address, options=client_options(address))
         return self._channels[address]
 
     def thread_channel(self, service: Service) -> grpc.Channel:
@@ -54,7 +54,7 @@ class AsyncTransport:
         if self._closed:
             raise RuntimeError("the client is closed")
         if address not in self._thread_channels:
-            self._thread_channels[address] = grpc.insecure_channel(address, options=channel_options(address))
+            self._thread_channels[address] = grpc.insecure_channel(address, options=client_options(address))
         return self._thread_channels[address]
 
     async def unary(
@@ -170,7 +170,7 @@ class Transport:
             if self._closed:
                 raise RuntimeError("the client is closed")
             if address not in self._channels:
-                self._channels[address] = grpc.insecure_channel(address, options=channel_options(address))
+                self._channels[address] = grpc.insecure_channel(address, options=client_options(address))
             return self._channels[address]
 
     def unary(

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from typing import Any
 
 import pytest
-from google.protobuf import descriptor_pool
 from noting_services import Services, some_model
 
 from modelfoundry import errors
-from modelfoundry.api.registry.v1 import (
-    registry_service_pb2,  # noqa: F401 - makes the service known to the descriptor pool
-    search_service_pb2,  # noqa: F401
-)
-from modelfoundry.client.channels import REPEATABLE_METHODS, channel_options, service_config
+from modelfoundry.client.channels import CONTRACTS, client_options
+from modelfoundry.wire.channels import service_config
 
 
 def test_reads_are_repeated_while_the_service_is_away(serve: Any, call: Any) -> None:
@@ -58,38 +53,21 @@ def test_what_is_not_safe_to_repeat_is_not_repeated(serve: Any, call: Any, metho
     assert len(services.requests) == 1
 
 
-def test_all_methods_that_are_repeated_exist() -> None:
-    pool = descriptor_pool.Default()
-    for service, methods in REPEATABLE_METHODS.items():
-        known = {method.name for method in pool.FindServiceByName(service).methods}
-        assert set(methods) <= known, service
-
-
-def test_all_methods_that_only_read_are_repeated() -> None:
-    """Streams that are followed are opened again where they broke off, by the SDK itself."""
-    followed = {"WatchEvents", "WatchOperation", "ReadBlob"}
-    read = re.compile("Get|List|Find|Search|Check|Read|Watch")
-    pool = descriptor_pool.Default()
-    for service in filter(re.compile("modelfoundry").match, REPEATABLE_METHODS):
-        methods = {method.name for method in pool.FindServiceByName(service).methods if read.match(method.name)}
-        assert methods - followed <= set(REPEATABLE_METHODS[service]), service
-
-
 def test_a_service_that_listens_again_is_found_before_the_last_attempt() -> None:
-    (config,) = json.loads(service_config())["methodConfig"]
+    (config,) = json.loads(service_config(CONTRACTS))["methodConfig"]
     policy = config["retryPolicy"]
     first, factor = float(policy["initialBackoff"].rstrip("s")), policy["backoffMultiplier"]
     waited = sum(first * factor**attempt for attempt in range(policy["maxAttempts"] - 1))
-    reconnected = dict(channel_options("registry:1"))["grpc.max_reconnect_backoff_ms"] / 1000
+    reconnected = dict(client_options("registry:1"))["grpc.max_reconnect_backoff_ms"] / 1000
     jitter = 0.2  # of both
     assert waited * (1 - jitter) > reconnected * (1 + jitter)
 
 
 def test_only_unavailable_is_repeated() -> None:
-    (config,) = json.loads(service_config())["methodConfig"]
+    (config,) = json.loads(service_config(CONTRACTS))["methodConfig"]
     assert config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
     assert config["retryPolicy"]["maxAttempts"] == 4
-    assert "retryThrottling" in json.loads(service_config())
+    assert "retryThrottling" in json.loads(service_config(CONTRACTS))
 
 
 @pytest.mark.parametrize(
@@ -97,4 +75,4 @@ def test_only_unavailable_is_repeated() -> None:
     [("127.0.0.1:1", True), ("localhost:1", True), ("[::1]:1", True), ("registry:1", False), ("10.0.0.1:1", False)],
 )
 def test_loopback_is_reached_without_a_proxy(address: str, direct: bool) -> None:
-    assert (("grpc.enable_http_proxy", 0) in channel_options(address)) is direct
+    assert (("grpc.enable_http_proxy", 0) in client_options(address)) is direct

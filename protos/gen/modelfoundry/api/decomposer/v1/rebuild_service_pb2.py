@@ -27,7 +27,7 @@ from google.longrunning import operations_pb2 as google_dot_longrunning_dot_oper
 from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_compute__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4modelfoundry/api/decomposer/v1/rebuild_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\'modelfoundry/api/types/v1/compute.proto\":\n\x0eRebuildRequest\x12\x14\n\x06module\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x8e\x02\n\x0fRebuildResponse\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\r\n\x05\x65qual\x18\x02 \x01(\x08\x12\x45\n\x0b\x64ifferences\x18\x03 \x03(\x0b\x32\x30.modelfoundry.api.decomposer.v1.TensorDifference\x12\x14\n\x0cmask_entries\x18\x04 \x01(\x03\x12;\n\x0b\x65nvironment\x18\x05 \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\x12\x42\n\x07\x63hanges\x18\x06 \x03(\x0b\x32\x31.modelfoundry.api.decomposer.v1.EnvironmentChange\"F\n\x10TensorDifference\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x11\n\tdiffering\x18\x02 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x03 \x01(\x03\"D\n\x11\x45nvironmentChange\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\x10\n\x08recorded\x18\x02 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x03 \x01(\t2j\n\x0eRebuildService\x12X\n\x07Rebuild\x12..modelfoundry.api.decomposer.v1.RebuildRequest\x1a\x1d.google.longrunning.Operationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4modelfoundry/api/decomposer/v1/rebuild_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\'modelfoundry/api/types/v1/compute.proto\":\n\x0eRebuildRequest\x12\x14\n\x06module\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x8e\x02\n\x0fRebuildResponse\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\r\n\x05\x65qual\x18\x02 \x01(\x08\x12\x45\n\x0b\x64ifferences\x18\x03 \x03(\x0b\x32\x30.modelfoundry.api.decomposer.v1.TensorDifference\x12\x14\n\x0cmask_entries\x18\x04 \x01(\x03\x12;\n\x0b\x65nvironment\x18\x05 \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\x12\x42\n\x07\x63hanges\x18\x06 \x03(\x0b\x32\x31.modelfoundry.api.decomposer.v1.EnvironmentChange\"F\n\x10TensorDifference\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x11\n\tdiffering\x18\x02 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x03 \x01(\x03\"D\n\x11\x45nvironmentChange\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\x10\n\x08recorded\x18\x02 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x03 \x01(\t2o\n\x0eRebuildService\x12]\n\x07Rebuild\x12..modelfoundry.api.decomposer.v1.RebuildRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REBUILDREQUEST'].fields_by_name['module']._loaded_options = None
   _globals['_REBUILDREQUEST'].fields_by_name['module']._serialized_options = b'\342A\001\002'
+  _globals['_REBUILDSERVICE'].methods_by_name['Rebuild']._loaded_options = None
+  _globals['_REBUILDSERVICE'].methods_by_name['Rebuild']._serialized_options = b'\220\002\002'
   _globals['_REBUILDREQUEST']._serialized_start=199
   _globals['_REBUILDREQUEST']._serialized_end=257
   _globals['_REBUILDRESPONSE']._serialized_start=260
@@ -45,5 +47,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENVIRONMENTCHANGE']._serialized_start=604
   _globals['_ENVIRONMENTCHANGE']._serialized_end=672
   _globals['_REBUILDSERVICE']._serialized_start=674
-  _globals['_REBUILDSERVICE']._serialized_end=780
+  _globals['_REBUILDSERVICE']._serialized_end=785
 # @@protoc_insertion_point(module_scope)

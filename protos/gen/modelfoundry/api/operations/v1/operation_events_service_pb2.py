@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from modelfoundry.api.operations.v1 import operation_pb2 as modelfoundry_dot_api_dot_operations_dot_v1_dot_operation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n=modelfoundry/api/operations/v1/operation_events_service.proto\x12\x1emodelfoundry.api.operations.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a.modelfoundry/api/operations/v1/operation.proto\"C\n\x15WatchOperationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"[\n\x1aListOperationEventsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"k\n\x1bListOperationEventsResponse\x12>\n\x06\x65vents\x18\x01 \x03(\x0b\x32..modelfoundry.api.operations.v1.OperationEvent\x12\x0c\n\x04more\x18\x02 \x01(\x08\x32\xa4\x02\n\x16OperationEventsService\x12y\n\x0eWatchOperation\x12\x35.modelfoundry.api.operations.v1.WatchOperationRequest\x1a..modelfoundry.api.operations.v1.OperationEvent0\x01\x12\x8e\x01\n\x13ListOperationEvents\x12:.modelfoundry.api.operations.v1.ListOperationEventsRequest\x1a;.modelfoundry.api.operations.v1.ListOperationEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n=modelfoundry/api/operations/v1/operation_events_service.proto\x12\x1emodelfoundry.api.operations.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a.modelfoundry/api/operations/v1/operation.proto\"C\n\x15WatchOperationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"[\n\x1aListOperationEventsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"k\n\x1bListOperationEventsResponse\x12>\n\x06\x65vents\x18\x01 \x03(\x0b\x32..modelfoundry.api.operations.v1.OperationEvent\x12\x0c\n\x04more\x18\x02 \x01(\x08\x32\xae\x02\n\x16OperationEventsService\x12~\n\x0eWatchOperation\x12\x35.modelfoundry.api.operations.v1.WatchOperationRequest\x1a..modelfoundry.api.operations.v1.OperationEvent\"\x03\x90\x02\x01\x30\x01\x12\x93\x01\n\x13ListOperationEvents\x12:.modelfoundry.api.operations.v1.ListOperationEventsRequest\x1a;.modelfoundry.api.operations.v1.ListOperationEventsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHOPERATIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_LISTOPERATIONEVENTSREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_LISTOPERATIONEVENTSREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_OPERATIONEVENTSSERVICE'].methods_by_name['WatchOperation']._loaded_options = None
+  _globals['_OPERATIONEVENTSSERVICE'].methods_by_name['WatchOperation']._serialized_options = b'\220\002\001'
+  _globals['_OPERATIONEVENTSSERVICE'].methods_by_name['ListOperationEvents']._loaded_options = None
+  _globals['_OPERATIONEVENTSSERVICE'].methods_by_name['ListOperationEvents']._serialized_options = b'\220\002\001'
   _globals['_WATCHOPERATIONREQUEST']._serialized_start=178
   _globals['_WATCHOPERATIONREQUEST']._serialized_end=245
   _globals['_LISTOPERATIONEVENTSREQUEST']._serialized_start=247
@@ -44,5 +48,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTOPERATIONEVENTSRESPONSE']._serialized_start=340
   _globals['_LISTOPERATIONEVENTSRESPONSE']._serialized_end=447
   _globals['_OPERATIONEVENTSSERVICE']._serialized_start=450
-  _globals['_OPERATIONEVENTSSERVICE']._serialized_end=742
+  _globals['_OPERATIONEVENTSSERVICE']._serialized_end=752
 # @@protoc_insertion_point(module_scope)

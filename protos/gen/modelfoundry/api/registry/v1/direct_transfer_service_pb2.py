@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:modelfoundry/api/registry/v1/direct_transfer_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\x18\x43reateDownloadUrlRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x64igest\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"Y\n\x19\x43reateDownloadUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x16\x43reateUploadUrlRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"W\n\x17\x43reateUploadUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x9e\x02\n\x15\x44irectTransferService\x12\x84\x01\n\x11\x43reateDownloadUrl\x12\x36.modelfoundry.api.registry.v1.CreateDownloadUrlRequest\x1a\x37.modelfoundry.api.registry.v1.CreateDownloadUrlResponse\x12~\n\x0f\x43reateUploadUrl\x12\x34.modelfoundry.api.registry.v1.CreateUploadUrlRequest\x1a\x35.modelfoundry.api.registry.v1.CreateUploadUrlResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:modelfoundry/api/registry/v1/direct_transfer_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"F\n\x18\x43reateDownloadUrlRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x64igest\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"Y\n\x19\x43reateDownloadUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x16\x43reateUploadUrlRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"W\n\x17\x43reateUploadUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa9\x02\n\x15\x44irectTransferService\x12\x89\x01\n\x11\x43reateDownloadUrl\x12\x36.modelfoundry.api.registry.v1.CreateDownloadUrlRequest\x1a\x37.modelfoundry.api.registry.v1.CreateDownloadUrlResponse\"\x03\x90\x02\x02\x12\x83\x01\n\x0f\x43reateUploadUrl\x12\x34.modelfoundry.api.registry.v1.CreateUploadUrlRequest\x1a\x35.modelfoundry.api.registry.v1.CreateUploadUrlResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEDOWNLOADURLREQUEST'].fields_by_name['digest']._serialized_options = b'\342A\001\002'
   _globals['_CREATEUPLOADURLREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATEUPLOADURLREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_DIRECTTRANSFERSERVICE'].methods_by_name['CreateDownloadUrl']._loaded_options = None
+  _globals['_DIRECTTRANSFERSERVICE'].methods_by_name['CreateDownloadUrl']._serialized_options = b'\220\002\002'
+  _globals['_DIRECTTRANSFERSERVICE'].methods_by_name['CreateUploadUrl']._loaded_options = None
+  _globals['_DIRECTTRANSFERSERVICE'].methods_by_name['CreateUploadUrl']._serialized_options = b'\220\002\002'
   _globals['_CREATEDOWNLOADURLREQUEST']._serialized_start=158
   _globals['_CREATEDOWNLOADURLREQUEST']._serialized_end=228
   _globals['_CREATEDOWNLOADURLRESPONSE']._serialized_start=230
@@ -48,5 +52,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEUPLOADURLRESPONSE']._serialized_start=367
   _globals['_CREATEUPLOADURLRESPONSE']._serialized_end=454
   _globals['_DIRECTTRANSFERSERVICE']._serialized_start=457
-  _globals['_DIRECTTRANSFERSERVICE']._serialized_end=743
+  _globals['_DIRECTTRANSFERSERVICE']._serialized_end=754
 # @@protoc_insertion_point(module_scope)

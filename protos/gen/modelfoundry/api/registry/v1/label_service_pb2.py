@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from modelfoundry.api.registry.v1 import search_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0modelfoundry/api/registry/v1/label_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a)modelfoundry/api/registry/v1/search.proto\">\n\x11\x46indLabelsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"`\n\x12\x46indLabelsResponse\x12\x34\n\x07matches\x18\x01 \x03(\x0b\x32#.modelfoundry.api.registry.v1.Match\x12\x14\n\x0cknown_labels\x18\x02 \x03(\t2\x7f\n\x0cLabelService\x12o\n\nFindLabels\x12/.modelfoundry.api.registry.v1.FindLabelsRequest\x1a\x30.modelfoundry.api.registry.v1.FindLabelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0modelfoundry/api/registry/v1/label_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a)modelfoundry/api/registry/v1/search.proto\">\n\x11\x46indLabelsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"`\n\x12\x46indLabelsResponse\x12\x34\n\x07matches\x18\x01 \x03(\x0b\x32#.modelfoundry.api.registry.v1.Match\x12\x14\n\x0cknown_labels\x18\x02 \x03(\t2\x84\x01\n\x0cLabelService\x12t\n\nFindLabels\x12/.modelfoundry.api.registry.v1.FindLabelsRequest\x1a\x30.modelfoundry.api.registry.v1.FindLabelsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDLABELSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_FINDLABELSREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_FINDLABELSREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\002'
+  _globals['_LABELSERVICE'].methods_by_name['FindLabels']._loaded_options = None
+  _globals['_LABELSERVICE'].methods_by_name['FindLabels']._serialized_options = b'\220\002\001'
   _globals['_FINDLABELSREQUEST']._serialized_start=158
   _globals['_FINDLABELSREQUEST']._serialized_end=220
   _globals['_FINDLABELSRESPONSE']._serialized_start=222
   _globals['_FINDLABELSRESPONSE']._serialized_end=318
-  _globals['_LABELSERVICE']._serialized_start=320
-  _globals['_LABELSERVICE']._serialized_end=447
+  _globals['_LABELSERVICE']._serialized_start=321
+  _globals['_LABELSERVICE']._serialized_end=453
 # @@protoc_insertion_point(module_scope)

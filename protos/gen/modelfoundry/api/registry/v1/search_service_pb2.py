@@ -27,13 +27,21 @@ from modelfoundry.api.registry.v1 import search_pb2 as modelfoundry_dot_api_dot_
 from modelfoundry.api.registry.v1 import vocabulary_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_vocabulary__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1modelfoundry/api/registry/v1/search_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a-modelfoundry/api/registry/v1/vocabulary.proto2\xd4\x04\n\rSearchService\x12x\n\rSearchModules\x12\x32.modelfoundry.api.registry.v1.SearchModulesRequest\x1a\x33.modelfoundry.api.registry.v1.SearchModulesResponse\x12s\n\x10\x43reateVocabulary\x12\x35.modelfoundry.api.registry.v1.CreateVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\x12m\n\rGetVocabulary\x12\x32.modelfoundry.api.registry.v1.GetVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\x12\x81\x01\n\x10ListVocabularies\x12\x35.modelfoundry.api.registry.v1.ListVocabulariesRequest\x1a\x36.modelfoundry.api.registry.v1.ListVocabulariesResponse\x12\x61\n\x10\x44\x65leteVocabulary\x12\x35.modelfoundry.api.registry.v1.DeleteVocabularyRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1modelfoundry/api/registry/v1/search_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a-modelfoundry/api/registry/v1/vocabulary.proto2\xe8\x04\n\rSearchService\x12}\n\rSearchModules\x12\x32.modelfoundry.api.registry.v1.SearchModulesRequest\x1a\x33.modelfoundry.api.registry.v1.SearchModulesResponse\"\x03\x90\x02\x01\x12x\n\x10\x43reateVocabulary\x12\x35.modelfoundry.api.registry.v1.CreateVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\"\x03\x90\x02\x02\x12r\n\rGetVocabulary\x12\x32.modelfoundry.api.registry.v1.GetVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\"\x03\x90\x02\x01\x12\x86\x01\n\x10ListVocabularies\x12\x35.modelfoundry.api.registry.v1.ListVocabulariesRequest\x1a\x36.modelfoundry.api.registry.v1.ListVocabulariesResponse\"\x03\x90\x02\x01\x12\x61\n\x10\x44\x65leteVocabulary\x12\x35.modelfoundry.api.registry.v1.DeleteVocabularyRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'modelfoundry.api.registry.v1.search_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['SearchModules']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['SearchModules']._serialized_options = b'\220\002\001'
+  _globals['_SEARCHSERVICE'].methods_by_name['CreateVocabulary']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['CreateVocabulary']._serialized_options = b'\220\002\002'
+  _globals['_SEARCHSERVICE'].methods_by_name['GetVocabulary']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['GetVocabulary']._serialized_options = b'\220\002\001'
+  _globals['_SEARCHSERVICE'].methods_by_name['ListVocabularies']._loaded_options = None
+  _globals['_SEARCHSERVICE'].methods_by_name['ListVocabularies']._serialized_options = b'\220\002\001'
   _globals['_SEARCHSERVICE']._serialized_start=203
-  _globals['_SEARCHSERVICE']._serialized_end=799
+  _globals['_SEARCHSERVICE']._serialized_end=819
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4modelfoundry/api/registry/v1/statement_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\")\n\x13GetStatementRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x86\x01\n\tStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12<\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32*.modelfoundry.api.registry.v1.DsseEnvelope\x12-\n\tsign_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x0c\x44sseEnvelope\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x14\n\x0cpayload_type\x18\x02 \x01(\t\x12?\n\nsignatures\x18\x03 \x03(\x0b\x32+.modelfoundry.api.registry.v1.DsseSignature\"+\n\rDsseSignature\x12\x0b\n\x03sig\x18\x01 \x01(\x0c\x12\r\n\x05keyid\x18\x02 \x01(\t\"\x18\n\x16ListSigningKeysRequest\"Q\n\x17ListSigningKeysResponse\x12\x36\n\x04keys\x18\x01 \x03(\x0b\x32(.modelfoundry.api.registry.v1.SigningKey\"r\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\x04 \x01(\x08\x32\xfe\x01\n\x10StatementService\x12j\n\x0cGetStatement\x12\x31.modelfoundry.api.registry.v1.GetStatementRequest\x1a\'.modelfoundry.api.registry.v1.Statement\x12~\n\x0fListSigningKeys\x12\x34.modelfoundry.api.registry.v1.ListSigningKeysRequest\x1a\x35.modelfoundry.api.registry.v1.ListSigningKeysResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4modelfoundry/api/registry/v1/statement_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\")\n\x13GetStatementRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x86\x01\n\tStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12<\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32*.modelfoundry.api.registry.v1.DsseEnvelope\x12-\n\tsign_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x0c\x44sseEnvelope\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x14\n\x0cpayload_type\x18\x02 \x01(\t\x12?\n\nsignatures\x18\x03 \x03(\x0b\x32+.modelfoundry.api.registry.v1.DsseSignature\"+\n\rDsseSignature\x12\x0b\n\x03sig\x18\x01 \x01(\x0c\x12\r\n\x05keyid\x18\x02 \x01(\t\"\x18\n\x16ListSigningKeysRequest\"Q\n\x17ListSigningKeysResponse\x12\x36\n\x04keys\x18\x01 \x03(\x0b\x32(.modelfoundry.api.registry.v1.SigningKey\"r\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\x04 \x01(\x08\x32\x89\x02\n\x10StatementService\x12o\n\x0cGetStatement\x12\x31.modelfoundry.api.registry.v1.GetStatementRequest\x1a\'.modelfoundry.api.registry.v1.Statement\"\x03\x90\x02\x01\x12\x83\x01\n\x0fListSigningKeys\x12\x34.modelfoundry.api.registry.v1.ListSigningKeysRequest\x1a\x35.modelfoundry.api.registry.v1.ListSigningKeysResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSTATEMENTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETSTATEMENTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_STATEMENTSERVICE'].methods_by_name['GetStatement']._loaded_options = None
+  _globals['_STATEMENTSERVICE'].methods_by_name['GetStatement']._serialized_options = b'\220\002\001'
+  _globals['_STATEMENTSERVICE'].methods_by_name['ListSigningKeys']._loaded_options = None
+  _globals['_STATEMENTSERVICE'].methods_by_name['ListSigningKeys']._serialized_options = b'\220\002\001'
   _globals['_GETSTATEMENTREQUEST']._serialized_start=152
   _globals['_GETSTATEMENTREQUEST']._serialized_end=193
   _globals['_STATEMENT']._serialized_start=196
@@ -50,5 +54,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNINGKEY']._serialized_start=606
   _globals['_SIGNINGKEY']._serialized_end=720
   _globals['_STATEMENTSERVICE']._serialized_start=723
-  _globals['_STATEMENTSERVICE']._serialized_end=977
+  _globals['_STATEMENTSERVICE']._serialized_end=988
 # @@protoc_insertion_point(module_scope)

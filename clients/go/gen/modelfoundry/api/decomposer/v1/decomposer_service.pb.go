@@ -652,10 +652,10 @@ const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" 
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"y\n" +
 	"\x11RecipeDescription\x12B\n" +
 	"\x06recipe\x18\x01 \x01(\v2*.modelfoundry.api.decomposer.v1.SeamRecipeR\x06recipe\x12 \n" +
-	"\vdescription\x18\x02 \x01(\tR\vdescription2\xe9\x01\n" +
-	"\x11DecomposerService\x12\\\n" +
-	"\tDecompose\x120.modelfoundry.api.decomposer.v1.DecomposeRequest\x1a\x1d.google.longrunning.Operation\x12v\n" +
-	"\vListRecipes\x122.modelfoundry.api.decomposer.v1.ListRecipesRequest\x1a3.modelfoundry.api.decomposer.v1.ListRecipesResponseB\xa0\x02\n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription2\xf3\x01\n" +
+	"\x11DecomposerService\x12a\n" +
+	"\tDecompose\x120.modelfoundry.api.decomposer.v1.DecomposeRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12{\n" +
+	"\vListRecipes\x122.modelfoundry.api.decomposer.v1.ListRecipesRequest\x1a3.modelfoundry.api.decomposer.v1.ListRecipesResponse\"\x03\x90\x02\x01B\xa0\x02\n" +
 	"\"com.modelfoundry.api.decomposer.v1B\x16DecomposerServiceProtoP\x01ZGmodelfoundry.dev/client/gen/modelfoundry/api/decomposer/v1;decomposerv1\xa2\x02\x03MAD\xaa\x02\x1eModelfoundry.Api.Decomposer.V1\xca\x02\x1eModelfoundry\\Api\\Decomposer\\V1\xe2\x02*Modelfoundry\\Api\\Decomposer\\V1\\GPBMetadata\xea\x02!Modelfoundry::Api::Decomposer::V1b\x06proto3"
 
 var (

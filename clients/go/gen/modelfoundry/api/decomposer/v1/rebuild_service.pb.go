@@ -321,9 +321,9 @@ const file_modelfoundry_api_decomposer_v1_rebuild_service_proto_rawDesc = "" +
 	"\x11EnvironmentChange\x12\x12\n" +
 	"\x04what\x18\x01 \x01(\tR\x04what\x12\x1a\n" +
 	"\brecorded\x18\x02 \x01(\tR\brecorded\x12\x18\n" +
-	"\acurrent\x18\x03 \x01(\tR\acurrent2j\n" +
-	"\x0eRebuildService\x12X\n" +
-	"\aRebuild\x12..modelfoundry.api.decomposer.v1.RebuildRequest\x1a\x1d.google.longrunning.OperationB\x9d\x02\n" +
+	"\acurrent\x18\x03 \x01(\tR\acurrent2o\n" +
+	"\x0eRebuildService\x12]\n" +
+	"\aRebuild\x12..modelfoundry.api.decomposer.v1.RebuildRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02B\x9d\x02\n" +
 	"\"com.modelfoundry.api.decomposer.v1B\x13RebuildServiceProtoP\x01ZGmodelfoundry.dev/client/gen/modelfoundry/api/decomposer/v1;decomposerv1\xa2\x02\x03MAD\xaa\x02\x1eModelfoundry.Api.Decomposer.V1\xca\x02\x1eModelfoundry\\Api\\Decomposer\\V1\xe2\x02*Modelfoundry\\Api\\Decomposer\\V1\\GPBMetadata\xea\x02!Modelfoundry::Api::Decomposer::V1b\x06proto3"
 
 var (

@@ -511,11 +511,11 @@ const file_modelfoundry_api_decomposer_v1_training_service_proto_rawDesc = "" +
 	"\arecipes\x18\x01 \x03(\v29.modelfoundry.api.decomposer.v1.TrainingRecipeDescriptionR\arecipes\"\x85\x01\n" +
 	"\x19TrainingRecipeDescription\x12F\n" +
 	"\x06recipe\x18\x01 \x01(\v2..modelfoundry.api.decomposer.v1.TrainingRecipeR\x06recipe\x12 \n" +
-	"\vdescription\x18\x02 \x01(\tR\vdescription2\x82\x02\n" +
-	"\x0fTrainingService\x12^\n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription2\x8c\x02\n" +
+	"\x0fTrainingService\x12c\n" +
 	"\n" +
-	"TrainModel\x121.modelfoundry.api.decomposer.v1.TrainModelRequest\x1a\x1d.google.longrunning.Operation\x12\x8e\x01\n" +
-	"\x13ListTrainingRecipes\x12:.modelfoundry.api.decomposer.v1.ListTrainingRecipesRequest\x1a;.modelfoundry.api.decomposer.v1.ListTrainingRecipesResponseB\x9e\x02\n" +
+	"TrainModel\x121.modelfoundry.api.decomposer.v1.TrainModelRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12\x93\x01\n" +
+	"\x13ListTrainingRecipes\x12:.modelfoundry.api.decomposer.v1.ListTrainingRecipesRequest\x1a;.modelfoundry.api.decomposer.v1.ListTrainingRecipesResponse\"\x03\x90\x02\x01B\x9e\x02\n" +
 	"\"com.modelfoundry.api.decomposer.v1B\x14TrainingServiceProtoP\x01ZGmodelfoundry.dev/client/gen/modelfoundry/api/decomposer/v1;decomposerv1\xa2\x02\x03MAD\xaa\x02\x1eModelfoundry.Api.Decomposer.V1\xca\x02\x1eModelfoundry\\Api\\Decomposer\\V1\xe2\x02*Modelfoundry\\Api\\Decomposer\\V1\\GPBMetadata\xea\x02!Modelfoundry::Api::Decomposer::V1b\x06proto3"
 
 var (

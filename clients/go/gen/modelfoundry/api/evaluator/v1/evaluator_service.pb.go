@@ -471,11 +471,11 @@ const file_modelfoundry_api_evaluator_v1_evaluator_service_proto_rawDesc = "" +
 	"\x05layer\x18\x01 \x01(\tR\x05layer\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12!\n" +
 	"\fweight_shape\x18\x03 \x03(\x03R\vweightShape\x12\x19\n" +
-	"\bhas_bias\x18\x04 \x01(\bR\ahasBias2\xe0\x01\n" +
-	"\x10EvaluatorService\x12Y\n" +
-	"\bEvaluate\x12..modelfoundry.api.evaluator.v1.EvaluateRequest\x1a\x1d.google.longrunning.Operation\x12q\n" +
+	"\bhas_bias\x18\x04 \x01(\bR\ahasBias2\xea\x01\n" +
+	"\x10EvaluatorService\x12^\n" +
+	"\bEvaluate\x12..modelfoundry.api.evaluator.v1.EvaluateRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12v\n" +
 	"\n" +
-	"CheckModel\x120.modelfoundry.api.evaluator.v1.CheckModelRequest\x1a1.modelfoundry.api.evaluator.v1.CheckModelResponseB\x98\x02\n" +
+	"CheckModel\x120.modelfoundry.api.evaluator.v1.CheckModelRequest\x1a1.modelfoundry.api.evaluator.v1.CheckModelResponse\"\x03\x90\x02\x01B\x98\x02\n" +
 	"!com.modelfoundry.api.evaluator.v1B\x15EvaluatorServiceProtoP\x01ZEmodelfoundry.dev/client/gen/modelfoundry/api/evaluator/v1;evaluatorv1\xa2\x02\x03MAE\xaa\x02\x1dModelfoundry.Api.Evaluator.V1\xca\x02\x1dModelfoundry\\Api\\Evaluator\\V1\xe2\x02)Modelfoundry\\Api\\Evaluator\\V1\\GPBMetadata\xea\x02 Modelfoundry::Api::Evaluator::V1b\x06proto3"
 
 var (

@@ -1361,17 +1361,17 @@ const file_modelfoundry_api_inference_v2_open_inference_proto_rawDesc = "" +
 	"\x0fuint64_contents\x18\x05 \x03(\x04R\x0euint64Contents\x12#\n" +
 	"\rfp32_contents\x18\x06 \x03(\x02R\ffp32Contents\x12#\n" +
 	"\rfp64_contents\x18\a \x03(\x01R\ffp64Contents\x12%\n" +
-	"\x0ebytes_contents\x18\b \x03(\fR\rbytesContents2\xf0\x03\n" +
-	"\x14GRPCInferenceService\x12I\n" +
+	"\x0ebytes_contents\x18\b \x03(\fR\rbytesContents2\x8e\x04\n" +
+	"\x14GRPCInferenceService\x12N\n" +
 	"\n" +
-	"ServerLive\x12\x1c.inference.ServerLiveRequest\x1a\x1d.inference.ServerLiveResponse\x12L\n" +
-	"\vServerReady\x12\x1d.inference.ServerReadyRequest\x1a\x1e.inference.ServerReadyResponse\x12I\n" +
+	"ServerLive\x12\x1c.inference.ServerLiveRequest\x1a\x1d.inference.ServerLiveResponse\"\x03\x90\x02\x01\x12Q\n" +
+	"\vServerReady\x12\x1d.inference.ServerReadyRequest\x1a\x1e.inference.ServerReadyResponse\"\x03\x90\x02\x01\x12N\n" +
 	"\n" +
-	"ModelReady\x12\x1c.inference.ModelReadyRequest\x1a\x1d.inference.ModelReadyResponse\x12U\n" +
-	"\x0eServerMetadata\x12 .inference.ServerMetadataRequest\x1a!.inference.ServerMetadataResponse\x12R\n" +
-	"\rModelMetadata\x12\x1f.inference.ModelMetadataRequest\x1a .inference.ModelMetadataResponse\x12I\n" +
+	"ModelReady\x12\x1c.inference.ModelReadyRequest\x1a\x1d.inference.ModelReadyResponse\"\x03\x90\x02\x01\x12Z\n" +
+	"\x0eServerMetadata\x12 .inference.ServerMetadataRequest\x1a!.inference.ServerMetadataResponse\"\x03\x90\x02\x01\x12W\n" +
+	"\rModelMetadata\x12\x1f.inference.ModelMetadataRequest\x1a .inference.ModelMetadataResponse\"\x03\x90\x02\x01\x12N\n" +
 	"\n" +
-	"ModelInfer\x12\x1c.inference.ModelInferRequest\x1a\x1d.inference.ModelInferResponseB\xa2\x01\n" +
+	"ModelInfer\x12\x1c.inference.ModelInferRequest\x1a\x1d.inference.ModelInferResponse\"\x03\x90\x02\x01B\xa2\x01\n" +
 	"\rcom.inferenceB\x12OpenInferenceProtoP\x01Z9modelfoundry.dev/client/gen/modelfoundry/api/inference/v2\xa2\x02\x03IXX\xaa\x02\tInference\xca\x02\tInference\xe2\x02\x15Inference\\GPBMetadata\xea\x02\tInferenceb\x06proto3"
 
 var (

@@ -830,12 +830,12 @@ const file_modelfoundry_api_operations_v1_job_queue_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12%\n" +
 	"\vlease_token\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\n" +
 	"leaseToken\x12\x14\n" +
-	"\x05cause\x18\x03 \x01(\tR\x05cause2\xc0\x06\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause2\xc6\x06\n" +
 	"\x0fJobQueueService\x12j\n" +
 	"\x10EnqueueOperation\x127.modelfoundry.api.operations.v1.EnqueueOperationRequest\x1a\x1d.google.longrunning.Operation\x12\x7f\n" +
 	"\x0eLeaseOperation\x125.modelfoundry.api.operations.v1.LeaseOperationRequest\x1a6.modelfoundry.api.operations.v1.LeaseOperationResponse\x12\x7f\n" +
-	"\x0eReportProgress\x125.modelfoundry.api.operations.v1.ReportProgressRequest\x1a6.modelfoundry.api.operations.v1.ReportProgressResponse\x12\x7f\n" +
-	"\x0eSaveCheckpoint\x125.modelfoundry.api.operations.v1.SaveCheckpointRequest\x1a6.modelfoundry.api.operations.v1.SaveCheckpointResponse\x12l\n" +
+	"\x0eReportProgress\x125.modelfoundry.api.operations.v1.ReportProgressRequest\x1a6.modelfoundry.api.operations.v1.ReportProgressResponse\x12\x84\x01\n" +
+	"\x0eSaveCheckpoint\x125.modelfoundry.api.operations.v1.SaveCheckpointRequest\x1a6.modelfoundry.api.operations.v1.SaveCheckpointResponse\"\x03\x90\x02\x02\x12l\n" +
 	"\x11CompleteOperation\x128.modelfoundry.api.operations.v1.CompleteOperationRequest\x1a\x1d.google.longrunning.Operation\x12d\n" +
 	"\rFailOperation\x124.modelfoundry.api.operations.v1.FailOperationRequest\x1a\x1d.google.longrunning.Operation\x12j\n" +
 	"\x10ReleaseOperation\x127.modelfoundry.api.operations.v1.ReleaseOperationRequest\x1a\x1d.google.longrunning.OperationB\x9e\x02\n" +

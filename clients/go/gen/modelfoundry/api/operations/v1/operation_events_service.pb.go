@@ -210,10 +210,10 @@ const file_modelfoundry_api_operations_v1_operation_events_service_proto_rawDesc
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\"y\n" +
 	"\x1bListOperationEventsResponse\x12F\n" +
 	"\x06events\x18\x01 \x03(\v2..modelfoundry.api.operations.v1.OperationEventR\x06events\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more2\xa4\x02\n" +
-	"\x16OperationEventsService\x12y\n" +
-	"\x0eWatchOperation\x125.modelfoundry.api.operations.v1.WatchOperationRequest\x1a..modelfoundry.api.operations.v1.OperationEvent0\x01\x12\x8e\x01\n" +
-	"\x13ListOperationEvents\x12:.modelfoundry.api.operations.v1.ListOperationEventsRequest\x1a;.modelfoundry.api.operations.v1.ListOperationEventsResponseB\xa5\x02\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more2\xae\x02\n" +
+	"\x16OperationEventsService\x12~\n" +
+	"\x0eWatchOperation\x125.modelfoundry.api.operations.v1.WatchOperationRequest\x1a..modelfoundry.api.operations.v1.OperationEvent\"\x03\x90\x02\x010\x01\x12\x93\x01\n" +
+	"\x13ListOperationEvents\x12:.modelfoundry.api.operations.v1.ListOperationEventsRequest\x1a;.modelfoundry.api.operations.v1.ListOperationEventsResponse\"\x03\x90\x02\x01B\xa5\x02\n" +
 	"\"com.modelfoundry.api.operations.v1B\x1bOperationEventsServiceProtoP\x01ZGmodelfoundry.dev/client/gen/modelfoundry/api/operations/v1;operationsv1\xa2\x02\x03MAO\xaa\x02\x1eModelfoundry.Api.Operations.V1\xca\x02\x1eModelfoundry\\Api\\Operations\\V1\xe2\x02*Modelfoundry\\Api\\Operations\\V1\\GPBMetadata\xea\x02!Modelfoundry::Api::Operations::V1b\x06proto3"
 
 var (

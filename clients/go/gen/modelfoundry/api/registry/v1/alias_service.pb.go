@@ -862,15 +862,15 @@ const file_modelfoundry_api_registry_v1_alias_service_proto_rawDesc = "" +
 	"\x06filter\x18\x04 \x01(\tR\x06filter\"\x81\x01\n" +
 	"\x14ListVersionsResponse\x12A\n" +
 	"\bversions\x18\x01 \x03(\v2%.modelfoundry.api.registry.v1.VersionR\bversions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x95\x05\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xaa\x05\n" +
 	"\fAliasService\x12^\n" +
 	"\bSetAlias\x12-.modelfoundry.api.registry.v1.SetAliasRequest\x1a#.modelfoundry.api.registry.v1.Alias\x12W\n" +
-	"\vDeleteAlias\x120.modelfoundry.api.registry.v1.DeleteAliasRequest\x1a\x16.google.protobuf.Empty\x12r\n" +
-	"\vListAliases\x120.modelfoundry.api.registry.v1.ListAliasesRequest\x1a1.modelfoundry.api.registry.v1.ListAliasesResponse\x12{\n" +
-	"\x0eListAliasMoves\x123.modelfoundry.api.registry.v1.ListAliasMovesRequest\x1a4.modelfoundry.api.registry.v1.ListAliasMovesResponse\x12d\n" +
+	"\vDeleteAlias\x120.modelfoundry.api.registry.v1.DeleteAliasRequest\x1a\x16.google.protobuf.Empty\x12w\n" +
+	"\vListAliases\x120.modelfoundry.api.registry.v1.ListAliasesRequest\x1a1.modelfoundry.api.registry.v1.ListAliasesResponse\"\x03\x90\x02\x01\x12\x80\x01\n" +
+	"\x0eListAliasMoves\x123.modelfoundry.api.registry.v1.ListAliasMovesRequest\x1a4.modelfoundry.api.registry.v1.ListAliasMovesResponse\"\x03\x90\x02\x01\x12i\n" +
 	"\n" +
-	"AddVersion\x12/.modelfoundry.api.registry.v1.AddVersionRequest\x1a%.modelfoundry.api.registry.v1.Version\x12u\n" +
-	"\fListVersions\x121.modelfoundry.api.registry.v1.ListVersionsRequest\x1a2.modelfoundry.api.registry.v1.ListVersionsResponseB\x8d\x02\n" +
+	"AddVersion\x12/.modelfoundry.api.registry.v1.AddVersionRequest\x1a%.modelfoundry.api.registry.v1.Version\"\x03\x90\x02\x02\x12z\n" +
+	"\fListVersions\x121.modelfoundry.api.registry.v1.ListVersionsRequest\x1a2.modelfoundry.api.registry.v1.ListVersionsResponse\"\x03\x90\x02\x01B\x8d\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x11AliasServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

@@ -711,16 +711,16 @@ const file_modelfoundry_api_registry_v1_blob_service_proto_rawDesc = "" +
 	"read_limit\x18\x04 \x01(\x03R\treadLimit\">\n" +
 	"\x10ReadBlobResponse\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data2\xd2\x06\n" +
-	"\vBlobService\x12\x81\x01\n" +
-	"\x10FindMissingBlobs\x125.modelfoundry.api.registry.v1.FindMissingBlobsRequest\x1a6.modelfoundry.api.registry.v1.FindMissingBlobsResponse\x12[\n" +
-	"\aGetBlob\x12,.modelfoundry.api.registry.v1.GetBlobRequest\x1a\".modelfoundry.api.types.v1.BlobRef\x12g\n" +
-	"\fCreateUpload\x121.modelfoundry.api.registry.v1.CreateUploadRequest\x1a$.modelfoundry.api.registry.v1.Upload\x12a\n" +
-	"\tGetUpload\x12..modelfoundry.api.registry.v1.GetUploadRequest\x1a$.modelfoundry.api.registry.v1.Upload\x12c\n" +
-	"\tWriteBlob\x12..modelfoundry.api.registry.v1.WriteBlobRequest\x1a$.modelfoundry.api.registry.v1.Upload(\x01\x12i\n" +
-	"\x0eFinalizeUpload\x123.modelfoundry.api.registry.v1.FinalizeUploadRequest\x1a\".modelfoundry.api.types.v1.BlobRef\x12Y\n" +
-	"\fCancelUpload\x121.modelfoundry.api.registry.v1.CancelUploadRequest\x1a\x16.google.protobuf.Empty\x12k\n" +
-	"\bReadBlob\x12-.modelfoundry.api.registry.v1.ReadBlobRequest\x1a..modelfoundry.api.registry.v1.ReadBlobResponse0\x01B\x8c\x02\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data2\xf0\x06\n" +
+	"\vBlobService\x12\x86\x01\n" +
+	"\x10FindMissingBlobs\x125.modelfoundry.api.registry.v1.FindMissingBlobsRequest\x1a6.modelfoundry.api.registry.v1.FindMissingBlobsResponse\"\x03\x90\x02\x02\x12`\n" +
+	"\aGetBlob\x12,.modelfoundry.api.registry.v1.GetBlobRequest\x1a\".modelfoundry.api.types.v1.BlobRef\"\x03\x90\x02\x01\x12l\n" +
+	"\fCreateUpload\x121.modelfoundry.api.registry.v1.CreateUploadRequest\x1a$.modelfoundry.api.registry.v1.Upload\"\x03\x90\x02\x02\x12f\n" +
+	"\tGetUpload\x12..modelfoundry.api.registry.v1.GetUploadRequest\x1a$.modelfoundry.api.registry.v1.Upload\"\x03\x90\x02\x01\x12c\n" +
+	"\tWriteBlob\x12..modelfoundry.api.registry.v1.WriteBlobRequest\x1a$.modelfoundry.api.registry.v1.Upload(\x01\x12n\n" +
+	"\x0eFinalizeUpload\x123.modelfoundry.api.registry.v1.FinalizeUploadRequest\x1a\".modelfoundry.api.types.v1.BlobRef\"\x03\x90\x02\x02\x12Y\n" +
+	"\fCancelUpload\x121.modelfoundry.api.registry.v1.CancelUploadRequest\x1a\x16.google.protobuf.Empty\x12p\n" +
+	"\bReadBlob\x12-.modelfoundry.api.registry.v1.ReadBlobRequest\x1a..modelfoundry.api.registry.v1.ReadBlobResponse\"\x03\x90\x02\x010\x01B\x8c\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x10BlobServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

@@ -663,9 +663,9 @@ const file_modelfoundry_api_registry_v1_card_service_proto_rawDesc = "" +
 	"\x13KIND_NOT_CALIBRATED\x10\t\x12\x17\n" +
 	"\x13KIND_ORIGIN_UNKNOWN\x10\n" +
 	"\x12\x13\n" +
-	"\x0fKIND_NO_LICENSE\x10\v2j\n" +
-	"\vCardService\x12[\n" +
-	"\aGetCard\x12,.modelfoundry.api.registry.v1.GetCardRequest\x1a\".modelfoundry.api.registry.v1.CardB\x8c\x02\n" +
+	"\x0fKIND_NO_LICENSE\x10\v2o\n" +
+	"\vCardService\x12`\n" +
+	"\aGetCard\x12,.modelfoundry.api.registry.v1.GetCardRequest\x1a\".modelfoundry.api.registry.v1.Card\"\x03\x90\x02\x01B\x8c\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x10CardServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

@@ -251,10 +251,10 @@ const file_modelfoundry_api_registry_v1_direct_transfer_service_proto_rawDesc = 
 	"\x17CreateUploadUrlResponse\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12;\n" +
 	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\x9e\x02\n" +
-	"\x15DirectTransferService\x12\x84\x01\n" +
-	"\x11CreateDownloadUrl\x126.modelfoundry.api.registry.v1.CreateDownloadUrlRequest\x1a7.modelfoundry.api.registry.v1.CreateDownloadUrlResponse\x12~\n" +
-	"\x0fCreateUploadUrl\x124.modelfoundry.api.registry.v1.CreateUploadUrlRequest\x1a5.modelfoundry.api.registry.v1.CreateUploadUrlResponseB\x96\x02\n" +
+	"expireTime2\xa9\x02\n" +
+	"\x15DirectTransferService\x12\x89\x01\n" +
+	"\x11CreateDownloadUrl\x126.modelfoundry.api.registry.v1.CreateDownloadUrlRequest\x1a7.modelfoundry.api.registry.v1.CreateDownloadUrlResponse\"\x03\x90\x02\x02\x12\x83\x01\n" +
+	"\x0fCreateUploadUrl\x124.modelfoundry.api.registry.v1.CreateUploadUrlRequest\x1a5.modelfoundry.api.registry.v1.CreateUploadUrlResponse\"\x03\x90\x02\x02B\x96\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x1aDirectTransferServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

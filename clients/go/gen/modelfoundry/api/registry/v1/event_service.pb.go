@@ -499,11 +499,11 @@ const file_modelfoundry_api_registry_v1_event_service_proto_rawDesc = "" +
 	"\x14EVENT_KIND_EVALUATED\x10\x03\x12\x16\n" +
 	"\x12EVENT_KIND_ALIASED\x10\x04\x12\x16\n" +
 	"\x12EVENT_KIND_DELETED\x10\x05\x12\x18\n" +
-	"\x14EVENT_KIND_UNALIASED\x10\x062\xef\x01\n" +
-	"\fEventService\x12n\n" +
-	"\vWatchEvents\x120.modelfoundry.api.registry.v1.WatchEventsRequest\x1a+.modelfoundry.api.registry.v1.RegistryEvent0\x01\x12o\n" +
+	"\x14EVENT_KIND_UNALIASED\x10\x062\xf9\x01\n" +
+	"\fEventService\x12s\n" +
+	"\vWatchEvents\x120.modelfoundry.api.registry.v1.WatchEventsRequest\x1a+.modelfoundry.api.registry.v1.RegistryEvent\"\x03\x90\x02\x010\x01\x12t\n" +
 	"\n" +
-	"ListEvents\x12/.modelfoundry.api.registry.v1.ListEventsRequest\x1a0.modelfoundry.api.registry.v1.ListEventsResponseB\x8d\x02\n" +
+	"ListEvents\x12/.modelfoundry.api.registry.v1.ListEventsRequest\x1a0.modelfoundry.api.registry.v1.ListEventsResponse\"\x03\x90\x02\x01B\x8d\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x11EventServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

@@ -143,10 +143,10 @@ const file_modelfoundry_api_registry_v1_label_service_proto_rawDesc = "" +
 	"\x05query\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x05query\"v\n" +
 	"\x12FindLabelsResponse\x12=\n" +
 	"\amatches\x18\x01 \x03(\v2#.modelfoundry.api.registry.v1.MatchR\amatches\x12!\n" +
-	"\fknown_labels\x18\x02 \x03(\tR\vknownLabels2\x7f\n" +
-	"\fLabelService\x12o\n" +
+	"\fknown_labels\x18\x02 \x03(\tR\vknownLabels2\x84\x01\n" +
+	"\fLabelService\x12t\n" +
 	"\n" +
-	"FindLabels\x12/.modelfoundry.api.registry.v1.FindLabelsRequest\x1a0.modelfoundry.api.registry.v1.FindLabelsResponseB\x8d\x02\n" +
+	"FindLabels\x12/.modelfoundry.api.registry.v1.FindLabelsRequest\x1a0.modelfoundry.api.registry.v1.FindLabelsResponse\"\x03\x90\x02\x01B\x8d\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x11LabelServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

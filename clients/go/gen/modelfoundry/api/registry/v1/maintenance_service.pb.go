@@ -544,11 +544,11 @@ const file_modelfoundry_api_registry_v1_maintenance_service_proto_rawDesc = "" +
 	"\x18FINDING_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FINDING_KIND_CORRUPT\x10\x01\x12\x18\n" +
 	"\x14FINDING_KIND_MISSING\x10\x02\x12\x16\n" +
-	"\x12FINDING_KIND_STRAY\x10\x032\x84\x02\n" +
+	"\x12FINDING_KIND_STRAY\x10\x032\x89\x02\n" +
 	"\x12MaintenanceService\x12{\n" +
-	"\x0eCollectGarbage\x123.modelfoundry.api.registry.v1.CollectGarbageRequest\x1a4.modelfoundry.api.registry.v1.CollectGarbageResponse\x12q\n" +
+	"\x0eCollectGarbage\x123.modelfoundry.api.registry.v1.CollectGarbageRequest\x1a4.modelfoundry.api.registry.v1.CollectGarbageResponse\x12v\n" +
 	"\n" +
-	"CheckBlobs\x12/.modelfoundry.api.registry.v1.CheckBlobsRequest\x1a0.modelfoundry.api.registry.v1.CheckBlobsResponse0\x01B\x93\x02\n" +
+	"CheckBlobs\x12/.modelfoundry.api.registry.v1.CheckBlobsRequest\x1a0.modelfoundry.api.registry.v1.CheckBlobsResponse\"\x03\x90\x02\x010\x01B\x93\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x17MaintenanceServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

@@ -25,39 +25,39 @@ var File_modelfoundry_api_registry_v1_registry_service_proto protoreflect.FileDe
 
 const file_modelfoundry_api_registry_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	"3modelfoundry/api/registry/v1/registry_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a.modelfoundry/api/registry/v1/composition.proto\x1a*modelfoundry/api/registry/v1/dataset.proto\x1a-modelfoundry/api/registry/v1/evaluation.proto\x1a(modelfoundry/api/registry/v1/model.proto\x1a)modelfoundry/api/registry/v1/module.proto\x1a-modelfoundry/api/registry/v1/provenance.proto2\x97\x18\n" +
-	"\x0fRegistryService\x12d\n" +
-	"\vCreateModel\x120.modelfoundry.api.registry.v1.CreateModelRequest\x1a#.modelfoundry.api.registry.v1.Model\x12^\n" +
-	"\bGetModel\x12-.modelfoundry.api.registry.v1.GetModelRequest\x1a#.modelfoundry.api.registry.v1.Model\x12o\n" +
+	"3modelfoundry/api/registry/v1/registry_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a.modelfoundry/api/registry/v1/composition.proto\x1a*modelfoundry/api/registry/v1/dataset.proto\x1a-modelfoundry/api/registry/v1/evaluation.proto\x1a(modelfoundry/api/registry/v1/model.proto\x1a)modelfoundry/api/registry/v1/module.proto\x1a-modelfoundry/api/registry/v1/provenance.proto2\xf3\x18\n" +
+	"\x0fRegistryService\x12i\n" +
+	"\vCreateModel\x120.modelfoundry.api.registry.v1.CreateModelRequest\x1a#.modelfoundry.api.registry.v1.Model\"\x03\x90\x02\x02\x12c\n" +
+	"\bGetModel\x12-.modelfoundry.api.registry.v1.GetModelRequest\x1a#.modelfoundry.api.registry.v1.Model\"\x03\x90\x02\x01\x12t\n" +
 	"\n" +
-	"ListModels\x12/.modelfoundry.api.registry.v1.ListModelsRequest\x1a0.modelfoundry.api.registry.v1.ListModelsResponse\x12d\n" +
+	"ListModels\x12/.modelfoundry.api.registry.v1.ListModelsRequest\x1a0.modelfoundry.api.registry.v1.ListModelsResponse\"\x03\x90\x02\x01\x12d\n" +
 	"\vUpdateModel\x120.modelfoundry.api.registry.v1.UpdateModelRequest\x1a#.modelfoundry.api.registry.v1.Model\x12W\n" +
-	"\vDeleteModel\x120.modelfoundry.api.registry.v1.DeleteModelRequest\x1a\x16.google.protobuf.Empty\x12j\n" +
-	"\rCreateDataset\x122.modelfoundry.api.registry.v1.CreateDatasetRequest\x1a%.modelfoundry.api.registry.v1.Dataset\x12d\n" +
+	"\vDeleteModel\x120.modelfoundry.api.registry.v1.DeleteModelRequest\x1a\x16.google.protobuf.Empty\x12o\n" +
+	"\rCreateDataset\x122.modelfoundry.api.registry.v1.CreateDatasetRequest\x1a%.modelfoundry.api.registry.v1.Dataset\"\x03\x90\x02\x02\x12i\n" +
 	"\n" +
-	"GetDataset\x12/.modelfoundry.api.registry.v1.GetDatasetRequest\x1a%.modelfoundry.api.registry.v1.Dataset\x12u\n" +
-	"\fListDatasets\x121.modelfoundry.api.registry.v1.ListDatasetsRequest\x1a2.modelfoundry.api.registry.v1.ListDatasetsResponse\x12j\n" +
+	"GetDataset\x12/.modelfoundry.api.registry.v1.GetDatasetRequest\x1a%.modelfoundry.api.registry.v1.Dataset\"\x03\x90\x02\x01\x12z\n" +
+	"\fListDatasets\x121.modelfoundry.api.registry.v1.ListDatasetsRequest\x1a2.modelfoundry.api.registry.v1.ListDatasetsResponse\"\x03\x90\x02\x01\x12j\n" +
 	"\rUpdateDataset\x122.modelfoundry.api.registry.v1.UpdateDatasetRequest\x1a%.modelfoundry.api.registry.v1.Dataset\x12[\n" +
-	"\rDeleteDataset\x122.modelfoundry.api.registry.v1.DeleteDatasetRequest\x1a\x16.google.protobuf.Empty\x12g\n" +
-	"\fCreateModule\x121.modelfoundry.api.registry.v1.CreateModuleRequest\x1a$.modelfoundry.api.registry.v1.Module\x12a\n" +
-	"\tGetModule\x12..modelfoundry.api.registry.v1.GetModuleRequest\x1a$.modelfoundry.api.registry.v1.Module\x12r\n" +
-	"\vListModules\x120.modelfoundry.api.registry.v1.ListModulesRequest\x1a1.modelfoundry.api.registry.v1.ListModulesResponse\x12g\n" +
+	"\rDeleteDataset\x122.modelfoundry.api.registry.v1.DeleteDatasetRequest\x1a\x16.google.protobuf.Empty\x12l\n" +
+	"\fCreateModule\x121.modelfoundry.api.registry.v1.CreateModuleRequest\x1a$.modelfoundry.api.registry.v1.Module\"\x03\x90\x02\x02\x12f\n" +
+	"\tGetModule\x12..modelfoundry.api.registry.v1.GetModuleRequest\x1a$.modelfoundry.api.registry.v1.Module\"\x03\x90\x02\x01\x12w\n" +
+	"\vListModules\x120.modelfoundry.api.registry.v1.ListModulesRequest\x1a1.modelfoundry.api.registry.v1.ListModulesResponse\"\x03\x90\x02\x01\x12g\n" +
 	"\fUpdateModule\x121.modelfoundry.api.registry.v1.UpdateModuleRequest\x1a$.modelfoundry.api.registry.v1.Module\x12k\n" +
 	"\x0eSetModuleForms\x123.modelfoundry.api.registry.v1.SetModuleFormsRequest\x1a$.modelfoundry.api.registry.v1.Module\x12Y\n" +
-	"\fDeleteModule\x121.modelfoundry.api.registry.v1.DeleteModuleRequest\x1a\x16.google.protobuf.Empty\x12v\n" +
-	"\x11CreateComposition\x126.modelfoundry.api.registry.v1.CreateCompositionRequest\x1a).modelfoundry.api.registry.v1.Composition\x12p\n" +
-	"\x0eGetComposition\x123.modelfoundry.api.registry.v1.GetCompositionRequest\x1a).modelfoundry.api.registry.v1.Composition\x12\x81\x01\n" +
-	"\x10ListCompositions\x125.modelfoundry.api.registry.v1.ListCompositionsRequest\x1a6.modelfoundry.api.registry.v1.ListCompositionsResponse\x12v\n" +
+	"\fDeleteModule\x121.modelfoundry.api.registry.v1.DeleteModuleRequest\x1a\x16.google.protobuf.Empty\x12{\n" +
+	"\x11CreateComposition\x126.modelfoundry.api.registry.v1.CreateCompositionRequest\x1a).modelfoundry.api.registry.v1.Composition\"\x03\x90\x02\x02\x12u\n" +
+	"\x0eGetComposition\x123.modelfoundry.api.registry.v1.GetCompositionRequest\x1a).modelfoundry.api.registry.v1.Composition\"\x03\x90\x02\x01\x12\x86\x01\n" +
+	"\x10ListCompositions\x125.modelfoundry.api.registry.v1.ListCompositionsRequest\x1a6.modelfoundry.api.registry.v1.ListCompositionsResponse\"\x03\x90\x02\x01\x12v\n" +
 	"\x11UpdateComposition\x126.modelfoundry.api.registry.v1.UpdateCompositionRequest\x1a).modelfoundry.api.registry.v1.Composition\x12c\n" +
-	"\x11DeleteComposition\x126.modelfoundry.api.registry.v1.DeleteCompositionRequest\x1a\x16.google.protobuf.Empty\x12s\n" +
-	"\x10CreateEvaluation\x125.modelfoundry.api.registry.v1.CreateEvaluationRequest\x1a(.modelfoundry.api.registry.v1.Evaluation\x12m\n" +
-	"\rGetEvaluation\x122.modelfoundry.api.registry.v1.GetEvaluationRequest\x1a(.modelfoundry.api.registry.v1.Evaluation\x12~\n" +
-	"\x0fListEvaluations\x124.modelfoundry.api.registry.v1.ListEvaluationsRequest\x1a5.modelfoundry.api.registry.v1.ListEvaluationsResponse\x12a\n" +
-	"\x10DeleteEvaluation\x125.modelfoundry.api.registry.v1.DeleteEvaluationRequest\x1a\x16.google.protobuf.Empty\x12\x8a\x01\n" +
-	"\x13ListProvenanceEdges\x128.modelfoundry.api.registry.v1.ListProvenanceEdgesRequest\x1a9.modelfoundry.api.registry.v1.ListProvenanceEdgesResponse\x12o\n" +
+	"\x11DeleteComposition\x126.modelfoundry.api.registry.v1.DeleteCompositionRequest\x1a\x16.google.protobuf.Empty\x12x\n" +
+	"\x10CreateEvaluation\x125.modelfoundry.api.registry.v1.CreateEvaluationRequest\x1a(.modelfoundry.api.registry.v1.Evaluation\"\x03\x90\x02\x02\x12r\n" +
+	"\rGetEvaluation\x122.modelfoundry.api.registry.v1.GetEvaluationRequest\x1a(.modelfoundry.api.registry.v1.Evaluation\"\x03\x90\x02\x01\x12\x83\x01\n" +
+	"\x0fListEvaluations\x124.modelfoundry.api.registry.v1.ListEvaluationsRequest\x1a5.modelfoundry.api.registry.v1.ListEvaluationsResponse\"\x03\x90\x02\x01\x12a\n" +
+	"\x10DeleteEvaluation\x125.modelfoundry.api.registry.v1.DeleteEvaluationRequest\x1a\x16.google.protobuf.Empty\x12\x8f\x01\n" +
+	"\x13ListProvenanceEdges\x128.modelfoundry.api.registry.v1.ListProvenanceEdgesRequest\x1a9.modelfoundry.api.registry.v1.ListProvenanceEdgesResponse\"\x03\x90\x02\x01\x12t\n" +
 	"\n" +
-	"GetLineage\x12/.modelfoundry.api.registry.v1.GetLineageRequest\x1a0.modelfoundry.api.registry.v1.GetLineageResponse\x12{\n" +
-	"\x0eListDependents\x123.modelfoundry.api.registry.v1.ListDependentsRequest\x1a4.modelfoundry.api.registry.v1.ListDependentsResponseB\x90\x02\n" +
+	"GetLineage\x12/.modelfoundry.api.registry.v1.GetLineageRequest\x1a0.modelfoundry.api.registry.v1.GetLineageResponse\"\x03\x90\x02\x01\x12\x80\x01\n" +
+	"\x0eListDependents\x123.modelfoundry.api.registry.v1.ListDependentsRequest\x1a4.modelfoundry.api.registry.v1.ListDependentsResponse\"\x03\x90\x02\x01B\x90\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x14RegistryServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var file_modelfoundry_api_registry_v1_registry_service_proto_goTypes = []any{

@@ -25,12 +25,12 @@ var File_modelfoundry_api_registry_v1_search_service_proto protoreflect.FileDesc
 
 const file_modelfoundry_api_registry_v1_search_service_proto_rawDesc = "" +
 	"\n" +
-	"1modelfoundry/api/registry/v1/search_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a-modelfoundry/api/registry/v1/vocabulary.proto2\xd4\x04\n" +
-	"\rSearchService\x12x\n" +
-	"\rSearchModules\x122.modelfoundry.api.registry.v1.SearchModulesRequest\x1a3.modelfoundry.api.registry.v1.SearchModulesResponse\x12s\n" +
-	"\x10CreateVocabulary\x125.modelfoundry.api.registry.v1.CreateVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\x12m\n" +
-	"\rGetVocabulary\x122.modelfoundry.api.registry.v1.GetVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\x12\x81\x01\n" +
-	"\x10ListVocabularies\x125.modelfoundry.api.registry.v1.ListVocabulariesRequest\x1a6.modelfoundry.api.registry.v1.ListVocabulariesResponse\x12a\n" +
+	"1modelfoundry/api/registry/v1/search_service.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a-modelfoundry/api/registry/v1/vocabulary.proto2\xe8\x04\n" +
+	"\rSearchService\x12}\n" +
+	"\rSearchModules\x122.modelfoundry.api.registry.v1.SearchModulesRequest\x1a3.modelfoundry.api.registry.v1.SearchModulesResponse\"\x03\x90\x02\x01\x12x\n" +
+	"\x10CreateVocabulary\x125.modelfoundry.api.registry.v1.CreateVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\"\x03\x90\x02\x02\x12r\n" +
+	"\rGetVocabulary\x122.modelfoundry.api.registry.v1.GetVocabularyRequest\x1a(.modelfoundry.api.registry.v1.Vocabulary\"\x03\x90\x02\x01\x12\x86\x01\n" +
+	"\x10ListVocabularies\x125.modelfoundry.api.registry.v1.ListVocabulariesRequest\x1a6.modelfoundry.api.registry.v1.ListVocabulariesResponse\"\x03\x90\x02\x01\x12a\n" +
 	"\x10DeleteVocabulary\x125.modelfoundry.api.registry.v1.DeleteVocabularyRequest\x1a\x16.google.protobuf.EmptyB\x8e\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x12SearchServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 

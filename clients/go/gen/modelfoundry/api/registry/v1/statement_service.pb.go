@@ -439,10 +439,10 @@ const file_modelfoundry_api_registry_v1_statement_service_proto_rawDesc = "" +
 	"public_key\x18\x02 \x01(\tR\tpublicKey\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12\x18\n" +
-	"\acurrent\x18\x04 \x01(\bR\acurrent2\xfe\x01\n" +
-	"\x10StatementService\x12j\n" +
-	"\fGetStatement\x121.modelfoundry.api.registry.v1.GetStatementRequest\x1a'.modelfoundry.api.registry.v1.Statement\x12~\n" +
-	"\x0fListSigningKeys\x124.modelfoundry.api.registry.v1.ListSigningKeysRequest\x1a5.modelfoundry.api.registry.v1.ListSigningKeysResponseB\x91\x02\n" +
+	"\acurrent\x18\x04 \x01(\bR\acurrent2\x89\x02\n" +
+	"\x10StatementService\x12o\n" +
+	"\fGetStatement\x121.modelfoundry.api.registry.v1.GetStatementRequest\x1a'.modelfoundry.api.registry.v1.Statement\"\x03\x90\x02\x01\x12\x83\x01\n" +
+	"\x0fListSigningKeys\x124.modelfoundry.api.registry.v1.ListSigningKeysRequest\x1a5.modelfoundry.api.registry.v1.ListSigningKeysResponse\"\x03\x90\x02\x01B\x91\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x15StatementServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (

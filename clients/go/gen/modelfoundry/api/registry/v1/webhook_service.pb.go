@@ -500,12 +500,12 @@ const file_modelfoundry_api_registry_v1_webhook_service_proto_rawDesc = "" +
 	"\fWebhookState\x12\x1d\n" +
 	"\x19WEBHOOK_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14WEBHOOK_STATE_ACTIVE\x10\x01\x12\x1a\n" +
-	"\x16WEBHOOK_STATE_DISABLED\x10\x022\xb6\x03\n" +
+	"\x16WEBHOOK_STATE_DISABLED\x10\x022\xc0\x03\n" +
 	"\x0eWebhookService\x12j\n" +
-	"\rCreateWebhook\x122.modelfoundry.api.registry.v1.CreateWebhookRequest\x1a%.modelfoundry.api.registry.v1.Webhook\x12d\n" +
+	"\rCreateWebhook\x122.modelfoundry.api.registry.v1.CreateWebhookRequest\x1a%.modelfoundry.api.registry.v1.Webhook\x12i\n" +
 	"\n" +
-	"GetWebhook\x12/.modelfoundry.api.registry.v1.GetWebhookRequest\x1a%.modelfoundry.api.registry.v1.Webhook\x12u\n" +
-	"\fListWebhooks\x121.modelfoundry.api.registry.v1.ListWebhooksRequest\x1a2.modelfoundry.api.registry.v1.ListWebhooksResponse\x12[\n" +
+	"GetWebhook\x12/.modelfoundry.api.registry.v1.GetWebhookRequest\x1a%.modelfoundry.api.registry.v1.Webhook\"\x03\x90\x02\x01\x12z\n" +
+	"\fListWebhooks\x121.modelfoundry.api.registry.v1.ListWebhooksRequest\x1a2.modelfoundry.api.registry.v1.ListWebhooksResponse\"\x03\x90\x02\x01\x12[\n" +
 	"\rDeleteWebhook\x122.modelfoundry.api.registry.v1.DeleteWebhookRequest\x1a\x16.google.protobuf.EmptyB\x8f\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x13WebhookServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 

@@ -749,9 +749,9 @@ const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\x18MODULE_ORIGIN_REGISTERED\x10\x01\x12 \n" +
 	"\x1cMODULE_ORIGIN_TO_BE_MEASURED\x10\x02\x12\x1c\n" +
 	"\x18MODULE_ORIGIN_TO_BE_MADE\x10\x03\x12\x16\n" +
-	"\x12MODULE_ORIGIN_MADE\x10\x042\x8a\x01\n" +
-	"\x0fOnDemandService\x12w\n" +
-	"\x0eRequestModules\x121.modelfoundry.api.reuser.v1.RequestModulesRequest\x1a2.modelfoundry.api.reuser.v1.RequestModulesResponseB\x82\x02\n" +
+	"\x12MODULE_ORIGIN_MADE\x10\x042\x8f\x01\n" +
+	"\x0fOnDemandService\x12|\n" +
+	"\x0eRequestModules\x121.modelfoundry.api.reuser.v1.RequestModulesRequest\x1a2.modelfoundry.api.reuser.v1.RequestModulesResponse\"\x03\x90\x02\x02B\x82\x02\n" +
 	"\x1ecom.modelfoundry.api.reuser.v1B\x14OnDemandServiceProtoP\x01Z?modelfoundry.dev/client/gen/modelfoundry/api/reuser/v1;reuserv1\xa2\x02\x03MAR\xaa\x02\x1aModelfoundry.Api.Reuser.V1\xca\x02\x1aModelfoundry\\Api\\Reuser\\V1\xe2\x02&Modelfoundry\\Api\\Reuser\\V1\\GPBMetadata\xea\x02\x1dModelfoundry::Api::Reuser::V1b\x06proto3"
 
 var (

@@ -856,12 +856,12 @@ const file_modelfoundry_api_reuser_v1_reuser_service_proto_rawDesc = "" +
 	"\x19EXPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19EXPORT_FORMAT_SAFETENSORS\x10\x01\x12\x1e\n" +
 	"\x1aEXPORT_FORMAT_TORCH_EXPORT\x10\x02\x12\x16\n" +
-	"\x12EXPORT_FORMAT_ONNX\x10\x032\xfd\x02\n" +
-	"\rReuserService\x12R\n" +
-	"\x06Export\x12).modelfoundry.api.reuser.v1.ExportRequest\x1a\x1d.google.longrunning.Operation\x12^\n" +
-	"\fComposeModel\x12/.modelfoundry.api.reuser.v1.ComposeModelRequest\x1a\x1d.google.longrunning.Operation\x12T\n" +
-	"\aCompact\x12*.modelfoundry.api.reuser.v1.CompactRequest\x1a\x1d.google.longrunning.Operation\x12b\n" +
-	"\aPredict\x12*.modelfoundry.api.reuser.v1.PredictRequest\x1a+.modelfoundry.api.reuser.v1.PredictResponseB\x80\x02\n" +
+	"\x12EXPORT_FORMAT_ONNX\x10\x032\x91\x03\n" +
+	"\rReuserService\x12W\n" +
+	"\x06Export\x12).modelfoundry.api.reuser.v1.ExportRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12c\n" +
+	"\fComposeModel\x12/.modelfoundry.api.reuser.v1.ComposeModelRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12Y\n" +
+	"\aCompact\x12*.modelfoundry.api.reuser.v1.CompactRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12g\n" +
+	"\aPredict\x12*.modelfoundry.api.reuser.v1.PredictRequest\x1a+.modelfoundry.api.reuser.v1.PredictResponse\"\x03\x90\x02\x01B\x80\x02\n" +
 	"\x1ecom.modelfoundry.api.reuser.v1B\x12ReuserServiceProtoP\x01Z?modelfoundry.dev/client/gen/modelfoundry/api/reuser/v1;reuserv1\xa2\x02\x03MAR\xaa\x02\x1aModelfoundry.Api.Reuser.V1\xca\x02\x1aModelfoundry\\Api\\Reuser\\V1\xe2\x02&Modelfoundry\\Api\\Reuser\\V1\\GPBMetadata\xea\x02\x1dModelfoundry::Api::Reuser::V1b\x06proto3"
 
 var (
