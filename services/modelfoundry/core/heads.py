@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+MOST_LABELS: Final = 2**20
+"""More than any classifier has; bounds the memory that a hostile file can ask for."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -75,6 +79,15 @@ class LinearHead:
         """Number of outputs of every layer."""
         return tuple(len(layer.bias) for layer in self.layers)
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Its numbers by name: `0.weight`, `0.bias` and so on."""
+        return {
+            f"{place}.{part}": value
+            for place, layer in enumerate(self.layers)
+            for part, value in (("weight", layer.weight), ("bias", layer.bias))
+        }
+
     __hash__ = None  # type: ignore[assignment]  # holds tensors
 
     def __call__(self, logits: Tensor) -> Tensor:
@@ -82,3 +95,63 @@ class LinearHead:
         for layer in self.layers:
             logits = functional.linear(functional.relu(logits), layer.weight.to(logits), layer.bias.to(logits))
         return logits
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LogOddsHead:
+    """Log-odds of labels against the rest: what the network itself says of them, with a scale and a bias each.
+
+    With z the network's logits, the output of label k is `scale * (z_k - logsumexp(z of the rest)) + bias`. The rest
+    are all labels of the base model that the problem is not about; where the problem has an output for it, that is 0.
+    With scale 1 and bias 0 the softmax of the outputs is the network's own, its labels without an output taken
+    together as `rest` or, where that is no output, left out.
+
+    Raises:
+        ValueError: columns are not different labels of the base model, all are named, or the numbers do not belong to
+            them.
+    """
+
+    labels: int
+    """Number of labels of the base model, 2 to 2^20."""
+    columns: tuple[int, ...]
+    """Number of every label of the problem among those of the base model, in the order of the problem."""
+    rest: bool
+    """Whether the last output stands for the rest."""
+    scale: Tensor
+    """float32 [columns], above 0, on the CPU."""
+    bias: Tensor
+    """float32 [columns], on the CPU."""
+
+    def __post_init__(self) -> None:
+        known = range(min(self.labels, MOST_LABELS))
+        if len(set(self.columns)) != len(self.columns) or not all(column in known for column in self.columns):
+            raise ValueError(f"head: its columns are not different ones of {self.labels}")
+        if not 1 <= len(self.columns) < self.labels <= MOST_LABELS:
+            raise ValueError(f"head: {len(self.columns)} of {self.labels} labels leave no rest to compare them with")
+        for name, value in self.tensors.items():
+            if value.shape != (len(self.columns),):
+                raise ValueError(f"head: {name} {tuple(value.shape)} for {len(self.columns)} labels")
+        if not bool((self.scale > 0).all()):
+            raise ValueError("head: a scale is not above 0")
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of the module."""
+        return len(self.columns) + self.rest
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Its numbers by name: `scale` and `bias`."""
+        return {"scale": self.scale, "bias": self.bias}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LogOddsHead):
+            return NotImplemented
+        same = (self.labels, self.columns, self.rest) == (other.labels, other.columns, other.rest)
+        return same and torch.equal(self.scale, other.scale) and torch.equal(self.bias, other.bias)
+
+    __hash__ = None  # type: ignore[assignment]  # holds tensors
+
+
+Head = LinearHead | LogOddsHead
+"""What gives a module's outputs."""

@@ -38,9 +38,8 @@ def rebuild(module: Module, plan: RebuildPlan, bench: Workbench) -> Rebuild:
 
 
 def compare(stored: ModuleArtifact, found: ModuleArtifact) -> tuple[TensorDifference, ...]:
-    """Tensors of two modules that are not equal bit by bit: masks by parameter name, then the layers of the head."""
-    masks = _differences(stored.masks.bits, found.masks.bits)
-    return (*masks, *_differences(_head_bits(stored), _head_bits(found)))
+    """Tensors of two modules that are not equal bit by bit: masks by parameter name, then the head and all else."""
+    return tuple(_differences(stored.bits, found.bits))
 
 
 def changes(recorded: Environment, current: Environment) -> tuple[EnvironmentChange, ...]:
@@ -66,15 +65,6 @@ def _differences(stored: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> I
             yield TensorDifference(name, entries, entries)
         elif differing := int((one != other).count_nonzero()):
             yield TensorDifference(name, differing, one.numel())
-
-
-def _head_bits(artifact: ModuleArtifact) -> dict[str, Tensor]:
-    """Parameters of the head as int32, so that bits are compared and not numbers."""
-    return {
-        f"head.{place}.{part}": value.contiguous().view(torch.int32)
-        for place, layer in enumerate(artifact.head.layers)
-        for part, value in (("weight", layer.weight), ("bias", layer.bias))
-    }
 
 
 @contextmanager

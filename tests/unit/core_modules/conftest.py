@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.architectures import InputSpec
+from modelfoundry.core.channels import ChannelMasks, plan_channels, plan_cuts
+from modelfoundry.core.heads import LinearHead, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
-from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.values.problems import BinaryProblem
+from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, write_module
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -39,6 +41,32 @@ def artifact(network: nn.Module) -> ModuleArtifact:
     bits = {name: torch.rand(network.get_parameter(name).shape, generator=generator) < 0.4 for name in names}
     head = LinearHead.of(torch.randn(2, 5, generator=generator), torch.randn(2, generator=generator))
     return ModuleArtifact(DIGEST, BinaryProblem("horse"), WeightMasks(bits), head, "seam")
+
+
+@pytest.fixture
+def rewriting_artifact(network: nn.Module) -> ModuleArtifact:
+    """A module of every part that there is: one kernel and one hidden unit cut, norms rewritten, the rest masked."""
+    plan = plan_channels(network, InputSpec(2, 6, 6))
+    kernels, units = torch.arange(4) != 2, torch.arange(8) != 5
+    cuts = plan_cuts(plan, ChannelMasks({"0": kernels, "4": units}))
+    generator = torch.Generator().manual_seed(8)
+    shapes = {"0.weight": (3, 2, 3, 3), "0.bias": (3,), "4.weight": (7, 108), "5.weight": (5, 7), "5.bias": (5,)}
+    norm = {f"1.{part}": torch.rand(3, generator=generator) + 0.5 for part in ("weight", "running_var")}
+    return ModuleArtifact(
+        base_digest=DIGEST,
+        problem=BinaryProblem("horse"),
+        masks=WeightMasks({name: torch.rand(shape, generator=generator) < 0.6 for name, shape in shapes.items()}),
+        head=LogOddsHead(5, (3,), True, torch.tensor([0.5]), torch.tensor([-0.25])),
+        algorithm="tried",
+        rewritten=RewrittenTensors(
+            {
+                **norm,
+                "1.bias": torch.tensor([0.5, -1.0, 2.0]).half(),
+                "5.weight": torch.randn(5, 7, generator=generator),
+            }
+        ),
+        cuts=cuts,
+    )
 
 
 @pytest.fixture

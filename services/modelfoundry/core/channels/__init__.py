@@ -4,6 +4,7 @@ from modelfoundry.core.channels.cuts import KeptChannels, LayerCut, Widths, comp
 from modelfoundry.core.channels.groups import ChannelGroup, ChannelMasks, ChannelPlan, WholeLayer
 from modelfoundry.core.channels.masks import kernel_weight_masks, live_units
 from modelfoundry.core.channels.plan import plan_channels
+from modelfoundry.core.channels.tracing import Side, channel_count
 
 __all__ = [
     "ChannelGroup",
@@ -11,8 +12,10 @@ __all__ = [
     "ChannelPlan",
     "KeptChannels",
     "LayerCut",
+    "Side",
     "WholeLayer",
     "Widths",
+    "channel_count",
     "compact",
     "cut",
     "kernel_weight_masks",

@@ -39,6 +39,18 @@ class KeptChannels:
         if not self.kept or not in_order or not 0 <= self.kept[0] <= self.kept[-1] < self.width:
             raise ValueError(f"need sorted, unique channels in [0, {self.width}), got {self.kept}")
 
+    @classmethod
+    def of(cls, stays: Tensor) -> KeptChannels:
+        """Those that are True in a bool tensor [width]."""
+        return cls(len(stays), tuple(stays.nonzero().flatten().tolist()))
+
+    @property
+    def stays(self) -> Tensor:
+        """Bool [width], True for those that are kept."""
+        stays = torch.zeros(self.width, dtype=torch.bool)
+        stays[list(self.kept)] = True
+        return stays
+
     def __str__(self) -> str:
         return f"{len(self.kept)} of {self.width}"
 
@@ -95,7 +107,7 @@ def _restrict(sides: dict[str, Tensor], mapping: Units, alive: Tensor) -> None:
 def _kept(stays: Tensor | None) -> KeptChannels | None:
     if stays is None or bool(stays.all()):
         return None
-    return KeptChannels(len(stays), tuple(stays.nonzero().flatten().tolist()))
+    return KeptChannels.of(stays)
 
 
 def cut(network: nn.Module, cuts: tuple[LayerCut, ...]) -> nn.Module:

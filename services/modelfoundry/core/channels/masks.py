@@ -106,11 +106,7 @@ def _numbered(mappings: Iterable[tuple[Units, int]]) -> dict[str, Tensor]:
 
 
 def _stays(kept: KeptChannels | None, width: int) -> Tensor:
-    if kept is None:
-        return torch.ones(width, dtype=torch.bool)
-    stays = torch.zeros(width, dtype=torch.bool)
-    stays[list(kept.kept)] = True
-    return stays
+    return torch.ones(width, dtype=torch.bool) if kept is None else kept.stays
 
 
 def _widths(layer: nn.Module) -> tuple[int, int]:

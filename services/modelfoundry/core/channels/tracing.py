@@ -169,7 +169,7 @@ def refuse(layer: str, reason: str) -> NoReturn:
 
 def _tie_group(graph: Any, group: Any, names: dict[Any, str], ties: ChannelTies) -> None:
     root = group[0].dep.target.module
-    own = ties.slots(names[root], "outputs", _extent(root, "outputs"))
+    own = ties.slots(names[root], "outputs", channel_count(root, "outputs"))
     for item in group:
         target = item.dep.target.module
         name = names.get(target, "")
@@ -182,7 +182,7 @@ def _tie_group(graph: Any, group: Any, names: dict[Any, str], ties: ChannelTies)
             ties.pins += [Pin(slot, obstacle) for slot in tied]
         elif target in names and _has_channels(target):
             side: Side = "outputs" if graph.is_out_channel_pruning_fn(item.dep.handler) else "inputs"
-            slots = ties.slots(name, side, _extent(target, side))
+            slots = ties.slots(name, side, channel_count(target, side))
             if side == "outputs" and isinstance(target, _ConvNd | nn.Linear) and not is_depthwise(target):
                 ties.writers.add(name)
             _tie_channels(ties, name, slots, item.idxs, tied)
@@ -210,19 +210,20 @@ def _obstacle(target: Any, name: str) -> str:
     return f"there is no rule for cutting {name} ({kind})"
 
 
-def _extent(target: Any, side: Side) -> int:
+def channel_count(target: Any, side: Side) -> int:
+    """Number of channels on one side of a layer, or of a bare parameter."""
     match target:
         case _ConvNd():
-            extent = target.in_channels if side == "inputs" else target.out_channels
+            channels = target.in_channels if side == "inputs" else target.out_channels
         case nn.Linear():
-            extent = target.in_features if side == "inputs" else target.out_features
+            channels = target.in_features if side == "inputs" else target.out_features
         case _NormBase():
-            extent = target.num_features
+            channels = target.num_features
         case nn.PReLU():
-            extent = target.num_parameters
+            channels = target.num_parameters
         case _:
-            extent = target.shape[channel_axis(target)]
-    return int(extent)
+            channels = target.shape[channel_axis(target)]
+    return int(channels)
 
 
 def _has_channels(target: Any) -> bool:

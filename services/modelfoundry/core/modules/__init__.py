@@ -2,16 +2,28 @@
 
 from modelfoundry.core.modules.artifact import ModuleArtifact
 from modelfoundry.core.modules.compaction import CompactedModule, compact_module
-from modelfoundry.core.modules.format import DEEP_HEAD_VERSION, FORMAT, FORMAT_VERSION, read_module, write_module
-from modelfoundry.core.modules.materialise import MaterialisedModule, head_network, materialise, materialise_in_place
+from modelfoundry.core.modules.format import (
+    DEEP_HEAD_VERSION,
+    FORMAT,
+    FORMAT_VERSION,
+    REWRITING_VERSION,
+    read_module,
+    write_module,
+)
+from modelfoundry.core.modules.head_networks import LogOdds, head_network
+from modelfoundry.core.modules.materialise import MaterialisedModule, materialise, materialise_in_place
+from modelfoundry.core.modules.rewriting import RewrittenTensors
 
 __all__ = [
     "DEEP_HEAD_VERSION",
     "FORMAT",
     "FORMAT_VERSION",
+    "REWRITING_VERSION",
     "CompactedModule",
+    "LogOdds",
     "MaterialisedModule",
     "ModuleArtifact",
+    "RewrittenTensors",
     "compact_module",
     "head_network",
     "materialise",

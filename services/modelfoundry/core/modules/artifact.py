@@ -3,41 +3,90 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.channels import LayerCut
+from modelfoundry.core.heads import Head, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.core.modules.rewriting import RewrittenTensors
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleArtifact:
-    """Masks and head of a module (SeaM, Qi et al., ICSE 2023, section 3).
+    """A module as what it changes of its base model, and its head (SeaM, Qi et al., ICSE 2023, section 3).
+
+    Materialising goes by a fixed order: channels are cut, then tensors rewritten, then masks applied. What is rewritten
+    or masked therefore has the shapes of the network without the channels that were cut.
 
     Raises:
-        ValueError: the head does not fit the problem, or holds NaN or infinity.
+        ValueError: the head does not fit the problem, a number is NaN or infinity, a mask and a rewritten tensor of one
+            name have different shapes, or a layer is cut twice.
     """
 
     base_digest: str
     """`sha256:...` of the base model's weights."""
     problem: Problem
     masks: WeightMasks
-    head: LinearHead
+    """Of some parameters, all in a module that SeaM or GradSplitter found; those without a mask are kept whole."""
+    head: Head
     algorithm: str
-    """How the masks were found, for example `seam`."""
+    """How it was found, for example `seam`."""
+    rewritten: RewrittenTensors = field(default_factory=RewrittenTensors)
+    """What the module has in place of the base's own tensors."""
+    cuts: tuple[LayerCut, ...] = ()
+    """Channels that the base network loses, layer by layer."""
 
     def __post_init__(self) -> None:
+        self._check_head()
+        for name, tensor in self.rewritten.tensors.items():
+            masked = self.masks.bits.get(name, tensor)
+            if masked.shape != tensor.shape:
+                raise ValueError(f"{name} is masked as {tuple(masked.shape)} and rewritten as {tuple(tensor.shape)}")
+        if len({cut.layer for cut in self.cuts}) != len(self.cuts):
+            raise ValueError("a layer is cut twice")
+
+    def _check_head(self) -> None:
         outputs = len(self.problem.outputs)
         if self.head.outputs != outputs:
             raise ValueError(f"the problem has {outputs} outputs, the head {self.head.outputs}")
-        for layer in self.head.layers:
-            if layer.weight.dtype != torch.float32 or layer.bias.dtype != torch.float32:
-                raise ValueError(f"the head must be float32, not {layer.weight.dtype} and {layer.bias.dtype}")
-            if not bool(layer.weight.isfinite().all() and layer.bias.isfinite().all()):
+        if isinstance(self.head, LogOddsHead) and len(self.head.columns) != len(self.problem.labels):
+            raise ValueError(f"the problem has {len(self.problem.labels)} labels, the head {len(self.head.columns)}")
+        for name, value in self.head.tensors.items():
+            if value.dtype != torch.float32:
+                raise ValueError(f"the head must be float32, but its {name} is {value.dtype}")
+            if not bool(value.isfinite().all()):
                 raise ValueError("the head holds NaN or infinity")
+
+    @property
+    def bits(self) -> dict[str, Tensor]:
+        """All that it holds as whole numbers and booleans, by name: equal exactly where every bit is."""
+        return {
+            **self.masks.bits,
+            **{f"head.{name}": _bits_of(value) for name, value in _head_values(self.head).items()},
+            **{f"rewritten.{name}": _bits_of(value) for name, value in self.rewritten.tensors.items()},
+            **{f"cuts.{name}": value for name, value in _cut_values(self.cuts).items()},
+        }
+
+
+def _bits_of(value: Tensor) -> Tensor:
+    same_size = {torch.float16: torch.int16, torch.float32: torch.int32}
+    return value.contiguous().view(same_size[value.dtype]) if value.dtype in same_size else value
+
+
+def _head_values(head: Head) -> dict[str, Tensor]:
+    if isinstance(head, LogOddsHead):
+        return {**head.tensors, "columns": torch.tensor(head.columns)}
+    return head.tensors
+
+
+def _cut_values(cuts: tuple[LayerCut, ...]) -> dict[str, Tensor]:
+    sides = ((cut.layer, side, getattr(cut, side)) for cut in cuts for side in ("inputs", "outputs"))
+    return {f"{layer}.{side}": kept.stays for layer, side, kept in sides if kept is not None}
 
 
 def problem_to_json(problem: Problem) -> str:
