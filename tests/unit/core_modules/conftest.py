@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.architectures import InputSpec
 from modelfoundry.core.channels import ChannelMasks, plan_channels, plan_cuts
 from modelfoundry.core.heads import LinearHead, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
-from modelfoundry.values.problems import BinaryProblem
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, write_module
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.problems import BinaryProblem
 
 DIGEST = "sha256:" + "ab" * 32
 

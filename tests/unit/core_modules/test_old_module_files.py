@@ -11,7 +11,7 @@ from torch import nn
 
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.modules import materialise, read_module, write_module
-from modelfoundry.core.problems import BinaryProblem, OpenSetProblem, Problem
+from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = [

@@ -20,9 +20,9 @@ from modelfoundry.core.channels import KeptChannels, LayerCut
 from modelfoundry.core.heads import LinearHead, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, read_module, write_module
-from modelfoundry.core.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import MalformedFile
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 
 DIGEST = "sha256:" + "0f" * 32
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)

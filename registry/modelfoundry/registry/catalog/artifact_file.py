@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from modelfoundry.errors import FieldViolation, InvalidField, MalformedFile, WeightsMismatch
+from modelfoundry.errors import FieldViolation, InvalidField, WeightsMismatch
 from modelfoundry.names import shortened
+from modelfoundry.registry.catalog.artifact_parts import (
+    FIELD,
+    Expected,
+    cut_layers,
+    described_head,
+    fits,
+    json_of,
+    linear_head,
+    malformed,
+    rewritten_tensors,
+)
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile
 from modelfoundry.registry.catalog.tables import ModelRow
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
@@ -18,12 +30,9 @@ from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenS
 FORMAT: Final = "modelfoundry.module"
 FORMAT_VERSION: Final = "1"
 DEEP_HEAD_VERSION: Final = "2"
+REWRITING_VERSION: Final = "3"
+_VERSIONS: Final = (FORMAT_VERSION, DEEP_HEAD_VERSION, REWRITING_VERSION)
 MAX_VIOLATIONS: Final = 20
-_FIELD: Final = "module.artifact"
-_HINT: Final = "upload what the decomposer wrote"
-
-Expected = tuple[str, tuple[int, ...] | None]
-"""Element type and shape of a tensor; None for one axis of any extent."""
 
 
 def check_artifact(file: SafetensorsFile, base: ModelRow, problem: Problem) -> None:
@@ -32,31 +41,57 @@ def check_artifact(file: SafetensorsFile, base: ModelRow, problem: Problem) -> N
     Raises:
         MalformedFile: it is not in the module format.
         InvalidField: it belongs to other base weights or another problem.
-        WeightsMismatch: its masks name parameters that the base lacks or has in another shape.
+        WeightsMismatch: its masks or rewritten tensors are such as the base lacks or has in another shape.
     """
     metadata = file.metadata
     if metadata.get("format") != FORMAT:
-        raise _malformed(f"its format is {shortened(metadata.get('format', ''))!r}, not {FORMAT!r}")
+        raise malformed(f"its format is {shortened(metadata.get('format', ''))!r}, not {FORMAT!r}")
     version = metadata.get("format_version", "")
-    if version not in {FORMAT_VERSION, DEEP_HEAD_VERSION}:
-        raise _malformed(
-            f"its format version is {shortened(version)!r}, not {FORMAT_VERSION!r} or {DEEP_HEAD_VERSION!r}"
-        )
+    if version not in _VERSIONS:
+        raise malformed(f"its format version is {shortened(version)!r}, not one of {', '.join(_VERSIONS)}")
     base_digest = metadata.get("base_digest", "")
     if base_digest != base.weights_digest:
         raise InvalidField(
-            f"{_FIELD} belongs to weights {shortened(base_digest)}, {base.name} has {base.weights_digest}",
-            field=f"{_FIELD}.digest",
+            f"{FIELD} belongs to weights {shortened(base_digest)}, {base.name} has {base.weights_digest}",
+            field=f"{FIELD}.digest",
             hint="name the model that it was made from",
         )
-    if _json(metadata, "problem") != _problem_json(problem):
+    if json_of(metadata, "problem") != _problem_json(problem):
         raise InvalidField(
-            f"{_FIELD} solves another problem: {shortened(metadata.get('problem', ''))}",
+            f"{FIELD} solves another problem: {shortened(metadata.get('problem', ''))}",
             field="module.problem",
             hint="pass the problem that it was made for",
         )
-    _check_tensors(file, _expected_tensors(file, version, len(problem.outputs), len(base.labels)))
-    _check_layout(_json(metadata, "layout"), base)
+    head, more = _described(file, version, base, problem)
+    layout = json_of(metadata, "layout")
+    masks: dict[str, Expected] = {"masks": ("U8", None)} if layout or version != REWRITING_VERSION else {}
+    _check_tensors(file, {**masks, **head, **more.tensors})
+    _check_shapes(_checked_layout(layout, may_be_empty=version == REWRITING_VERSION), base, more.cut, "masked")
+    _check_shapes(more.rewritten, base, more.cut, "rewritten")
+
+
+@dataclass(frozen=True, slots=True)
+class _More:
+    """What a file of version 3 has beside masks and head."""
+
+    tensors: Mapping[str, Expected] = field(default_factory=dict)
+    rewritten: list[list[Any]] = field(default_factory=list)
+    """Names and shapes."""
+    cut: frozenset[str] = frozenset()
+    """Layers that lose channels."""
+
+
+def _described(
+    file: SafetensorsFile, version: str, base: ModelRow, problem: Problem
+) -> tuple[dict[str, Expected], _More]:
+    if version == REWRITING_VERSION:
+        rewritten, tensors = rewritten_tensors(file.metadata)
+        cut = cut_layers(file.metadata, base)
+        if cut:
+            tensors["cuts"] = ("U8", None)
+        return described_head(file, base, problem), _More(tensors, rewritten, cut)
+    depth = 1 if version == FORMAT_VERSION else max(2, (len(file.tensors) - 1) // 2)
+    return linear_head(file, depth, len(problem.outputs), len(base.labels)), _More()
 
 
 def _problem_json(problem: Problem) -> object:
@@ -69,74 +104,50 @@ def _problem_json(problem: Problem) -> object:
             return {"open_set": {"labels": list(labels)}}
 
 
-def _expected_tensors(file: SafetensorsFile, version: str, outputs: int, labels: int) -> Mapping[str, Expected]:
-    if version == FORMAT_VERSION:
-        head: dict[str, Expected] = {"head.weight": ("F32", (outputs, labels)), "head.bias": ("F32", (outputs,))}
-    else:
-        head = {}
-        depth = max(2, (len(file.tensors) - 1) // 2)
-        inputs = labels
-        for place in range(depth):
-            width = outputs if place == depth - 1 else _width(file, f"head.{place}.bias")
-            head |= {f"head.{place}.weight": ("F32", (width, inputs)), f"head.{place}.bias": ("F32", (width,))}
-            inputs = width
-    return {"masks": ("U8", None), **head}
-
-
-def _width(file: SafetensorsFile, bias: str) -> int:
-    tensor = file.tensor(bias)
-    return tensor.shape[0] if tensor is not None and len(tensor.shape) == 1 else 1
-
-
 def _check_tensors(file: SafetensorsFile, expected: Mapping[str, Expected]) -> None:
     for tensor in file.tensors:
         if tensor.name not in expected:
-            raise _malformed(f"it has a tensor {shortened(tensor.name)!r} that no module has")
+            raise malformed(f"it has a tensor {shortened(tensor.name)!r} that no module has")
     for name, (dtype, shape) in expected.items():
         tensor_or_none = file.tensor(name)
         if tensor_or_none is None:
-            raise _malformed(f"it has no tensor {name!r}")
+            raise malformed(f"it has no tensor {name!r}")
         fits = len(tensor_or_none.shape) == 1 if shape is None else tensor_or_none.shape == shape
         if tensor_or_none.dtype != dtype or not fits:
             wanted = "[bytes]" if shape is None else list(shape)
             found = f"{tensor_or_none.dtype} {list(tensor_or_none.shape)}"
-            raise _malformed(f"{name} is {found}, not {dtype} {wanted}")
+            raise malformed(f"{name} is {found}, not {dtype} {wanted}")
 
 
-def _check_layout(layout: object, base: ModelRow) -> None:
-    if not isinstance(layout, list) or not layout:
-        raise _malformed("its layout is no list of parameter names and shapes")
-    shapes = {name: list(shape) for name, _, shape in base.tensors}
-    violations: list[FieldViolation] = []
+def _checked_layout(layout: Any, *, may_be_empty: bool) -> list[list[Any]]:
+    """Names and shapes of the masks, each name once."""
+    if not isinstance(layout, list) or not (layout or may_be_empty):
+        raise malformed("its layout is no list of parameter names and shapes")
     seen: set[str] = set()
     for entry in layout:
         match entry:
-            case [str(name), list(shape)] if name not in seen:
+            case [str(name), list()] if name not in seen:
                 seen.add(name)
             case _:
-                raise _malformed(f"its layout has the entry {shortened(json.dumps(entry))}")
-        if shapes.get(name) != shape:
-            there = f"has the shape {shapes[name]}" if name in shapes else "is not there"
-            violations.append(
-                FieldViolation(
-                    f"{_FIELD}.digest", f"{shortened(name)}: masked as {shortened(str(shape))}, in the base it {there}"
-                )
-            )
+                raise malformed(f"its layout has the entry {shortened(json.dumps(entry))}")
+    return layout
+
+
+def _check_shapes(entries: list[list[Any]], base: ModelRow, cut: frozenset[str], what: str) -> None:
+    shapes = {name: list(shape) for name, _, shape in base.tensors}
+    violations = [
+        FieldViolation(
+            f"{FIELD}.digest",
+            f"{shortened(name)}: {what} as {shortened(str(shape))}, in the base it "
+            + (f"has the shape {shapes[name]}" if name in shapes else "is not there"),
+        )
+        for name, shape in entries
+        if not fits(name, shape, shapes, cut)
+    ]
     if violations:
         raise WeightsMismatch(
-            f"{_FIELD} does not fit {base.name} in {len(violations)} parameters, first {violations[0].description}",
-            field=f"{_FIELD}.digest",
+            f"{FIELD} does not fit {base.name} in {len(violations)} parameters, first {violations[0].description}",
+            field=f"{FIELD}.digest",
             hint="name the model that it was made from",
             violations=tuple(violations[:MAX_VIOLATIONS]),
         )
-
-
-def _json(metadata: Mapping[str, str], key: str) -> Any:
-    try:
-        return json.loads(metadata.get(key, ""))
-    except (ValueError, RecursionError):
-        raise _malformed(f"its {key} is not JSON") from None
-
-
-def _malformed(what: str) -> MalformedFile:
-    return MalformedFile(f"{_FIELD} is no module artifact: {what}", field=f"{_FIELD}.digest", hint=_HINT)

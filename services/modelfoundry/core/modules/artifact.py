@@ -12,8 +12,8 @@ from torch import Tensor
 from modelfoundry.core.channels import LayerCut
 from modelfoundry.core.heads import Head, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
-from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.core.modules.rewriting import RewrittenTensors
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
-from modelfoundry.core.channels import ChannelMasks, ChannelPlan, LayerCut, cut, live_units, plan_cuts
+from modelfoundry.core.channels import ChannelMasks, ChannelPlan, KeptChannels, LayerCut, cut, live_units, plan_cuts
 from modelfoundry.core.modules.materialise import MaterialisedModule
 
 
@@ -15,7 +15,7 @@ class CompactedModule:
 
     module: MaterialisedModule
     cuts: tuple[LayerCut, ...]
-    """What the layers of its base network keep; empty where no channel was dead."""
+    """What the layers of its base network keep; empty where no channel was dead, nor cut before."""
     masks: ChannelMasks
     """Which units are alive, and the groups in which one had to stay."""
 
@@ -27,10 +27,31 @@ def compact_module(module: MaterialisedModule, plan: ChannelPlan) -> CompactedMo
 
     Args:
         module: Masked; stays as it is.
-        plan: Of its base network.
+        plan: Of its network: its base's, unless the module has lost channels of that before.
     """
     masks = live_units(module.network, plan)
     cuts = plan_cuts(plan, masks)
     smaller = copy.deepcopy(module)
     smaller.network = cut(module.network, cuts)
-    return CompactedModule(smaller, cuts, masks)
+    smaller.cuts = _joined(module.cuts, cuts)
+    return CompactedModule(smaller, smaller.cuts, masks)
+
+
+def _joined(first: tuple[LayerCut, ...], then: tuple[LayerCut, ...]) -> tuple[LayerCut, ...]:
+    """One cut in place of two, of which the second counts the channels that the first has left."""
+    before, after = ({cut.layer: cut for cut in cuts} for cuts in (first, then))
+    nothing = LayerCut("", None, None)
+    return tuple(
+        LayerCut(
+            layer,
+            _kept(before.get(layer, nothing).inputs, after.get(layer, nothing).inputs),
+            _kept(before.get(layer, nothing).outputs, after.get(layer, nothing).outputs),
+        )
+        for layer in {**before, **after}
+    )
+
+
+def _kept(first: KeptChannels | None, then: KeptChannels | None) -> KeptChannels | None:
+    if first is None or then is None:
+        return first or then
+    return KeptChannels(first.width, tuple(first.kept[place] for place in then.kept))
