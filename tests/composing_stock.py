@@ -25,7 +25,7 @@ from modelfoundry.client import (
     ValidationSplit,
 )
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
-from modelfoundry.core import architectures
+from modelfoundry.core import networks
 from modelfoundry.core.datasets import ImageSet, pose_binary, validation_cut, write_split
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.modules import ModuleArtifact, write_module
@@ -91,7 +91,7 @@ def push_model(
     images = some_digits("train", numbers, limits)
     learn, choose = validation_cut(images.labels, 0.1, 0)
     with seeded(seed, CPU):
-        network = architectures.build_network(Architecture(ARCHITECTURE), len(numbers), spec)
+        network = networks.build_network(Architecture(ARCHITECTURE), len(numbers), spec)
     result = train(
         network,
         images.subset(learn),
@@ -108,7 +108,7 @@ def push_model(
 def push_untrained(client: Client, folder: Path, model_id: str, numbers: Sequence[int], spec: InputSpec) -> Model:
     """Registers a small network that knows nothing."""
     with seeded(0, CPU):
-        network = architectures.build_network(Architecture(ARCHITECTURE), len(numbers), spec)
+        network = networks.build_network(Architecture(ARCHITECTURE), len(numbers), spec)
     return _registered(client, folder, model_id, numbers, spec, network.state_dict())
 
 
@@ -135,7 +135,7 @@ def _registered(
 def push_module(client: Client, folder: Path, model: Model, dataset: Dataset, label: str, epochs: int = 3) -> Module:
     """Searches the weights that a label needs and registers them as a module, `MODEL-LABEL`."""
     weights = client.blobs.download(model.weights, folder / f"base-of-{model.id}-{label}.safetensors")
-    network = architectures.load_network(Architecture(ARCHITECTURE), len(model.labels), model.input, weights)
+    network = networks.load_network(Architecture(ARCHITECTURE), len(model.labels), model.input, weights)
     numbers = [int(each) for each in model.labels]
     images = some_digits("train", numbers)
     learn, choose = validation_cut(images.labels, 0.1, 0)

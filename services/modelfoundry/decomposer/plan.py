@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from modelfoundry.client import Dataset, Model, ValidationSplit
-from modelfoundry.core.architectures import check_weights
+from modelfoundry.core.networks import check_weights
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.decomposer.algorithms.problems import Wanted, wanted_problems
 from modelfoundry.decomposer.algorithms.settings import Settings

@@ -13,7 +13,6 @@ import safetensors.torch
 import torch
 
 from modelfoundry.client import BlobRef, Dataset, Model, TrainingRecord, ValidationSplit
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.datasets import (
     ImageSet,
     channel_statistics,
@@ -22,6 +21,7 @@ from modelfoundry.core.datasets import (
     validation_count,
 )
 from modelfoundry.core.devices import environment, seeded, select_device
+from modelfoundry.core.networks import build_network
 from modelfoundry.core.training import ResolvedRecipe, TrainingResult, train
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.workbench.jobs import Workbench

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelfoundry.core.architectures import build_network, check_weights
 from modelfoundry.core.masking import MaskableLayer, maskable_layers
+from modelfoundry.core.networks import build_network, check_weights
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 

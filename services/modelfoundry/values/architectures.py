@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from modelfoundry.errors import InvalidField
+
+EXPORTED_BUILDERS: Final = ("exported:module", "exported:composition")
+"""Builders of what was imported from an export: their parameters are lists and objects too."""
 
 Scalar = str | int | float | bool
 Value: TypeAlias = "Scalar | Sequence[Value] | Mapping[str, Value] | None"

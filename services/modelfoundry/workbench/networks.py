@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from modelfoundry.client import Client, Composition, CompositionMember, Model, Module
-from modelfoundry.core.architectures import load_network
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, Readout, compose_network, readout_of
 from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materialise, materialise_in_place, read_module
+from modelfoundry.core.networks import load_network
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.requests import subject_collection

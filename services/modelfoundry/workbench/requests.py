@@ -11,10 +11,9 @@ from google.protobuf.json_format import MessageToDict
 
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2, problem_pb2
 from modelfoundry.client import ValidationSplit
-from modelfoundry.core.architectures import EXPORTED
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
-from modelfoundry.values.architectures import Architecture
+from modelfoundry.values.architectures import EXPORTED_BUILDERS, Architecture
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 _DEVICES: Final[dict[int, str]] = {
@@ -75,7 +74,7 @@ def architecture_from_proto(architecture: architecture_pb2.Architecture, *, fiel
     Raises:
         InvalidField: a parameter is neither a number, a string nor a boolean.
     """
-    if architecture.builder in EXPORTED:
+    if architecture.builder in EXPORTED_BUILDERS:
         return Architecture(architecture.builder, MessageToDict(architecture.parameters))
     parameters: dict[str, str | int | float | bool] = {}
     for key, value in architecture.parameters.fields.items():

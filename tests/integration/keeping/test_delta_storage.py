@@ -11,7 +11,7 @@ import torch
 from blob_backends import LocalBackend
 
 from modelfoundry.client import Architecture, BinaryProblem, DecompositionRecord, InputSpec, Model, Module
-from modelfoundry.core import architectures
+from modelfoundry.core import networks
 from modelfoundry.core.heads import HeadLayer, LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, write_module
@@ -33,7 +33,7 @@ def stored_bytes(folder: Path) -> int:
 def test_ten_modules_of_vgg16_bn_cost_less_than_a_sixth_of_it(tmp_path: Path) -> None:
     blobs = tmp_path / "blobs"
     spec = InputSpec(3, 32, 32)
-    network = architectures.build_network(Architecture("zoo:vgg16_bn"), len(LABELS), spec)
+    network = networks.build_network(Architecture("zoo:vgg16_bn"), len(LABELS), spec)
     write_tensors(tmp_path / "base", network.state_dict())
     with running_registry(tmp_path / "home", LocalBackend(blobs, LocalBlobStore(blobs))) as registry:
         client = registry.client
@@ -77,7 +77,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import torch
-from modelfoundry.core.architectures import build_network
+from modelfoundry.core.networks import build_network
 from modelfoundry.core.heads import HeadLayer, LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise, materialise_in_place

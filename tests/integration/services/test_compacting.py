@@ -13,11 +13,11 @@ from foundry import QUICK, Foundry
 from modelfoundry import errors
 from modelfoundry.cli.main import run
 from modelfoundry.client import ExportFormat, Module
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import ChannelMasks, ChannelPlan, kernel_weight_masks, plan_channels
 from modelfoundry.core.export import load_exported
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import read_module, write_module
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 SPEC = InputSpec(1, 8, 8)

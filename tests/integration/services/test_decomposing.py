@@ -14,7 +14,7 @@ from foundry import QUICK, Foundry
 from modelfoundry import client as sdk
 from modelfoundry import errors
 from modelfoundry.client import BinaryProblem, JobState, ProgressMade, Relation, SeamRecipe, ValidationSplit
-from modelfoundry.core.architectures import build_network
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 

@@ -37,11 +37,11 @@ from modelfoundry.client import (
     Module,
     Prediction,
 )
-from modelfoundry.core.architectures import load_network
 from modelfoundry.core.channels import ChannelMasks, kernel_weight_masks, plan_channels
 from modelfoundry.core.export import ImageClassifier
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.modules import ModuleArtifact, write_module
+from modelfoundry.core.networks import load_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.networks import load_model

@@ -17,8 +17,8 @@ from torch import nn
 from modelfoundry import client as sdk
 from modelfoundry import errors
 from modelfoundry.client import BinaryProblem, GradSplitterRecipe, Module, OpenSetProblem, ProgressMade, ValidationSplit
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.datasets import read_split, write_split
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 QUICK = GradSplitterRecipe(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from torch import nn
 
-from modelfoundry.core.architectures import build_network, check_architecture, known_builders
+from modelfoundry.core.architectures import Builders, Family
+from modelfoundry.core.architectures.builders import Order
+from modelfoundry.core.networks import build_network, check_architecture, known_builders
 from modelfoundry.errors import InvalidField, UnknownArchitecture
 from modelfoundry.values.architectures import Architecture, InputSpec
 
@@ -99,6 +104,27 @@ def test_networks_with_auxiliary_outputs_give_their_main_logits_alone(name: str)
     network = build_network(Architecture(f"torchvision:{name}"), 10, CIFAR, device="meta")
     outputs = network.train()(torch.empty(2, 3, 96, 96, device="meta"))
     assert outputs.shape == (2, 10)
+
+
+def test_families_are_handed_in_and_may_be_put_together_from_others() -> None:
+    def smallest(order: Order) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(order.input_spec.shape), order.label_count))
+
+    def twice(order: Order) -> nn.Module:
+        inner = order.builders.build(Architecture("mine:smallest"), order.label_count, order.input_spec)
+        return nn.Sequential(inner, nn.Linear(order.label_count, order.label_count))
+
+    builders = Builders(
+        (
+            Family("mine", lambda: ("smallest",), smallest),
+            Family("deeper", lambda: ("twice",), twice, choosable=False),
+        )
+    )
+
+    assert builders.known() == ("mine:smallest",)
+    assert builders.build(Architecture("deeper:twice"), 4, CIFAR)(torch.zeros(2, 3, 32, 32)).shape == (2, 4)
+    with pytest.raises(UnknownArchitecture):
+        builders.build(Architecture("zoo:resnet20"), 4, CIFAR)
 
 
 def test_all_three_families_are_listed() -> None:

@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from modelfoundry.core.architectures import build_network, check_weights, load_network
+from modelfoundry.core.networks import build_network, check_weights, load_network
 from modelfoundry.errors import MalformedFile, NonFiniteWeights, WeightsMismatch
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 

@@ -10,8 +10,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from modelfoundry.core.architectures import build_network, load_network
 from modelfoundry.core.datasets import normalise
+from modelfoundry.core.networks import build_network, load_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 CIFAR = InputSpec(3, 32, 32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import (
     ChannelMasks,
     ChannelPlan,
@@ -18,6 +17,7 @@ from modelfoundry.core.channels import (
 )
 from modelfoundry.core.masking import masked_state
 from modelfoundry.core.metrics import cost
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 SPEC = InputSpec(3, 32, 32)

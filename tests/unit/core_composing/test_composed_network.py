@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.composing import (
     Calibration,
     ComposedNetwork,
@@ -22,6 +21,7 @@ from modelfoundry.core.composing import (
 )
 from modelfoundry.core.inference import predict_labels
 from modelfoundry.core.metrics import cost
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 SPEC = InputSpec(3, 32, 32, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))

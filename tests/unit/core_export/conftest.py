@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.export import ExportSubject
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, materialise
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import BinaryProblem
 

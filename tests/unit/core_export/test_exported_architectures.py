@@ -13,11 +13,11 @@ import safetensors
 import torch
 from torch import nn
 
-from modelfoundry.core.architectures import check_weights, load_network
 from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.composing import Calibration, Member, Readout, compose_network
 from modelfoundry.core.export import CompositionSubject, Exportable, ExportSubject, export_safetensors
 from modelfoundry.core.modules import MaterialisedModule, compact_module, head_network
+from modelfoundry.core.networks import check_weights, load_network
 from modelfoundry.errors import InvalidField, WeightsMismatch
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.masking import maskable_layers
+from modelfoundry.core.networks import build_network
 from modelfoundry.errors import UnsupportedModel
 from modelfoundry.values.architectures import Architecture, InputSpec
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modelfoundry.core.architectures import build_network, check_architecture, load_state
+from modelfoundry.core.architectures import load_state
 from modelfoundry.core.masking import MaskScores, mask_training_mode, masked_forward, masked_state
+from modelfoundry.core.networks import build_network, check_architecture
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 

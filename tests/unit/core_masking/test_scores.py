@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.masking import (
     MaskScores,
     WeightMasks,
@@ -18,6 +17,7 @@ from modelfoundry.core.masking import (
     masked_state,
     straight_through,
 )
+from modelfoundry.core.networks import build_network
 from modelfoundry.errors import WeightsMismatch
 from modelfoundry.values.architectures import Architecture, InputSpec
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.masking import WeightMasks, maskable_layers
 from modelfoundry.core.metrics import (
     active_kernels,
@@ -17,6 +16,7 @@ from modelfoundry.core.metrics import (
     kept_kernels,
     used_kernels,
 )
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec
 
 

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.metrics import cost, interleaved_latency, latency, retention
 from modelfoundry.core.modules import ModuleArtifact, materialise
+from modelfoundry.core.networks import build_network
 from modelfoundry.errors import Cancelled
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.figures import LayerRetention

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import (
     ChannelMasks,
     ChannelPlan,
@@ -26,6 +25,7 @@ from modelfoundry.core.channels import (
 from modelfoundry.core.heads import LinearHead, LogOddsHead
 from modelfoundry.core.masking import WeightMasks, masked_state
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, compact_module, materialise
+from modelfoundry.core.networks import build_network
 from modelfoundry.errors import WeightsMismatch
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import BinaryProblem

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.networks import build_network
 from modelfoundry.core.training import TrainingResult, TrainingSettings, train
 from modelfoundry.errors import Cancelled, InvalidField, MalformedFile
 from modelfoundry.values.architectures import Architecture, InputSpec

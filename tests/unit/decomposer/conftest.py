@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelfoundry.core.architectures import build_network
+from modelfoundry.core.networks import build_network
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.values.resources import BlobRef, Dataset, DatasetSplit, Model
 

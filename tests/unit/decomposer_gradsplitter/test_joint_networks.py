@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import compact, plan_channels
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.networks import build_network
 from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, search_jointly
 from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.values.architectures import Architecture, InputSpec

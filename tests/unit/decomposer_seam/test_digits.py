@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from handwritten_digits import digits
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.datasets import ImageSet, normalise, pose_binary, validation_cut
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.networks import build_network
 from modelfoundry.core.training import TrainingSettings, train
 from modelfoundry.decomposer.algorithms.linear_head import PosedTask
 from modelfoundry.decomposer.algorithms.seam import SEAM

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.batches import training_batches
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.devices import seeded, stream_seed
 from modelfoundry.core.masking import WeightMasks, mask_training_mode, masked_forward, masked_state
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.networks import build_network
 from modelfoundry.decomposer.algorithms.linear_head import PosedTask
 from modelfoundry.decomposer.algorithms.seam.search import search
 from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings

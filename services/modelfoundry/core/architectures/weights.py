@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures.builders import build_network
+from modelfoundry.core.architectures.builders import Builders
 from modelfoundry.errors import FieldViolation, InvalidField, MalformedFile, NonFiniteWeights, WeightsMismatch
 from modelfoundry.names import shortened
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
@@ -20,16 +20,18 @@ _NAMED_AT_MOST: Final = 40
 """Violations in one error: all of them must fit the 8 KiB of a gRPC trailer."""
 
 
-def check_architecture(architecture: Architecture, label_count: int, input_spec: InputSpec) -> nn.Module:
+def check_architecture(
+    builders: Builders, architecture: Architecture, label_count: int, input_spec: InputSpec
+) -> nn.Module:
     """Checks that a network can be built and turns such images into one logit per label, without computing anything.
 
     Returns:
         The network on the meta device.
 
     Raises:
-        UnknownArchitecture, InvalidField: see `build_network`; also when the images do not fit the network.
+        UnknownArchitecture, InvalidField: see `Builders.build`; also when the images do not fit the network.
     """
-    network = build_network(architecture, label_count, input_spec, device="meta").eval()
+    network = builders.build(architecture, label_count, input_spec, device="meta").eval()
     try:
         with torch.no_grad():
             outputs = network(torch.empty(1, *input_spec.shape, device="meta"))
@@ -52,7 +54,11 @@ def check_architecture(architecture: Architecture, label_count: int, input_spec:
 
 
 def check_weights(
-    architecture: Architecture, label_count: int, input_spec: InputSpec, tensors: Iterable[TensorSpec]
+    builders: Builders,
+    architecture: Architecture,
+    label_count: int,
+    input_spec: InputSpec,
+    tensors: Iterable[TensorSpec],
 ) -> None:
     """Checks that tensors are exactly those of an architecture, from their names, types and shapes alone.
 
@@ -62,7 +68,7 @@ def check_weights(
         WeightsMismatch: tensors are missing, left over, of another shape or type; each is one violation.
         UnknownArchitecture, InvalidField: see `check_architecture`.
     """
-    expected = check_architecture(architecture, label_count, input_spec).state_dict(keep_vars=True)
+    expected = check_architecture(builders, architecture, label_count, input_spec).state_dict(keep_vars=True)
     given = {tensor.name: tensor for tensor in tensors}
     violations = tuple(_mismatches(expected, given))
     if not violations:
@@ -79,10 +85,13 @@ def check_weights(
     )
 
 
-def load_network(architecture: Architecture, label_count: int, input_spec: InputSpec, weights: Path) -> nn.Module:
+def load_network(
+    builders: Builders, architecture: Architecture, label_count: int, input_spec: InputSpec, weights: Path
+) -> nn.Module:
     """Builds a network with trained weights.
 
     Args:
+        builders: What networks can be built from.
         architecture: Builder and its parameters.
         label_count: Number of outputs.
         input_spec: Images that it takes.
@@ -98,10 +107,10 @@ def load_network(architecture: Architecture, label_count: int, input_spec: Input
     """
     state = _read(weights)
     specs = (TensorSpec(name, _SPELLING.get(value.dtype, "?"), tuple(value.shape)) for name, value in state.items())
-    check_weights(architecture, label_count, input_spec, specs)
+    check_weights(builders, architecture, label_count, input_spec, specs)
     _check_finite(state)
     with torch.random.fork_rng(devices=[]):
-        network = build_network(architecture, label_count, input_spec)
+        network = builders.build(architecture, label_count, input_spec)
     load_state(network, state)
     return network.eval()
 

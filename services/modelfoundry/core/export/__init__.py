@@ -7,11 +7,11 @@ from modelfoundry.core.export.subject import (
     Exportable,
     ExportedFile,
     ExportSubject,
-    ImageClassifier,
     classifier_of,
 )
 from modelfoundry.core.export.tensors import export_safetensors, load_exported
 from modelfoundry.core.export.verification import max_difference
+from modelfoundry.core.exported import ImageClassifier
 
 __all__ = [
     "CompositionSubject",

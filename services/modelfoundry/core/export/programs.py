@@ -20,11 +20,11 @@ from modelfoundry.core.export.subject import (
     Export,
     Exportable,
     ExportedFile,
-    ImageClassifier,
     classifier_of,
     write_description,
 )
 from modelfoundry.core.export.verification import max_difference
+from modelfoundry.core.exported import ImageClassifier
 from modelfoundry.errors import UnsupportedModel
 from modelfoundry.names import shortened
 

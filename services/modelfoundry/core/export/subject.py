@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelfoundry.core.channels import LayerCut, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
+from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION, ImageClassifier
 from modelfoundry.core.modules import MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import Problem
 
-FORMAT: Final = "modelfoundry.export"
-FORMAT_VERSION: Final = 1
-DESCRIPTION_FILE: Final = "module.json"
 INPUT_NAME: Final = "images"
 OUTPUT_NAME: Final = "logits"
 
@@ -80,29 +77,6 @@ class Export:
     files: tuple[ExportedFile, ...]
     max_difference: float
     """Largest absolute difference of the logits on random images."""
-
-
-class ImageClassifier(nn.Module):
-    """A network that takes images as users have them: float32 [n, channels, height, width] in [0, 1].
-
-    Normalisation is part of it. The softmax of its logits are probabilities.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module, input_spec: InputSpec, outputs: tuple[str, ...]) -> None:
-        super().__init__()
-        self.network = network
-        self.input_spec = input_spec
-        self.outputs = outputs
-        self.register_buffer("mean", torch.tensor(input_spec.means, dtype=torch.float32).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(input_spec.deviations, dtype=torch.float32).view(-1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, float32 [n, outputs]."""
-        logits: Tensor = self.network((images - self.mean) / self.std)
-        return logits
 
 
 def classifier_of(subject: Exportable) -> ImageClassifier:

@@ -14,17 +14,16 @@ from torch import Tensor, nn
 
 from modelfoundry.core.architectures import load_state
 from modelfoundry.core.composing import ComposedNetwork
-from modelfoundry.core.export.rebuilding import rebuilt
 from modelfoundry.core.export.subject import (
-    DESCRIPTION_FILE,
     Export,
     Exportable,
     ExportedFile,
-    ImageClassifier,
     classifier_of,
     write_description,
 )
 from modelfoundry.core.export.verification import max_difference
+from modelfoundry.core.exported import DESCRIPTION_FILE, ImageClassifier, rebuilt
+from modelfoundry.core.networks import BUILDERS
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
 
@@ -73,7 +72,7 @@ def load_exported(folder: Path) -> ImageClassifier:
         raise MalformedFile(f"no export of ModelFoundry: {error}", hint="export or download it again") from error
     try:
         state = _with_shared(description, state)
-        classifier = rebuilt(description, state)
+        classifier = rebuilt(description, state, BUILDERS)
     except ValueError as error:
         raise MalformedFile(f"{DESCRIPTION_FILE}: {error}", hint="export or download it again") from error
     _load(classifier.network, state)

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from modelfoundry.core.export.subject import ImageClassifier
+from modelfoundry.core.exported import ImageClassifier
 from modelfoundry.errors import ExportMismatch
 
 TOLERANCE: Final = 1e-4

@@ -14,7 +14,7 @@ from modelfoundry.core.architectures.zoo.resnet import resnet20, resnet56
 from modelfoundry.core.architectures.zoo.simcnn import SimCnn
 from modelfoundry.core.architectures.zoo.vgg16_bn import Vgg16Bn
 
-ZOO: Final[Mapping[str, Callable[..., nn.Module]]] = {
+NETWORKS: Final[Mapping[str, Callable[..., nn.Module]]] = {
     "digits_cnn": DigitsCnn,
     "incecnn": InceCnn,
     "rescnn": ResCnn,
@@ -25,4 +25,4 @@ ZOO: Final[Mapping[str, Callable[..., nn.Module]]] = {
 }
 """Name to builder; every builder takes `label_count` and `input_channels`, and its own parameters by keyword."""
 
-__all__ = ["ZOO"]
+__all__ = ["NETWORKS"]

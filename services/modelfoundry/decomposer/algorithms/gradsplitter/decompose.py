@@ -8,10 +8,10 @@ from functools import lru_cache
 
 import torch
 
-from modelfoundry.core.architectures import build_network
 from modelfoundry.core.channels import ChannelPlan, plan_channels
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.evaluation import Run, evaluate_model
+from modelfoundry.core.networks import build_network
 from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, KernelModule, search_jointly
 from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.decomposer.algorithms.searching import SearchResult, SearchTask

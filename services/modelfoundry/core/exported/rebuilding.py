@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.architectures import build_network
+from modelfoundry.core.architectures import Builders, Family
+from modelfoundry.core.architectures.builders import Order
 from modelfoundry.core.channels import Widths, narrowed
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, NormalisedNetwork, Readout
-from modelfoundry.core.export.subject import FORMAT, FORMAT_VERSION, ImageClassifier
+from modelfoundry.core.exported.classifier import FORMAT, FORMAT_VERSION, ImageClassifier
 from modelfoundry.core.modules import MaterialisedModule, head_network
 from modelfoundry.names import shortened
-from modelfoundry.values.architectures import Architecture, InputSpec, Value
+from modelfoundry.values.architectures import EXPORTED_BUILDERS, Architecture, InputSpec
 
 
-def rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
+def rebuilt(description: Any, state: Mapping[str, Tensor], builders: Builders) -> ImageClassifier:
     """The network that a description describes, its weights yet to be loaded.
 
     Args:
         description: What stands in `module.json`.
         state: Tensors by name, for the widths of heads.
+        builders: What its networks can be built from.
 
     Raises:
         ValueError: it describes none, or widths of a compacted network do not fit it.
@@ -40,36 +42,41 @@ def rebuilt(description: Any, state: Mapping[str, Tensor]) -> ImageClassifier:
             spec = InputSpec(channels, height, width, tuple(mean), tuple(std)).checked()
             with torch.random.fork_rng(devices=[]):
                 network = (
-                    _composed_of(description, state, spec, tuple(outputs))
+                    _composed_of(description, state, spec, tuple(outputs), builders)
                     if kind == "composition"
-                    else _network_of(description, state, spec, tuple(outputs))
+                    else _network_of(description, state, spec, tuple(outputs), builders)
                 )
             return ImageClassifier(network, spec, tuple(outputs))
     raise ValueError(f"it does not describe a {FORMAT} of version {FORMAT_VERSION}")
 
 
-def exported_network(kind: str, description: Mapping[str, Value], label_count: int, input_spec: InputSpec) -> nn.Module:
-    """The network of a model that was imported from an export, its weights yet to be loaded.
-
-    Args:
-        kind: `module` or `composition`.
-        description: The part of `module.json` that says what it was put together from.
-        label_count: Number of outputs.
-        input_spec: Images that it takes.
+def _build(order: Order) -> nn.Module:
+    """The network of a model that was imported from an export: parameters are the part of `module.json` that says what.
 
     Raises:
-        ValueError: it describes none, or one with another number of outputs.
-        UnknownArchitecture, InvalidField: the installed libraries have no such architecture.
+        ValueError: they describe none, or one with another number of outputs.
     """
-    outputs = tuple(map(str, range(label_count)))
-    whole = {**description, "kind": kind}
-    if kind == "composition":
-        return _composed_of(whole, {}, input_spec, outputs)
-    return _network_of(whole, {}, input_spec, outputs)
+    outputs = tuple(map(str, range(order.label_count)))
+    description = {**order.parameters, "kind": order.name}
+    if order.name == "composition":
+        return _composed_of(description, {}, order.input_spec, outputs, order.builders)
+    return _network_of(description, {}, order.input_spec, outputs, order.builders)
+
+
+def _kinds() -> tuple[str, ...]:
+    return tuple(builder.partition(":")[2] for builder in EXPORTED_BUILDERS)
+
+
+EXPORTED: Final = Family("exported", _kinds, _build, choosable=False)
 
 
 def _network_of(
-    description: Any, state: Mapping[str, Tensor], spec: InputSpec, outputs: tuple[str, ...], prefix: str = ""
+    description: Any,
+    state: Mapping[str, Tensor],
+    spec: InputSpec,
+    outputs: tuple[str, ...],
+    builders: Builders,
+    prefix: str = "",
 ) -> nn.Module:
     """A model or module with weights yet to be loaded; its tensors have names that begin with `prefix`."""
     match description:
@@ -80,7 +87,7 @@ def _network_of(
                 "label_count": int(label_count),
             },
         }:
-            network = build_network(Architecture(**architecture), label_count, spec)
+            network = builders.build(Architecture(**architecture), label_count, spec)
             network = narrowed(network, _widths(description.get("widths", {})))
             if kind == "model":
                 return network
@@ -90,13 +97,14 @@ def _network_of(
 
 
 def _composed_of(
-    description: Any, state: Mapping[str, Tensor], spec: InputSpec, outputs: tuple[str, ...]
+    description: Any, state: Mapping[str, Tensor], spec: InputSpec, outputs: tuple[str, ...], builders: Builders
 ) -> ComposedNetwork:
     """A composition with weights yet to be loaded."""
     match description:
         case {"sources": [*sources], "members": [*members], "shared_tensors": {}}:
             networks = [
-                _source_of(source, state, spec, f"sources.{place}.network.") for place, source in enumerate(sources)
+                _source_of(source, state, spec, builders, f"sources.{place}.network.")
+                for place, source in enumerate(sources)
             ]
             read = [_member_of(member, [len(source["labels"]) for source in sources]) for member in members]
             if len(read) == len(outputs):
@@ -106,11 +114,13 @@ def _composed_of(
     raise _no_network("sources, members, shared_tensors")
 
 
-def _source_of(description: Any, state: Mapping[str, Tensor], spec: InputSpec, prefix: str) -> NormalisedNetwork:
+def _source_of(
+    description: Any, state: Mapping[str, Tensor], spec: InputSpec, builders: Builders, prefix: str
+) -> NormalisedNetwork:
     match description:
         case {"labels": [*labels], "mean": [*mean], "std": [*std]}:
             own = InputSpec(*spec.shape, tuple(mean), tuple(std))
-            return NormalisedNetwork(_network_of(description, state, own, tuple(labels), prefix), own)
+            return NormalisedNetwork(_network_of(description, state, own, tuple(labels), builders, prefix), own)
     raise _no_network("sources")
 
 
