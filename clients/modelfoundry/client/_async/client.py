@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from grpc_health.v1 import health_pb2
+
+from modelfoundry import errors
 from modelfoundry.client._async.aliases import AsyncAliases
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.browsing import AsyncBrowsing
@@ -85,16 +88,9 @@ class AsyncClient(AsyncDecomposing, AsyncEvaluating, AsyncReusing, AsyncComposin
         self.statements = AsyncStatements(self._transport, parent, self.blobs)
         self.maintenance = AsyncMaintenance(self._transport)
         self._verbs = AsyncVerbs(self._transport, parent)
-        self.modules = AsyncModules(self._transport, parent, self.blobs, self._verbs)
+        self.modules = AsyncModules(self._transport, parent, self.blobs)
         self.hub = AsyncHub(
-            self._transport,
-            parent,
-            self._verbs,
-            self.blobs,
-            self.cards,
-            self.models,
-            self.modules,
-            self.compositions,
+            self._transport, parent, self.blobs, self.cards, self.models, self.modules, self.compositions
         )
 
     async def __aenter__(self) -> Self:
@@ -111,7 +107,18 @@ class AsyncClient(AsyncDecomposing, AsyncEvaluating, AsyncReusing, AsyncComposin
 
     async def health(self) -> Mapping[Service, ServiceHealth]:
         """Whether each service answers and is ready. Never raises for a service that does not."""
-        return await self._verbs.health()
+        return {service: await self._health_of(service) for service in Service}
+
+    async def _health_of(self, service: Service) -> ServiceHealth:
+        address = self._transport.endpoints.address(service)
+        request = health_pb2.HealthCheckRequest()
+        try:
+            response = await self._transport.unary(service, self._transport.stubs.health(service).Check, request)
+        except errors.ModelFoundryError as error:
+            return ServiceHealth(address, ready=False, detail=error.message)
+        ready = response.status == health_pb2.HealthCheckResponse.SERVING
+        status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+        return ServiceHealth(address, ready=ready, detail="" if ready else f"it says {status}")
 
 
 def connect_async(

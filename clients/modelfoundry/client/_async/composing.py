@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelfoundry.api.reuser.v1 import composing_pb2
-from modelfoundry.client._async.jobs import AsyncJob
+from modelfoundry.client._async.jobs import AsyncJob, start
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import AsyncTransport
@@ -204,9 +204,7 @@ class AsyncComposing:
         request.device = device_to_proto(chosen(device, Device, "device"))
         request.force = force
         request.request_id = request_id or new_request_id()
-        method = self._transport.stubs.reuser.ComposeModel
-        timeout = self._transport.timeouts.check
-        return AsyncJob(self._transport, await self._transport.unary(Service.REUSER, method, request, timeout=timeout))
+        return await start(self._transport, Service.REUSER, self._transport.stubs.reuser.ComposeModel, request)
 
 
 def _model_or_composition(source: Named, parent: str) -> str:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from modelfoundry.client._async.jobs import AsyncJob
-from modelfoundry.client._async.verbs import AsyncVerbs
-from modelfoundry.client.requests import chosen
+from modelfoundry.api.evaluator.v1 import evaluator_service_pb2
+from modelfoundry.client._async.jobs import AsyncJob, start
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.requests import chosen, new_request_id
+from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.computing import Device
 from modelfoundry.values.problems import Problem, problem_from
-from modelfoundry.values.references import Named
+from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.resources import Evaluation
+from modelfoundry.wire.computing import device_to_proto, problem_to_proto
 
 
 class AsyncEvaluating:
     """The part of a client that measures; see `AsyncClient`."""
 
-    _verbs: AsyncVerbs
+    parent: str
+    _transport: AsyncTransport
 
     async def evaluate(
         self,
@@ -57,15 +61,21 @@ class AsyncEvaluating:
         Raises:
             DatasetMismatch, UnknownLabel, InvalidField, NotFound, Unavailable: as the service says.
         """
-        given = [subjects] if isinstance(subjects, Named) else list(subjects)
-        return await self._verbs.evaluate(
-            given,
-            [dataset] if isinstance(dataset, Named) else list(dataset),
+        measured = [subjects] if isinstance(subjects, Named) else subjects
+        datasets = [dataset] if isinstance(dataset, Named) else dataset
+        first, *others = [full_name(each, "datasets", self.parent) for each in datasets] or [""]
+        posed = problem_from(problem, label, labels)
+        request = evaluator_service_pb2.EvaluateRequest(
+            parent=self.parent,
+            subjects=[subject_name(subject, self.parent) for subject in measured],
+            dataset=first,
+            other_datasets=others,
             split=split,
             baselines=baselines,
             modularity=modularity,
-            problem=problem_from(problem, label, labels),
+            problem=None if posed is None else problem_to_proto(posed),
             latency_batch_sizes=latency_batch_sizes,
-            device=chosen(device, Device, "device"),
-            request_id=request_id,
+            device=device_to_proto(chosen(device, Device, "device")),
+            request_id=request_id or new_request_id(),
         )
+        return await start(self._transport, Service.EVALUATOR, self._transport.stubs.evaluator.Evaluate, request)

@@ -12,7 +12,7 @@ from modelfoundry.client._async.cards import AsyncCards
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
-from modelfoundry.client._async.verbs import AsyncVerbs
+from modelfoundry.client._async.reusing import start_export
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
@@ -33,7 +33,6 @@ class AsyncHub:
         self,
         transport: AsyncTransport,
         parent: str,
-        verbs: AsyncVerbs,
         blobs: AsyncBlobs,
         cards: AsyncCards,
         models: AsyncModels,
@@ -42,7 +41,6 @@ class AsyncHub:
     ) -> None:
         self._transport = transport
         self._parent = parent
-        self._verbs = verbs
         self._blobs = blobs
         self._cards = cards
         self._models = models
@@ -79,7 +77,7 @@ class AsyncHub:
         name = subject_name(subject, self._parent)
         with whole_folder(target) as staged:
             digest = await self._digest(name)
-            jobs = [await self._verbs.export(name, one, None, compact=compact) for one in FORMATS]
+            jobs = [await start_export(self._transport, self._parent, name, one, compact=compact) for one in FORMATS]
             files = {}
             for job in jobs:
                 export = await job.wait()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from google.longrunning import operations_pb2
+from google.protobuf.message import Message
 
 from modelfoundry import errors
 from modelfoundry.api.operations.v1 import operation_events_service_pb2
@@ -132,6 +133,11 @@ class AsyncJob(Generic[Result_co]):
             hint=f"it goes on; wait again, or follow it with `modelfoundry job watch {self.id}`",
             metadata={"operation": self.name},
         )
+
+
+async def start(transport: AsyncTransport, service: Service, method: Any, request: Message) -> AsyncJob[Any]:
+    """Calls what queues a job. The service checks everything that it can first, which may take longer than a read."""
+    return AsyncJob(transport, await transport.unary(service, method, request, timeout=transport.timeouts.check))
 
 
 class AsyncJobs:

@@ -11,10 +11,10 @@ from pathlib import Path
 from modelfoundry.api.registry.v1 import module_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.pages import each
-from modelfoundry.client._async.verbs import AsyncVerbs
+from modelfoundry.client._async.reusing import start_export
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.requests import changed_fields, chosen, new_request_id
+from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.exports import ExportFormat
@@ -28,12 +28,11 @@ from modelfoundry.wire.modules import module_from_proto, module_to_request
 class AsyncModules:
     """Modules in the registry. Reached as `client.modules`."""
 
-    def __init__(self, transport: AsyncTransport, parent: str, blobs: AsyncBlobs, verbs: AsyncVerbs) -> None:
+    def __init__(self, transport: AsyncTransport, parent: str, blobs: AsyncBlobs) -> None:
         self._transport = transport
         self._stubs = transport.stubs
         self._parent = parent
         self._blobs = blobs
-        self._verbs = verbs
 
     async def download(
         self,
@@ -59,7 +58,7 @@ class AsyncModules:
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
         """
-        job = await self._verbs.export(module, chosen(format, ExportFormat, "format"), None, compact=compact)
+        job = await start_export(self._transport, self._parent, module, format, compact=compact)
         export = await job.wait()
         paths = [file_in(Path(folder), file.path) for file in export.files]
         progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from modelfoundry.client._async.jobs import AsyncJob
-from modelfoundry.client._async.verbs import AsyncVerbs
-from modelfoundry.client.images import ImageLike
-from modelfoundry.client.requests import chosen
+from modelfoundry.api.reuser.v1 import reuser_service_pb2
+from modelfoundry.client._async.jobs import AsyncJob, start
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.images import ImageLike, batches, image_inputs
+from modelfoundry.client.requests import chosen, new_request_id
+from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.exports import Export, ExportFormat
-from modelfoundry.values.references import Named
-from modelfoundry.values.results import (
-    Compaction,
-    Prediction,
-)
+from modelfoundry.values.references import Named, full_name, subject_name
+from modelfoundry.values.results import Compaction, Prediction
+from modelfoundry.wire.jobs import export_format_to_proto, predictions_from_proto
 
 
 class AsyncReusing:
     """The part of a client that uses what there is; see `AsyncClient`."""
 
-    _verbs: AsyncVerbs
+    parent: str
+    _transport: AsyncTransport
 
     async def export(
         self,
@@ -44,7 +45,7 @@ class AsyncReusing:
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the service says.
         """
-        return await self._verbs.export(subject, chosen(format, ExportFormat, "format"), request_id, compact=compact)
+        return await start_export(self._transport, self.parent, subject, format, compact=compact, request_id=request_id)
 
     async def compact(
         self, module: Named, *, latency_batch_sizes: Sequence[int] = (), request_id: str | None = None
@@ -62,7 +63,13 @@ class AsyncReusing:
         Raises:
             UnsupportedModel, InvalidField, NotFound, Unavailable: as the service says.
         """
-        return await self._verbs.compact(module, latency_batch_sizes, request_id)
+        request = reuser_service_pb2.CompactRequest(
+            parent=self.parent,
+            module=full_name(module, "modules", self.parent),
+            latency_batch_sizes=latency_batch_sizes,
+            request_id=request_id or new_request_id(),
+        )
+        return await start(self._transport, Service.REUSER, self._transport.stubs.reuser.Compact, request)
 
     async def predict(
         self, subject: Named, images: ImageLike | Iterable[ImageLike], *, top_k: int = 0
@@ -82,4 +89,32 @@ class AsyncReusing:
             InvalidImage: an image is unreadable or has a wrong shape; it is named.
             NotFound, Unavailable: as the service says.
         """
-        return await self._verbs.predict(subject, images, top_k)
+        name = subject_name(subject, self.parent)
+        predictions: list[Prediction] = []
+        for batch in batches(image_inputs(images)):
+            request = reuser_service_pb2.PredictRequest(subject=name, images=batch, top_k=top_k)
+            response = await self._transport.unary(
+                Service.REUSER, self._transport.stubs.reuser.Predict, request, timeout=self._transport.timeouts.predict
+            )
+            predictions.extend(predictions_from_proto(response))
+        return tuple(predictions)
+
+
+async def start_export(
+    transport: AsyncTransport,
+    parent: str,
+    subject: Named,
+    format: ExportFormat | str,
+    *,
+    compact: bool,
+    request_id: str | None = None,
+) -> AsyncJob[Export]:
+    """What `AsyncReusing.export` does, for whoever fetches the files too."""
+    request = reuser_service_pb2.ExportRequest(
+        parent=parent,
+        subject=subject_name(subject, parent),
+        format=export_format_to_proto(chosen(format, ExportFormat, "format")),
+        request_id=request_id or new_request_id(),
+        compact=compact,
+    )
+    return await start(transport, Service.REUSER, transport.stubs.reuser.Export, request)

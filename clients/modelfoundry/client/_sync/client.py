@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from grpc_health.v1 import health_pb2
+
+from modelfoundry import errors
 from modelfoundry.client._sync.aliases import Aliases
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.browsing import Browsing
@@ -87,17 +90,8 @@ class Client(Decomposing, Evaluating, Reusing, Composing, OnDemand, Browsing):
         self.statements = Statements(self._transport, parent, self.blobs)
         self.maintenance = Maintenance(self._transport)
         self._verbs = Verbs(self._transport, parent)
-        self.modules = Modules(self._transport, parent, self.blobs, self._verbs)
-        self.hub = Hub(
-            self._transport,
-            parent,
-            self._verbs,
-            self.blobs,
-            self.cards,
-            self.models,
-            self.modules,
-            self.compositions,
-        )
+        self.modules = Modules(self._transport, parent, self.blobs)
+        self.hub = Hub(self._transport, parent, self.blobs, self.cards, self.models, self.modules, self.compositions)
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +107,18 @@ class Client(Decomposing, Evaluating, Reusing, Composing, OnDemand, Browsing):
 
     def health(self) -> Mapping[Service, ServiceHealth]:
         """Whether each service answers and is ready. Never raises for a service that does not."""
-        return self._verbs.health()
+        return {service: self._health_of(service) for service in Service}
+
+    def _health_of(self, service: Service) -> ServiceHealth:
+        address = self._transport.endpoints.address(service)
+        request = health_pb2.HealthCheckRequest()
+        try:
+            response = self._transport.unary(service, self._transport.stubs.health(service).Check, request)
+        except errors.ModelFoundryError as error:
+            return ServiceHealth(address, ready=False, detail=error.message)
+        ready = response.status == health_pb2.HealthCheckResponse.SERVING
+        status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+        return ServiceHealth(address, ready=ready, detail="" if ready else f"it says {status}")
 
 
 def connect(

@@ -14,7 +14,7 @@ from modelfoundry.client._sync.cards import Cards
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
-from modelfoundry.client._sync.verbs import Verbs
+from modelfoundry.client._sync.reusing import start_export
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
@@ -35,7 +35,6 @@ class Hub:
         self,
         transport: Transport,
         parent: str,
-        verbs: Verbs,
         blobs: Blobs,
         cards: Cards,
         models: Models,
@@ -44,7 +43,6 @@ class Hub:
     ) -> None:
         self._transport = transport
         self._parent = parent
-        self._verbs = verbs
         self._blobs = blobs
         self._cards = cards
         self._models = models
@@ -81,7 +79,7 @@ class Hub:
         name = subject_name(subject, self._parent)
         with whole_folder(target) as staged:
             digest = self._digest(name)
-            jobs = [self._verbs.export(name, one, None, compact=compact) for one in FORMATS]
+            jobs = [start_export(self._transport, self._parent, name, one, compact=compact) for one in FORMATS]
             files = {}
             for job in jobs:
                 export = job.wait()

@@ -13,10 +13,10 @@ from pathlib import Path
 from modelfoundry.api.registry.v1 import module_pb2
 from modelfoundry.client._sync.blobs import Blobs
 from modelfoundry.client._sync.pages import each
-from modelfoundry.client._sync.verbs import Verbs
+from modelfoundry.client._sync.reusing import start_export
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.requests import changed_fields, chosen, new_request_id
+from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.exports import ExportFormat
@@ -30,12 +30,11 @@ from modelfoundry.wire.modules import module_from_proto, module_to_request
 class Modules:
     """Modules in the registry. Reached as `client.modules`."""
 
-    def __init__(self, transport: Transport, parent: str, blobs: Blobs, verbs: Verbs) -> None:
+    def __init__(self, transport: Transport, parent: str, blobs: Blobs) -> None:
         self._transport = transport
         self._stubs = transport.stubs
         self._parent = parent
         self._blobs = blobs
-        self._verbs = verbs
 
     def download(
         self,
@@ -61,7 +60,7 @@ class Modules:
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
         """
-        job = self._verbs.export(module, chosen(format, ExportFormat, "format"), None, compact=compact)
+        job = start_export(self._transport, self._parent, module, format, compact=compact)
         export = job.wait()
         paths = [file_in(Path(folder), file.path) for file in export.files]
         progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])
