@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from modelfoundry.core.masking import MaskableLayer, maskable_layers
+from modelfoundry.core.masking import maskable_layers
 from modelfoundry.core.networks import build_network, check_weights
 from modelfoundry.errors import InvalidField
-from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedModel:
-    """What a network is made of."""
-
-    parameter_count: int
-    mask_count: int
-    layers: tuple[MaskableLayer, ...]
+from modelfoundry.values.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 
 
 def check_model(
     architecture: Architecture, input_spec: InputSpec, label_count: int, tensors: Sequence[TensorSpec]
-) -> CheckedModel:
+) -> ModelCheck:
     """Builds the network without memory for weights and compares names and shapes.
 
     Raises:
@@ -38,8 +28,10 @@ def check_model(
     check_weights(architecture, label_count, input_spec, tensors)
     network = build_network(architecture, label_count, input_spec, device="meta")
     layers = maskable_layers(network)
-    return CheckedModel(
+    return ModelCheck(
         parameter_count=sum(parameter.numel() for parameter in network.parameters()),
         mask_count=sum(network.get_parameter(name).numel() for layer in layers for name in layer.parameter_names),
-        layers=layers,
+        layers=tuple(
+            MaskableLayer(layer.name, layer.layer_type, layer.weight_shape, layer.has_bias) for layer in layers
+        ),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
-from modelfoundry.evaluator.codec import evaluation_from_proto
 from modelfoundry.evaluator.evaluate import evaluate
 from modelfoundry.evaluator.plan import plan_evaluation
+from modelfoundry.evaluator.request import evaluation_from_proto
 from modelfoundry.evaluator.settings import EvaluatorSettings
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.workbench.jobs import workbench

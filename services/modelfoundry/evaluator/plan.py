@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from modelfoundry.client import Composition, CompositionTask, Dataset, Model
 from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
-from modelfoundry.names import parse_name
+from modelfoundry.evaluator.request import EvaluationRequest, check_evaluation
 from modelfoundry.values.problems import Problem, resolve
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
-from modelfoundry.workbench.requests import check_batch_sizes, subject_collection
+from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject
-from modelfoundry.workbench.splits import SEALED_SPLIT, check_dataset_fits, find_split
-
-DEFAULT_SPLIT: Final = SEALED_SPLIT
-"""Nothing is chosen by an evaluation, so that the test split is open to it."""
-MOST_SUBJECTS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationRequest:
-    """What the caller asked for."""
-
-    parent: str
-    subjects: tuple[str, ...]
-    dataset: str
-    other_datasets: tuple[str, ...]
-    split: str
-    baselines: bool
-    modularity: bool
-    problem: Problem | None
-    latency_batch_sizes: tuple[int, ...]
-    device: str
+from modelfoundry.workbench.splits import check_dataset_fits, find_split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +23,6 @@ class EvaluationPlan:
     other_datasets: tuple[Dataset, ...]
     """That compositions are measured on together with `dataset`."""
     subjects: tuple[Subject, ...]
-
-
-def check_evaluation(request: EvaluationRequest) -> None:
-    """Checks what can be checked without asking the registry.
-
-    Raises:
-        InvalidField: too many or malformed subjects, or batch sizes out of range.
-    """
-    if not 1 <= len(request.subjects) <= MOST_SUBJECTS:
-        raise InvalidField(
-            f"subjects: {len(request.subjects)} are named", field="subjects", hint=f"name 1 to {MOST_SUBJECTS}"
-        )
-    for place, subject in enumerate(request.subjects):
-        parse_name(subject, subject_collection(subject, field=f"subjects[{place}]"), field=f"subjects[{place}]")
-    check_batch_sizes(request.latency_batch_sizes)
 
 
 async def plan_evaluation(request: EvaluationRequest, resources: AsyncResources) -> EvaluationPlan:

@@ -11,13 +11,17 @@ from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.evaluator.check import check_model
-from modelfoundry.evaluator.codec import evaluation_from_proto, layer_to_proto, tensors_from_proto
 from modelfoundry.evaluator.plan import plan_evaluation
+from modelfoundry.evaluator.request import evaluation_from_proto
 from modelfoundry.names import check_request_id
-from modelfoundry.wire.architectures import input_spec_from_proto
+from modelfoundry.wire.architectures import (
+    ARCHITECTURE,
+    input_spec_from_proto,
+    model_check_to_proto,
+    tensor_spec_from_proto,
+)
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.requests import architecture_from_proto
 from modelfoundry.workbench.resources import AsyncResources
 
 EVALUATE_KIND = "evaluate"
@@ -58,13 +62,9 @@ class EvaluatorServicer(pb_grpc.EvaluatorServiceServicer):
         """See the contract."""
         found = await asyncio.to_thread(
             check_model,
-            architecture_from_proto(request.architecture, field="architecture"),
+            ARCHITECTURE.from_request(request.architecture, field="architecture"),
             input_spec_from_proto(request.input),
             request.label_count,
-            tensors_from_proto(request),
+            tuple(map(tensor_spec_from_proto, request.tensors)),
         )
-        return pb.CheckModelResponse(
-            parameter_count=found.parameter_count,
-            mask_count=found.mask_count,
-            layers=[layer_to_proto(layer) for layer in found.layers],
-        )
+        return model_check_to_proto(found)

@@ -13,9 +13,10 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name
-from modelfoundry.reuser.predicting.images import images_from_proto, prediction_to_proto
+from modelfoundry.reuser.predicting.images import images_from_proto
 from modelfoundry.reuser.predicting.predictor import Predictor, classify
 from modelfoundry.reuser.submissions import Submissions
+from modelfoundry.wire.jobs import prediction_to_proto
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject

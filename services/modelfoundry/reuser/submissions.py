@@ -7,9 +7,9 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.names import check_request_id, parse_name, parse_parent
-from modelfoundry.reuser.composing.codec import composition_from_proto
 from modelfoundry.reuser.composing.plan import plan_composition
-from modelfoundry.reuser.exporting.compact import batch_sizes_from_proto, plan_compaction
+from modelfoundry.reuser.composing.request import composition_from_proto
+from modelfoundry.reuser.exporting.compact import batch_sizes_of, plan_compaction
 from modelfoundry.reuser.exporting.export import plan_export
 from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
 from modelfoundry.wire.jobs import EXPORT_FORMAT
@@ -84,7 +84,7 @@ class Submissions:
         parse_parent(request.parent)
         request.module = await OwnNames(resources).of(request.module, field="module")
         parse_name(request.module, "modules", field="module")
-        cache_key = await plan_compaction(request.module, batch_sizes_from_proto(request), resources)
+        cache_key = await plan_compaction(request.module, batch_sizes_of(request.latency_batch_sizes), resources)
         return await self._queue.enqueue(
             request,
             parent=request.parent,

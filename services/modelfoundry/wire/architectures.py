@@ -24,4 +24,5 @@ MODEL_CHECK = Pair(
     evaluator_service_pb2.CheckModelResponse,
     Pair(MaskableLayer, evaluator_service_pb2.MaskableLayer),
 )
+model_check_to_proto = MODEL_CHECK.to_proto
 model_check_from_proto = MODEL_CHECK.from_proto

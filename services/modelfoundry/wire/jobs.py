@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from google.longrunning import operations_pb2
 
 from modelfoundry.api.operations.v1 import operation_pb2
@@ -83,6 +85,11 @@ def job_event_from_proto(message: operation_pb2.OperationEvent) -> JobEvent | No
             return LogWritten(sequence=message.sequence, time=time, severity=severity, text=message.log.text)
         case _:
             return None
+
+
+def prediction_to_proto(labels: Iterable[LabelProbability]) -> reuser_service_pb2.Prediction:
+    """The message of the answer for one image."""
+    return reuser_service_pb2.Prediction(labels=map(LABEL_PROBABILITY.to_proto, labels))
 
 
 def predictions_from_proto(message: reuser_service_pb2.PredictResponse) -> tuple[Prediction, ...]:

@@ -8,7 +8,8 @@ import pytest
 
 from modelfoundry import errors
 from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
-from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer, Origin
+from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer
+from modelfoundry.values.on_demand import ModuleOrigin
 
 SMALL, LARGE = (1, 8, 8), (3, 32, 32)
 NOTHING = Constraints()
@@ -50,7 +51,7 @@ def offers(*modules: ModuleOffer, models: tuple[ModelOffer, ...] = (), label: st
 def test_the_surest_module_is_taken_and_not_the_one_with_a_lucky_handful_of_samples() -> None:
     choice = choose(offers(module("lucky", 1.0, samples=5), module("tested", 0.95, samples=1000)), NOTHING)
 
-    assert (choice.origin, choice.offer.name, choice.alternatives) == (Origin.REGISTERED, "tested", 1)
+    assert (choice.origin, choice.offer.name, choice.alternatives) == (ModuleOrigin.REGISTERED, "tested", 1)
     assert "the surest of 2 registered modules of 'cat'" in choice.reason
     assert "95.0 % on 1,000 samples (at least 93.5 % at 95 % confidence)" in choice.reason
     assert "next is lucky with validation accuracy 100.0 % on 5 samples" in choice.reason
@@ -93,7 +94,7 @@ def test_only_modules_that_satisfy_a_constraint_are_taken(constraints: Constrain
         models=(model("base"),),
     )
     choice = choose(everything, constraints)
-    assert (choice.origin, choice.offer.name) == (Origin.REGISTERED, taken)
+    assert (choice.origin, choice.offer.name) == (ModuleOrigin.REGISTERED, taken)
     assert "the only registered module of 'cat' that satisfies the constraints" in choice.reason
 
 
@@ -101,14 +102,14 @@ def test_what_is_missing_is_made_from_the_surest_model_that_has_data() -> None:
     models = (model("dataless", 0.99, dataset=""), model("untested", None), model("best", 0.9), model("worse", 0.8))
     choice = choose(offers(models=models), NOTHING)
 
-    assert (choice.origin, choice.offer.name) == (Origin.TO_BE_MADE, "best")
+    assert (choice.origin, choice.offer.name) == (ModuleOrigin.TO_BE_MADE, "best")
     assert "no module of 'cat' is registered; it is made from best, the surest of 3 models" in choice.reason
 
 
 def test_a_module_that_is_not_good_enough_is_named_where_another_is_made() -> None:
     choice = choose(offers(module("weak", 0.8), models=(model("base"),)), Constraints(min_accuracy=0.9))
 
-    assert choice.origin is Origin.TO_BE_MADE
+    assert choice.origin is ModuleOrigin.TO_BE_MADE
     assert "no registered module of 'cat' satisfies the constraints" in choice.reason
     assert "the nearest of 1, weak, misses min_accuracy: validation accuracy 80.0 %" in choice.reason
 
@@ -127,7 +128,7 @@ def test_modules_that_were_never_timed_are_measured_the_surest_first() -> None:
     )
     choice = choose(everything, Constraints(max_latency_ms=5.0))
 
-    assert (choice.origin, choice.to_be_measured) == (Origin.TO_BE_MEASURED, ("a", "b"))
+    assert (choice.origin, choice.to_be_measured) == (ModuleOrigin.TO_BE_MEASURED, ("a", "b"))
     assert choice.fallback is not None
     assert choice.fallback.name == "base"
     timed = offers(*everything.modules, module("quick", 0.1, latency_ms=4.0), models=everything.models)

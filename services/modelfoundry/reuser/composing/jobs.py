@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.reuser.v1 import composing_pb2
-from modelfoundry.reuser.composing.codec import composition_from_proto, replacement_to_proto
 from modelfoundry.reuser.composing.compose import compose
 from modelfoundry.reuser.composing.plan import plan_composition
+from modelfoundry.reuser.composing.request import composition_from_proto
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.wire.composing import replacement_to_proto
 from modelfoundry.workbench.jobs import workbench
 
 

@@ -1,10 +1,22 @@
-"""What can be asked for of a composition, as the caller said it."""
+"""What is asked for of a composition, read with every default filled in."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from modelfoundry.client import ValidationSplit
+from modelfoundry.api.reuser.v1 import composing_pb2 as pb
+from modelfoundry.core.composing import DEFAULT_SCORE, DEFAULT_STRATEGY, check_score
+from modelfoundry.errors import InvalidField
+from modelfoundry.names import check_id, parse_name, parse_parent, shortened
+from modelfoundry.values.composing import Strategy
+from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.wire.composing import STRATEGY
+from modelfoundry.wire.computing import DEVICE, VALIDATION
+from modelfoundry.workbench.requests import subject_collection
+
+MOST_SOURCES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +32,8 @@ class MoreAccurate:
 
 
 @dataclass(frozen=True, slots=True)
-class NewLabel:
-    """One label of a new task."""
+class ResolvedLabel:
+    """One label of a new task: what `values.composing.NewLabel` leaves open is said."""
 
     label: str
     source_label: str
@@ -34,7 +46,7 @@ class NewLabel:
 class NewTask:
     """One classifier of labels from anywhere."""
 
-    labels: tuple[NewLabel, ...]
+    labels: tuple[ResolvedLabel, ...]
 
     @property
     def target(self) -> str:
@@ -67,9 +79,122 @@ class CompositionRequest:
     """Empty for a new task."""
     validation: ValidationSplit
     score: str
-    strategy: str
+    strategy: Strategy
     calibrate: bool
     composition_id: str
-    device: str
+    device: Device
     force: bool
     allow_different_preprocessing: bool
+
+
+def composition_from_proto(request: pb.ComposeModelRequest) -> CompositionRequest:
+    """A request with its defaults filled in; names are well-formed, labels of a new task different.
+
+    Raises:
+        InvalidField: a field is missing or malformed.
+    """
+    parse_parent(request.parent)
+    task = _task_from_proto(request)
+    if request.dataset or not isinstance(task, NewTask):
+        parse_name(request.dataset, "datasets", field="dataset")
+    if request.composition_id:
+        check_id(request.composition_id, field="composition_id")
+    return CompositionRequest(
+        parent=request.parent,
+        task=task,
+        dataset=request.dataset,
+        validation=VALIDATION.from_request(request.validation, field="validation"),
+        score=check_score(request.score or DEFAULT_SCORE),
+        strategy=STRATEGY.from_request(request.strategy, field="strategy", default=Strategy(DEFAULT_STRATEGY)),
+        calibrate=request.calibrate,
+        composition_id=request.composition_id,
+        device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
+        force=request.force,
+        allow_different_preprocessing=request.allow_different_preprocessing,
+    )
+
+
+def _task_from_proto(request: pb.ComposeModelRequest) -> MoreAccurate | NewTask | Patch:
+    match request.WhichOneof("task"):
+        case "more_accurate":
+            sources = _sources(request.more_accurate.sources, "more_accurate.sources", ("models", "compositions"), 2)
+            return MoreAccurate(sources)
+        case "new_task":
+            return _new_task_from_proto(request)
+        case "patch":
+            parse_name(request.patch.model, "models", field="patch.model")
+            labels = tuple(request.patch.labels)
+            _check_different(labels, "patch.labels", "")
+            return Patch(request.patch.model, labels, _sources(request.patch.sources, "patch.sources"))
+        case _:
+            raise InvalidField(
+                "task: none is set", field="more_accurate", hint="set `more_accurate`, `new_task` or `patch`"
+            )
+
+
+def _new_task_from_proto(request: pb.ComposeModelRequest) -> NewTask:
+    given = request.new_task.labels
+    if len(given) < 2:
+        raise InvalidField(
+            f"new_task.labels: a classifier needs two labels or more, got {len(given)}",
+            field="new_task.labels",
+            hint="name at least two labels",
+        )
+    _check_different([each.label for each in given], "new_task.labels", ".label")
+    labels = []
+    for place, each in enumerate(given):
+        field = f"new_task.labels[{place}]"
+        dataset = each.dataset or request.dataset
+        parse_name(dataset, "datasets", field=f"{field}.dataset")
+        sources = _sources(each.sources, f"{field}.sources")
+        labels.append(ResolvedLabel(each.label, each.source_label or each.label, sources, dataset))
+    _check_different_images(labels)
+    return NewTask(tuple(labels))
+
+
+def _check_different_images(labels: Sequence[ResolvedLabel]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for place, each in enumerate(labels):
+        other = seen.setdefault((each.dataset, each.source_label), each.label)
+        if other != each.label:
+            field = f"new_task.labels[{place}].source_label"
+            raise InvalidField(
+                f"{field}: {shortened(each.label)!r} and {shortened(other)!r} are the same images of {each.dataset}",
+                field=field,
+                hint="give every label images of its own",
+            )
+
+
+def _check_different(labels: Sequence[str], field: str, suffix: str) -> None:
+    for place, label in enumerate(labels):
+        path = f"{field}[{place}]{suffix}"
+        if not label:
+            raise InvalidField(f"{path}: it is empty", field=path, hint="name the label")
+        if label in labels[:place]:
+            raise InvalidField(f"{path}: {shortened(label)!r} is there twice", field=path, hint="name every label once")
+
+
+def _sources(
+    names: Sequence[str], field: str, collections: Sequence[str] = ("models", "compositions", "modules"), least: int = 1
+) -> tuple[str, ...]:
+    if not least <= len(names) <= MOST_SOURCES:
+        raise InvalidField(
+            f"{field}: {len(names)} are named",
+            field=field,
+            hint=f"name {least} to {MOST_SOURCES} {_either(collections)}",
+        )
+    for place, name in enumerate(names):
+        path = f"{field}[{place}]"
+        collection = subject_collection(name, field=path)
+        parse_name(name, collection, field=path)
+        if collection not in collections:
+            raise InvalidField(
+                f"{path}: {name} cannot be taken here", field=path, hint=f"name {_either(collections)} of all labels"
+            )
+        if name in names[:place]:
+            raise InvalidField(f"{path}: {name} is there twice", field=path, hint="name every source once")
+    return tuple(names)
+
+
+def _either(collections: Sequence[str]) -> str:
+    return f"{', '.join(collections[:-1])} or {collections[-1]}"

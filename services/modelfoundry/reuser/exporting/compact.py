@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import torch
 
-from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import FormComparison
 from modelfoundry.core.devices import environment
 from modelfoundry.core.export import export_safetensors
@@ -27,9 +27,9 @@ DEFAULT_BATCH_SIZES: Final = (1, 16)
 _STEPS: Final = 4
 
 
-def batch_sizes_from_proto(request: pb.CompactRequest) -> tuple[int, ...]:
-    """Batch sizes to time at, with the default filled in."""
-    return tuple(request.latency_batch_sizes) or DEFAULT_BATCH_SIZES
+def batch_sizes_of(given: Iterable[int]) -> tuple[int, ...]:
+    """Batch sizes to time at: those given, else the default."""
+    return tuple(given) or DEFAULT_BATCH_SIZES
 
 
 async def plan_compaction(module: str, batch_sizes: tuple[int, ...], resources: AsyncResources) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch._dynamo  # noqa: F401 - checking a network and training one import it, which takes seconds
 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.reuser.exporting.compact import batch_sizes_from_proto, compact
+from modelfoundry.reuser.exporting.compact import batch_sizes_of, compact
 from modelfoundry.reuser.exporting.export import export_subject
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
@@ -24,5 +24,5 @@ def run_export(request: pb.ExportRequest, context: JobContext) -> pb.ExportRespo
 def run_compact(request: pb.CompactRequest, context: JobContext) -> pb.CompactResponse:
     """Carries a queued Compact out."""
     with workbench(context, ReuserSettings()) as bench:
-        forms = compact(request.module, batch_sizes_from_proto(request), context.name, bench)
+        forms = compact(request.module, batch_sizes_of(request.latency_batch_sizes), context.name, bench)
     return compaction_to_proto(Compaction(request.module, forms))

@@ -15,9 +15,9 @@ from modelfoundry.reuser.on_demand.offers import (
     ModelOffer,
     ModuleOffer,
     Offer,
-    Origin,
     Shape,
 )
+from modelfoundry.values.on_demand import ModuleOrigin
 
 MAKEABLE: Final = ("seam", "gradsplitter")
 """Algorithms that modules can be made by."""
@@ -125,12 +125,12 @@ def _best(offers: LabelOffers, constraints: Constraints) -> Choice | None:
     if measured:
         first, *others = measured
         reason = _why_module(offers.label, first, others, constraints)
-        return Choice(origin=Origin.REGISTERED, offer=first, reason=reason, alternatives=len(others))
+        return Choice(origin=ModuleOrigin.REGISTERED, offer=first, reason=reason, alternatives=len(others))
     model = _model(offers, constraints)
     if unmeasured:
         tried = unmeasured[:MOST_MEASURED]
         return Choice(
-            origin=Origin.TO_BE_MEASURED,
+            origin=ModuleOrigin.TO_BE_MEASURED,
             offer=tried[0],
             reason=f"no fitting module of {shortened(offers.label)!r} was timed yet: the surest is measured first",
             to_be_measured=tuple(offer.name for offer in tried),
@@ -139,7 +139,7 @@ def _best(offers: LabelOffers, constraints: Constraints) -> Choice | None:
     if model is None:
         return None
     why = _why_made(offers, constraints, model)
-    return Choice(origin=Origin.TO_BE_MADE, offer=model, reason=why)
+    return Choice(origin=ModuleOrigin.TO_BE_MADE, offer=model, reason=why)
 
 
 def _ranked(offers: Sequence[AnyOffer]) -> list[AnyOffer]:
@@ -238,7 +238,7 @@ def _of_shape(offers: LabelOffers, shape: Shape) -> LabelOffers:
 
 
 def _cost(choices: Sequence[Choice]) -> tuple[int, float]:
-    made = sum(choice.origin is not Origin.REGISTERED for choice in choices)
+    made = sum(choice.origin is not ModuleOrigin.REGISTERED for choice in choices)
     return made, -min(_sureness(choice.offer) for choice in choices)
 
 

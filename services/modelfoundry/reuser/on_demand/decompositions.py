@@ -9,7 +9,7 @@ from google.longrunning import operations_pb2
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceStub
 from modelfoundry.api.types.v1 import problem_pb2
-from modelfoundry.client import Device, Endpoints, RequestedModule, Retries, SeamRecipe, Service, Timeouts
+from modelfoundry.client import Endpoints, RequestedModule, Retries, SeamRecipe, Service, Timeouts
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import ModelFoundryError
 from modelfoundry.reuser.on_demand.wanted import WantedModules
@@ -66,7 +66,7 @@ def _request(wanted: WantedModules, answer: RequestedModule) -> pb.DecomposeRequ
         parent=wanted.parent,
         model=answer.model,
         dataset=answer.dataset,
-        device=device_to_proto(Device(wanted.device)),
+        device=device_to_proto(wanted.device),
     )
     if isinstance(wanted.recipe, SeamRecipe):
         problem = problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=answer.match.label))

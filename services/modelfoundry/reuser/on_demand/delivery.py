@@ -8,7 +8,7 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.client import Device, ValidationSplit
+from modelfoundry.client import ValidationSplit
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.wire.computing import device_to_proto, validation_to_proto
@@ -51,7 +51,7 @@ class Delivery:
             new_task=composing_pb2.NewTask(labels=labels),
             validation=validation_to_proto(await _validation(answers, resources)),
             calibrate=True,
-            device=device_to_proto(Device(wanted.device)),
+            device=device_to_proto(wanted.device),
             request_id=request_id,
         )
         return await self._submissions.compose(request, resources)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from enum import Enum, auto
 from typing import Any
 
 from modelfoundry.core.metrics import wilson_interval
+from modelfoundry.values.on_demand import ModuleOrigin
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
@@ -105,20 +105,11 @@ class LabelOffers:
         yield from (offer.shape for offer in self.models)
 
 
-class Origin(Enum):
-    """Where a module comes from."""
-
-    REGISTERED = auto()
-    TO_BE_MEASURED = auto()
-    TO_BE_MADE = auto()
-    MADE = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What is to be taken for one label, and why."""
 
-    origin: Origin
+    origin: ModuleOrigin
     offer: Offer
     """The module; of one that is to be made, the model."""
     reason: str

@@ -10,18 +10,13 @@ from typing import Final
 
 from modelfoundry.client import ChoiceFigures, ModuleOrigin, RequestedModule
 from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
-from modelfoundry.reuser.on_demand.offers import Choice, ModelOffer, ModuleOffer, Offer, Origin
+from modelfoundry.reuser.on_demand.offers import Choice, ModelOffer, ModuleOffer, Offer
 from modelfoundry.reuser.on_demand.shortlist import KnownLabel, Shortlist, known_labels
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.workbench.resources import AsyncResources
 
 REQUEST_VERSION: Final = "1"
 """Changes when the same request gives another job, so that older ones are not taken for equal."""
-_ORIGINS: Final = {
-    Origin.REGISTERED: ModuleOrigin.REGISTERED,
-    Origin.TO_BE_MEASURED: ModuleOrigin.TO_BE_MEASURED,
-    Origin.TO_BE_MADE: ModuleOrigin.TO_BE_MADE,
-}
 
 
 async def plan_request(wanted: WantedModules, resources: AsyncResources) -> Answers:
@@ -74,7 +69,7 @@ def figures_of(offer: Offer) -> ChoiceFigures:
 
 def _answer(label: KnownLabel, choice: Choice, wanted: WantedModules) -> RequestedModule:
     offer = choice.offer
-    source: Offer | None = choice.fallback if choice.origin is Origin.TO_BE_MEASURED else offer
+    source: Offer | None = choice.fallback if choice.origin is ModuleOrigin.TO_BE_MEASURED else offer
     match source:
         case ModuleOffer():
             model, dataset, algorithm = source.model, source.dataset, source.algorithm
@@ -85,8 +80,8 @@ def _answer(label: KnownLabel, choice: Choice, wanted: WantedModules) -> Request
     return RequestedModule(
         label=label.asked,
         match=label.match(offer.label),
-        origin=_ORIGINS[choice.origin],
-        module=offer.name if choice.origin is Origin.REGISTERED else "",
+        origin=choice.origin,
+        module=offer.name if choice.origin is ModuleOrigin.REGISTERED else "",
         reason=choice.reason,
         figures=figures_of(offer),
         model=model,

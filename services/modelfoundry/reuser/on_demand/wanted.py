@@ -10,12 +10,13 @@ from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.reuser.on_demand.offers import Constraints
+from modelfoundry.values.computing import Device
 from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.on_demand import RequestedModule
 from modelfoundry.values.recipes import GradSplitterRecipe, SeamRecipe
+from modelfoundry.wire.computing import DEVICE
 from modelfoundry.wire.jobs import EXPORT_FORMAT
 from modelfoundry.wire.recipes import gradsplitter_recipe_from_proto, seam_recipe_from_proto
-from modelfoundry.workbench.requests import device_from_proto
 
 MOST_LABELS: Final = 100
 LONGEST_LABEL: Final = 200
@@ -34,7 +35,7 @@ class WantedModules:
     compact: bool
     recipe: SeamRecipe | GradSplitterRecipe
     """How missing modules are searched."""
-    device: str
+    device: Device
 
     @property
     def algorithm(self) -> str:
@@ -71,7 +72,7 @@ def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
         format=format_,
         compact=request.compact,
         recipe=_recipe_from_proto(request),
-        device=device_from_proto(request.device),
+        device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
     )
 
 

@@ -1,4 +1,4 @@
-"""Images of a request as one batch, and what was made of them as messages."""
+"""Images of a request as one batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.core.images import decode_image
 from modelfoundry.errors import InvalidField, InvalidImage
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.values.results import LabelProbability
 
 MOST_IMAGES: Final = 1024
 
@@ -55,10 +54,3 @@ def _pixels_from_proto(pixels: pb.PixelTensor, spec: InputSpec, field: str) -> t
             hint="send one byte from 0 to 255 a pixel, in row-major order",
         )
     return torch.frombuffer(bytearray(pixels.values), dtype=torch.uint8).reshape(expected)
-
-
-def prediction_to_proto(labels: Sequence[LabelProbability]) -> pb.Prediction:
-    """The answer for one image."""
-    return pb.Prediction(
-        labels=[pb.LabelProbability(label=each.label, probability=each.probability) for each in labels]
-    )
