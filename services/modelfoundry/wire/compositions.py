@@ -16,8 +16,6 @@ from modelfoundry.wire.computing import ENVIRONMENT, VALIDATION
 from modelfoundry.wire.pairs import Pair
 
 MEMBER = Pair(CompositionMember, pb.CompositionMember)
-member_to_proto = MEMBER.to_proto
-member_from_proto = MEMBER.from_proto
 
 COMPOSITION_RECORD = Pair(
     CompositionRecord,
@@ -28,8 +26,6 @@ COMPOSITION_RECORD = Pair(
     Pair(LabelChange, pb.LabelChange),
     ENVIRONMENT,
 )
-composition_record_to_proto = COMPOSITION_RECORD.to_proto
-composition_record_from_proto = COMPOSITION_RECORD.from_proto
 
 COMPOSITION = Pair(Composition, pb.Composition, MEMBER, INPUT_SPEC, COMPOSITION_RECORD)
 composition_to_request = COMPOSITION.to_request

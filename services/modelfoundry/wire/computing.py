@@ -12,8 +12,6 @@ DEVICE = Members(Device, compute_pb2.Device)
 device_to_proto = DEVICE.to_proto
 
 ENVIRONMENT = Pair(Environment, compute_pb2.Environment)
-environment_to_proto = ENVIRONMENT.to_proto
-environment_from_proto = ENVIRONMENT.from_proto
 
 VALIDATION = Pair(ValidationSplit, compute_pb2.ValidationSplit, defaults={"source_split", "fraction"})
 validation_to_proto = VALIDATION.to_proto

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from google.protobuf.descriptor import EnumDescriptor
 
@@ -71,16 +71,3 @@ def numbers_of(members: type[E], wire: EnumDescriptor, unknown: StrEnum | None =
     if names != numbers.keys():
         raise TypeError(f"{members.__name__} and {wire.full_name} differ in {sorted(names ^ numbers.keys())}")
     return {members[name]: number for name, number in numbers.items()}
-
-
-def enum_to_proto(wire: Any, prefix: str, member: StrEnum | None) -> Any:
-    """Number of a member; 0, the unspecified one, for None."""
-    return 0 if member is None else wire.Value(f"{prefix}_{member.name}")
-
-
-def enum_from_proto(wire: Any, prefix: str, number: int, members: type[E]) -> E | None:
-    """Member of a number; None for the unspecified one and for those that a newer service knows."""
-    try:
-        return members[wire.Name(number).removeprefix(f"{prefix}_")]
-    except (KeyError, ValueError):
-        return None

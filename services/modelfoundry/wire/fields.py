@@ -2,141 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, Final, Protocol, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from modelfoundry.wire.conversions import Conversion, Convert, Custom, Unreadable
 from modelfoundry.wire.enums import numbers_of
-from modelfoundry.wire.structs import struct_from_proto, struct_to_proto
+from modelfoundry.wire.well_known import WELL_KNOWN
 
-Convert = Callable[[Any], Any]
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SCALARS: Final = {
-    FieldDescriptor.CPPTYPE_STRING: (str, bytes),
-    FieldDescriptor.CPPTYPE_BOOL: (bool,),
-    FieldDescriptor.CPPTYPE_DOUBLE: (float,),
-    FieldDescriptor.CPPTYPE_INT32: (int,),
-    FieldDescriptor.CPPTYPE_INT64: (int,),
-    FieldDescriptor.CPPTYPE_UINT64: (int,),
+_SCALARS: Final[Mapping[int, set[type]]] = {
+    FieldDescriptor.CPPTYPE_STRING: {str, bytes},
+    FieldDescriptor.CPPTYPE_BOOL: {bool},
+    FieldDescriptor.CPPTYPE_DOUBLE: {float},
+    FieldDescriptor.CPPTYPE_INT32: {int},
+    FieldDescriptor.CPPTYPE_INT64: {int},
+    FieldDescriptor.CPPTYPE_UINT64: {int},
 }
-
-
-class Unreadable(Exception):
-    """Something in a message that no value stands for; `path` leads there from what was being read."""
-
-    def __init__(self, what: str, hint: str = "", path: str = "") -> None:
-        super().__init__(what)
-        self.what, self.hint, self.path = what, hint, path
-
-    def below(self, step: str) -> Unreadable:
-        """The same, seen from the message that has it in a field or list."""
-        rest = self.path if not self.path or self.path.startswith("[") else f".{self.path}"
-        return Unreadable(self.what, self.hint, f"{step}{rest}")
-
-
-class Part(Protocol):
-    """What converts the values of some classes and one message."""
-
-    @property
-    def classes(self) -> frozenset[type]:
-        """Classes of the values."""
-
-    @property
-    def message_name(self) -> str:
-        """Full name of the message."""
-
-    def reader(self, *, request: bool) -> Convert:
-        """Message to value; raises Unreadable. `request`: strictly, and without what only the server says."""
-
-    def writer(self, *, request: bool) -> Convert:
-        """Value to message. `request`: without what only the server says."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Tuples as messages with one repeated field, for lists of lists, which protobuf lacks."""
-
-    message: Descriptor
-
-    @property
-    def classes(self) -> frozenset[type]:
-        return frozenset({tuple})
-
-    @property
-    def message_name(self) -> str:
-        return self.message.full_name
-
-    def reader(self, *, request: bool) -> Convert:
-        del request
-        (field,) = self.message.fields
-        return lambda message: tuple(getattr(message, field.name))
-
-    def writer(self, *, request: bool) -> Convert:
-        del request
-        (field,) = self.message.fields
-        make = GetMessageClass(self.message)
-        return lambda row: make(**{field.name: row})
-
-
-@dataclass(frozen=True, slots=True)
-class _WellKnown:
-    """A message of protobuf's own that a class of Python's own stands for."""
-
-    cls: type
-    message_name: str
-    read: Convert
-    write: Convert
-
-    @property
-    def classes(self) -> frozenset[type]:
-        return frozenset({self.cls})
-
-    def reader(self, *, request: bool) -> Convert:
-        del request
-        return self.read
-
-    def writer(self, *, request: bool) -> Convert:
-        del request
-        return self.write
-
-
-def timestamp_to_proto(moment: datetime) -> Timestamp:
-    """An aware point in time."""
-    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
-    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
-
-
-def timestamp_from_proto(message: Timestamp) -> datetime:
-    """A point in time, in UTC."""
-    return message.ToDatetime(tzinfo=UTC)
-
-
-def duration_to_proto(time: timedelta) -> Duration:
-    """A length of time."""
-    message = Duration()
-    message.FromTimedelta(time)
-    return message
-
-
-_WELL_KNOWN: Final = (
-    _WellKnown(datetime, "google.protobuf.Timestamp", timestamp_from_proto, timestamp_to_proto),
-    _WellKnown(timedelta, "google.protobuf.Duration", Duration.ToTimedelta, duration_to_proto),
-    _WellKnown(Mapping, "google.protobuf.Struct", struct_from_proto, struct_to_proto),
-)
-
-
-def classes_of(hint: Any) -> frozenset[type]:
-    """The classes in a type, without None and without what they hold: `tuple[int, ...] | None` gives tuple."""
-    members = get_args(hint) if get_origin(hint) in {UnionType, Union} else (hint,)
-    return frozenset(get_origin(member) or member for member in members if member is not NoneType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +40,7 @@ class FieldPair:
     name: str
     hint: Any
     wire: FieldDescriptor
-    parts: Sequence[Part] = ()
+    parts: Sequence[Conversion[Any, Any]] = ()
     spare: Any = None
 
     @property
@@ -195,7 +81,7 @@ class FieldPair:
             return self._part(self.wire.message_type).reader(request=request)
         if self.wire.enum_type is not None:
             return _member_reader(self._numbers(self.wire.enum_type), self.wire.enum_type.name, optional=self.optional)
-        self._check(self._item_classes <= set(_SCALARS[self.wire.cpp_type]))
+        self._check(self._item_classes <= _SCALARS[self.wire.cpp_type])
         return None
 
     def _item_writer(self, *, request: bool) -> Convert | None:
@@ -203,29 +89,29 @@ class FieldPair:
             return self._part(self.wire.message_type).writer(request=request)
         if self.wire.enum_type is not None:
             return self._numbers(self.wire.enum_type).__getitem__
-        self._check(self._item_classes <= set(_SCALARS[self.wire.cpp_type]))
+        self._check(self._item_classes <= _SCALARS[self.wire.cpp_type])
         return None
 
     @property
     def _item_classes(self) -> frozenset[type]:
         """Classes of what the field holds, or of the items in it."""
         if not self.wire.is_repeated:
-            return classes_of(self.hint)
-        self._check(classes_of(self.hint) <= {tuple, Sequence})
-        return classes_of(get_args(self.hint)[0])
+            return _classes(self.hint)
+        self._check(_classes(self.hint) <= {tuple, Sequence})
+        return _classes(get_args(self.hint)[0])
 
     def _numbers(self, wire: EnumDescriptor) -> dict[Any, int]:
         (members,) = self._item_classes
         self._check(issubclass(members, StrEnum))
         return numbers_of(members, wire, self.spare)
 
-    def _part(self, message: Descriptor) -> Part:
+    def _part(self, message: Descriptor) -> Conversion[Any, Any]:
         classes = self._item_classes
         if classes == {tuple} and [field.is_repeated for field in message.fields] == [True]:
-            return _Row(message)
-        known: tuple[Part, ...] = (*self.parts, *_WELL_KNOWN)
-        for part in known:
-            if part.classes == classes and part.message_name == message.full_name:
+            return _row(message)
+        parts: tuple[Conversion[Any, Any], ...] = (*self.parts, *WELL_KNOWN)
+        for part in parts:
+            if part.classes == classes and part.message.DESCRIPTOR is message:
                 return part
         raise TypeError(f"{self.wire.full_name}: no part converts {self.hint} and {message.full_name}")
 
@@ -283,3 +169,16 @@ def _known_of(read: Convert) -> Convert:
 
 def _is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _classes(hint: Any) -> frozenset[type]:
+    """The classes in a type, without None and without what they hold: `tuple[int, ...] | None` gives tuple."""
+    members = get_args(hint) if get_origin(hint) in {UnionType, Union} else (hint,)
+    return frozenset(get_origin(member) or member for member in members if member is not NoneType)
+
+
+def _row(message: Descriptor) -> Custom[tuple[Any, ...], Any]:
+    """Tuples as messages with one repeated field, for lists of lists, which protobuf lacks."""
+    (field,) = message.fields
+    make = GetMessageClass(message)
+    return Custom(tuple, make, lambda row: make(**{field.name: row}), lambda row: tuple(getattr(row, field.name)))

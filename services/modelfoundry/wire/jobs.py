@@ -23,17 +23,16 @@ from modelfoundry.values.results import (
     StateChanged,
 )
 from modelfoundry.wire.enums import Members
-from modelfoundry.wire.fields import timestamp_from_proto
 from modelfoundry.wire.figures import FORMS
 from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.resources import BLOB_REF
 from modelfoundry.wire.statuses import error_from_status
+from modelfoundry.wire.well_known import timestamp_from_proto
 
 JOB_STATE = Members(JobState, operation_pb2.OperationState)
 SEVERITY = Members(Severity, operation_pb2.Severity)
 
 PROGRESS = Pair(Progress, operation_pb2.Progress)
-progress_to_proto = PROGRESS.to_proto
 progress_from_proto = PROGRESS.from_proto
 
 JOB_STATUS = Pair(
@@ -56,7 +55,6 @@ compaction_to_proto = COMPACTION.to_proto
 compaction_from_proto = COMPACTION.from_proto
 
 LABEL_PROBABILITY = Pair(LabelProbability, reuser_service_pb2.LabelProbability)
-label_probability_to_proto = LABEL_PROBABILITY.to_proto
 
 
 def job_status_from_proto(message: operations_pb2.Operation) -> JobStatus:

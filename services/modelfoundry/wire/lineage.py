@@ -23,8 +23,6 @@ DIRECTION = Members(Direction, provenance_pb2.LineageDirection)
 direction_to_proto = DIRECTION.to_proto
 
 LINEAGE_NODE = Pair(LineageNode, provenance_pb2.LineageNode)
-lineage_node_to_proto = LINEAGE_NODE.to_proto
-lineage_node_from_proto = LINEAGE_NODE.from_proto
 
 LINEAGE = Pair(Lineage, provenance_pb2.GetLineageResponse, LINEAGE_NODE, PROVENANCE_EDGE)
 lineage_to_proto = LINEAGE.to_proto

@@ -10,8 +10,6 @@ from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.resources import BLOB_REF
 
 RECORD = Pair(DecompositionRecord, module_pb2.DecompositionRecord, VALIDATION, SUBSET, ENVIRONMENT)
-record_to_proto = RECORD.to_proto
-record_from_proto = RECORD.from_proto
 
 MODULE = Pair(Module, module_pb2.Module, PROBLEM, BLOB_REF, RECORD, RETENTION, FORMS)
 module_to_request = MODULE.to_request

@@ -6,11 +6,11 @@ from modelfoundry.api.registry.v1 import label_service_pb2, search_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.values.on_demand import ChoiceFigures, FoundLabels, ModuleOrigin, RequestedModule
 from modelfoundry.values.searching import Match, MatchKind
-from modelfoundry.wire.pairs import Custom, Pair
+from modelfoundry.wire.conversions import Custom
+from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.searching import MATCH
 
 FOUND_LABELS = Pair(FoundLabels, label_service_pb2.FindLabelsResponse, MATCH)
-found_labels_to_proto = FOUND_LABELS.to_proto
 found_labels_from_proto = FOUND_LABELS.from_proto
 
 

@@ -11,121 +11,23 @@ Scalars stand for themselves, tuples for repeated fields, mappings for maps and 
 dataclasses for the messages of those pairs that are named as parts, `datetime` and `timedelta` for Timestamp and
 Duration. None is an unset field. A field that stands on one side only is a TypeError when a pair is first used, and in
 a test over all pairs. What is derived is derived once.
-
-A request has none of the fields that the contract marks as the server's own (IDENTIFIER, OUTPUT_ONLY); a service reads
-it strictly: a member of an enum or a kind of a oneof that it does not know is refused with its path (`InvalidField`). A
-client reads leniently what a newer service sends: what it does not know is None, or the `otherwise` of its field, an
-item that cannot be read is left out of its list, and only a whole that cannot be read is an error (`Internal`).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, fields
 from operator import attrgetter
-from typing import Any, Final, Generic, TypeVar, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from modelfoundry.errors import Internal, InvalidField
-from modelfoundry.wire.fields import Convert, FieldPair, Part, Unreadable
+from modelfoundry.wire.conversions import Conversion, Convert, M, Unreadable, V
+from modelfoundry.wire.fields import FieldPair
 
-V = TypeVar("V")
-M = TypeVar("M", bound=Message)
 _SERVERS_OWN: Final = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
-
-
-class Conversion(ABC, Generic[V, M]):
-    """A value and its message, both ways."""
-
-    classes: frozenset[type]
-
-    def __init__(self, message: type[M]) -> None:
-        self.message = message
-        self._readers: dict[bool, Convert] = {}
-        self._writers: dict[bool, Convert] = {}
-
-    @property
-    def message_name(self) -> str:
-        """Full name of the message."""
-        return self.message.DESCRIPTOR.full_name
-
-    def reader(self, *, request: bool) -> Convert:
-        """Message to value, derived once; raises Unreadable."""
-        if request not in self._readers:
-            self._readers[request] = self._derive_reader(request=request)
-        return self._readers[request]
-
-    def writer(self, *, request: bool) -> Convert:
-        """Value to message, derived once."""
-        if request not in self._writers:
-            self._writers[request] = self._derive_writer(request=request)
-        return self._writers[request]
-
-    def to_proto(self, value: V) -> M:
-        """The message of a value, all of it."""
-        message: M = self.writer(request=False)(value)
-        return message
-
-    def to_request(self, value: V) -> M:
-        """The message of a value without what only the server says."""
-        message: M = self.writer(request=True)(value)
-        return message
-
-    def from_proto(self, message: M, **elsewhere: Any) -> V:
-        """The value of a message that a service sent.
-
-        Args:
-            message: The message.
-            elsewhere: Fields of the value that the message has no room for.
-
-        Raises:
-            Internal: it is of a kind that only a newer service knows.
-        """
-        try:
-            value: V = self.reader(request=False)(message, **elsewhere)
-        except Unreadable as unreadable:
-            raise Internal(
-                f"{getattr(message, 'name', '') or self.message.DESCRIPTOR.name}: {unreadable.path} is of an unknown "
-                f"kind ({unreadable.what})",
-                field=unreadable.path,
-                hint="the service is newer than this client: `pip install --upgrade modelfoundry`",
-            ) from None
-        return value
-
-    def known_from_proto(self, message: M) -> V | None:
-        """The value of a message that a service sent; None when it is of a kind that only a newer service knows."""
-        try:
-            value: V = self.reader(request=False)(message)
-        except Unreadable:
-            return None
-        return value
-
-    def from_request(self, message: M, *, field: str) -> V:
-        """The value of a message that a client sent.
-
-        Args:
-            message: The message; fields that are the server's own take their defaults.
-            field: Its path in the request.
-
-        Raises:
-            InvalidField: a member of an enum, or a kind, is unknown or missing; the path leads there.
-        """
-        try:
-            value: V = self.reader(request=True)(message)
-        except Unreadable as unreadable:
-            path = unreadable.below(field).path
-            raise InvalidField(f"{path}: {unreadable.what}", field=path, hint=unreadable.hint) from None
-        return value
-
-    @abstractmethod
-    def _derive_reader(self, *, request: bool) -> Convert: ...
-
-    @abstractmethod
-    def _derive_writer(self, *, request: bool) -> Convert: ...
 
 
 class Pair(Conversion[V, M]):
@@ -146,16 +48,15 @@ class Pair(Conversion[V, M]):
         self,
         value: type[V],
         message: type[M],
-        *parts: Part,
+        *parts: Conversion[Any, Any],
         names: Mapping[str, str] | None = None,
         otherwise: Mapping[str, Any] | None = None,
         defaults: Collection[str] = (),
         elsewhere: Collection[str] = (),
         unread: Collection[str] = (),
     ) -> None:
-        super().__init__(message)
+        super().__init__(frozenset({value}), message)
         self.value: Any = value
-        self.classes = frozenset({value})
         self._parts = parts
         self._names = names or {}
         self._otherwise = otherwise or {}
@@ -173,7 +74,9 @@ class Pair(Conversion[V, M]):
         own = {self._names.get(field.name, field.name): field.name for field in fields(self.value)}
         described: list[FieldDescriptor] = list(self.message.DESCRIPTOR.fields)  # type: ignore[arg-type]
         if different := own.keys() - self._elsewhere ^ {field.name for field in described} - self._unread:
-            raise TypeError(f"{self.value.__name__} and {self.message_name} differ in {sorted(different)}")
+            raise TypeError(
+                f"{self.value.__name__} and {self.message.DESCRIPTOR.full_name} differ in {sorted(different)}"
+            )
         dispensable = {field.name for field in fields(self.value) if not _is_required(field)} if request else set()
         pairs = {
             name: FieldPair(name, hints[name], field, self._parts, self._otherwise.get(name))
@@ -245,16 +148,15 @@ class OneOf(Conversion[V, M]):
         kinds: What converts the message in each field of the oneof.
     """
 
-    def __init__(self, message: type[M], hint: str = "", **kinds: Part) -> None:
-        super().__init__(message)
-        self.classes = frozenset().union(*(kind.classes for kind in kinds.values()))
+    def __init__(self, message: type[M], hint: str = "", **kinds: Conversion[Any, Any]) -> None:
+        super().__init__(frozenset().union(*(kind.classes for kind in kinds.values())), message)
         self._hint = hint
         self._kinds = kinds
 
     def _derive_reader(self, *, request: bool) -> Convert:
         (oneof,) = self.message.DESCRIPTOR.oneofs
         if different := {field.name for field in self.message.DESCRIPTOR.fields} ^ self._kinds.keys():
-            raise TypeError(f"the kinds of {self.message_name} differ in {sorted(different)}")
+            raise TypeError(f"the kinds of {self.message.DESCRIPTOR.full_name} differ in {sorted(different)}")
         readers = {kind: part.reader(request=request) for kind, part in self._kinds.items()}
 
         def read(message: Message) -> Any:
@@ -279,25 +181,6 @@ class OneOf(Conversion[V, M]):
             return make(**{kind: convert(value)})
 
         return write
-
-
-class Custom(Conversion[V, M]):
-    """A value and its message that are converted by code of their own."""
-
-    def __init__(
-        self, value: type[V], message: type[M], to_proto: Callable[[V], M], from_proto: Callable[[M], V]
-    ) -> None:
-        super().__init__(message)
-        self.classes = frozenset({value})
-        self._to, self._from = to_proto, from_proto
-
-    def _derive_reader(self, *, request: bool) -> Convert:
-        del request
-        return self._from
-
-    def _derive_writer(self, *, request: bool) -> Convert:
-        del request
-        return self._to
 
 
 def _getter(names: Iterable[str]) -> Callable[[Any], tuple[Any, ...]]:

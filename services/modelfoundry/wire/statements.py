@@ -8,11 +8,10 @@ from modelfoundry.api.decomposer.v1 import rebuild_service_pb2
 from modelfoundry.api.registry.v1 import statement_service_pb2
 from modelfoundry.values.statements import EnvironmentChange, Rebuild, SigningKey, Statement, TensorDifference
 from modelfoundry.wire.computing import ENVIRONMENT
-from modelfoundry.wire.fields import timestamp_from_proto
 from modelfoundry.wire.pairs import Pair
+from modelfoundry.wire.well_known import timestamp_from_proto
 
 SIGNING_KEY = Pair(SigningKey, statement_service_pb2.SigningKey)
-signing_key_to_proto = SIGNING_KEY.to_proto
 signing_key_from_proto = SIGNING_KEY.from_proto
 
 REBUILD = Pair(

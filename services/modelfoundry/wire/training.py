@@ -8,5 +8,3 @@ from modelfoundry.wire.computing import ENVIRONMENT, SUBSET, VALIDATION
 from modelfoundry.wire.pairs import Pair
 
 TRAINING_RECORD = Pair(TrainingRecord, model_pb2.TrainingRecord, VALIDATION, SUBSET, ENVIRONMENT)
-training_record_to_proto = TRAINING_RECORD.to_proto
-training_record_from_proto = TRAINING_RECORD.from_proto

@@ -20,7 +20,8 @@ from wire_values import over_the_wire
 from modelfoundry import api, values, wire
 from modelfoundry.errors import ModelFoundryError
 from modelfoundry.values.cards import LimitKind
-from modelfoundry.wire.pairs import Conversion, Pair
+from modelfoundry.wire.conversions import Conversion
+from modelfoundry.wire.pairs import Pair
 
 
 def rooms(package: Any) -> Iterator[ModuleType]:
