@@ -1,10 +1,9 @@
-"""From the images that people send to the pixels that a network takes, and from its logits to named probabilities."""
+"""From the image files that people send to the pixels that a network takes."""
 
 from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from modelfoundry.errors import InvalidImage
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.values.results import LabelProbability
 
 MAX_PIXELS: Final = 80_000_000
 """Of an encoded image: bounds the memory that a small hostile file can ask for. Pillow warns above 89 million."""
@@ -62,57 +60,6 @@ def decode_image(data: bytes, input_spec: InputSpec, *, field: str = "images") -
         converted = converted.resize(size, Image.Resampling.BILINEAR)
     pixels = np.array(converted, dtype=np.uint8).reshape(input_spec.height, input_spec.width, input_spec.channels)
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
-
-
-def pixel_image(values: bytes, shape: Sequence[int], input_spec: InputSpec, *, field: str = "images") -> Tensor:
-    """Takes pixels as they are.
-
-    Args:
-        values: One byte a pixel, row-major over channels, rows, columns.
-        shape: Channels, height, width.
-        input_spec: What the network takes.
-        field: Path of the request field that holds it.
-
-    Returns:
-        uint8 [channels, height, width].
-
-    Raises:
-        InvalidImage: the shape is not the network's, or the number of bytes is not the shape's.
-    """
-    if tuple(shape) != input_spec.shape:
-        raise InvalidImage(
-            f"{field}: pixels of shape {list(shape)[:8]}, the network takes {list(input_spec.shape)}",
-            field=field,
-            hint="scale the image and order it as channels, height, width",
-        )
-    if len(values) != input_spec.channels * input_spec.height * input_spec.width:
-        raise InvalidImage(
-            f"{field}: {len(values)} bytes for pixels of shape {list(shape)}",
-            field=field,
-            hint="send one byte from 0 to 255 for every pixel and channel",
-        )
-    return torch.frombuffer(bytearray(values), dtype=torch.uint8).view(input_spec.shape)
-
-
-def label_probabilities(
-    logits: Tensor, outputs: Sequence[str], top_k: int = 0
-) -> tuple[tuple[LabelProbability, ...], ...]:
-    """Softmax over the outputs, most probable first; equal ones in the order of the outputs.
-
-    Args:
-        logits: [n, outputs].
-        outputs: Meaning of the outputs.
-        top_k: At most this many labels for each image; 0 means all.
-
-    Returns:
-        For every image its labels with their probabilities.
-    """
-    probabilities, order = torch.softmax(logits.double().cpu(), dim=1).sort(dim=1, descending=True, stable=True)
-    kept = top_k or len(outputs)
-    return tuple(
-        tuple(LabelProbability(outputs[index], value) for index, value in zip(places[:kept], row[:kept], strict=True))
-        for places, row in zip(order.tolist(), probabilities.tolist(), strict=True)
-    )
 
 
 def _decoded(data: bytes, field: str) -> Image.Image:

@@ -13,7 +13,6 @@ from modelfoundry.core.exported import EXPORTED
 BUILDERS: Final = Builders((ZOO, TORCHVISION, TIMM, EXPORTED))
 
 build_network: Final = BUILDERS.build
-known_builders: Final = BUILDERS.known
 check_architecture: Final = partial(architectures.check_architecture, BUILDERS)
 check_weights: Final = partial(architectures.check_weights, BUILDERS)
 load_network: Final = partial(architectures.load_network, BUILDERS)

@@ -10,7 +10,7 @@ from torch import nn
 
 from modelfoundry.core.architectures import Builders, Family
 from modelfoundry.core.architectures.builders import Order
-from modelfoundry.core.networks import build_network, check_architecture, known_builders
+from modelfoundry.core.networks import BUILDERS, build_network, check_architecture
 from modelfoundry.errors import InvalidField, UnknownArchitecture
 from modelfoundry.values.architectures import Architecture, InputSpec
 
@@ -128,7 +128,7 @@ def test_families_are_handed_in_and_may_be_put_together_from_others() -> None:
 
 
 def test_all_three_families_are_listed() -> None:
-    known = known_builders()
+    known = BUILDERS.known()
     assert {"zoo:resnet20", "torchvision:resnet18", "timm:resnet10t"} <= set(known)
     assert not any("segmentation" in name or "fasterrcnn" in name for name in known)
 

@@ -84,8 +84,10 @@ def test_one_unit_is_held_where_nothing_is_alive(network: nn.Module) -> None:
 
 def test_whole_masks_cut_nothing(network: nn.Module) -> None:
     plan = plan_channels(network, SPEC)
-    assert plan_cuts(plan, plan.all_alive()) == ()
-    assert live_units(network, plan).kept == plan.all_alive().total
+    all_alive = ChannelMasks({group.name: torch.ones(group.units, dtype=torch.bool) for group in plan.groups})
+    assert plan_cuts(plan, all_alive) == ()
+    assert plan_cuts(plan, ChannelMasks({})) == ()
+    assert live_units(network, plan).kept == all_alive.total
 
 
 def test_a_plan_of_cuts_says_what_every_layer_keeps(network: nn.Module) -> None:

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modelfoundry.core.datasets import ImageSet, check_fits, crop, draw_crops, normalise, random_crop
-from modelfoundry.errors import DatasetMismatch
+from modelfoundry.core.datasets import crop, draw_crops, normalise, random_crop
 from modelfoundry.values.architectures import InputSpec
 
 
@@ -54,14 +53,6 @@ def test_without_flips_nothing_is_mirrored() -> None:
 def test_images_too_small_to_pad_stay_as_they_are() -> None:
     images = torch.randint(0, 256, (3, 1, 4, 4), dtype=torch.uint8)
     assert torch.equal(random_crop(images, torch.Generator(), flip=False), images)
-
-
-def test_images_of_another_size_are_refused_with_both_sizes() -> None:
-    image_set = ImageSet(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
-    with pytest.raises(DatasetMismatch, match=r"1x28x28.*3x32x32") as caught:
-        check_fits(image_set, InputSpec(3, 32, 32))
-    assert caught.value.field == "dataset"
-    check_fits(image_set, InputSpec(1, 28, 28))
 
 
 def test_crops_that_were_drawn_once_give_the_same_pixels_one_by_one_and_in_any_order() -> None:

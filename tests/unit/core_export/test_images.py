@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from modelfoundry.core.images import decode_image, label_probabilities, pixel_image
+from modelfoundry.core.images import decode_image
 from modelfoundry.errors import InvalidImage
 from modelfoundry.values.architectures import InputSpec
 
@@ -119,39 +119,3 @@ def test_no_damage_gives_another_error(data: st.DataObject) -> None:
 def test_a_network_of_five_channels_needs_pixels() -> None:
     with pytest.raises(InvalidImage, match="5 channels"):
         decode_image(_file(Image.fromarray(NOISE)), InputSpec(5, 6, 9))
-
-
-def test_pixels_are_taken_as_they_are() -> None:
-    values = bytes(range(3 * 6 * 9))
-    image = pixel_image(values, (3, 6, 9), COLOUR)
-    assert image.flatten().tolist() == list(values)
-    image.zero_()  # its own memory
-
-
-@pytest.mark.parametrize(
-    ("values", "shape", "said"),
-    [
-        (bytes(162), (6, 9, 3), "the network takes"),
-        (bytes(161), (3, 6, 9), "161 bytes"),
-        (b"", (), "the network takes"),
-    ],
-)
-def test_pixels_of_another_shape_are_refused(values: bytes, shape: tuple[int, ...], said: str) -> None:
-    with pytest.raises(InvalidImage, match=said):
-        pixel_image(values, shape, COLOUR)
-
-
-def test_probabilities_are_a_softmax_most_probable_first() -> None:
-    logits = torch.tensor([[0.0, 2.0, 1.0], [5.0, 5.0, 5.0]])
-    first, second = label_probabilities(logits, ("a", "b", "c"))
-    assert [entry.label for entry in first] == ["b", "c", "a"]
-    weights = np.exp([2.0, 1.0, 0.0])
-    assert [entry.probability for entry in first] == pytest.approx((weights / weights.sum()).tolist())
-    assert [entry.label for entry in second] == ["a", "b", "c"]
-    assert [entry.label for entry in label_probabilities(logits, ("a", "b", "c"), top_k=2)[0]] == ["b", "c"]
-    assert len(label_probabilities(logits, ("a", "b", "c"), top_k=9)[0]) == 3
-
-
-def test_large_logits_do_not_overflow() -> None:
-    ((first, second),) = label_probabilities(torch.tensor([[1e30, -1e30]]), ("a", "b"))
-    assert (first.probability, second.probability) == (1.0, 0.0)

@@ -69,10 +69,6 @@ class ChannelPlan:
         """Those that GradSplitter masks."""
         return tuple(group for group in self.groups if group.is_kernel)
 
-    def all_alive(self) -> ChannelMasks:
-        """Masks of this plan that drop nothing."""
-        return ChannelMasks({group.name: torch.ones(group.units, dtype=torch.bool) for group in self.groups})
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ChannelMasks:

@@ -6,7 +6,7 @@ from modelfoundry.core.datasets.labels import align_labels
 from modelfoundry.core.datasets.posing import against_rest_indices, pose_binary, pose_multi_class, pose_open_set
 from modelfoundry.core.datasets.splits import ImageSet, read_split, write_split
 from modelfoundry.core.datasets.statistics import channel_statistics
-from modelfoundry.core.datasets.transforms import Crops, check_fits, crop, draw_crops, normalise, random_crop
+from modelfoundry.core.datasets.transforms import Crops, crop, draw_crops, normalise, random_crop
 
 __all__ = [
     "Crops",
@@ -14,7 +14,6 @@ __all__ = [
     "against_rest_indices",
     "align_labels",
     "channel_statistics",
-    "check_fits",
     "crop",
     "draw_crops",
     "imbalanced_subset",

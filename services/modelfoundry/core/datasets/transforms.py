@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import torch
 
-from modelfoundry.core.datasets.splits import ImageSet
-from modelfoundry.errors import DatasetMismatch
 from modelfoundry.values.architectures import InputSpec
 
 
@@ -24,23 +22,6 @@ def normalise(images: torch.Tensor, input_spec: InputSpec) -> torch.Tensor:
     mean = torch.tensor(input_spec.means, dtype=torch.float32, device=images.device).view(-1, 1, 1)
     std = torch.tensor(input_spec.deviations, dtype=torch.float32, device=images.device).view(-1, 1, 1)
     return images.to(torch.float32).div_(255).sub_(mean).div_(std)
-
-
-def check_fits(image_set: ImageSet, input_spec: InputSpec, *, field: str = "dataset") -> None:
-    """Checks that the images have the channels and size that a network takes.
-
-    Raises:
-        DatasetMismatch: they have not; both shapes are named.
-    """
-    actual = tuple(image_set.images.shape[1:])
-    expected = input_spec.shape
-    if actual != expected:
-        raise DatasetMismatch(
-            f"images are {'x'.join(map(str, actual))} (channels, height, width), "
-            f"the model takes {'x'.join(map(str, expected))}",
-            field=field,
-            hint="convert the data set to the model's channels and size and register it again",
-        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
