@@ -15,9 +15,8 @@ from modelfoundry.core.modules import ModuleArtifact, write_module
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.plan import DecompositionPlan
 from modelfoundry.errors import AlreadyExists, ModelFoundryError, NotFound
-from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.jobs import Workbench, derived_request_id
 from modelfoundry.workbench.networks import LoadedModel, load_model
-from modelfoundry.workbench.requests import derived_request_id
 from modelfoundry.workbench.splits import load_split, training_parts
 
 MODULE_MEDIA_TYPE = "application/vnd.modelfoundry.module"

@@ -12,13 +12,10 @@ from modelfoundry.decomposer.algorithms.problems import LabelGroups
 from modelfoundry.decomposer.plan import DecompositionRequest
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import check_id, parse_name, parse_parent
+from modelfoundry.values.computing import Device
+from modelfoundry.wire.computing import DEVICE, PROBLEM, VALIDATION
 from modelfoundry.wire.decomposing import search_from_proto
 from modelfoundry.wire.recipes import recipe_to_proto
-from modelfoundry.workbench.requests import (
-    device_from_proto,
-    problem_from_proto,
-    validation_from_proto,
-)
 
 
 def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionRequest:
@@ -45,7 +42,7 @@ def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionReque
         wanted: Any = LabelGroups(search.label_groups)
     else:
         asked = getattr(request, search.algorithm)
-        wanted = problem_from_proto(asked.problem, field=f"{search.algorithm}.problem")
+        wanted = PROBLEM.from_request(asked.problem, field=f"{search.algorithm}.problem")
     settings = dict(search.settings)
     return DecompositionRequest(
         parent=request.parent,
@@ -54,9 +51,9 @@ def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionReque
         algorithm=algorithm,
         wanted=wanted,
         settings=algorithm.resolve(settings.pop("recipe"), settings),
-        validation=validation_from_proto(request.validation),
+        validation=VALIDATION.from_request(request.validation, field="validation"),
         seed=request.seed,
-        device=device_from_proto(request.device),
+        device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
         module_id=request.module_id,
         force=request.force,
     )

@@ -24,8 +24,7 @@ from modelfoundry.core.devices import environment, seeded, select_device
 from modelfoundry.core.networks import build_network
 from modelfoundry.core.training import ResolvedRecipe, TrainingResult, train
 from modelfoundry.values.architectures import Architecture, InputSpec
-from modelfoundry.workbench.jobs import Workbench
-from modelfoundry.workbench.requests import derived_request_id
+from modelfoundry.workbench.jobs import Workbench, derived_request_id
 from modelfoundry.workbench.splits import check_validation_split, find_split, training_parts
 
 WEIGHTS_MEDIA_TYPE = "application/vnd.safetensors"

@@ -8,10 +8,10 @@ from modelfoundry.api.decomposer.v1 import training_service_pb2 as pb
 from modelfoundry.core.training import Recipe, TrainingSettings, resolve_recipe
 from modelfoundry.decomposer.training import TrainingRequest
 from modelfoundry.names import check_id, parse_name, parse_parent
-from modelfoundry.values.computing import TrainingSubset
-from modelfoundry.wire.computing import subset_to_proto
+from modelfoundry.values.computing import Device, TrainingSubset
+from modelfoundry.wire.architectures import ARCHITECTURE
+from modelfoundry.wire.computing import DEVICE, VALIDATION, subset_to_proto
 from modelfoundry.wire.recipes import given_settings, recipe_to_proto
-from modelfoundry.workbench.requests import architecture_from_proto, device_from_proto, validation_from_proto
 
 
 def training_from_proto(request: pb.TrainModelRequest) -> TrainingRequest:
@@ -28,12 +28,12 @@ def training_from_proto(request: pb.TrainModelRequest) -> TrainingRequest:
     subset = {field.name: value for field, value in recipe.subset.ListFields()} if recipe.HasField("subset") else None
     return TrainingRequest(
         parent=request.parent,
-        architecture=architecture_from_proto(request.architecture, field="architecture"),
+        architecture=ARCHITECTURE.from_request(request.architecture, field="architecture"),
         dataset=request.dataset,
         recipe=resolve_recipe(recipe.recipe, given_settings(recipe, field="recipe"), subset, seed=request.seed),
-        validation=validation_from_proto(request.validation),
+        validation=VALIDATION.from_request(request.validation, field="validation"),
         seed=request.seed,
-        device=device_from_proto(request.device),
+        device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
         model_id=request.model_id,
     )
 

@@ -18,8 +18,8 @@ from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.values.problems import MultiClassProblem
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
 from modelfoundry.workbench.networks import LoadedComposition, LoadedModel, load_composition, load_model
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.splits import find_split
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 def measure_composition(shared: Measuring, composition: Composition) -> Iterator[Evaluation]:

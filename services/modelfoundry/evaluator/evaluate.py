@@ -20,9 +20,8 @@ from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.evaluator.modularity import KernelSets, modularity
 from modelfoundry.evaluator.plan import EvaluationPlan
 from modelfoundry.values.problems import Problem
-from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.jobs import Workbench, derived_request_id
 from modelfoundry.workbench.networks import LoadedModel, load_model, load_module
-from modelfoundry.workbench.requests import derived_request_id
 from modelfoundry.workbench.resources import Subject
 
 

@@ -9,9 +9,9 @@ from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
 from modelfoundry.evaluator.request import EvaluationRequest, check_evaluation
 from modelfoundry.values.problems import Problem, resolve
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject
 from modelfoundry.workbench.splits import check_dataset_fits, find_split
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.values.computing import Device
 from modelfoundry.values.problems import Problem
 from modelfoundry.wire.computing import DEVICE, PROBLEM
-from modelfoundry.workbench.requests import check_batch_sizes, subject_collection
+from modelfoundry.workbench.batch_sizes import check_batch_sizes
 from modelfoundry.workbench.splits import SEALED_SPLIT
+from modelfoundry.workbench.subject_names import subject_collection
 
 DEFAULT_SPLIT: Final = SEALED_SPLIT
 """Nothing is chosen by an evaluation, so that the test split is open to it."""

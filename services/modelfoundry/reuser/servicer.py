@@ -18,8 +18,8 @@ from modelfoundry.reuser.predicting.predictor import Predictor, classify
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.wire.jobs import prediction_to_proto
 from modelfoundry.workbench.aliases import OwnNames
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 class ReuserServicer(pb_grpc.ReuserServiceServicer):

@@ -7,8 +7,8 @@ from typing import Final
 
 from modelfoundry.errors import InvalidField, NotFound
 from modelfoundry.names import parse_reference
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources
+from modelfoundry.workbench.subject_names import subject_collection
 
 MOST_REFERENCES: Final = 1000
 

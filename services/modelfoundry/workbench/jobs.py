@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import tempfile
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,3 +59,11 @@ def workbench(context: JobContext, settings: WorkerSettings) -> Iterator[Workben
             checkpoint = client.blobs.download(context.checkpoint.digest, Path(folder) / "checkpoint.safetensors")
         monitor = JobMonitor(context, client, settings.checkpoint_seconds)
         yield Workbench(client, Resources(client), settings.cache, monitor, checkpoint)
+
+
+def derived_request_id(operation: str, what: str) -> str:
+    """A UUID4-shaped id that follows from a job and what it makes.
+
+    A job that was taken up again after it had registered its result finds that, and registers no other.
+    """
+    return str(uuid.UUID(bytes=hashlib.sha256(f"{operation}/{what}".encode()).digest()[:16], version=4))

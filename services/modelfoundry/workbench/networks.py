@@ -13,8 +13,8 @@ from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materi
 from modelfoundry.core.networks import load_network
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.workbench.cache import BlobCache
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import Resources
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from modelfoundry.client import AsyncClient, Client
 from modelfoundry.errors import NotFound
 from modelfoundry.values.compositions import Composition
 from modelfoundry.values.resources import Dataset, Model, Module
-from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.subject_names import subject_collection
 
 Subject = Model | Module | Composition
 """What classifies images."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from modelfoundry.client import Composition, Model, Module
 from modelfoundry.core.composing import Candidate
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from modelfoundry.reuser.composing.validation_images import validation_images
 from modelfoundry.reuser.subjects import compacted_composition, subject_of_members
 from modelfoundry.values.results import Replacement
 from modelfoundry.workbench.compositions import IMAGES_SETTING
-from modelfoundry.workbench.jobs import Workbench
+from modelfoundry.workbench.jobs import Workbench, derived_request_id
 from modelfoundry.workbench.networks import (
     LoadedModel,
     LoadedModule,
@@ -46,7 +46,7 @@ from modelfoundry.workbench.networks import (
     load_module,
     load_sources,
 )
-from modelfoundry.workbench.requests import derived_request_id, subject_collection
+from modelfoundry.workbench.subject_names import subject_collection
 
 BATCH_SIZE = 256
 

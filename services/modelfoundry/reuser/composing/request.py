@@ -14,7 +14,7 @@ from modelfoundry.values.composing import Strategy
 from modelfoundry.values.computing import Device, ValidationSplit
 from modelfoundry.wire.composing import STRATEGY
 from modelfoundry.wire.computing import DEVICE, VALIDATION
-from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.subject_names import subject_collection
 
 MOST_SOURCES: Final = 1000
 

@@ -14,7 +14,7 @@ from modelfoundry.reuser.composing.plan import CompositionPlan
 from modelfoundry.workbench.compositions import ENSEMBLE
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import load_composition, load_model
-from modelfoundry.workbench.requests import subject_collection
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 def measure_rivals(

@@ -16,9 +16,9 @@ from modelfoundry.core.export import export_safetensors
 from modelfoundry.core.metrics import Cost, cost, interleaved_latency
 from modelfoundry.reuser.subjects import compacted_subject, subject_of_source
 from modelfoundry.values.figures import FormCost, Latency
+from modelfoundry.workbench.batch_sizes import check_batch_sizes
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import load_model, load_module
-from modelfoundry.workbench.requests import check_batch_sizes
 from modelfoundry.workbench.resources import AsyncResources
 
 COMPACT_VERSION: Final = "1"

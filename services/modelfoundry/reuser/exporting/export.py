@@ -12,8 +12,8 @@ from modelfoundry.reuser.exporting.formats import WRITERS
 from modelfoundry.reuser.subjects import load_compacted, load_subject
 from modelfoundry.values.exports import Export, ExportedFile, ExportFormat, media_type_of
 from modelfoundry.workbench.jobs import Workbench
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, digest_of
+from modelfoundry.workbench.subject_names import subject_collection
 
 EXPORT_VERSION: Final = "2"
 """Changes when the same subject gives other files."""

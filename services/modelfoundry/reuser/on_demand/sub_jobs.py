@@ -11,7 +11,7 @@ from typing import Final
 from modelfoundry.client import AsyncClient, JobResult, JobStatus, Progress
 from modelfoundry.errors import Cancelled, ModelFoundryError, Unavailable
 from modelfoundry.runtime.jobs import JobContext
-from modelfoundry.workbench.requests import derived_request_id
+from modelfoundry.workbench.jobs import derived_request_id
 
 GLANCE_SECONDS: Final = 0.3
 """Time between two looks at whether the job is still wanted."""

@@ -24,8 +24,8 @@ from modelfoundry.reuser.open_inference.codec import (
 from modelfoundry.reuser.open_inference.served import find_served, outputs_of
 from modelfoundry.reuser.predicting.predictor import Predictor, probabilities
 from modelfoundry.runtime.health import Ready
-from modelfoundry.workbench.requests import subject_collection
 from modelfoundry.workbench.resources import AsyncResources, Subject, digest_of
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
