@@ -25,8 +25,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup ## decompose and compose digits networks through the four services and print the tables
 	$(BIN)/modelfoundry demo --compose --output build/demo
 
-# A process a core, each with the tests of whole files, the long ones of tests/integration before the short ones of
-# tests/unit; every process computes on one thread.
+# A process a core, each with the tests of whole files (of whole folders where services are shared: tests/conftest.py),
+# the long ones of tests/integration before the short ones of tests/unit; every process computes on one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: setup ## everything, except what is marked slow

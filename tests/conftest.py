@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import minio_server
 import postgresql_server
@@ -26,6 +27,10 @@ SERVERS = {
 }
 
 
+SHARED_FOLDERS = ("tests/integration/composing", "tests/integration/inference", "tests/integration/services")
+"""Their files share services of the whole run, so that one process of the run takes them all."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tells a missing server in one line of the summary, in place of one for each test."""
@@ -35,6 +40,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
             if how_to_get_it in report.longrepr[2]:
                 report.longrepr = (module, 1, report.longrepr[2])
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives every process of a run whole files, or whole folders where files share services."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FileOrFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            folder = path.rpartition("/")[0]
+            return folder if folder in SHARED_FOLDERS else path
+
+    return FileOrFolder(config, log)
 
 
 @pytest.fixture(name="minio_server", scope="session")

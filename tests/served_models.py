@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from composing_stock import push_digits, push_model, push_module, some_digits
-from service_stack import ServiceStack, running_stack
+from service_stack import INLINE, ServiceStack, running_stack
 
 from modelfoundry.client import (
     Client,
@@ -43,7 +43,7 @@ def running_models(folder: Path) -> Iterator[Served]:
     """Services in an empty folder."""
     (folder / "services").mkdir()
     names = ("registry", "reuser")
-    with running_stack(folder / "services", names=names) as stack, Client(stack.endpoints) as client:
+    with running_stack(folder / "services", INLINE, names=names) as stack, Client(stack.endpoints) as client:
         yield _stocked(folder, stack, client)
 
 

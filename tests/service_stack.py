@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,15 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from minio_server import MinioServer, free_port
+from warm_python import WarmProcess, started
 
 from modelfoundry.client import Endpoints
 
 NAMES = ("registry", "decomposer", "evaluator", "reuser")
 START_SECONDS = 120
+INLINE = {f"MODELFOUNDRY_{name.upper()}_EXECUTOR": "inline" for name in NAMES[1:]}
+"""Jobs in threads of the services, which saves each a process that imports what jobs need. Processes of jobs have their
+tests in `services`, `runtime` and `faults`."""
 
 
 @dataclass
@@ -31,7 +34,7 @@ class ServiceStack:
     settings: Mapping[str, str]
     """Environment variables on top of those that every test has."""
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NAMES})
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, WarmProcess] = field(default_factory=dict)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -49,13 +52,9 @@ class ServiceStack:
             f"{prefix}LISTEN": f"127.0.0.1:{self.ports[name]}",
         }
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", f"modelfoundry.{name}"],
-                env={**inherited, **own, **self.settings},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            environment = {**inherited, **own, **self.settings}
+            output = log.fileno()
+            self.processes[name] = started(f"modelfoundry.{name}", env=environment, stdout=output, stderr=output)
 
     def wait_healthy(self, name: str) -> None:
         """Returns when the service says that it is serving."""

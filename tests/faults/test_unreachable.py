@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from minio_server import started_minio
-from service_stack import ServiceStack, minio_settings, running_stack
+from service_stack import INLINE, ServiceStack, minio_settings, running_stack
 
 from modelfoundry import errors
 from modelfoundry.client import Architecture, Client, Endpoints, InputSpec, Retries, Service, TensorSpec
@@ -18,7 +18,7 @@ FEW = Retries(without_progress=2)
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStack]:
-    with running_stack(tmp_path_factory.mktemp("stack"), names=("registry", "evaluator")) as running:
+    with running_stack(tmp_path_factory.mktemp("stack"), settings=INLINE, names=("registry", "evaluator")) as running:
         yield running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
+from service_stack import INLINE
 
 from modelfoundry.cli.demo.report import ModuleReport
 from modelfoundry.cli.demo.settings import COMPOSITION_SETTINGS, SETTINGS
@@ -73,6 +75,7 @@ def test_an_interrupted_demo_stops_its_services(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, **INLINE},  # no job is started before the interruption
         # Tests that run in the background inherit that SIGINT is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     ) as demo:

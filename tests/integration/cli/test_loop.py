@@ -11,61 +11,6 @@ from PIL import Image
 from modelfoundry.cli.exit_codes import ExitCode
 
 
-def test_a_dataset_is_pushed_shown_and_removed(call):
-    pushed = call(
-        "dataset", "push", "digits", "--name", "throw-away", "--license", "BSD-3-Clause", "--tag", "a=b", "--json"
-    )
-    dataset = json.loads(pushed.stdout)
-    assert pushed.stderr == ""
-    assert dataset["name"] == "projects/default/datasets/throw-away"
-    assert {split["split"]: split["sample_count"] for split in dataset["splits"]}.keys() == {"train", "test"}
-    assert dataset["tags"] == {"a": "b"}
-    assert "throw-away" in call("dataset", "list").stdout
-    assert "BSD-3-Clause" in call("dataset", "show", "throw-away").stdout
-
-    again = call("dataset", "push", "digits", "--name", "throw-away", status=ExitCode.CONFLICT)
-    assert again.stderr.startswith("error: ")
-
-    near = call("dataset", "show", "throw-awai", status=ExitCode.NOT_FOUND)
-    assert "throw-away" in near.stderr.splitlines()[1]
-
-    assert json.loads(call("dataset", "rm", "datasets/throw-away", "--json").stdout) == {
-        "removed": ["datasets/throw-away"]
-    }
-    call("dataset", "show", "throw-away", status=ExitCode.NOT_FOUND)
-
-
-def test_weights_that_do_not_fit_are_refused_tensor_by_tensor(call, tmp_path):
-    from safetensors.numpy import save_file
-
-    save_file({"linear.bias": np.zeros(3, np.float32)}, tmp_path / "w.safetensors")
-    outcome = call(
-        *("model", "push", tmp_path / "w.safetensors", "--architecture", "zoo:digits_cnn"),
-        *("--labels", "a,b", "--image", "1x8x8", "--mean", "0.5", "--std", "0.5"),
-        status=ExitCode.USAGE,
-    )
-    what, hint, *violations = outcome.stderr.splitlines()
-    assert what.startswith("error: ")
-    assert hint.startswith("hint: ")
-    assert any("linear.bias" in violation for violation in violations)
-    assert json.loads(call("model", "list", "--json").stdout) == []
-
-
-def test_a_label_or_an_image_size_that_nobody_gave_is_asked_for(call, tmp_path):
-    (tmp_path / "w.safetensors").touch()
-    outcome = call(
-        "model", "push", tmp_path / "w.safetensors", "--architecture", "zoo:digits_cnn", status=ExitCode.USAGE
-    )
-    assert "--labels" in outcome.stderr
-    assert "--dataset" in outcome.stderr
-
-
-def test_a_subject_that_is_neither_module_nor_model_is_not_found(call, tmp_path):
-    Image.new("L", (8, 8)).save(tmp_path / "i.png")
-    outcome = call("predict", tmp_path / "i.png", "--with", "nobody", status=ExitCode.NOT_FOUND)
-    assert "no module, model or composition" in outcome.stderr
-
-
 @pytest.mark.slow
 def test_from_images_to_a_module_at_home(call, services, tmp_path):
     call("dataset", "push", "digits", "--name", "digits")

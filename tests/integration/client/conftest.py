@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
+from warm_python import WarmProcess, started
 
 from modelfoundry.client import Client, Endpoints
 
@@ -24,7 +23,7 @@ class RegistryProcess:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: WarmProcess | None = None
 
     @property
     def endpoints(self) -> Endpoints:
@@ -37,11 +36,9 @@ class RegistryProcess:
             "MODELFOUNDRY_REGISTRY_LISTEN": self.address,
             "MODELFOUNDRY_REGISTRY_LOG_LEVEL": "warning",
         }
-        log = (self._folder / "registry.log").open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "modelfoundry.registry"], env=environment, stdout=log, stderr=log
-        )
-        log.close()
+        with (self._folder / "registry.log").open("ab") as log:
+            output = log.fileno()
+            self._process = started("modelfoundry.registry", env=environment, stdout=output, stderr=output)
         with grpc.insecure_channel(self.address, options=[("grpc.enable_http_proxy", 0)]) as channel:
             grpc.channel_ready_future(channel).result(timeout=60)
 

@@ -6,17 +6,16 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from warm_python import finished
 
 from modelfoundry.client import Architecture, Client, Dataset, DatasetSplit, InputSpec, Model
 
-COMMAND = (sys.executable, "-m", "modelfoundry.cli")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,9 +25,7 @@ def run(registry: Any) -> Run:
 
     def run(*arguments: str, status: int = 0, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "MODELFOUNDRY_REGISTRY": registry.address}
-        outcome = subprocess.run(
-            [*COMMAND, *arguments], stdin=stdin, capture_output=True, text=True, check=False, env=environment
-        )
+        outcome = finished("modelfoundry.cli", *arguments, stdin=stdin, env=environment)
         assert outcome.returncode == status, outcome.stdout + outcome.stderr
         return outcome
 

@@ -19,7 +19,7 @@ from composing_stock import (
     push_module,
     push_untrained,
 )
-from service_stack import running_stack
+from service_stack import INLINE, running_stack
 
 from modelfoundry.client import Client, ComposedModel, Composition, InputSpec, NewLabel
 
@@ -29,10 +29,8 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     folder = tmp_path_factory.mktemp("composing")
     (folder / "services").mkdir()
     names = ("registry", "evaluator", "reuser")
-    # Jobs in the service itself: processes of their own have their tests elsewhere, and cost seconds each.
-    inline = {"MODELFOUNDRY_REUSER_EXECUTOR": "inline", "MODELFOUNDRY_EVALUATOR_EXECUTOR": "inline"}
     with (
-        running_stack(folder / "services", inline, names=names) as stack,
+        running_stack(folder / "services", INLINE, names=names) as stack,
         Client(stack.endpoints, parent=PROJECT) as client,
     ):
         low = push_digits(client, folder, "low", LOW)

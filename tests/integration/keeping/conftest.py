@@ -7,7 +7,6 @@ import os
 import sqlite3
 import struct
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from blob_backends import BlobBackend, MinioBackend
 from service_stack import ServiceStack, minio_settings, running_stack
+from warm_python import finished
 
 from modelfoundry.client import (
     Architecture,
@@ -75,9 +75,7 @@ class Registry:
 
     def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """A `modelfoundry` command with the settings of the registry, or others."""
-        command = [sys.executable, "-m", "modelfoundry.cli", *arguments]
-        environment = {**self.environment, **settings}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return finished("modelfoundry.cli", *arguments, env={**self.environment, **settings})
 
     def restart(self) -> None:
         """Kills it and starts it again."""

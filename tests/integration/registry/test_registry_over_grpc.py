@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_health.v1 import health_pb2
+from warm_python import WarmProcess, finished, started
 
 from modelfoundry.api.registry.v1 import model_pb2, registry_service_pb2
 from modelfoundry.registry.settings import RegistrySettings
@@ -169,14 +169,14 @@ async def test_what_was_acknowledged_outlives_kill_9_and_a_restart(
                 names.append(name)
         finally:
             process.kill()
-            await process.wait()
+            await asyncio.to_thread(process.wait)
             await channel.close()
 
     process, client, channel = await _started(tmp_path, connect)
     assert await client.models() == names[::-1]
     assert await client.health(SERVICE) == SERVING
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.to_thread(process.wait, 30) == 0
     await channel.close()
 
 
@@ -187,18 +187,15 @@ async def test_a_database_that_cannot_be_opened_ends_the_start_with_a_hint(tmp_p
         "MODELFOUNDRY_REGISTRY_DATABASE_URL": f"sqlite:///{tmp_path}",
         "MODELFOUNDRY_REGISTRY_LISTEN": "127.0.0.1:0",
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "modelfoundry.registry", env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    _, errors = await asyncio.wait_for(process.communicate(), 60)
+    done = await asyncio.to_thread(finished, "modelfoundry.registry", env=environment)
 
-    assert process.returncode == 1
-    assert "unable to open database file" in errors.decode()
-    assert "hint: look at MODELFOUNDRY_REGISTRY_DATABASE_URL" in errors.decode()
-    assert "Traceback" not in errors.decode()
+    assert done.returncode == 1
+    assert "unable to open database file" in done.stderr
+    assert "hint: look at MODELFOUNDRY_REGISTRY_DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
-async def _started(folder: Path, connect: Any) -> tuple[asyncio.subprocess.Process, Any, grpc.aio.Channel]:
+async def _started(folder: Path, connect: Any) -> tuple[WarmProcess, Any, grpc.aio.Channel]:
     port_file = folder / "port"
     port_file.unlink(missing_ok=True)
     environment = {
@@ -207,12 +204,10 @@ async def _started(folder: Path, connect: Any) -> tuple[asyncio.subprocess.Proce
         "MODELFOUNDRY_REGISTRY_LISTEN": "127.0.0.1:0",
         "MODELFOUNDRY_REGISTRY_PORT_FILE": str(port_file),
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "modelfoundry.registry", env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
+    process = started("modelfoundry.registry", env=environment)
     async with asyncio.timeout(60):
         while not port_file.exists():
-            assert process.returncode is None
+            assert process.poll() is None
             await asyncio.sleep(0.05)
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port_file.read_text().strip()}")
     return process, connect(channel), channel

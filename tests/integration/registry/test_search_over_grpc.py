@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from warm_python import finished
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, module_pb2, search_pb2, search_service_pb2_grpc
@@ -134,12 +134,9 @@ async def test_the_command_line_says_why(cats: Any, tmp_path: Path) -> None:
     file.write_text(json.dumps([{"term": "mine"}, {"term": "pet", "synonyms": ["dog"], "broader": ["mine"]}]))
     environment = {**os.environ, "MODELFOUNDRY_REGISTRY": cats.address, "COLUMNS": "200"}
 
-    async def cli(*arguments: str) -> tuple[int | None, str]:
-        command = (sys.executable, "-m", "modelfoundry.cli", *arguments)
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=environment)
-        out, err = await process.communicate()
-        return process.returncode, (out + err).decode()
+    async def cli(*arguments: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(finished, "modelfoundry.cli", *arguments, env=environment)
+        return done.returncode, done.stdout + done.stderr
 
     assert (await cli("vocabulary", "add", str(file), "--name", "pets")) == (0, "added pets with 2 terms\n")
     status, table = await cli("search", "mine")

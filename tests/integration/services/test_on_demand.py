@@ -12,7 +12,7 @@ from typing import Any
 import onnxruntime
 import pytest
 from foundry import Foundry, stocked
-from service_stack import running_stack
+from service_stack import INLINE, running_stack
 
 from modelfoundry import errors
 from modelfoundry.cli.exit_codes import ExitCode
@@ -40,8 +40,7 @@ WAIT = 240
 @pytest.fixture(scope="module")
 def foundry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foundry]:
     """Services with one slot each: a job that waited in the slot of what it waits for would wait for ever."""
-    inline = {f"MODELFOUNDRY_{name}_EXECUTOR": "inline" for name in ("DECOMPOSER", "EVALUATOR", "REUSER")}
-    with running_stack(tmp_path_factory.mktemp("services"), inline) as stack, Client(stack.endpoints) as client:
+    with running_stack(tmp_path_factory.mktemp("services"), INLINE) as stack, Client(stack.endpoints) as client:
         foundry = stocked(stack, client)
         client.vocabularies.create(
             [

@@ -17,7 +17,7 @@ import torch
 from composing_stock import push_digits, push_model, some_digits
 from huggingface_hub import ModelCard
 from PIL import Image
-from service_stack import ServiceStack, running_stack
+from service_stack import INLINE, ServiceStack, running_stack
 from timm.models import save_for_hf
 from torch import nn
 
@@ -67,8 +67,7 @@ class Stock:
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     folder = tmp_path_factory.mktemp("stock")
     names = ("registry", "evaluator", "reuser")
-    inline = {"MODELFOUNDRY_REUSER_EXECUTOR": "inline"}
-    with running_stack(folder, inline, names=names) as stack, Client(stack.endpoints) as client:
+    with running_stack(folder, INLINE, names=names) as stack, Client(stack.endpoints) as client:
         dataset = push_digits(client, folder, "digits", NUMBERS)
         model = push_model(client, folder, "net", NUMBERS, epochs=1)
         record = DecompositionRecord(algorithm="by_hand", dataset_digest=dataset.digest)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from composing_stock import push_digits
-from service_stack import ServiceStack, running_stack
+from service_stack import INLINE, ServiceStack, running_stack
+from warm_python import finished
 
 from modelfoundry import errors
 from modelfoundry.client import (
@@ -40,7 +39,7 @@ NUMBERS = (3, 5, 8)
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStack]:
     """What decomposing needs."""
     settings = {
-        "MODELFOUNDRY_DECOMPOSER_EXECUTOR": "inline",  # saves every job the start of a process
+        **INLINE,
         "MODELFOUNDRY_DECOMPOSER_LEASE_SECONDS": "120",  # a busy machine is no lost worker
     }
     folder = tmp_path_factory.mktemp("rebuilding")
@@ -125,13 +124,8 @@ def test_masks_that_the_recipe_does_not_give_are_found_by_rebuilding_alone(
     assert client.statements.verify(false).ok
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MODELFOUNDRY_")}
     addresses = {f"MODELFOUNDRY_{name.upper()}": f"127.0.0.1:{port}" for name, port in stack.ports.items()}
-    done = subprocess.run(
-        [sys.executable, "-m", "modelfoundry.cli", "verify", false.id, "--rebuild", "--json"],
-        env={**inherited, **addresses, "MODELFOUNDRY_HOME": str(stack.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**inherited, **addresses, "MODELFOUNDRY_HOME": str(stack.folder)}
+    done = finished("modelfoundry.cli", "verify", false.id, "--rebuild", "--json", env=environment)
     assert done.returncode == 1, done.stderr
     (failed,) = (check for check in json.loads(done.stdout)["checks"] if not check["ok"])
     assert failed["name"] == "rebuild"

@@ -12,13 +12,13 @@ import safetensors.numpy
 from foundry import QUICK, Foundry, running_foundry
 from minio_server import MinioServer
 from PIL import Image
-from service_stack import minio_settings
+from service_stack import INLINE, minio_settings
 
 
 @pytest.fixture
 def foundry_and_bucket(minio_server: MinioServer, database_url: str, tmp_path: Path) -> Iterator[tuple[Foundry, str]]:
     bucket = f"test-{uuid.uuid4().hex}"
-    settings = {**minio_settings(minio_server, bucket), "MODELFOUNDRY_REGISTRY_DATABASE_URL": database_url}
+    settings = {**INLINE, **minio_settings(minio_server, bucket), "MODELFOUNDRY_REGISTRY_DATABASE_URL": database_url}
     with running_foundry(tmp_path, settings) as running:
         yield running, bucket
     minio_server.remove_bucket(bucket)
