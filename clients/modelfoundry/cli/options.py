@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,23 +13,9 @@ from modelfoundry.cli.completion import (
     complete_models,
     complete_modules,
 )
+from modelfoundry.values.computing import Device
 from modelfoundry.values.exports import ExportFormat
-
-
-class DeviceChoice(StrEnum):
-    """Where to compute."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-class AugmentationChoice(StrEnum):
-    """How training images are varied."""
-
-    NONE = "none"
-    CROP = "crop"
-    CROP_FLIP = "crop_flip"
+from modelfoundry.values.recipes import Augmentation
 
 
 def _export_format(word: str) -> ExportFormat:
@@ -61,7 +46,7 @@ DatasetOption = Annotated[
 FilterOption = Annotated[str, typer.Option("--filter", help='For example: labels:"horse" AND tags.team = "vision".')]
 OrderOption = Annotated[str, typer.Option("--order-by", help="For example: display_name, create_time desc.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
-DeviceOption = Annotated[DeviceChoice, typer.Option("--device", help="Where to compute.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute.")]
 FractionOption = Annotated[
     float, typer.Option("--validation-fraction", help="Share of the training data to choose on.", min=0.0, max=0.5)
 ]
@@ -74,6 +59,9 @@ FormatOption = Annotated[
         metavar=f"[{'|'.join(ExportFormat)}]",
         autocompletion=lambda: list(ExportFormat),
     ),
+]
+CompactOption = Annotated[
+    bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
 ]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start the job, print its name, and do not wait.")]
 NameOption = Annotated[str, typer.Option("--name", help="Id of what is made. Empty: one is made up.")]
@@ -90,7 +78,7 @@ LabelsOption = Annotated[
 EpochsOption = Annotated[int | None, typer.Option("--epochs", help="Epochs at most.")]
 BatchSizeOption = Annotated[int | None, typer.Option("--batch-size", help="Samples in a batch.")]
 AugmentationOption = Annotated[
-    AugmentationChoice | None, typer.Option("--augmentation", help="How training images are varied.")
+    Augmentation | None, typer.Option("--augmentation", help="How training images are varied.")
 ]
 CascadeOption = Annotated[bool, typer.Option("--cascade", help="Also remove everything that depends on it.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -14,12 +14,13 @@ from modelfoundry.cli.arguments import NewLabelText, new_label_text, split_list
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets, complete_models, complete_subjects
 from modelfoundry.cli.following import follow_one
-from modelfoundry.cli.options import DetachOption, DeviceChoice, DeviceOption, FractionOption, LabelsOption, NameOption
+from modelfoundry.cli.options import DetachOption, DeviceOption, FractionOption, LabelsOption, NameOption
 from modelfoundry.cli.rendering.composition_table import print_composed
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import subject_name
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import Device
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient, AsyncJob, ComposedModel
@@ -88,7 +89,7 @@ def compose(
         bool, typer.Option("--calibrate", help="Make scores comparable first (Platt scaling on validation data).")
     ] = False,
     validation_fraction: FractionOption = 0.1,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = Device.AUTO,
     name: NameOption = "",
     detach: DetachOption = False,
     force: Annotated[
@@ -122,7 +123,7 @@ def compose(
         "strategy": strategy.value.replace("-", "_"),
         "calibrate": calibrate,
         "composition_id": name,
-        "device": device.value,
+        "device": device,
         "force": force,
     }
     if allow_different_preprocessing and not wanted.new_labels:  # which a new task may have anyway

@@ -20,7 +20,6 @@ from modelfoundry.cli.options import (
     BatchSizeOption,
     DatasetOption,
     DetachOption,
-    DeviceChoice,
     DeviceOption,
     EpochsOption,
     FractionOption,
@@ -35,6 +34,7 @@ from modelfoundry.cli.rendering.module_table import print_modules
 from modelfoundry.cli.rendering.problem_text import labels_text
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import Device
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient, Module, SeamRecipe, ValidationSplit
@@ -128,7 +128,7 @@ def decompose(
         float | None, typer.Option("--accuracy-loss", help="gradsplitter: accuracy to lose for fewer kernels, a share.")
     ] = None,
     seed: SeedOption = 0,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = Device.AUTO,
     validation_fraction: FractionOption = 0.1,
     name: NameOption = "",
     detach: DetachOption = False,
@@ -139,7 +139,7 @@ def decompose(
     SeaM: give --label for a binary problem, --labels for a multi-class one, or --each for many binary ones at a time.
     GradSplitter makes a module of every label of the model in one search; --group puts several labels into one.
     """
-    from modelfoundry.client import Augmentation, GradSplitterRecipe, InitialMasks, SeamRecipe, ValidationSplit
+    from modelfoundry.client import GradSplitterRecipe, InitialMasks, SeamRecipe, ValidationSplit
 
     of_seam = {
         "--label": label,
@@ -205,7 +205,7 @@ def decompose(
             lr_mask=lr_mask,
             alpha=alpha,
             patience=patience,
-            augmentation=Augmentation(augmentation.value) if augmentation else None,
+            augmentation=augmentation,
         ),
         validation=validation,
         seed=seed,

@@ -11,11 +11,12 @@ from modelfoundry.cli.arguments import split_counts, split_list
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets, complete_subjects
 from modelfoundry.cli.following import follow_one
-from modelfoundry.cli.options import DetachOption, DeviceChoice, DeviceOption, LabelsOption
+from modelfoundry.cli.options import DetachOption, DeviceOption, LabelsOption
 from modelfoundry.cli.rendering.evaluation_table import print_evaluations
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import subject_name
+from modelfoundry.values.computing import Device
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +51,7 @@ def evaluate(
     label: Annotated[str, typer.Option("--label", help="For models: pose this binary problem.")] = "",
     labels: LabelsOption = None,
     latency: Annotated[str, typer.Option("--latency", help="Batch sizes to time the forward pass at: 1,16.")] = "",
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = Device.AUTO,
     detach: DetachOption = False,
 ) -> None:
     """Measure models and modules on one split, and store what was found."""
@@ -66,7 +67,7 @@ def evaluate(
                 label=label or None,
                 labels=split_list(labels) if labels else None,
                 latency_batch_sizes=split_counts(latency, "--latency"),
-                device=device.value,
+                device=device,
             )
             if detach:
                 session.answer(job.status, lambda: print_started([job.status], session.parent))

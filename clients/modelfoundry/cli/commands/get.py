@@ -13,11 +13,12 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets
 from modelfoundry.cli.destination import Destination, destination_of, fetch_all
 from modelfoundry.cli.following import follow_one
-from modelfoundry.cli.options import DetachOption, DeviceChoice, DeviceOption, EpochsOption, FormatOption
+from modelfoundry.cli.options import CompactOption, DetachOption, DeviceOption, EpochsOption, FormatOption
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.rendering.request_table import print_delivered, print_plan
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import Device
 
 if TYPE_CHECKING:
     from modelfoundry.client import GradSplitterRecipe, SeamRecipe
@@ -40,9 +41,7 @@ def get(
         typer.Option("--output", "-o", help="File (.onnx, .safetensors or .pt2), or folder for a module each."),
     ] = None,
     format: FormatOption = None,  # noqa: A002
-    compact: Annotated[
-        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
-    ] = False,
+    compact: CompactOption = False,
     min_accuracy: Annotated[
         float, typer.Option("--min-accuracy", help="Least accuracy on validation samples, for example 0.9.")
     ] = 0.0,
@@ -65,7 +64,7 @@ def get(
     algorithm: Annotated[str, typer.Option("--algorithm", help="seam or gradsplitter.")] = "",
     recipe: Annotated[str, typer.Option("--recipe", help="How missing modules are searched.")] = "paper",
     epochs: EpochsOption = None,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = Device.AUTO,
     detach: DetachOption = False,
 ) -> None:
     """Get a module for every label: those that are registered at once, the others made now, and say why these.
@@ -89,7 +88,7 @@ def get(
         "architecture": architecture,
         "algorithm": algorithm,
         "recipe": _recipe(algorithm, recipe, epochs),
-        "device": device.value,
+        "device": device,
     }
     asyncio.run(_get(session, labels, wanted, place, detach=detach))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +15,7 @@ from modelfoundry.cli.rendering.json_output import as_plain, print_json_line
 from modelfoundry.cli.rendering.progress import JobBars
 from modelfoundry.cli.rendering.tables import print_facts, print_line, print_remark
 from modelfoundry.cli.session import Session
+from modelfoundry.values.results import JobState
 
 if TYPE_CHECKING:
     from modelfoundry.client import JobEvent, JobStatus
@@ -23,23 +23,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Jobs: long work, which goes on without its caller.")
 
 
-class State(StrEnum):
-    """States that jobs are listed by."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
 @command(app, "list")
 def list_jobs(
     session: Session,
     *,
     filter: FilterOption = "",  # noqa: A002 - the name of the option and of the field
-    state: Annotated[State | None, typer.Option("--state", help="Only jobs in this state.")] = None,
+    state: Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")] = None,
 ) -> None:
     """List jobs, newest first."""
     conditions = [f"({filter})"] if filter else []
@@ -113,7 +102,7 @@ def _show_event(session: Session, name: str, event: JobEvent, bars: JobBars) -> 
         case StateChanged():
             kind = "state"
             if event.state.is_final:
-                bars.finish(name, event.state.value, succeeded=event.state.value == State.SUCCEEDED)
+                bars.finish(name, event.state.value, succeeded=event.state is JobState.SUCCEEDED)
         case ProgressMade():
             kind = "progress"
             bars.show(name, event.progress)

@@ -11,7 +11,15 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_modules
 from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
-from modelfoundry.cli.options import CascadeOption, FilterOption, FormatOption, ModuleArgument, OrderOption, YesOption
+from modelfoundry.cli.options import (
+    CascadeOption,
+    CompactOption,
+    FilterOption,
+    FormatOption,
+    ModuleArgument,
+    OrderOption,
+    YesOption,
+)
 from modelfoundry.cli.removing import remove_all, remove_cascading
 from modelfoundry.cli.rendering.json_output import print_json
 from modelfoundry.cli.rendering.module_table import module_facts, print_modules
@@ -56,9 +64,7 @@ def download(
     module: ModuleArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files; it is made.")] = Path(),
     format: FormatOption = None,  # noqa: A002
-    compact: Annotated[
-        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
-    ] = False,
+    compact: CompactOption = False,
     statement: Annotated[
         bool, typer.Option("--statement", help=f"Also save what was signed about it, as {STATEMENT_FILE}.")
     ] = False,
@@ -80,9 +86,7 @@ def export(
     module: ModuleArgument,
     folder: FolderArgument,
     format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
-    compact: Annotated[
-        bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
-    ] = False,
+    compact: CompactOption = False,
 ) -> None:
     """Write a module as a folder that can be published: card, config, safetensors, ONNX and an example that runs."""
     export_folder(session, "modules", module, folder, compact=compact)

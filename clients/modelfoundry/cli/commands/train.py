@@ -15,7 +15,6 @@ from modelfoundry.cli.options import (
     BatchSizeOption,
     DatasetOption,
     DetachOption,
-    DeviceChoice,
     DeviceOption,
     EpochsOption,
     FractionOption,
@@ -28,6 +27,7 @@ from modelfoundry.cli.rendering.quantities import percent
 from modelfoundry.cli.rendering.tables import print_line
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.computing import Device
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient, AsyncJob, TrainedModel
@@ -72,12 +72,12 @@ def train(
         int | None, typer.Option("--subset-seed", help="Seed of the part, when it is not that of --seed.")
     ] = None,
     seed: SeedOption = 0,
-    device: DeviceOption = DeviceChoice.AUTO,
+    device: DeviceOption = Device.AUTO,
     validation_fraction: FractionOption = 0.1,
     detach: DetachOption = False,
 ) -> None:
     """Train a network from scratch and register it; the epoch with the best validation accuracy is kept."""
-    from modelfoundry.client import Architecture, Augmentation, TrainingRecipe, TrainingSubset, ValidationSplit
+    from modelfoundry.client import Architecture, TrainingRecipe, TrainingSubset, ValidationSplit
 
     builder = _builder(architecture, arch)
     subset = TrainingSubset(concentration=concentration, minimum_samples=minimum_samples, seed=subset_seed)
@@ -89,7 +89,7 @@ def train(
         momentum=momentum,
         weight_decay=weight_decay,
         milestones=split_counts(milestones, "--milestones"),
-        augmentation=Augmentation(augmentation.value) if augmentation else None,
+        augmentation=augmentation,
         subset=None if subset == TrainingSubset() else subset,
     )
 
@@ -100,7 +100,7 @@ def train(
             recipe=settings,
             validation=ValidationSplit(fraction=validation_fraction),
             seed=seed,
-            device=device.value,
+            device=device,
             model_id=name,
         )
 
