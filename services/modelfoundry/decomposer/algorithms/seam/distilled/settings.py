@@ -1,0 +1,30 @@
+"""How a module is distilled, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from modelfoundry.decomposer.algorithms.settings import ABOVE_ZERO, SHARE, Augmentation, Settings, setting, whole
+
+
+@dataclass(frozen=True, slots=True)
+class DistilledSettings(Settings):
+    """All settings of a distilled search.
+
+    Raises:
+        InvalidField: a value is out of range; the path is `seam.recipe.<field>`.
+    """
+
+    path: ClassVar[str] = "seam.recipe"
+    recipe: str = "distilled"
+    retention: float = setting(0.1, "Share of the weights that the module keeps.", SHARE)
+    steps: int = setting(840, "Batches that the masks learn from.", whole(1, 1_000_000))
+    # Of one view there is no batch to normalise by.
+    batch_size: int = setting(64, "Samples in a batch.", whole(2, 4096))
+    lr_mask: float = setting(0.003, "Learning rate of the masks (Adam).", ABOVE_ZERO)
+    lr_norm: float = setting(0.01, "Learning rate of scales and shifts of batch normalisations (Adam).", ABOVE_ZERO)
+    temperature: float = setting(
+        4.0, "By which logits are divided when module and base are compared: the higher, the softer.", ABOVE_ZERO
+    )
+    augmentation: Augmentation = setting("crop_flip", "How training images are varied.")  # noqa: RUF009

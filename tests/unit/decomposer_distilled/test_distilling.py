@@ -1,0 +1,324 @@
+"""The distillation: the same bits again, from any checkpoint, until it is cancelled; on networks of several kinds."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from modelfoundry.core.datasets import ImageSet, normalise
+from modelfoundry.core.evaluation import pose
+from modelfoundry.core.masking import masked_forward, masked_state
+from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, materialise
+from modelfoundry.core.modules.head_networks import network_of_head
+from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.networks import build_network
+from modelfoundry.decomposer.algorithms.seam.distilled.masks import RankedMasks
+from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
+from modelfoundry.decomposer.algorithms.seam.distilled.pool import ViewPool
+from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, DistillationTask, Distilled, distil
+from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
+from modelfoundry.errors import Cancelled, MalformedFile
+from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+
+CPU = torch.device("cpu")
+GREY = InputSpec(1, 8, 8, mean=(0.3,), std=(0.4,))
+LABELS = ("ant", "bee", "cow", "dog")
+BEE = BinaryProblem("bee")
+QUICK = DistilledSettings(retention=0.25, steps=8, batch_size=16, lr_mask=0.02, augmentation="crop")
+
+
+class DroppingOut(nn.Module):
+    """A network with everything that could break repeating: dropout, batch statistics, a layer that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3, padding=1)
+        self.bn = nn.BatchNorm2d(8)
+        self.dropout = nn.Dropout(0.3)
+        self.linear = nn.Linear(8, 4)
+        self.unused = nn.Linear(3, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = functional.relu(self.bn(self.conv(images))).mean(dim=(2, 3))
+        logits: Tensor = self.linear(self.dropout(features))
+        return logits
+
+
+def images(count: int, seed: int) -> ImageSet:
+    """Images that are brighter for every label, with noise."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 4, (count,), generator=generator)
+    noise = torch.randint(0, 100, (count, 1, 8, 8), generator=generator)
+    return ImageSet((noise + 40 * labels[:, None, None, None]).to(torch.uint8), labels)
+
+
+def trained(network: nn.Module, rate: float = 0.02) -> nn.Module:
+    """The network after a few steps, so that it knows the labels."""
+    part = images(200, seed=9)
+    optimiser = torch.optim.Adam(network.parameters(), rate)
+    for _ in range(40):
+        optimiser.zero_grad()
+        functional.cross_entropy(network.train()(normalise(part.images, GREY)), part.labels).backward()
+        optimiser.step()
+    return network.eval()
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return trained(DroppingOut())
+
+
+def task(
+    network: nn.Module,
+    settings: DistilledSettings = QUICK,
+    monitor: Unwatched | None = None,
+    *,
+    problem: Problem = BEE,
+    seed: int = 3,
+    resume: Path | None = None,
+    pool: ViewPool | None = None,
+) -> DistillationTask:
+    return DistillationTask(
+        network=network,
+        target=Target.of(problem, LABELS),
+        pool=pool
+        or ViewPool(network, images(90, seed=1), GREY, augmentation=settings.augmentation, seed=seed, device=CPU),
+        validation=pose(images(60, seed=2), problem, LABELS),
+        input_spec=GREY,
+        settings=settings,
+        seed=seed,
+        device=CPU,
+        monitor=monitor or Unwatched(),
+        resume=resume,
+    )
+
+
+def same(one: Distilled, other: Distilled) -> bool:
+    return (
+        one.masks == other.masks
+        and one.rewritten.keys() == other.rewritten.keys()
+        and all(torch.equal(value, other.rewritten[name]) for name, value in one.rewritten.items())
+        and (one.head, one.validation_accuracy) == (other.head, other.validation_accuracy)
+    )
+
+
+class Keeping(Unwatched):
+    """Keeps the checkpoint of every step, and cancels when asked so often."""
+
+    def __init__(self, folder: Path, cancel_at: int | None = None) -> None:
+        self.paths: list[Path] = []
+        self.reports: list[tuple[str, int, int, dict[str, float]]] = []
+        self._folder, self._cancel_at, self._asked = folder, cancel_at, 0
+
+    def progress(self, phase: str, done: int, total: int, unit: str, metrics: Mapping[str, float]) -> None:
+        self.reports.append((phase, done, total, dict(metrics)))
+
+    def check_cancelled(self) -> None:
+        self._asked += 1
+        if self._asked == self._cancel_at:
+            raise Cancelled("enough")
+
+    def checkpoint(self, write: Callable[[Path], None]) -> None:
+        path = self._folder / f"{len(self.paths)}.safetensors"
+        write(path)
+        self.paths.append(path)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(network: nn.Module) -> None:
+    torch.manual_seed(11)
+    first = distil(task(network))
+    torch.manual_seed(12)
+    assert same(distil(task(network)), first)
+    assert not same(distil(task(network, seed=4)), first)
+
+
+def test_exactly_the_share_asked_for_is_kept(network: nn.Module) -> None:
+    found = distil(task(network)).masks
+    assert found.total == 8 * 9 + 8 + 8 * 4 + 4 + 9 + 3
+    assert found.kept == round(found.total * 0.25)
+
+
+def test_a_search_leaves_network_random_numbers_and_flags_as_they_were(network: nn.Module) -> None:
+    before, random_state = copy.deepcopy(network.state_dict()), torch.get_rng_state()
+    distil(task(network))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert not network.training
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_search_stopped_after_any_step_goes_on_to_the_same_end(network: nn.Module, tmp_path: Path) -> None:
+    keeping = Keeping(tmp_path)
+    whole = distil(task(network, monitor=keeping))
+    assert len(keeping.paths) == QUICK.steps
+    for path in keeping.paths:
+        assert same(distil(task(network, resume=path)), whole)
+
+
+def test_a_search_is_taken_up_with_another_number_of_threads(network: nn.Module, tmp_path: Path) -> None:
+    keeping = Keeping(tmp_path)
+    distil(task(network, monitor=keeping))
+    torch.set_num_threads(2)
+    assert distil(task(network, resume=keeping.paths[3])).masks.retention == pytest.approx(0.25, abs=0.005)
+
+
+@pytest.mark.parametrize("change", [{"lr_mask": 0.1}, {"steps": 7}, {"retention": 0.3}], ids=["rate", "steps", "share"])
+def test_checkpoints_of_another_search_are_refused(
+    network: nn.Module, tmp_path: Path, change: dict[str, float]
+) -> None:
+    keeping = Keeping(tmp_path)
+    distil(task(network, monitor=keeping))
+    with pytest.raises(MalformedFile):
+        distil(task(network, dataclasses.replace(QUICK, **change), resume=keeping.paths[0]))  # type: ignore[arg-type]
+    with pytest.raises(MalformedFile):
+        distil(task(network, problem=BinaryProblem("cow"), resume=keeping.paths[0]))
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3, 8, 12])
+def test_a_search_is_cancelled_in_the_pool_between_steps_and_at_the_end(
+    network: nn.Module, tmp_path: Path, asked: int
+) -> None:
+    keeping = Keeping(tmp_path, cancel_at=asked)
+    with pytest.raises(Cancelled):
+        distil(task(network, monitor=keeping))
+    assert len(keeping.paths) == min(max(0, asked - 2), QUICK.steps)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_progress_names_what_is_done_and_the_density_falls(network: nn.Module, tmp_path: Path) -> None:
+    keeping = Keeping(tmp_path)
+    distil(task(network, monitor=keeping))
+    assert keeping.reports[0][:2] == ("the base's answers", 0)
+    steps = keeping.reports[1:]
+    assert [report[:3] for report in steps] == [("masks and norms", step + 1, 8) for step in range(8)]
+    densities = [report[3]["weight_retention"] for report in steps]
+    assert densities[0] == pytest.approx(0.5, abs=0.01)
+    assert densities[4:] == [densities[4]] * 4
+    assert densities == sorted(densities, reverse=True)
+
+
+def test_labels_of_one_job_share_the_base_s_answers(network: nn.Module, tmp_path: Path) -> None:
+    pool = ViewPool(network, images(90, seed=1), GREY, augmentation="crop", seed=3, device=CPU)
+    first, second = Keeping(tmp_path), Keeping(tmp_path)
+    shared = [
+        distil(task(network, problem=BinaryProblem(label), pool=pool, monitor=keeping))
+        for label, keeping in (("bee", first), ("cow", second))
+    ]
+    made = [keeping.reports[0][2] for keeping in (first, second)]
+    assert made[0] > 60
+    assert made[1] < made[0] / 2
+    assert shared[0].masks == distil(task(network)).masks
+
+
+def test_before_the_first_step_a_module_that_keeps_everything_is_the_base(network: nn.Module) -> None:
+    whole = dataclasses.replace(QUICK, retention=1.0)
+    for base in (network, nn.Sequential(nn.Flatten(), nn.Linear(64, 4))):
+        run = Distillation(task(base, whole))
+        assert run.kept == len(run.scores)
+        masks = RankedMasks(base.requires_grad_(False)).harden(run.kept)
+        chosen = normalise(images(30, seed=5).images, GREY)
+        head = network_of_head(Target.of(BEE, LABELS).head())
+        with torch.no_grad():
+            own = head(masked_forward(base, masked_state(base, masks), chosen))
+            assert torch.equal(own, head(base(chosen)))
+
+
+def stepped(network: nn.Module, settings: DistilledSettings) -> tuple[Tensor, Tensor]:
+    """Scores before and after the first step, of a network without norms, computed anew."""
+    parameters = [value.detach() for value in network.parameters()]
+    weights = torch.cat([value.flatten() for value in parameters])
+    scores = torch.zeros_like(weights)
+    scores[weights.abs().argsort()] = torch.linspace(0, 1, len(weights))
+    bits = torch.zeros_like(weights)
+    bits[scores.argsort(descending=True)[: round(len(weights) / 2)]] = 1
+    bits.requires_grad_()
+    again = task(network, settings)
+    run = Distillation(again)
+    views = run.views_ahead()[: settings.batch_size]
+    again.pool.fill(views, Unwatched())
+    flat = again.pool.inputs(views).flatten(1)
+    weight, bias = (weights * bits).split([parameters[0].numel(), 4])
+    logits, base = flat @ weight.view_as(parameters[0]).T + bias, again.pool.logits(views)
+    odds = [value[:, 1] - torch.logsumexp(value[:, [0, 2, 3]], dim=1) for value in (logits, base)]
+    loss = 16 * functional.binary_cross_entropy_with_logits(odds[0] / 4, torch.sigmoid(odds[1] / 4))
+    for own, taught in zip(logits, base, strict=True):
+        right = torch.softmax(taught / 4, dim=0)
+        loss = loss + 16 * (right * (right.log() - torch.log_softmax(own / 4, dim=0))).sum() / settings.batch_size
+    (gradient,) = torch.autograd.grad(loss, bits)
+    gradient = gradient.clamp(-1, 1)
+    return scores, scores - settings.lr_mask * gradient / (gradient.abs() + 1e-8)  # Adam's first step
+
+
+def test_the_first_step_is_that_of_the_recipe_as_written_down() -> None:
+    torch.manual_seed(2)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    before, after = stepped(network, QUICK)
+    run_task = task(network)
+    run = Distillation(run_task)
+    assert torch.equal(run.scores, before)
+    run_task.pool.fill(run.views_ahead(), Unwatched())
+    run.run_step()
+    assert torch.allclose(run.scores, after, atol=1e-4)
+
+
+def accuracy(network: nn.Module, found: Distilled, problem: Problem, part: ImageSet) -> float:
+    """Of the module as it is stored and put together again."""
+    digest, posed = f"sha256:{'0' * 64}", pose(part, problem, LABELS)
+    rewritten = RewrittenTensors(found.rewritten)
+    module = materialise(network, ModuleArtifact(digest, problem, found.masks, found.head, "seam", rewritten))
+    with torch.no_grad():
+        answers = module(normalise(posed.images, GREY)).argmax(dim=1)
+    return float((answers == posed.labels).float().mean())
+
+
+LONGER = dataclasses.replace(QUICK, steps=60, batch_size=32, retention=0.3)
+
+
+class WithoutNorms(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU())
+        self.linear = nn.Linear(16, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.linear(self.layers(images).mean(dim=(2, 3)))
+        return logits
+
+
+def transformer() -> nn.Module:
+    architecture = Architecture(
+        "timm:vit_tiny_patch16_224", {"img_size": 8, "patch_size": 4, "depth": 2, "embed_dim": 48, "num_heads": 3}
+    )
+    return build_network(architecture, 4, GREY)
+
+
+@pytest.mark.parametrize(
+    ("kind", "norms"),
+    [(WithoutNorms, set()), (DroppingOut, {"bn.weight", "bn.bias"}), (transformer, set())],
+    ids=["no norm", "batch norm", "layer norm"],
+)
+@pytest.mark.parametrize(
+    "problem",
+    [BEE, MultiClassProblem(("ant", "cow")), OpenSetProblem(("ant", "dog"))],
+    ids=["binary", "multi-class", "open-set"],
+)
+def test_networks_and_problems_of_all_kinds_keep_what_their_base_knows(
+    kind: Callable[[], nn.Module], norms: set[str], problem: Problem
+) -> None:
+    torch.manual_seed(0)
+    network = trained(kind(), 0.002 if kind is transformer else 0.02)
+    found = distil(task(network, LONGER, problem=problem))
+    assert found.rewritten.keys() == norms
+    assert found.masks.retention == pytest.approx(0.3, abs=0.005)
+    assert accuracy(network, found, problem, images(60, seed=2)) == pytest.approx(found.validation_accuracy)
+    assert accuracy(network, found, problem, images(400, seed=7)) > 0.85

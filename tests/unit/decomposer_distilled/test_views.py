@@ -1,0 +1,173 @@
+"""Views, the base's answers to them, and which of them a step draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from modelfoundry.core.datasets import ImageSet, normalise
+from modelfoundry.core.monitor import Unwatched
+from modelfoundry.decomposer.algorithms.seam.distilled.drawing import BalancedDraws
+from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
+from modelfoundry.decomposer.algorithms.seam.distilled.pool import IN_MEMORY, ViewPool
+from modelfoundry.errors import Cancelled
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
+
+GREY = InputSpec(1, 8, 8, mean=(0.3,), std=(0.4,))
+LABELS = ("ant", "bee", "cow", "dog", "elk")
+
+
+class Counting(Unwatched):
+    """Remembers reports, and cancels when asked so often."""
+
+    def __init__(self, cancel_at: int = 0) -> None:
+        self.reports: list[tuple[str, int, int]] = []
+        self.asked, self._cancel_at = 0, cancel_at
+
+    def progress(self, phase: str, done: int, total: int, unit: str, metrics: Mapping[str, float]) -> None:
+        self.reports.append((phase, done, total))
+
+    def check_cancelled(self) -> None:
+        self.asked += 1
+        if self.asked == self._cancel_at:
+            raise Cancelled("enough")
+
+
+def images(count: int = 300) -> ImageSet:
+    generator = torch.Generator().manual_seed(5)
+    pixels = torch.randint(0, 256, (count, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.randint(0, 5, (count,), generator=generator))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(144, 5))
+
+
+def pool(augmentation: str = "crop_flip", in_memory: int = IN_MEMORY, seed: int = 3) -> ViewPool:
+    return ViewPool(
+        network(),
+        images(),
+        GREY,
+        augmentation=augmentation,  # type: ignore[arg-type]
+        seed=seed,
+        device=torch.device("cpu"),
+        in_memory=in_memory,
+    )
+
+
+def test_every_image_is_there_twice_and_the_two_views_differ() -> None:
+    views = pool()
+    assert len(views) == 600
+    assert torch.equal(views.labels, images().labels.repeat(2))
+    first, second = views.inputs(torch.arange(300)), views.inputs(torch.arange(300, 600))
+    assert not torch.equal(first, second)
+    assert float((first != normalise(images().images, GREY)).float().mean()) > 0.5
+
+
+def test_the_same_seed_gives_the_same_views_in_any_order() -> None:
+    chosen = torch.tensor([599, 0, 17, 17])
+    assert torch.equal(pool().inputs(chosen), pool().inputs(torch.arange(600))[chosen])
+    assert not torch.equal(pool(seed=4).inputs(chosen), pool().inputs(chosen))
+
+
+def test_without_augmentation_an_image_is_its_only_view() -> None:
+    views = pool("none")
+    assert len(views) == 300
+    assert torch.equal(views.inputs(torch.arange(300)), normalise(images().images, GREY))
+
+
+@pytest.mark.parametrize("in_memory", [IN_MEMORY, 100], ids=["memory", "file"])
+def test_answers_are_those_of_the_base_in_evaluation_mode(in_memory: int) -> None:
+    base, views = network(), pool(in_memory=in_memory)
+    views.fill(torch.arange(600), Unwatched())
+    chosen = torch.tensor([5, 400, 5])
+    with torch.no_grad():
+        expected = base.eval()(views.inputs(chosen))
+    assert torch.allclose(views.logits(chosen), expected, atol=1e-5)
+
+
+def test_only_what_is_drawn_is_made_and_nothing_twice() -> None:
+    views, watching = pool(), Counting()
+    views.fill(torch.tensor([4, 2, 4, 9]), watching)
+    assert watching.reports == [("the base's answers", 0, 3)]
+    views.fill(torch.tensor([9, 4]), watching)
+    assert len(watching.reports) == 1
+    views.fill(torch.arange(600), watching)
+    assert [report[1:] for report in watching.reports[1:]] == [(0, 597), (256, 597), (512, 597)]
+    with pytest.raises(RuntimeError):
+        pool().logits(torch.tensor([1]))
+
+
+def test_filling_in_parts_gives_what_filling_at_once_gives() -> None:
+    whole, parts = pool(), pool()
+    whole.fill(torch.arange(600), Unwatched())
+    for start in (400, 0, 137):
+        parts.fill(torch.arange(start, 600), Unwatched())
+    assert torch.allclose(parts.logits(torch.arange(600)), whole.logits(torch.arange(600)), atol=1e-6)
+
+
+def test_filling_is_cancelled_between_batches_and_goes_on_later() -> None:
+    views = pool()
+    with pytest.raises(Cancelled):
+        views.fill(torch.arange(600), Counting(cancel_at=2))
+    assert views.logits(torch.arange(256)).shape == (256, 5)
+    watching = Counting()
+    views.fill(torch.arange(600), watching)
+    assert watching.reports[0][1:] == (0, 600 - 256)
+
+
+def test_the_base_stays_in_its_mode() -> None:
+    base = network().train()
+    statistics = base.state_dict()["1.running_mean"].clone()
+    views = ViewPool(base, images(), GREY, augmentation="crop", seed=0, device=torch.device("cpu"))
+    views.fill(torch.arange(10), Unwatched())
+    assert base.training
+    assert torch.equal(base.state_dict()["1.running_mean"], statistics)
+
+
+def counted(labels: Tensor, draws: Tensor) -> list[int]:
+    return torch.bincount(labels[draws], minlength=5).tolist()
+
+
+def test_half_of_a_batch_is_the_label_and_half_anything_else() -> None:
+    labels = torch.tensor([0] * 500 + [1] * 30 + [2] * 300 + [3] * 2 + [4] * 168)
+    draws = BalancedDraws(labels, Target.of(BinaryProblem("bee"), LABELS), seed=0)
+    for step in range(5):
+        assert counted(labels, draws.draw(f"step {step}", 64))[1] == 32
+    many = counted(labels, draws.draw("many", 20_000))
+    assert many[1] == 10_000
+    assert many[0] == pytest.approx(10_000 * 500 / 970, rel=0.05)  # all others, as often as they are there
+
+
+def test_labels_of_a_group_are_drawn_alike_and_the_rest_as_often_as_all_of_them() -> None:
+    labels = torch.tensor([0] * 500 + [1] * 30 + [2] * 300)
+    draws = BalancedDraws(labels, Target.of(OpenSetProblem(("bee", "ant")), LABELS), seed=0)
+    assert counted(labels, draws.draw("step 0", 64)) == [16, 16, 32, 0, 0]
+
+
+def test_a_multi_class_problem_draws_its_labels_only() -> None:
+    labels = torch.tensor([0] * 500 + [1] * 30 + [2] * 300)
+    draws = BalancedDraws(labels, Target.of(MultiClassProblem(("bee", "ant")), LABELS), seed=0)
+    assert counted(labels, draws.draw("step 0", 64)) == [32, 32, 0, 0, 0]
+
+
+def test_what_does_not_divide_evenly_is_drawn_too() -> None:
+    labels = torch.arange(300) % 5
+    draws = BalancedDraws(labels, Target.of(OpenSetProblem(("bee", "ant", "cow")), LABELS), seed=0)
+    shares = torch.tensor([counted(labels, draws.draw(f"step {step}", 64)) for step in range(200)])
+    assert shares.sum(dim=1).tolist() == [64] * 200
+    assert shares[:, :3].float().mean(dim=0).tolist() == pytest.approx([64 / 6] * 3, abs=0.2)
+
+
+def test_a_step_draws_the_same_at_any_time_and_each_its_own() -> None:
+    target = Target.of(BinaryProblem("bee"), LABELS)
+    draws, again = (BalancedDraws(images().labels, target, seed=7) for _ in range(2))
+    again.draw("step 0", 8)
+    assert torch.equal(again.draw("step 5", 64), draws.draw("step 5", 64))
+    assert not torch.equal(draws.draw("step 6", 64), draws.draw("step 5", 64))
+    assert not torch.equal(BalancedDraws(images().labels, target, 8).draw("step 5", 64), draws.draw("step 5", 64))
