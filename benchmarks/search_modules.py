@@ -22,21 +22,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import insert
 
 from modelfoundry.api.registry.v1 import module_pb2, search_pb2
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
-from modelfoundry.registry.catalog.calls import fill_page
-from modelfoundry.registry.catalog.catalog import Catalog
-from modelfoundry.registry.catalog.codec import listed_module_to_proto
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, LabelRow, ModelRow, ModuleRow, TagRow
+from modelfoundry.registry.catalog.modules import Modules
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.pages import ListRequest
+from modelfoundry.registry.records.calls import fill_page
+from modelfoundry.registry.records.listed_modules import PackedModuleRow, listed_module_to_proto
+from modelfoundry.registry.records.shelf import Shelf
+from modelfoundry.registry.records.stored_messages import packed_module
+from modelfoundry.registry.records.tables import (
+    DatasetRow,
+    EvaluationRow,
+    LabelRow,
+    ModelRow,
+    ModuleRow,
+    TagRow,
+)
 from modelfoundry.registry.search.codec import result_to_proto
 from modelfoundry.registry.search.indexing import index_modules
+from modelfoundry.registry.search.search import Search
 from modelfoundry.registry.search.vocabulary import built_in
 
 PARENT = "projects/default"
@@ -107,6 +117,10 @@ def fill(database: Database, count: int, random_numbers: random.Random) -> None:
                 insert(EvaluationRow),
                 [evaluation(one, random_numbers) for one in modules if random_numbers.random() < 0.8],
             )
+            packed = [
+                {"module": one["name"], "packed": packed_module(one["record"], one["retention"])} for one in modules
+            ]
+            session.execute(insert(PackedModuleRow), packed)
             index_modules(session, [one["name"] for one in modules])
 
 
@@ -234,25 +248,32 @@ def timed(call: Callable[[], Any]) -> tuple[Took, Any]:
     return Took((time.perf_counter() - clock) * 1000, (time.thread_time() - processor) * 1000), result
 
 
-def search(catalog: Catalog, query: str, arguments: dict[str, Any]) -> search_pb2.SearchModulesResponse:
+class Rooms(NamedTuple):
+    """What is measured."""
+
+    search: Search
+    modules: Modules
+
+
+def search(rooms: Rooms, query: str, arguments: dict[str, Any]) -> search_pb2.SearchModulesResponse:
     response = search_pb2.SearchModulesResponse()
-    page = catalog.search.find(query, ListRequest(PARENT, **arguments))
+    page = rooms.search.find(query, ListRequest(PARENT, **arguments))
     response.next_page_token = fill_page(page, result_to_proto, response.results)
     return response
 
 
-def list_modules(catalog: Catalog, arguments: dict[str, Any]) -> module_pb2.ListModulesResponse:
+def list_modules(rooms: Rooms, arguments: dict[str, Any]) -> module_pb2.ListModulesResponse:
     response = module_pb2.ListModulesResponse()
-    page = catalog.modules.listed(ListRequest(PARENT, **arguments))
+    page = rooms.modules.listed(ListRequest(PARENT, **arguments))
     response.next_page_token = fill_page(page, listed_module_to_proto, response.modules)
     return response
 
 
-def deep_pages(catalog: Catalog, query: str) -> Iterator[Took]:
+def deep_pages(rooms: Rooms, query: str) -> Iterator[Took]:
     """Times of 40 pages, one behind the other."""
     token = ""
     for _ in range(40):
-        took, response = timed(partial(search, catalog, query, {"page_token": token}))
+        took, response = timed(partial(search, rooms, query, {"page_token": token}))
         yield took
         token = response.next_page_token
         if not token:
@@ -268,19 +289,19 @@ def row(title: str, times: Sequence[Took]) -> str:
     return f"| {title} | {len(times)} | {figures} |"
 
 
-def measure(catalog: Catalog, seconds: float, random_numbers: random.Random) -> None:
+def measure(rooms: Rooms, seconds: float, random_numbers: random.Random) -> None:
     kinds = searches(random_numbers)
     times: dict[str, list[Took]] = {kind: [] for kind in kinds}
     for make in kinds.values():
         query, arguments = make()
-        search(catalog, query, arguments)  # opens connections, reads vocabularies
+        search(rooms, query, arguments)  # opens connections, reads vocabularies
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         for kind, make in kinds.items():
             query, arguments = make()
-            times[kind].append(timed(partial(search, catalog, query, arguments))[0])
-    deep = [took for query in ("dog", "cat", "horse", "animal") for took in deep_pages(catalog, query)]
-    lists = [timed(partial(list_modules, catalog, {}))[0] for _ in range(100)]
+            times[kind].append(timed(partial(search, rooms, query, arguments))[0])
+    deep = [took for query in ("dog", "cat", "horse", "animal") for took in deep_pages(rooms, query)]
+    lists = [timed(partial(list_modules, rooms, {}))[0] for _ in range(100)]
     print("Milliseconds on the clock, and of the processor (the same where nobody else uses the machine):\n")
     print("| call | calls | median | 95 % | max | processor median | 95 % | max |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
@@ -306,12 +327,13 @@ def main() -> None:
         if is_new:
             took, _ = timed(lambda: fill(database, arguments.modules, random_numbers))
             print(f"filled in {took.clock / 1000:.0f} s")
-        catalog = Catalog(database, Blobs(database, LocalBlobStore(Path(folder) / "blobs")))
+        shelf = Shelf(database, Blobs(database, LocalBlobStore(Path(folder) / "blobs")))
+        rooms = Rooms(Search(shelf), Modules(shelf))
         print(f"{arguments.modules} modules, {path.stat().st_size / 1e6:.0f} MB, pages of 50, one caller")
         print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f}, ", end="")
         print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.machine()}\n")
         gc.freeze()  # as the registry does
-        measure(catalog, arguments.seconds, random_numbers)
+        measure(rooms, arguments.seconds, random_numbers)
         database.close()
 
 

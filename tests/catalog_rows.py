@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from registry_rooms import followed_shelf
 from sqlmodel import Session
 
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
-from modelfoundry.registry.catalog.catalog import Catalog
-from modelfoundry.registry.catalog.servicer import RegistryServicer
-from modelfoundry.registry.catalog.tables import (
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.jobs.tables import OperationRow
+from modelfoundry.registry.records.listed_modules import packed_row
+from modelfoundry.registry.records.tables import (
     CompositionDatasetRow,
     CompositionRow,
     CompositionSourceRow,
@@ -25,11 +27,10 @@ from modelfoundry.registry.catalog.tables import (
     ModelRow,
     ModuleRow,
     ProvenanceRow,
-    Relation,
     ResourceRow,
 )
-from modelfoundry.registry.database import Database
-from modelfoundry.registry.jobs.tables import OperationRow
+from modelfoundry.registry.registry_service import RegistryServicer
+from modelfoundry.values.resources import Relation
 
 Step = tuple[Relation, str]
 
@@ -44,8 +45,8 @@ class CatalogRows:
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url
         self.database = Database(url)
-        self.catalog = Catalog(self.database, Blobs(self.database, LocalBlobStore(folder / "blobs")))
-        self.servicer = RegistryServicer(self.catalog)
+        self.shelf = followed_shelf(self.database, Blobs(self.database, LocalBlobStore(folder / "blobs")))
+        self.servicer = RegistryServicer(self.shelf)
 
     def close(self) -> None:
         self.servicer.close()
@@ -104,7 +105,10 @@ class CatalogRows:
             algorithm="seam",
             record={},
         )
-        return self._put(row, [(Relation.MODULE_OF, model), (Relation.TRAINED_ON, dataset)], *further)
+        with self.database.session() as session:
+            name = _add(session, row, [(Relation.MODULE_OF, model), (Relation.TRAINED_ON, dataset), *further])
+            session.add(packed_row(row))
+        return name
 
     def composition(self, last: str, module: str, model: str, dataset: str) -> str:
         """One label from a module and one from a model, chosen on a data set."""
@@ -161,7 +165,7 @@ def _add(session: Session, row: ResourceRow, steps: Sequence[Step]) -> str:
     session.add_all(LabelRow(resource=row.name, position=place, label=one) for place, one in enumerate(labels))
     session.add_all(
         ProvenanceRow(
-            project=row.project, subject=row.name, relation=relation, object=used, create_time=row.create_time
+            project=row.project, subject=row.name, relation=relation.name, object=used, create_time=row.create_time
         )
         for relation, used in steps
     )

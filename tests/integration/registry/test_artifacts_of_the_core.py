@@ -18,7 +18,7 @@ from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, write_mo
 from modelfoundry.errors import InvalidField, MalformedFile, WeightsMismatch
 from modelfoundry.registry.catalog.artifact_file import check_artifact
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.tables import ModelRow
+from modelfoundry.registry.records.tables import ModelRow
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 DIGEST = "sha256:" + "a" * 64

@@ -34,9 +34,9 @@ from modelfoundry.evaluator.servicer import EvaluatorServicer
 from modelfoundry.names import check_request_id
 from modelfoundry.registry.blobs.servicer import BlobServicer
 from modelfoundry.registry.blobs.uploads import Uploads
-from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.jobs.intake import Intake
 from modelfoundry.registry.jobs.queue_servicer import JobQueueServicer
+from modelfoundry.registry.registry_service import RegistryServicer
 from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.threads import Threads
 from modelfoundry.reuser.submissions import Submissions
@@ -88,7 +88,9 @@ DOORS: dict[type[Message], Callable[[Any], Any]] = {
     module_pb2.CreateModuleRequest: lambda request: registry().CreateModule(request, NOTHING),
     composition_pb2.CreateCompositionRequest: lambda request: registry().CreateComposition(request, NOTHING),
     evaluation_pb2.CreateEvaluationRequest: lambda request: registry().CreateEvaluation(request, NOTHING),
-    vocabulary_pb2.CreateVocabularyRequest: lambda request: SearchServicer(NOTHING).CreateVocabulary(request, NOTHING),
+    vocabulary_pb2.CreateVocabularyRequest: lambda request: SearchServicer(NOTHING, NOTHING, NOTHING).CreateVocabulary(
+        request, NOTHING
+    ),
     blob_service_pb2.CreateUploadRequest: lambda request: BlobServicer(
         NOTHING, Uploads(NOTHING, NOTHING, NOTHING)
     ).CreateUpload(request, NOTHING),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from modelfoundry.api.registry.v1 import (
 )
 from modelfoundry.registry.aliases.aliases import Aliases
 from modelfoundry.registry.aliases.servicer import AliasServicer
-from modelfoundry.registry.events.tables import EventRow
+from modelfoundry.registry.records.event_tables import EventRow
 
 CHAMPION = named("modules", "horse@champion")
 
@@ -32,7 +31,7 @@ class Service:
 
     def __init__(self, rows: CatalogRows) -> None:
         self._rows = rows
-        self._servicer = AliasServicer(Aliases(rows.database, lambda: rows.catalog.signer, lambda: datetime.now(UTC)))
+        self._servicer = AliasServicer(Aliases(rows.shelf))
 
     def close(self) -> None:
         self._servicer.close()

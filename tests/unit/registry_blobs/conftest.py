@@ -12,9 +12,10 @@ from sqlmodel import Session, select
 
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
 from modelfoundry.registry.blobs.spool import Spool
-from modelfoundry.registry.blobs.tables import BlobRow, UploadRow
+from modelfoundry.registry.blobs.tables import UploadRow
 from modelfoundry.registry.blobs.uploads import Upload, Uploads
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.records.tables import BlobRow
 
 
 @dataclass

@@ -14,7 +14,7 @@ from modelfoundry.errors import NotFound
 from modelfoundry.registry.blobs.minio_staging import StagedObject
 from modelfoundry.registry.blobs.tables import UploadRow
 from modelfoundry.registry.blobs.uploads import Uploads
-from modelfoundry.registry.catalog.tables import BlobUseRow
+from modelfoundry.registry.records.tables import BlobUseRow
 
 from .conftest import Registry, blob_of
 

@@ -14,8 +14,7 @@ from modelfoundry.api.registry.v1 import card_service_pb2, module_pb2
 from modelfoundry.registry.aliases.aliases import Aliases
 from modelfoundry.registry.cards.cards import Cards
 from modelfoundry.registry.cards.codec import card_to_proto
-from modelfoundry.registry.catalog.shelf import utc_now
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ResourceRow
+from modelfoundry.registry.records.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ResourceRow
 
 Kind = card_service_pb2.CardLimit.Kind
 RECORD = {
@@ -152,5 +151,5 @@ def test_what_has_no_card_is_refused(
 
 
 def test_the_card_of_an_alias_is_that_of_what_it_stands_for(rows: CatalogRows, module: str) -> None:
-    Aliases(rows.database, lambda: rows.catalog.signer, utc_now).set(named("modules", "cat@live"), module, None)
+    Aliases(rows.shelf).set(named("modules", "cat@live"), module, None)
     assert _card(rows, named("modules", "cat@live")) == _card(rows, module)

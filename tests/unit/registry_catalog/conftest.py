@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from composition_zoo import Zoo
+from registry_rooms import followed_shelf
 
 from modelfoundry.api.registry.v1 import (
     composition_pb2,
@@ -26,8 +27,9 @@ from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, metrics_pb2, p
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.catalog.catalog import Catalog
-from modelfoundry.registry.catalog.servicer import RegistryServicer
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.records.shelf import Shelf
+from modelfoundry.registry.registry_service import RegistryServicer
 
 PARENT = "projects/default"
 LABELS = ("cat", "dog", "horse")
@@ -62,8 +64,8 @@ class Registry:
         self.url = url
         self.database = Database(url)
         self.blobs = Blobs(self.database, LocalBlobStore(folder / "blobs"))
-        self.catalog = Catalog(self.database, self.blobs)
-        self.servicer = RegistryServicer(self.catalog)
+        self.shelf = followed_shelf(self.database, self.blobs)
+        self.servicer = RegistryServicer(self.shelf)
         self._spool = folder / "spool"
         self._spool.mkdir()
 
@@ -277,7 +279,7 @@ def make_catalog(tmp_path: Path) -> Iterator[Any]:
 
     def make(url: str) -> Catalog:
         databases.append(Database(url))
-        return Catalog(databases[-1], Blobs(databases[-1], LocalBlobStore(tmp_path / "blobs")))
+        return Catalog(Shelf(databases[-1], Blobs(databases[-1], LocalBlobStore(tmp_path / "blobs"))))
 
     yield make
     for database in databases:

@@ -19,8 +19,8 @@ from sqlalchemy.schema import CreateTable
 
 from modelfoundry import errors
 from modelfoundry.registry import database as database_module
-from modelfoundry.registry.catalog.tables import RequestRow, SigningKeyRow, TagRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.records.tables import RequestRow, SigningKeyRow, TagRow
 from modelfoundry.registry.schema import METADATA
 
 

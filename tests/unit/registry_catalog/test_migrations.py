@@ -16,9 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlmodel import select
 
-from modelfoundry.registry.catalog.modules import problem_of
-from modelfoundry.registry.catalog.tables import ModuleRow, TagRow
 from modelfoundry.registry.database import MIGRATIONS, Database
+from modelfoundry.registry.records.messages import problem_of
+from modelfoundry.registry.records.tables import ModuleRow, TagRow
 from modelfoundry.registry.schema import METADATA
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem
 

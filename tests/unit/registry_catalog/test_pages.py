@@ -16,9 +16,9 @@ from sqlmodel import delete
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2, module_pb2, provenance_pb2
-from modelfoundry.registry.catalog.tables import ModelRow
 from modelfoundry.registry.listing.pages import ListRequest
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.records.tables import ModelRow
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ORDERS = (

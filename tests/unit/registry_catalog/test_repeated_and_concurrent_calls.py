@@ -13,9 +13,8 @@ import pytest
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import evaluation_pb2, model_pb2, module_pb2
-from modelfoundry.registry.catalog.catalog import Catalog
-from modelfoundry.registry.catalog.servicer import RegistryServicer
-from modelfoundry.registry.catalog.shelf import utc_now
+from modelfoundry.registry.records.shelf import Shelf, utc_now
+from modelfoundry.registry.registry_service import RegistryServicer
 
 THREADS = 12
 
@@ -99,7 +98,7 @@ def test_an_id_that_is_no_uuid_is_refused(registry: Any, request_id: str) -> Non
 def test_answers_are_kept_for_a_day_and_no_longer(registry: Any) -> None:
     call = {"request_id": str(uuid.uuid4())}
     shift = timedelta()
-    registry.servicer = RegistryServicer(Catalog(registry.database, registry.blobs, lambda: utc_now() + shift))
+    registry.servicer = RegistryServicer(Shelf(registry.database, registry.blobs, lambda: utc_now() + shift))
     first = registry.create_model(call=call)
 
     shift = timedelta(hours=23, minutes=59)

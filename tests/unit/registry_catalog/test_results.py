@@ -14,12 +14,12 @@ from modelfoundry.api.evaluator.v1.evaluator_service_pb2 import EvaluateResponse
 from modelfoundry.api.registry.v1 import composition_pb2, evaluation_pb2, module_pb2
 from modelfoundry.api.reuser.v1.reuser_service_pb2 import ExportResponse
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
-from modelfoundry.registry.results import Results
+from modelfoundry.registry.jobs.results import Results
 
 
 @pytest.fixture
 def results(registry: Any) -> Results:
-    return Results(registry.database, registry.blobs)
+    return Results(registry.database, registry.blobs.exists)
 
 
 def _packed(message: Message) -> AnyMessage:

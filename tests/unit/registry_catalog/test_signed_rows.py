@@ -24,7 +24,7 @@ from modelfoundry.attestation.statements import (
 )
 from modelfoundry.errors import AlreadyExists, InvalidField, MalformedFile, NotFound
 from modelfoundry.registry.aliases.aliases import Aliases
-from modelfoundry.registry.catalog.shelf import utc_now
+from modelfoundry.registry.records.shelf import utc_now
 from modelfoundry.registry.statements.attestor import Attestor
 from modelfoundry.registry.statements.servicer import StatementServicer
 from modelfoundry.registry.statements.tables import StatementRow
@@ -153,7 +153,7 @@ def test_a_statement_goes_with_what_it_is_about_also_by_cascade(signing: Any, pa
 
 def test_the_statement_of_an_alias_is_that_of_what_it_stands_for(signing: Any, parents: tuple[Any, Any]) -> None:
     horse = signing.create_module(*parents, "horse")
-    Aliases(signing.database, lambda: signing.catalog.signer, utc_now).set(f"{PARENT}/modules/h@live", horse.name, None)
+    Aliases(signing.shelf).set(f"{PARENT}/modules/h@live", horse.name, None)
     assert statement(signing, f"{PARENT}/modules/h@live") == statement(signing, horse.name)
     assert statement(signing, f"{PARENT}/modules/h@live").name == horse.name
 

@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from modelfoundry.api.registry.v1 import evaluation_pb2, module_pb2
 from modelfoundry.api.types.v1 import compute_pb2, metrics_pb2, problem_pb2
-from modelfoundry.registry.catalog.stored_messages import packed_module, stored_message
+from modelfoundry.registry.records.stored_messages import packed_module, stored_message
 
 
 def _record() -> module_pb2.DecompositionRecord:

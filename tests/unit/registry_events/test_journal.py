@@ -11,9 +11,9 @@ from sqlmodel import select
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2
-from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow
-from modelfoundry.registry.events.journal import Change, note
-from modelfoundry.registry.events.tables import EventKind, EventRow
+from modelfoundry.registry.records.event_tables import EventKind, EventRow
+from modelfoundry.registry.records.journal import Change, note
+from modelfoundry.registry.records.tables import DatasetRow, ModelRow
 
 
 def told(rows: CatalogRows) -> list[tuple[int, str, str]]:

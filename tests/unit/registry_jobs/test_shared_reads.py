@@ -6,8 +6,8 @@ import asyncio
 import threading
 from typing import Any
 
+from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.jobs.archive import Archive, EventPage
-from modelfoundry.registry.jobs.bells import Bells
 from modelfoundry.registry.jobs.watch import OperationWatch
 from modelfoundry.registry.listing.tokens import TokenSigner
 from modelfoundry.registry.threads import Threads

@@ -11,10 +11,10 @@ from blob_backends import BlobBackend
 from sqlmodel import Session
 
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
-from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.tables import OperationRow
 from modelfoundry.registry.maintenance.garbage import GarbageCollector
+from modelfoundry.registry.records.tables import BlobRow
 
 
 @dataclass

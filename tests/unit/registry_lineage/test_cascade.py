@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import composition_pb2, dataset_pb2, model_pb2, module_pb2, provenance_pb2
-from modelfoundry.registry.catalog.tables import LabelRow, ProvenanceRow, resource_tables
+from modelfoundry.registry.records.tables import LabelRow, ProvenanceRow, resource_tables
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from catalog_rows import CatalogRows, named
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import provenance_pb2
-from modelfoundry.registry.catalog.tables import Relation
+from modelfoundry.values.resources import Relation
 
 UP = provenance_pb2.LINEAGE_DIRECTION_ANCESTORS
 DOWN = provenance_pb2.LINEAGE_DIRECTION_DESCENDANTS

@@ -8,15 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from registry_rooms import followed_shelf
 
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
-from modelfoundry.registry.catalog.catalog import Catalog
-from modelfoundry.registry.catalog.drafts import CreateCall
-from modelfoundry.registry.catalog.tables import DatasetRow, EvaluationRow, LabelRow, ModelRow, ModuleRow, TagRow
+from modelfoundry.registry.catalog.modules import Modules
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.pages import ListRequest
-from modelfoundry.registry.search.indexing import index_modules
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.listed_modules import packed_row
+from modelfoundry.registry.records.tables import (
+    DatasetRow,
+    EvaluationRow,
+    LabelRow,
+    ModelRow,
+    ModuleRow,
+    TagRow,
+)
+from modelfoundry.registry.search.known_labels import KnownLabels
+from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.vocabularies import Vocabularies
 from modelfoundry.registry.search.vocabulary import Term, Vocabulary
 
 PARENT = "projects/default"
@@ -41,7 +52,11 @@ class Shop:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.database = Database(url)
-        self.catalog = Catalog(self.database, Blobs(self.database, LocalBlobStore(folder / "blobs")))
+        shelf = followed_shelf(self.database, Blobs(self.database, LocalBlobStore(folder / "blobs")))
+        self.modules = Modules(shelf)
+        self.search = Search(shelf)
+        self.vocabularies = Vocabularies(shelf)
+        self.known_labels = KnownLabels(shelf)
         self._count = 0
 
     def close(self) -> None:
@@ -87,13 +102,12 @@ class Shop:
                 "create_time": EPOCH + timedelta(minutes=self._count),
             }
             row = _described(name, labels=list(labels), dataset=data, tags=dict(tags or {})) | defaults | columns
-            session.add(ModuleRow(**row))
+            session.add(module_row := ModuleRow(**row))
             session.add_all(LabelRow(resource=name, position=index, label=label) for index, label in enumerate(labels))
             session.add_all(TagRow(resource=name, key=key, value=value) for key, value in (tags or {}).items())
             session.flush()
+            session.add(packed_row(module_row))
             self.measure(session, name, *([{"accuracy": accuracy}] if accuracy is not None else []), *measures)
-            session.flush()
-            index_modules(session, [name])
         return name
 
     def measure(self, session: Any, name: str, *measures: Mapping[str, Any]) -> None:
@@ -120,10 +134,10 @@ class Shop:
             )
 
     def vocabulary(self, vocabulary_id: str, *terms: Term, parent: str = PARENT) -> Any:
-        return self.catalog.vocabularies.create(CreateCall(parent, vocabulary_id), Vocabulary(terms))
+        return self.vocabularies.create(CreateCall(parent, vocabulary_id), Vocabulary(terms))
 
     def page(self, query: str = "", *, parent: str = PARENT, **request: Any) -> Any:
-        return self.catalog.search.find(query, ListRequest(parent=parent, **request))
+        return self.search.find(query, ListRequest(parent=parent, **request))
 
     def found(self, query: str = "", **request: Any) -> list[str]:
         """Ids of everything that is found, walking all pages."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelfoundry import errors
-from modelfoundry.registry.catalog.tables import LabelRow, ModelRow
+from modelfoundry.registry.records.tables import LabelRow, ModelRow
 from modelfoundry.registry.search.vocabulary import Term
 
 PARENT = "projects/default"
@@ -23,7 +23,7 @@ def know(shop: Any, model: str, *labels: str, parent: str = PARENT) -> None:
 
 
 def found(shop: Any, query: str, parent: str = PARENT) -> list[tuple[str, str]]:
-    return [(match.kind.name, match.label) for match in shop.catalog.known_labels.find(parent, query).matches]
+    return [(match.kind.name, match.label) for match in shop.known_labels.find(parent, query).matches]
 
 
 def test_a_label_is_found_as_models_spell_it(shop: Any) -> None:
@@ -48,7 +48,7 @@ def test_synonyms_members_and_super_classes_come_after_the_label_itself(shop: An
 
     assert found(shop, "Gizmo") == [("SYNONYM", "whatsit"), ("SUPER_CLASS", "contraption")]
     assert found(shop, "contraption") == [("LABEL", "contraption"), ("MEMBER", "whatsit")]
-    (match, *_) = shop.catalog.known_labels.find(PARENT, "gizmo").matches
+    (match, *_) = shop.known_labels.find(PARENT, "gizmo").matches
     assert (match.term, match.vocabulary) == ("whatsit", f"{PARENT}/vocabularies/machines")
 
 
@@ -68,12 +68,12 @@ def test_a_slip_of_the_pen_finds_the_nearest_labels_first(shop: Any) -> None:
 def test_a_word_that_means_nothing_is_answered_with_labels_that_there_are(shop: Any) -> None:
     know(shop, "a", "horse", "cow")
 
-    nothing = shop.catalog.known_labels.find(PARENT, "quark")
+    nothing = shop.known_labels.find(PARENT, "quark")
     assert (nothing.matches, nothing.known) == ((), ("cow", "horse"))
 
 
 @pytest.mark.parametrize("query", ["", "?!", "x" * 201])
 def test_a_query_without_words_is_refused(shop: Any, query: str) -> None:
     with pytest.raises(errors.InvalidField) as caught:
-        shop.catalog.known_labels.find(PARENT, query)
+        shop.known_labels.find(PARENT, query)
     assert caught.value.field == "query"

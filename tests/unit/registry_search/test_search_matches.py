@@ -154,7 +154,7 @@ def test_words_of_a_users_vocabulary_are_understood_in_its_project_alone(shop: A
     assert shop.why("mops")["mine"] == [("SUPER_CLASS", "wuff", "Mops", "german")]
     assert shop.found("hund", parent="projects/other") == []
 
-    shop.catalog.vocabularies.delete(name.name)
+    shop.vocabularies.delete(name.name)
     assert shop.found("tier") == []
 
 

@@ -75,7 +75,7 @@ def test_a_filter_keeps_the_order_of_relevance(animals: Any) -> None:
 def test_modules_that_come_and_go_between_pages_shift_nothing(animals: Any) -> None:
     first = animals.page("dog", page_size=5)
     animals.add("late", "dog", accuracy=0.99)
-    animals.catalog.modules.delete("projects/default/modules/label-3", "")
+    animals.modules.delete("projects/default/modules/label-3", "")
 
     rest = animals.found("dog", page_size=5, page_token=first.next_page_token)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelfoundry import errors
-from modelfoundry.registry.catalog.drafts import CreateCall
+from modelfoundry.registry.records.drafts import CreateCall
 from modelfoundry.registry.search.vocabulary import Term, Vocabulary, built_in, checked_vocabulary
 
 ROOT = Path(__file__).parents[3]
@@ -104,7 +104,7 @@ def test_what_is_built_in_is_what_its_script_makes() -> None:
 
 def test_a_vocabulary_is_registered_shown_listed_and_deleted(shop: Any) -> None:
     made = shop.vocabulary("pets", Term("pet"), Term("cat", ("kitty",), ("pet",)))
-    vocabularies = shop.catalog.vocabularies
+    vocabularies = shop.vocabularies
 
     assert made.name == "projects/default/vocabularies/pets"
     assert vocabularies.show(made.name) == made
@@ -122,7 +122,7 @@ def test_a_vocabulary_is_registered_shown_listed_and_deleted(shop: Any) -> None:
 
 
 def test_what_is_built_in_is_there_in_every_project_and_stays(shop: Any) -> None:
-    vocabularies = shop.catalog.vocabularies
+    vocabularies = shop.vocabularies
     name = "projects/other/vocabularies/cifar-100"
 
     assert len(vocabularies.show(name).terms) == 120
@@ -138,9 +138,9 @@ def test_names_are_taken_once_and_a_repeated_call_gives_what_the_first_made(shop
         shop.vocabulary("pets", Term("dog"))
     assert caught.value.field == "vocabulary_id"
     call = CreateCall("projects/default", "", "6f0e7a1e-2c52-4b4c-8f0e-0a3f5d1a2b3c", "same")
-    first = shop.catalog.vocabularies.create(call, Vocabulary((Term("x"),)))
+    first = shop.vocabularies.create(call, Vocabulary((Term("x"),)))
 
-    assert shop.catalog.vocabularies.create(call, Vocabulary((Term("x"),))) == first
+    assert shop.vocabularies.create(call, Vocabulary((Term("x"),))) == first
     assert first.name.startswith("projects/default/vocabularies/vocabulary-")
 
 
@@ -160,7 +160,7 @@ def test_a_vocabulary_of_the_same_name_made_anew_is_what_searches_use(shop: Any)
     first = shop.vocabulary("mine", Term("katze", ("tabby",)))
     assert shop.found("katze") == ["tabby"]
 
-    shop.catalog.vocabularies.delete(first.name)
+    shop.vocabularies.delete(first.name)
     shop.vocabulary("mine", Term("chat", ("tabby",)))
 
     assert (shop.found("katze"), shop.found("chat")) == ([], ["tabby"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Final, TypeVar
 
 from sqlalchemy.exc import IntegrityError
@@ -11,15 +10,13 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import EtagMismatch, InvalidField, NotFound
 from modelfoundry.names import ResourceName, VersionReference, parse_name, parse_parent, parse_reference, shortened
-from modelfoundry.registry.aliases.moves import record_move
-from modelfoundry.registry.aliases.references import resolved
-from modelfoundry.registry.aliases.tables import AliasMoveRow, AliasRow, FamilyRow, VersionRow
-from modelfoundry.registry.catalog.shelf import Lock, find
-from modelfoundry.registry.catalog.tables import CompositionRow, ModelRow, ModuleRow, ResourceRow
-from modelfoundry.registry.database import Database
 from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, Row, fetch_page
-from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.records.alias_tables import AliasMoveRow, AliasRow, FamilyRow, VersionRow
+from modelfoundry.registry.records.families import record_move, resolved
+from modelfoundry.registry.records.finding import Lock, find
+from modelfoundry.registry.records.shelf import Shelf
+from modelfoundry.registry.records.tables import CompositionRow, ModelRow, ModuleRow, ResourceRow
 
 TABLES: Final[Mapping[str, type[ResourceRow]]] = {
     "models": ModelRow,
@@ -68,18 +65,12 @@ Result = TypeVar("Result")
 
 
 class Aliases:
-    """All aliases and versions. Methods block: call them from a thread.
+    """All aliases and versions. Methods block: call them from a thread."""
 
-    Args:
-        database: Where they are.
-        signer: Signs page tokens.
-        now: The clock.
-    """
-
-    def __init__(self, database: Database, signer: Callable[[], TokenSigner], now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._signer = signer
-        self._now = now
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._database = shelf.database
+        self._now = shelf.now
 
     def set(self, name: str, target: str, expected: str | None) -> AliasRow:
         """Moves or makes an alias. `expected`: what it must stand for now, empty for nothing, None for whatever.
@@ -210,7 +201,7 @@ class Aliases:
     def _page(self, listing: Listing[Row], request: ListRequest) -> Page[Row]:
         project = parse_parent(request.parent)
         scope = listing.row.project == project  # type: ignore[attr-defined]  # all three have it
-        signer = self._signer()
+        signer = self._shelf.signer
         with self._database.read_session() as session:
             return fetch_page(session, listing, scope, request, signer)
 

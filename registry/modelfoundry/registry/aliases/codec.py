@@ -7,7 +7,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelfoundry.api.registry.v1 import alias_service_pb2 as pb
-from modelfoundry.registry.aliases.tables import AliasMoveRow, AliasRow, VersionRow
+from modelfoundry.registry.records.alias_tables import AliasMoveRow, AliasRow, VersionRow
 
 
 def alias_to_proto(row: AliasRow) -> pb.Alias:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -14,59 +12,56 @@ from modelfoundry.api.registry.v1 import alias_service_pb2 as pb
 from modelfoundry.api.registry.v1 import alias_service_pb2_grpc
 from modelfoundry.registry.aliases.aliases import Aliases
 from modelfoundry.registry.aliases.codec import alias_to_proto, move_to_proto, version_to_proto
-from modelfoundry.registry.catalog.calls import fill_page, list_request
+from modelfoundry.registry.parts import Part, service_of
+from modelfoundry.registry.records.calls import fill_page, list_request
+from modelfoundry.runtime.server import Service
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Result = TypeVar("Result")
-_THREADS: Final = 4
 
 
-class AliasServicer(alias_service_pb2_grpc.AliasServiceServicer):
+class AliasServicer(alias_service_pb2_grpc.AliasServiceServicer, Part):
     """Serves `modelfoundry.api.registry.v1.AliasService`."""
 
     def __init__(self, aliases: Aliases) -> None:
+        Part.__init__(self, "aliases", 4)
         self._aliases = aliases
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aliases")
 
-    def close(self) -> None:
-        """Waits for what is being done and ends the threads."""
-        self._threads.shutdown()
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        return [service_of(pb.DESCRIPTOR, alias_service_pb2_grpc.add_AliasServiceServicer_to_server, self)]
 
     async def SetAlias(self, request: pb.SetAliasRequest, context: Context) -> pb.Alias:
         """See the contract."""
         expected = request.expected_target if request.HasField("expected_target") else None
-        return alias_to_proto(await self._run(lambda: self._aliases.set(request.name, request.target, expected)))
+        return alias_to_proto(await self.threads.run(self._aliases.set, request.name, request.target, expected))
 
     async def DeleteAlias(self, request: pb.DeleteAliasRequest, context: Context) -> Empty:
         """See the contract."""
         expected = request.expected_target if request.HasField("expected_target") else None
-        await self._run(lambda: self._aliases.delete(request.name, expected))
+        await self.threads.run(self._aliases.delete, request.name, expected)
         return Empty()
 
     async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
         """See the contract."""
         response = pb.ListAliasesResponse()
-        page = await self._run(lambda: self._aliases.aliases(list_request(request)))
+        page = await self.threads.run(self._aliases.aliases, list_request(request))
         response.next_page_token = fill_page(page, alias_to_proto, response.aliases)
         return response
 
     async def ListAliasMoves(self, request: pb.ListAliasMovesRequest, context: Context) -> pb.ListAliasMovesResponse:
         """See the contract."""
         response = pb.ListAliasMovesResponse()
-        page = await self._run(lambda: self._aliases.moves(list_request(request)))
+        page = await self.threads.run(self._aliases.moves, list_request(request))
         response.next_page_token = fill_page(page, move_to_proto, response.moves)
         return response
 
     async def AddVersion(self, request: pb.AddVersionRequest, context: Context) -> pb.Version:
         """See the contract."""
-        return version_to_proto(await self._run(lambda: self._aliases.add_version(request.family, request.resource)))
+        return version_to_proto(await self.threads.run(self._aliases.add_version, request.family, request.resource))
 
     async def ListVersions(self, request: pb.ListVersionsRequest, context: Context) -> pb.ListVersionsResponse:
         """See the contract."""
         response = pb.ListVersionsResponse()
-        page = await self._run(lambda: self._aliases.versions(list_request(request)))
+        page = await self.threads.run(self._aliases.versions, list_request(request))
         response.next_page_token = fill_page(page, version_to_proto, response.versions)
         return response
-
-    async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -18,8 +18,8 @@ from modelfoundry.errors import StorageFull
 from modelfoundry.registry.blobs.holds import is_held
 from modelfoundry.registry.blobs.locks import KeyedLocks
 from modelfoundry.registry.blobs.store import BlobStore, StoredObject, missing
-from modelfoundry.registry.blobs.tables import BlobRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.records.tables import BlobRow
 
 _PAGE: Final = 500
 ReferenceCheck = Callable[[Session, str], bool]
@@ -60,6 +60,10 @@ class Blobs:
         if row is None or self._store.stat(digest) != row.size_bytes:
             return None
         return Blob(row.digest, row.size_bytes, row.media_type)
+
+    def exists(self, digest: str) -> bool:
+        """Whether the blob is there, with all its bytes."""
+        return self.find(digest) is not None
 
     def get(self, digest: str) -> Blob:
         """The blob.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import grpc
 
@@ -16,13 +14,13 @@ from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.minio_staging import DirectUrl, MinioStaging
 from modelfoundry.registry.blobs.store import missing
 from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.registry.parts import Part, service_of
+from modelfoundry.runtime.server import Service
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Result = TypeVar("Result")
-_THREADS: Final = 4
 
 
-class DirectTransferServicer(direct_transfer_service_pb2_grpc.DirectTransferServiceServicer):
+class DirectTransferServicer(direct_transfer_service_pb2_grpc.DirectTransferServiceServicer, Part):
     """Serves `modelfoundry.api.registry.v1.DirectTransferService`.
 
     Args:
@@ -32,14 +30,15 @@ class DirectTransferServicer(direct_transfer_service_pb2_grpc.DirectTransferServ
     """
 
     def __init__(self, blobs: Blobs, uploads: Uploads, staging: MinioStaging | None) -> None:
+        Part.__init__(self, "direct", 4)
         self._blobs = blobs
         self._uploads = uploads
         self._staging = staging
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="direct")
 
-    def close(self) -> None:
-        """Waits for what is being done and ends the threads."""
-        self._threads.shutdown()
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        add = direct_transfer_service_pb2_grpc.add_DirectTransferServiceServicer_to_server
+        return [service_of(pb.DESCRIPTOR, add, self)]
 
     async def CreateDownloadUrl(
         self, request: pb.CreateDownloadUrlRequest, context: Context
@@ -48,13 +47,13 @@ class DirectTransferServicer(direct_transfer_service_pb2_grpc.DirectTransferServ
         parse_parent(request.parent)
         check_digest(request.digest, field="digest")
         response = pb.CreateDownloadUrlResponse()
-        _fill(response, await self._run(lambda: self._download_url(request.digest)))
+        _fill(response, await self.threads.run(self._download_url, request.digest))
         return response
 
     async def CreateUploadUrl(self, request: pb.CreateUploadUrlRequest, context: Context) -> pb.CreateUploadUrlResponse:
         """See the contract."""
         response = pb.CreateUploadUrlResponse()
-        _fill(response, await self._run(lambda: self._uploads.direct_url(request.name)))
+        _fill(response, await self.threads.run(self._uploads.direct_url, request.name))
         return response
 
     def _download_url(self, digest: str) -> DirectUrl | None:
@@ -62,9 +61,6 @@ class DirectTransferServicer(direct_transfer_service_pb2_grpc.DirectTransferServ
         if self._blobs.touch(digest) is None:
             raise missing(digest)
         return None if self._staging is None else self._staging.download_url(digest)
-
-    async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 def _fill(response: pb.CreateDownloadUrlResponse | pb.CreateUploadUrlResponse, found: DirectUrl | None) -> None:

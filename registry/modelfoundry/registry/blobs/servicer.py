@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import suppress
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 import grpc
 import structlog
@@ -21,13 +20,12 @@ from modelfoundry.names import check_digest, parse_parent
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.codec import blob_from_proto, blob_to_proto, upload_to_proto
 from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.registry.parts import Part, service_of
+from modelfoundry.runtime.server import Background, Service
 
 Context = grpc.aio.ServicerContext[Any, Any]
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _MOST_DIGESTS: Final = 1000
-_THREADS: Final = 8
 _SWEEP_SECONDS: Final = 3600
 _REST_BYTES: Final = 32 * 1024 * 1024
 _REST_PAUSE_SECONDS: Final = 0.5
@@ -35,7 +33,7 @@ _REST_PAUSE_SECONDS: Final = 0.5
 _log = structlog.get_logger(__name__)
 
 
-class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
+class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
     """Serves `modelfoundry.api.registry.v1.BlobService`.
 
     The threads are its own, so that a slow store keeps nobody waiting who needs no bytes. A stream's next message is
@@ -43,13 +41,17 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
     """
 
     def __init__(self, blobs: Blobs, uploads: Uploads) -> None:
+        Part.__init__(self, "blobs")
         self._blobs = blobs
         self._uploads = uploads
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
 
-    def close(self) -> None:
-        """Waits for what is being done and ends the threads."""
-        self._threads.shutdown()
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        return [service_of(pb.DESCRIPTOR, blob_service_pb2_grpc.add_BlobServiceServicer_to_server, self)]
+
+    def background(self) -> Sequence[Background]:
+        """See `Part`."""
+        return [self.sweep]
 
     async def FindMissingBlobs(
         self, request: pb.FindMissingBlobsRequest, context: Context
@@ -64,22 +66,24 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
             )
         for index, digest in enumerate(request.digests):
             check_digest(digest, field=f"digests[{index}]")
-        return pb.FindMissingBlobsResponse(missing_digests=await self._run(self._blobs.missing, list(request.digests)))
+        return pb.FindMissingBlobsResponse(
+            missing_digests=await self.threads.run(self._blobs.missing, list(request.digests))
+        )
 
     async def GetBlob(self, request: pb.GetBlobRequest, context: Context) -> BlobRef:
         """See the contract."""
         parse_parent(request.parent)
-        return blob_to_proto(await self._run(self._blobs.get, check_digest(request.digest, field="digest")))
+        return blob_to_proto(await self.threads.run(self._blobs.get, check_digest(request.digest, field="digest")))
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.Upload:
         """See the contract."""
         project = parse_parent(request.parent)
         blob = blob_from_proto(request.upload.blob)
-        return upload_to_proto(await self._run(self._uploads.create, project, blob, request.request_id))
+        return upload_to_proto(await self.threads.run(self._uploads.create, project, blob, request.request_id))
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.Upload:
         """See the contract."""
-        return upload_to_proto(await self._run(self._uploads.get, request.name))
+        return upload_to_proto(await self.threads.run(self._uploads.get, request.name))
 
     async def WriteBlob(self, request_iterator: AsyncIterator[pb.WriteBlobRequest], context: Context) -> pb.Upload:
         """See the contract."""
@@ -88,15 +92,15 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
         except ModelFoundryError:
             await _take_rest(request_iterator)
             raise
-        return upload_to_proto(await self._run(self._uploads.get, name))
+        return upload_to_proto(await self.threads.run(self._uploads.get, name))
 
     async def FinalizeUpload(self, request: pb.FinalizeUploadRequest, context: Context) -> BlobRef:
         """See the contract."""
-        return blob_to_proto(await self._run(self._uploads.finalize, request.name))
+        return blob_to_proto(await self.threads.run(self._uploads.finalize, request.name))
 
     async def CancelUpload(self, request: pb.CancelUploadRequest, context: Context) -> Empty:
         """See the contract."""
-        await self._run(self._uploads.cancel, request.name)
+        await self.threads.run(self._uploads.cancel, request.name)
         return Empty()
 
     async def ReadBlob(self, request: pb.ReadBlobRequest, context: Context) -> AsyncIterator[pb.ReadBlobResponse]:
@@ -106,18 +110,18 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
         offset = request.read_offset
         reading = _Reading(lambda: self._blobs.read(request.digest, request.read_offset, request.read_limit))
         try:
-            while (chunk := await self._run(reading.next)) is not None:
+            while (chunk := await self.threads.run(reading.next)) is not None:
                 yield pb.ReadBlobResponse(offset=offset, data=chunk)
                 offset += len(chunk)
         finally:
             # Not awaited: a cancelled call may not wait, and the thread closes after the step it is in.
-            self._threads.submit(reading.close)
+            self.threads.submit(reading.close)
 
     async def sweep(self) -> None:
         """Discards expired uploads every hour: background work of the server, without an end."""
         while True:
             try:
-                count = await self._run(self._uploads.discard_expired)
+                count = await self.threads.run(self._uploads.discard_expired)
                 _log.info("expired uploads discarded", count=count)
             except ModelFoundryError as error:
                 _log.warning("expired uploads could not be discarded", reason=error.message)
@@ -127,16 +131,13 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer):
         upload = None
         async for chunk in chunks:
             if upload is None:
-                upload = await self._run(self._uploads.get, chunk.name)
-            await self._run(self._uploads.append, upload, chunk.write_offset, chunk.data, chunk.crc32)
+                upload = await self.threads.run(self._uploads.get, chunk.name)
+            await self.threads.run(self._uploads.append, upload, chunk.write_offset, chunk.data, chunk.crc32)
         if upload is None:
             raise InvalidField(
                 "name: the stream had no message", field="name", hint="name the upload in the first message"
             )
         return upload.name
-
-    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
 
 
 async def _take_rest(chunks: AsyncIterator[pb.WriteBlobRequest]) -> None:

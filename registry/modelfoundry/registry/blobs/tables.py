@@ -1,4 +1,4 @@
-"""The tables of blobs and of their uploads."""
+"""The tables of uploads, and of those who hold all blobs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,6 @@ from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
 from modelfoundry.registry.database import UtcDateTime
-
-
-class BlobRow(SQLModel, table=True):
-    """A blob whose bytes are in the store. Written after them, deleted before them."""
-
-    __tablename__ = "blobs"
-
-    digest: str = Field(primary_key=True, max_length=71)
-    size_bytes: int = Field(sa_type=BigInteger)
-    media_type: str = Field(max_length=255)
-    create_time: datetime = Field(sa_type=UtcDateTime)
-    touch_time: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    """When somebody was last told that the bytes are there, and may go on to name them. None: at `create_time`."""
 
 
 class BlobHoldRow(SQLModel, table=True):

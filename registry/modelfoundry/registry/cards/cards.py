@@ -11,17 +11,23 @@ from sqlmodel import Session, col
 from modelfoundry.api.registry.v1 import evaluation_pb2
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
-from modelfoundry.registry.aliases.references import resolved
 from modelfoundry.registry.cards.card import Account, Card, Limit, LimitKind, Owned, Result
 from modelfoundry.registry.cards.compositions import composition_account
 from modelfoundry.registry.cards.datasets import dataset_account
 from modelfoundry.registry.cards.models import model_account
 from modelfoundry.registry.cards.modules import module_account
 from modelfoundry.registry.cards.results import newest_results, result_limits
-from modelfoundry.registry.catalog.codec import dataset_to_proto, evaluation_to_proto, model_to_proto, module_to_proto
-from modelfoundry.registry.catalog.composition_codec import composition_to_proto
-from modelfoundry.registry.catalog.shelf import find
-from modelfoundry.registry.catalog.tables import (
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.records.families import resolved
+from modelfoundry.registry.records.finding import find
+from modelfoundry.registry.records.messages import (
+    composition_to_proto,
+    dataset_to_proto,
+    evaluation_to_proto,
+    model_to_proto,
+    module_to_proto,
+)
+from modelfoundry.registry.records.tables import (
     CompositionRow,
     DatasetRow,
     DescribedRow,
@@ -29,7 +35,6 @@ from modelfoundry.registry.catalog.tables import (
     ModelRow,
     ModuleRow,
 )
-from modelfoundry.registry.database import Database
 
 TABLES: Final[dict[str, type[DescribedRow]]] = {
     "models": ModelRow,

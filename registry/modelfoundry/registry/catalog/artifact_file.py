@@ -24,7 +24,7 @@ from modelfoundry.registry.catalog.artifact_parts import (
     rewritten_tensors,
 )
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile
-from modelfoundry.registry.catalog.tables import ModelRow
+from modelfoundry.registry.records.tables import ModelRow
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 FORMAT: Final = "modelfoundry.module"

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
-
-from google.protobuf.json_format import Error, MessageToDict
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelfoundry.api.registry.v1 import (
     composition_pb2,
@@ -16,16 +12,17 @@ from modelfoundry.api.registry.v1 import (
     evaluation_pb2,
     model_pb2,
     module_pb2,
-    provenance_pb2,
 )
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
-from modelfoundry.errors import InvalidField
+from modelfoundry.api.types.v1 import forms_pb2, problem_pb2
 from modelfoundry.registry.catalog.drafts import (
-    About,
+    CompositionDraft,
+    CompositionRecordDraft,
     DatasetDraft,
     EvaluatedPartDraft,
     EvaluationDraft,
     FormsDraft,
+    InputDraft,
+    MemberDraft,
     ModelDraft,
     ModuleDraft,
     OriginDraft,
@@ -33,17 +30,9 @@ from modelfoundry.registry.catalog.drafts import (
     SplitDraft,
     TrainingDraft,
 )
-from modelfoundry.registry.catalog.modules import ListedModule, problem_of
-from modelfoundry.registry.catalog.safetensors_file import MEDIA_TYPE
-from modelfoundry.registry.catalog.stored_messages import packed_module, stored_message
-from modelfoundry.registry.catalog.tables import (
-    DatasetRow,
-    DescribedRow,
-    EvaluationRow,
-    ModelRow,
-    ModuleRow,
-    ProvenanceRow,
-)
+from modelfoundry.registry.records.drafts import About
+from modelfoundry.registry.records.messages import message_to_json
+from modelfoundry.values.compositions import CompositionTask
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module | composition_pb2.Composition
@@ -100,57 +89,12 @@ def _origin_from_proto(origin: model_pb2.ModelOrigin) -> OriginDraft:
     return OriginDraft(origin.format, origin.resource, origin.digest)
 
 
-def model_to_proto(row: ModelRow) -> model_pb2.Model:
-    """A stored model."""
-    architecture = architecture_pb2.Architecture(builder=row.builder)
-    if row.parameters:
-        architecture.parameters.update(row.parameters)
-    message = model_pb2.Model(
-        **described_fields(row),
-        architecture=architecture,
-        input=architecture_pb2.InputSpec(
-            channels=row.channels, height=row.height, width=row.width, mean=row.mean, std=row.std
-        ),
-        labels=row.labels,
-        weights=_blob(row.weights_digest, row.weights_bytes),
-        tensors=[blob_pb2.TensorSpec(name=name, dtype=dtype, shape=shape) for name, dtype, shape in row.tensors],
-        training_dataset=row.training_dataset or "",
-        operation=row.operation,
-    )
-    if row.training is not None:
-        message.training.CopyFrom(stored_message(model_pb2.TrainingRecord, row.training))
-    if row.origin is not None:
-        message.origin.CopyFrom(stored_message(model_pb2.ModelOrigin, row.origin))
-    return message
-
-
 def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:
     """A data set to be registered; output-only fields are ignored."""
     return DatasetDraft(
         about=about_from_proto(message),
         labels=tuple(message.labels),
         splits=tuple(SplitDraft(split.split, split.content.digest) for split in message.splits),
-    )
-
-
-def dataset_to_proto(row: DatasetRow) -> dataset_pb2.Dataset:
-    """A stored data set."""
-    return dataset_pb2.Dataset(
-        **described_fields(row),
-        labels=row.labels,
-        splits=[
-            dataset_pb2.DatasetSplit(
-                split=split["split"],
-                content=_blob(split["digest"], split["size_bytes"]),
-                sample_count=split["sample_count"],
-                label_counts=split["label_counts"],
-            )
-            for split in row.splits
-        ],
-        channels=row.channels,
-        height=row.height,
-        width=row.width,
-        digest=row.digest,
     )
 
 
@@ -175,37 +119,6 @@ def module_from_proto(message: module_pb2.Module) -> ModuleDraft:
         retention=None if retention is None else message_to_json(retention, field="module.retention"),
         weight_retention=None if retention is None else retention.weight_retention,
     )
-
-
-def module_to_proto(row: ModuleRow) -> module_pb2.Module:
-    """A stored module."""
-    message = _module_message(row)
-    message.MergeFromString(packed_module(row.record, row.retention))
-    return message
-
-
-def listed_module_to_proto(listed: ListedModule) -> module_pb2.Module:
-    """A stored module as lists read it."""
-    message = _module_message(listed.row)
-    message.MergeFromString(listed.packed)
-    return message
-
-
-def _module_message(row: ModuleRow) -> module_pb2.Module:
-    """All but record and retention."""
-    problem = problem_of(row)
-    message = module_pb2.Module(
-        **described_fields(row),
-        base_model=row.base_model,
-        base_digest=row.base_digest,
-        problem=problem_to_proto(problem),
-        outputs=problem.outputs,
-        artifact=_blob(row.artifact_digest, row.artifact_bytes),
-        dataset=row.dataset,
-    )
-    if row.forms is not None:
-        message.forms.CopyFrom(stored_message(forms_pb2.FormComparison, row.forms))
-    return message
 
 
 def forms_from_proto(message: forms_pb2.FormComparison) -> FormsDraft:
@@ -248,36 +161,6 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft
     )
 
 
-def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
-    """A stored measurement."""
-    message = stored_message(evaluation_pb2.Evaluation, row.content)
-    message.MergeFrom(
-        evaluation_pb2.Evaluation(
-            name=row.name,
-            subject=row.subject,
-            subject_digest=row.subject_digest,
-            module=row.module or "",
-            dataset=row.dataset,
-            dataset_digest=row.dataset_digest,
-            split=row.split,
-            operation=row.operation,
-            create_time=timestamp(row.create_time),
-        )
-    )
-    return message
-
-
-def edge_to_proto(row: ProvenanceRow) -> provenance_pb2.ProvenanceEdge:
-    """A stored step of provenance."""
-    return provenance_pb2.ProvenanceEdge(
-        subject=row.subject,
-        relation=provenance_pb2.Relation.Value(f"RELATION_{row.relation}"),
-        object=row.object,
-        object_digest=row.object_digest,
-        create_time=timestamp(row.create_time),
-    )
-
-
 def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
     """A problem, or None when none is set."""
     match message.WhichOneof("kind"):
@@ -291,51 +174,55 @@ def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
             return None
 
 
-def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
-    """The message of a problem."""
-    match problem:
-        case BinaryProblem(label):
-            return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=label))
-        case MultiClassProblem(labels):
-            return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=labels))
-        case OpenSetProblem(labels):
-            return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=labels))
+def composition_from_proto(message: composition_pb2.Composition) -> CompositionDraft:
+    """A composition to be registered; output-only fields are ignored."""
+    record, image = message.record, message.input
+    return CompositionDraft(
+        about=about_from_proto(message),
+        task=_task_from_proto(message.task),
+        members=[
+            MemberDraft(
+                label=member.label,
+                source=member.source,
+                source_label=member.source_label,
+                source_digest=member.source_digest,
+                scale=member.scale,
+                bias=member.bias,
+                validation_score=member.validation_score,
+            )
+            for member in message.members
+        ],
+        input=InputDraft(image.channels, image.height, image.width, tuple(image.mean), tuple(image.std)),
+        base_model=message.base_model,
+        datasets=tuple(message.datasets),
+        record=CompositionRecordDraft(
+            strategy=record.strategy,
+            content=message_to_json(record, field="composition.record"),
+            score=record.score,
+            source_split=record.validation.source_split,
+            dataset_digests=tuple(record.dataset_digests),
+            operation=record.operation,
+            cache_key=record.cache_key,
+            shares=dict(_shares(record)),
+        ),
+    )
 
 
-def described_fields(row: DescribedRow) -> dict[str, Any]:
-    """The fields that all described resources have."""
-    return {
-        "name": row.name,
-        "uid": row.uid,
-        "display_name": row.display_name,
-        "description": row.description,
-        "license": row.license,
-        "tags": row.tags,
-        "intended_use": row.intended_use,
-        "create_time": timestamp(row.create_time),
-        "update_time": timestamp(row.update_time),
-        "etag": row.etag,
-    }
-
-
-def _blob(digest: str, size: int) -> blob_pb2.BlobRef:
-    return blob_pb2.BlobRef(digest=digest, size_bytes=size, media_type=MEDIA_TYPE)
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """A moment."""
-    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
-    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
-
-
-def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:
-    """The JSON of a message.
-
-    Raises:
-        InvalidField: it has NaN or infinity where JSON has none.
-    """
+def _task_from_proto(number: composition_pb2.Composition.Task.ValueType) -> CompositionTask | None:
+    """The task, or None when none that is known is set."""
     try:
-        return MessageToDict(message, preserving_proto_field_name=True)
-    except (Error, ValueError):
-        # A Struct may carry what JSON cannot.
-        raise InvalidField(f"{field} has NaN or infinity", field=field, hint="pass finite numbers") from None
+        return CompositionTask[composition_pb2.Composition.Task.Name(number).removeprefix("TASK_")]
+    except (KeyError, ValueError):
+        return None
+
+
+def _shares(record: composition_pb2.CompositionRecord) -> Iterator[tuple[str, float]]:
+    """Every accuracy and score of a record, by its path."""
+    yield "validation_accuracy", record.validation_accuracy
+    for index, report in enumerate(record.strategies):
+        yield f"strategies[{index}].validation_accuracy", report.validation_accuracy
+    for index, baseline in enumerate(record.baselines):
+        yield f"baselines[{index}].validation_accuracy", baseline.validation_accuracy
+    for index, change in enumerate(record.label_changes):
+        yield f"label_changes[{index}].before_f1", change.before_f1
+        yield f"label_changes[{index}].after_f1", change.after_f1

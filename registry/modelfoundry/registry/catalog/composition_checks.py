@@ -11,9 +11,9 @@ from modelfoundry.names import shortened
 from modelfoundry.registry.catalog.composition_sources import check_source_name
 from modelfoundry.registry.catalog.drafts import CompositionDraft, CompositionRecordDraft, MemberDraft
 from modelfoundry.registry.catalog.models import check_input
-from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.tables import CompositionTask
-from modelfoundry.registry.catalog.wording import check_about, check_labels, check_line
+from modelfoundry.registry.records.references import check_operation, check_reference
+from modelfoundry.registry.records.wording import check_about, check_labels, check_line
+from modelfoundry.values.compositions import CompositionTask
 
 MAX_KEY: Final = 200
 MAX_DATASETS: Final = 100
@@ -31,7 +31,7 @@ def check_composition(draft: CompositionDraft, project: str) -> None:
         raise InvalidField(
             "composition.task is not set",
             field="composition.task",
-            hint=f"pass {', '.join(f'TASK_{task}' for task in CompositionTask)}",
+            hint=f"pass {', '.join(f'TASK_{task.name}' for task in CompositionTask)}",
         )
     _check_members(draft.members, project, field="composition.members")
     check_input(draft.input, field="composition.input")
@@ -67,7 +67,9 @@ def _check_base_name(draft: CompositionDraft, project: str, *, field: str) -> No
         check_reference(draft.base_model, "models", project, field=field)
     elif draft.base_model:
         raise InvalidField(
-            f"{field} is set, the task is {draft.task}", field=field, hint="leave it empty, or pass TASK_PATCH"
+            f"{field} is set, the task is {draft.task.name if draft.task else 'unknown'}",
+            field=field,
+            hint="leave it empty, or pass TASK_PATCH",
         )
 
 

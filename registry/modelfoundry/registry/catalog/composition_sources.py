@@ -10,10 +10,11 @@ from sqlmodel import Session
 from modelfoundry.errors import InvalidField, UnknownLabel
 from modelfoundry.names import near, shortened
 from modelfoundry.registry.catalog.drafts import InputDraft, MemberDraft
-from modelfoundry.registry.catalog.references import check_reference
-from modelfoundry.registry.catalog.shelf import Parent, find
-from modelfoundry.registry.catalog.tables import CompositionSourceRow, ModelRow, ModuleRow
-from modelfoundry.registry.catalog.wording import MAX_LICENSE
+from modelfoundry.registry.records.finding import find
+from modelfoundry.registry.records.references import check_reference
+from modelfoundry.registry.records.shelf import Parent
+from modelfoundry.registry.records.tables import CompositionSourceRow, ModelRow, ModuleRow
+from modelfoundry.registry.records.wording import MAX_LICENSE
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,20 +18,27 @@ from modelfoundry.registry.catalog.composition_sources import (
     find_sources,
     joined_license,
 )
-from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CompositionDraft, CreateCall, MemberDraft
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, find
-from modelfoundry.registry.catalog.tables import (
+from modelfoundry.registry.catalog.drafts import CompositionDraft, MemberDraft
+from modelfoundry.registry.listing.fields import ChoiceField, MembersField, TextField
+from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.records.describing import (
+    DescribedCollection,
+    described,
+    described_filters,
+    described_order,
+)
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.finding import find
+from modelfoundry.registry.records.shelf import Edge, Parent, Shelf
+from modelfoundry.registry.records.tables import (
     CompositionDatasetRow,
     CompositionRow,
     CompositionSourceRow,
-    CompositionTask,
     DatasetRow,
     ModelRow,
-    Relation,
 )
-from modelfoundry.registry.listing.fields import ChoiceField, MembersField, TextField
-from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.values.compositions import CompositionTask
+from modelfoundry.values.resources import Relation
 
 _NAME: Final = col(CompositionRow.name)
 _OF_SOURCE: Final = col(CompositionSourceRow.composition)
@@ -40,7 +47,7 @@ COMPOSITIONS: Final = Listing(
     row=CompositionRow,
     filterable={
         **described_filters(CompositionRow),
-        "task": ChoiceField(col(CompositionRow.task), {task.value: task.value for task in CompositionTask}),
+        "task": ChoiceField(col(CompositionRow.task), {task.name: task.name for task in CompositionTask}),
         "base_model": TextField(col(CompositionRow.base_model)),
         "dataset": MembersField(_NAME, col(CompositionDatasetRow.composition), col(CompositionDatasetRow.dataset)),
         "module": MembersField(_NAME, _OF_SOURCE, col(CompositionSourceRow.module)),
@@ -82,7 +89,7 @@ class Compositions(DescribedCollection[CompositionRow]):
         columns["license"] = draft.about.license or joined_license(sources.values())
         row = CompositionRow(
             **columns,
-            task=str(draft.task),
+            task=draft.task.name if draft.task else "",
             labels=[member.label for member in members],
             members=[asdict(member) for member in members],
             **_image_columns(draft),

@@ -13,16 +13,23 @@ from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, MalformedFile
 from modelfoundry.names import parse_parent, shortened
-from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CreateCall, DatasetDraft, SplitDraft
+from modelfoundry.registry.catalog.drafts import DatasetDraft, SplitDraft
 from modelfoundry.registry.catalog.models import MAX_CHANNELS, MAX_EXTENT
-from modelfoundry.registry.catalog.safetensors_file import BlobReader, SafetensorsFile, Tensor, open_safetensors
-from modelfoundry.registry.catalog.shelf import Shelf, Use
-from modelfoundry.registry.catalog.tables import DatasetRow
+from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, Tensor, open_safetensors
 from modelfoundry.registry.catalog.tensor_values import count_values
-from modelfoundry.registry.catalog.wording import check_about, check_labels
 from modelfoundry.registry.listing.fields import TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.records.blob_reader import BlobReader
+from modelfoundry.registry.records.describing import (
+    DescribedCollection,
+    described,
+    described_filters,
+    described_order,
+)
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.shelf import Shelf, Use
+from modelfoundry.registry.records.tables import DatasetRow
+from modelfoundry.registry.records.wording import check_about, check_labels
 
 MAX_SPLITS: Final = 64
 _SPLIT: Final = re.compile(r"[a-z0-9_-]{1,63}")

@@ -6,32 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelfoundry.registry.catalog.tables import CompositionTask
+from modelfoundry.registry.records.drafts import About
+from modelfoundry.values.compositions import CompositionTask
 from modelfoundry.values.problems import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class CreateCall:
-    """The part of a Create request that is the same for all resources."""
-
-    parent: str
-    id: str = ""
-    """Last segment of the new name; empty: one is made."""
-    request_id: str = ""
-    fingerprint: str = ""
-    """SHA-256 of method and request."""
-    validate_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What people write about a resource."""
-
-    display_name: str = ""
-    description: str = ""
-    license: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    intended_use: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,22 +11,23 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, parse_name, parse_parent, shortened
-from modelfoundry.registry.catalog.deletion import delete_resource
-from modelfoundry.registry.catalog.drafts import CreateCall, EvaluationDraft
-from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.shelf import Collection, Edge, Lock, Parent, Shelf, find
-from modelfoundry.registry.catalog.tables import (
+from modelfoundry.registry.catalog.drafts import EvaluationDraft
+from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
+from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.records.deletion import delete_resource
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.finding import Lock, find
+from modelfoundry.registry.records.references import check_operation, check_reference
+from modelfoundry.registry.records.shelf import Collection, Edge, Parent, Shelf
+from modelfoundry.registry.records.tables import (
     CompositionRow,
     DatasetRow,
     EvaluationRow,
     ModelRow,
     ModuleRow,
-    Relation,
 )
-from modelfoundry.registry.listing.fields import MomentField, NumberField, TextField
-from modelfoundry.registry.listing.pages import Listing
-from modelfoundry.registry.search.indexing import index_modules
 from modelfoundry.values.problems import resolve
+from modelfoundry.values.resources import Relation
 
 EVALUATIONS: Final = Listing(
     row=EvaluationRow,
@@ -101,9 +102,6 @@ class Evaluations(Collection[EvaluationRow]):
         with self._shelf.database.session() as session:
             row = find(session, EvaluationRow, name, field="name", lock=Lock.CHANGE)
             delete_resource(session, row, self._shelf.now(), cascade=False)
-
-    def _stored(self, session: Session, row: EvaluationRow) -> None:
-        index_modules(session, [row.subject])
 
     def _measured(
         self, draft: EvaluationDraft, project: str

@@ -13,16 +13,27 @@ from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, TestSplitSealed, UnknownArchitecture
 from modelfoundry.names import DIGEST, near, parse_parent, shortened
-from modelfoundry.registry.catalog.describing import DescribedCollection, described, described_filters, described_order
-from modelfoundry.registry.catalog.drafts import CreateCall, InputDraft, ModelDraft, OriginDraft, TrainingDraft
-from modelfoundry.registry.catalog.references import check_operation, check_reference
+from modelfoundry.registry.catalog.drafts import InputDraft, ModelDraft, OriginDraft, TrainingDraft
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
-from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, Relation
 from modelfoundry.registry.catalog.tensor_values import check_finite
-from modelfoundry.registry.catalog.wording import check_about, check_labels, check_line
 from modelfoundry.registry.listing.fields import TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.records.describing import (
+    DescribedCollection,
+    described,
+    described_filters,
+    described_order,
+)
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.finding import find
+from modelfoundry.registry.records.references import check_operation, check_reference
+from modelfoundry.registry.records.shelf import Edge, Parent, Shelf, Use
+from modelfoundry.registry.records.tables import (
+    DatasetRow,
+    ModelRow,
+)
+from modelfoundry.registry.records.wording import check_about, check_labels, check_line
+from modelfoundry.values.resources import Relation
 
 FAMILIES: Final = ("zoo", "torchvision", "timm", "exported")
 MAX_PARAMETERS: Final = 64

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import func
-from sqlalchemy.orm import defer
-from sqlmodel import Session, col
+from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.registry.catalog.artifact_file import check_artifact
-from modelfoundry.registry.catalog.describing import (
+from modelfoundry.registry.catalog.drafts import FormsDraft, ModuleDraft, RecordDraft
+from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
+from modelfoundry.registry.catalog.tensor_values import check_finite
+from modelfoundry.registry.listing.fields import NumberField, TextField
+from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
+from modelfoundry.registry.records.describing import (
     DescribedCollection,
     described,
     described_filters,
     described_order,
     new_etag,
 )
-from modelfoundry.registry.catalog.drafts import CreateCall, FormsDraft, ModuleDraft, RecordDraft
-from modelfoundry.registry.catalog.references import check_operation, check_reference
-from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
-from modelfoundry.registry.catalog.shelf import Edge, Parent, Shelf, Use, find
-from modelfoundry.registry.catalog.tables import DatasetRow, ModelRow, ModuleRow, Relation
-from modelfoundry.registry.catalog.tensor_values import check_finite
-from modelfoundry.registry.catalog.wording import check_about, check_line
-from modelfoundry.registry.listing.fields import NumberField, TextField
-from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
-from modelfoundry.registry.search.indexing import index_modules, packed_modules
-from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem, resolve
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.finding import find
+from modelfoundry.registry.records.listed_modules import WITHOUT_RECORD, ListedModule, packed_modules, packed_row
+from modelfoundry.registry.records.references import check_operation, check_reference
+from modelfoundry.registry.records.shelf import Edge, Parent, Shelf, Use
+from modelfoundry.registry.records.tables import (
+    DatasetRow,
+    ModelRow,
+    ModuleRow,
+)
+from modelfoundry.registry.records.wording import check_about, check_line
+from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem, resolve
+from modelfoundry.values.resources import Relation
 
 MAX_KEY: Final = 200
 
@@ -52,20 +58,6 @@ MODULES: Final = Listing(
     },
     default_order="create_time desc",
 )
-
-
-WITHOUT_RECORD: Final = (defer(ModuleRow.record), defer(ModuleRow.retention))  # type: ignore[arg-type]
-"""Lists read modules without their largest columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedModule:
-    """A module as lists read it."""
-
-    row: ModuleRow
-    """Without `record` and `retention`."""
-    packed: bytes
-    """These two, see `packed_module`."""
 
 
 class Modules(DescribedCollection[ModuleRow]):
@@ -105,6 +97,7 @@ class Modules(DescribedCollection[ModuleRow]):
             blobs=[Use(artifact.digest, "module.artifact.digest")],
             labels=problem.labels,
             edges=_edges(draft, base, dataset),
+            parts=[packed_row(row)],
         )
 
     def listed(self, request: ListRequest) -> Page[ListedModule]:
@@ -136,8 +129,6 @@ class Modules(DescribedCollection[ModuleRow]):
             row.forms = dict(draft.content)
             row.etag = new_etag()
             row.update_time = max(self._shelf.now(), row.update_time)
-            session.flush()
-            self._changed(session, row)
             return row
 
     def delete(self, name: str, etag: str, *, cascade: bool = False) -> None:
@@ -150,12 +141,6 @@ class Modules(DescribedCollection[ModuleRow]):
                 named.
         """
         self._delete(name, etag, cascade=cascade, carried=("evaluations",))
-
-    def _stored(self, session: Session, row: ModuleRow) -> None:
-        index_modules(session, [row.name])
-
-    def _changed(self, session: Session, row: ModuleRow) -> None:
-        index_modules(session, [row.name])
 
     def _new_row(
         self,
@@ -191,14 +176,6 @@ class Modules(DescribedCollection[ModuleRow]):
         with self._shelf.database.read_session() as session:
             base = find(session, ModelRow, draft.base_model, field="module.base_model")
             return base, find(session, DatasetRow, draft.dataset, field="module.dataset")
-
-
-def problem_of(row: ModuleRow) -> Problem:
-    """The problem that a stored module solves."""
-    if row.binary:
-        return BinaryProblem(row.labels[0])
-    labels = tuple(row.labels)
-    return OpenSetProblem(labels) if row.open_set else MultiClassProblem(labels)
 
 
 def _edges(draft: ModuleDraft, base: ModelRow, dataset: DatasetRow) -> list[Edge]:

@@ -12,12 +12,12 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from modelfoundry.errors import BlobMissing, MalformedFile
+from modelfoundry.errors import MalformedFile
 from modelfoundry.names import check_digest, shortened
+from modelfoundry.registry.records.blob_reader import BlobReader, missing_blob
 
-MEDIA_TYPE: Final = "application/vnd.safetensors"
 # The format allows 100 MB. What fits into MAX_SPEC_BYTES, and so into a message, has a header far below this.
 MAX_HEADER_BYTES: Final = 16 * 1024 * 1024
 MAX_SPEC_BYTES: Final = 1024 * 1024
@@ -31,27 +31,6 @@ ELEMENT_BYTES: Final[Mapping[str, int]] = {
     **dict.fromkeys(("U32", "I32", "F32"), 4),
     **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
 }
-
-
-class StoredBlob(Protocol):
-    """A blob that is there."""
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        ...
-
-
-class BlobReader(Protocol):
-    """What the catalog needs of `modelfoundry.registry.blobs`."""
-
-    def find(self, digest: str) -> StoredBlob | None:
-        """The blob, or None when there is none."""
-        ...
-
-    def read(self, digest: str, offset: int = 0, limit: int = 0) -> Generator[bytes]:
-        """Yields the bytes from `offset` on; `limit` 0 means to the end."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +91,6 @@ def open_safetensors(blobs: BlobReader, digest: str, *, field: str) -> Safetenso
     tensors.sort(key=lambda tensor: (tensor.begin, tensor.size))
     _check_layout(tensors, data_begin, size, field)
     return SafetensorsFile(digest, size, tuple(tensors), metadata, data_begin)
-
-
-def missing_blob(digest: str, *, field: str) -> BlobMissing:
-    """The error for a blob that a resource names and that was not uploaded."""
-    return BlobMissing(
-        f"{field}: there is no blob {digest}", field=field, hint="upload the file first", metadata={"digest": digest}
-    )
 
 
 def read_bytes(blobs: BlobReader, digest: str, offset: int, size: int) -> bytes:

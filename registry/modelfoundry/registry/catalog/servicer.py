@@ -1,15 +1,7 @@
-"""RegistryService over gRPC: decode, one call of the catalog, encode, all of it in a thread."""
+"""What RegistryService asks of the catalog: decode, one call, encode, all of it in a thread."""
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial, wraps
-from typing import Any, Final, TypeVar
-
-import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from modelfoundry.api.registry.v1 import (
@@ -18,164 +10,144 @@ from modelfoundry.api.registry.v1 import (
     evaluation_pb2,
     model_pb2,
     module_pb2,
-    provenance_pb2,
 )
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
-from modelfoundry.registry.catalog import codec, lineage_codec
-from modelfoundry.registry.catalog.calls import changes, create_call, fill_page, list_request
+from modelfoundry.registry.catalog import codec
 from modelfoundry.registry.catalog.catalog import Catalog
-from modelfoundry.registry.catalog.composition_codec import composition_from_proto, composition_to_proto
-
-Context = grpc.aio.ServicerContext[Any, Any]
-Request = TypeVar("Request")
-Response = TypeVar("Response")
-THREADS: Final = 8
-
-
-def _in_thread(
-    method: Callable[[RegistryServicer, Request], Response],
-) -> Callable[[RegistryServicer, Request, Context], Awaitable[Response]]:
-    @wraps(method)
-    async def call(self: RegistryServicer, request: Request, context: Context) -> Response:  # noqa: ARG001
-        return await self.run(method, request)
-
-    return call
+from modelfoundry.registry.records.calls import changes, create_call, fill_page, list_request
+from modelfoundry.registry.records.listed_modules import listed_module_to_proto
+from modelfoundry.registry.records.messages import (
+    composition_to_proto,
+    dataset_to_proto,
+    evaluation_to_proto,
+    model_to_proto,
+    module_to_proto,
+)
+from modelfoundry.registry.threads import Threads, in_thread
 
 
-class RegistryServicer(RegistryServiceServicer):
-    """Serves `modelfoundry.api.registry.v1.RegistryService`.
+class CatalogCalls(RegistryServiceServicer):
+    """The methods of `modelfoundry.api.registry.v1.RegistryService` that are about resources."""
 
-    The threads are its own: a check of large weights keeps no job and no download waiting.
-    """
-
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, threads: Threads) -> None:
         self._catalog = catalog
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="catalog")
+        self.threads = threads
 
-    def close(self) -> None:
-        """Waits for what is being done and ends the threads."""
-        self._threads.shutdown()
-
-    async def run(self, method: Callable[[RegistryServicer, Request], Response], request: Request) -> Response:
-        """Runs a method in a thread, in the context of the caller (for its log lines)."""
-        call = partial(contextvars.copy_context().run, method, self, request)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-    @_in_thread
+    @in_thread
     def CreateModel(self, request: model_pb2.CreateModelRequest) -> model_pb2.Model:
         """See the contract."""
         call = create_call(request, request.model_id, validate_only=request.validate_only)
-        return codec.model_to_proto(self._catalog.models.create(call, codec.model_from_proto(request.model)))
+        return model_to_proto(self._catalog.models.create(call, codec.model_from_proto(request.model)))
 
-    @_in_thread
+    @in_thread
     def GetModel(self, request: model_pb2.GetModelRequest) -> model_pb2.Model:
         """See the contract."""
-        return codec.model_to_proto(self._catalog.models.get(request.name))
+        return model_to_proto(self._catalog.models.get(request.name))
 
-    @_in_thread
+    @in_thread
     def ListModels(self, request: model_pb2.ListModelsRequest) -> model_pb2.ListModelsResponse:
         """See the contract."""
         response = model_pb2.ListModelsResponse()
         page = self._catalog.models.list(list_request(request, request.order_by))
-        response.next_page_token = fill_page(page, codec.model_to_proto, response.models)
+        response.next_page_token = fill_page(page, model_to_proto, response.models)
         return response
 
-    @_in_thread
+    @in_thread
     def UpdateModel(self, request: model_pb2.UpdateModelRequest) -> model_pb2.Model:
         """See the contract."""
         new = changes(request.model, request.update_mask)
         row = self._catalog.models.update(request.model.name, request.model.etag, new, prefix="model")
-        return codec.model_to_proto(row)
+        return model_to_proto(row)
 
-    @_in_thread
+    @in_thread
     def DeleteModel(self, request: model_pb2.DeleteModelRequest) -> Empty:
         """See the contract."""
         self._catalog.models.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
-    @_in_thread
+    @in_thread
     def CreateDataset(self, request: dataset_pb2.CreateDatasetRequest) -> dataset_pb2.Dataset:
         """See the contract."""
         call = create_call(request, request.dataset_id, validate_only=request.validate_only)
-        return codec.dataset_to_proto(self._catalog.datasets.create(call, codec.dataset_from_proto(request.dataset)))
+        return dataset_to_proto(self._catalog.datasets.create(call, codec.dataset_from_proto(request.dataset)))
 
-    @_in_thread
+    @in_thread
     def GetDataset(self, request: dataset_pb2.GetDatasetRequest) -> dataset_pb2.Dataset:
         """See the contract."""
-        return codec.dataset_to_proto(self._catalog.datasets.get(request.name))
+        return dataset_to_proto(self._catalog.datasets.get(request.name))
 
-    @_in_thread
+    @in_thread
     def ListDatasets(self, request: dataset_pb2.ListDatasetsRequest) -> dataset_pb2.ListDatasetsResponse:
         """See the contract."""
         response = dataset_pb2.ListDatasetsResponse()
         page = self._catalog.datasets.list(list_request(request, request.order_by))
-        response.next_page_token = fill_page(page, codec.dataset_to_proto, response.datasets)
+        response.next_page_token = fill_page(page, dataset_to_proto, response.datasets)
         return response
 
-    @_in_thread
+    @in_thread
     def UpdateDataset(self, request: dataset_pb2.UpdateDatasetRequest) -> dataset_pb2.Dataset:
         """See the contract."""
         new = changes(request.dataset, request.update_mask)
         row = self._catalog.datasets.update(request.dataset.name, request.dataset.etag, new, prefix="dataset")
-        return codec.dataset_to_proto(row)
+        return dataset_to_proto(row)
 
-    @_in_thread
+    @in_thread
     def DeleteDataset(self, request: dataset_pb2.DeleteDatasetRequest) -> Empty:
         """See the contract."""
         self._catalog.datasets.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
-    @_in_thread
+    @in_thread
     def CreateModule(self, request: module_pb2.CreateModuleRequest) -> module_pb2.Module:
         """See the contract."""
         call = create_call(request, request.module_id, validate_only=request.validate_only)
-        return codec.module_to_proto(self._catalog.modules.create(call, codec.module_from_proto(request.module)))
+        return module_to_proto(self._catalog.modules.create(call, codec.module_from_proto(request.module)))
 
-    @_in_thread
+    @in_thread
     def GetModule(self, request: module_pb2.GetModuleRequest) -> module_pb2.Module:
         """See the contract."""
-        return codec.module_to_proto(self._catalog.modules.get(request.name))
+        return module_to_proto(self._catalog.modules.get(request.name))
 
-    @_in_thread
+    @in_thread
     def ListModules(self, request: module_pb2.ListModulesRequest) -> module_pb2.ListModulesResponse:
         """See the contract."""
         response = module_pb2.ListModulesResponse()
         page = self._catalog.modules.listed(list_request(request, request.order_by))
-        response.next_page_token = fill_page(page, codec.listed_module_to_proto, response.modules)
+        response.next_page_token = fill_page(page, listed_module_to_proto, response.modules)
         return response
 
-    @_in_thread
+    @in_thread
     def UpdateModule(self, request: module_pb2.UpdateModuleRequest) -> module_pb2.Module:
         """See the contract."""
         new = changes(request.module, request.update_mask)
         row = self._catalog.modules.update(request.module.name, request.module.etag, new, prefix="module")
-        return codec.module_to_proto(row)
+        return module_to_proto(row)
 
-    @_in_thread
+    @in_thread
     def SetModuleForms(self, request: module_pb2.SetModuleFormsRequest) -> module_pb2.Module:
         """See the contract."""
         row = self._catalog.modules.set_forms(request.name, codec.forms_from_proto(request.forms))
-        return codec.module_to_proto(row)
+        return module_to_proto(row)
 
-    @_in_thread
+    @in_thread
     def DeleteModule(self, request: module_pb2.DeleteModuleRequest) -> Empty:
         """See the contract."""
         self._catalog.modules.delete(request.name, request.etag, cascade=request.cascade)
         return Empty()
 
-    @_in_thread
+    @in_thread
     def CreateComposition(self, request: composition_pb2.CreateCompositionRequest) -> composition_pb2.Composition:
         """See the contract."""
         call = create_call(request, request.composition_id, validate_only=request.validate_only)
-        draft = composition_from_proto(request.composition)
+        draft = codec.composition_from_proto(request.composition)
         return composition_to_proto(self._catalog.compositions.create(call, draft))
 
-    @_in_thread
+    @in_thread
     def GetComposition(self, request: composition_pb2.GetCompositionRequest) -> composition_pb2.Composition:
         """See the contract."""
         return composition_to_proto(self._catalog.compositions.get(request.name))
 
-    @_in_thread
+    @in_thread
     def ListCompositions(
         self, request: composition_pb2.ListCompositionsRequest
     ) -> composition_pb2.ListCompositionsResponse:
@@ -185,63 +157,41 @@ class RegistryServicer(RegistryServiceServicer):
         response.next_page_token = fill_page(page, composition_to_proto, response.compositions)
         return response
 
-    @_in_thread
+    @in_thread
     def UpdateComposition(self, request: composition_pb2.UpdateCompositionRequest) -> composition_pb2.Composition:
         """See the contract."""
         new = changes(request.composition, request.update_mask)
         name, etag = request.composition.name, request.composition.etag
         return composition_to_proto(self._catalog.compositions.update(name, etag, new, prefix="composition"))
 
-    @_in_thread
+    @in_thread
     def DeleteComposition(self, request: composition_pb2.DeleteCompositionRequest) -> Empty:
         """See the contract."""
         self._catalog.compositions.delete(request.name, request.etag)
         return Empty()
 
-    @_in_thread
+    @in_thread
     def CreateEvaluation(self, request: evaluation_pb2.CreateEvaluationRequest) -> evaluation_pb2.Evaluation:
         """See the contract."""
         call = create_call(request)
         draft = codec.evaluation_from_proto(request.evaluation)
-        return codec.evaluation_to_proto(self._catalog.evaluations.create(call, draft))
+        return evaluation_to_proto(self._catalog.evaluations.create(call, draft))
 
-    @_in_thread
+    @in_thread
     def GetEvaluation(self, request: evaluation_pb2.GetEvaluationRequest) -> evaluation_pb2.Evaluation:
         """See the contract."""
-        return codec.evaluation_to_proto(self._catalog.evaluations.get(request.name))
+        return evaluation_to_proto(self._catalog.evaluations.get(request.name))
 
-    @_in_thread
+    @in_thread
     def ListEvaluations(self, request: evaluation_pb2.ListEvaluationsRequest) -> evaluation_pb2.ListEvaluationsResponse:
         """See the contract."""
         response = evaluation_pb2.ListEvaluationsResponse()
         page = self._catalog.evaluations.list(list_request(request, request.order_by))
-        response.next_page_token = fill_page(page, codec.evaluation_to_proto, response.evaluations)
+        response.next_page_token = fill_page(page, evaluation_to_proto, response.evaluations)
         return response
 
-    @_in_thread
+    @in_thread
     def DeleteEvaluation(self, request: evaluation_pb2.DeleteEvaluationRequest) -> Empty:
         """See the contract."""
         self._catalog.evaluations.delete(request.name)
         return Empty()
-
-    @_in_thread
-    def ListProvenanceEdges(
-        self, request: provenance_pb2.ListProvenanceEdgesRequest
-    ) -> provenance_pb2.ListProvenanceEdgesResponse:
-        """See the contract."""
-        response = provenance_pb2.ListProvenanceEdgesResponse()
-        page = self._catalog.provenance.list(list_request(request))
-        response.next_page_token = fill_page(page, codec.edge_to_proto, response.edges)
-        return response
-
-    @_in_thread
-    def GetLineage(self, request: provenance_pb2.GetLineageRequest) -> provenance_pb2.GetLineageResponse:
-        """See the contract."""
-        direction = lineage_codec.direction_from_proto(request.direction)
-        lineage = self._catalog.lineages.walk(request.name, direction, request.depth, request.max_nodes)
-        return lineage_codec.lineage_to_proto(lineage)
-
-    @_in_thread
-    def ListDependents(self, request: provenance_pb2.ListDependentsRequest) -> provenance_pb2.ListDependentsResponse:
-        """See the contract."""
-        return lineage_codec.dependents_to_proto(self._catalog.lineages.dependents(request.name))

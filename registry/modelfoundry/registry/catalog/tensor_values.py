@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from modelfoundry.errors import NonFiniteWeights
 from modelfoundry.names import shortened
-from modelfoundry.registry.catalog.safetensors_file import BlobReader, SafetensorsFile, Tensor, stream
+from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, Tensor, stream
+from modelfoundry.registry.records.blob_reader import BlobReader
 
 PIECE_BYTES: Final = 1024 * 1024
 NAMED: Final = 10

@@ -7,9 +7,9 @@ from datetime import datetime
 from modelfoundry.api.registry.v1 import event_service_pb2
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
-from modelfoundry.registry.catalog.tables import resource_tables
 from modelfoundry.registry.events.history import EventQuery
-from modelfoundry.registry.events.tables import EventKind, EventRow
+from modelfoundry.registry.records.event_tables import EventKind, EventRow
+from modelfoundry.registry.records.tables import resource_tables
 
 
 def query_from_proto(project: str, message: event_service_pb2.EventFilter, *, field: str) -> EventQuery:

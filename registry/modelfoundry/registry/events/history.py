@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import CursorExpired, InvalidField
 from modelfoundry.registry.database import Database
-from modelfoundry.registry.events.tables import EventCounterRow, EventKind, EventRow
+from modelfoundry.registry.records.event_tables import EventCounterRow, EventKind, EventRow
 
 
 @dataclass(frozen=True, slots=True)

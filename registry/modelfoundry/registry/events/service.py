@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from modelfoundry.api.registry.v1 import event_service_pb2, event_service_pb2_grpc
+from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.events.history import History
 from modelfoundry.registry.events.servicer import EventServicer
 from modelfoundry.registry.events.watch import TOPIC, EventWatch
-from modelfoundry.registry.jobs.bells import Bells
-from modelfoundry.registry.threads import Threads
-from modelfoundry.runtime.server import Service
+from modelfoundry.registry.parts import Part, service_of
+from modelfoundry.runtime.server import Background, Service
 
 POLL_SECONDS: Final = 0.2
 FORGET_SECONDS: Final = 3600.0
@@ -24,7 +24,7 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 _log = structlog.get_logger(__name__)
 
 
-class EventService:
+class EventService(Part):
     """Events, their gRPC service and its work in the background.
 
     Args:
@@ -36,19 +36,21 @@ class EventService:
     def __init__(
         self, history: History, now: Callable[[], datetime], *, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
     ) -> None:
+        super().__init__("events")
         self._history = history
-        self._threads = Threads("events")
         self._bells = Bells()
         self._newest = -1
-        watch = EventWatch(history, self._bells, self._threads, keep_alive_seconds)
-        self._servicer = EventServicer(history, watch, self._threads, now)
+        watch = EventWatch(history, self._bells, self.threads, keep_alive_seconds)
+        self._servicer = EventServicer(history, watch, self.threads, now)
 
-    def service(self) -> Service:
-        """What a server has to serve."""
-        return Service(
-            event_service_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
-            lambda server: event_service_pb2_grpc.add_EventServiceServicer_to_server(self._servicer, server),
-        )
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        add = event_service_pb2_grpc.add_EventServiceServicer_to_server
+        return [service_of(event_service_pb2.DESCRIPTOR, add, self._servicer)]
+
+    def background(self) -> Sequence[Background]:
+        """See `Part`."""
+        return [self.run]
 
     async def run(self) -> None:
         """Wakes those who watch, whichever registry on the database the change came through, and forgets; endless."""
@@ -60,7 +62,7 @@ class EventService:
         while True:
             if self._bells.topics:
                 try:
-                    newest = await self._threads.run(self._history.newest)
+                    newest = await self.threads.run(self._history.newest)
                 except Exception:  # noqa: BLE001 - the database may be away for a while
                     _log.exception("looking for new events failed")
                 else:
@@ -72,7 +74,7 @@ class EventService:
     async def _forget(self) -> None:
         while True:
             try:
-                await self._threads.run(self._history.forget_old)
+                await self.threads.run(self._history.forget_old)
             except Exception:  # noqa: BLE001 - the database may be away for a while
                 _log.exception("forgetting old events failed")
             await asyncio.sleep(FORGET_SECONDS)

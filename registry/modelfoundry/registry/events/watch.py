@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
+from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.events.history import EventPage, EventQuery, History
-from modelfoundry.registry.events.tables import EventRow
-from modelfoundry.registry.jobs.bells import Bells
+from modelfoundry.registry.records.event_tables import EventRow
 from modelfoundry.registry.threads import Threads
 
 BATCH: Final = 500

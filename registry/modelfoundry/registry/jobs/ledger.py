@@ -32,7 +32,7 @@ class Ledger:
         release_blob: Called with the digest of a checkpoint that no job needs any more.
     """
 
-    def __init__(self, database: Database, clock: Clock, release_blob: Callable[[str], None]) -> None:
+    def __init__(self, database: Database, clock: Clock, release_blob: Callable[[str], object]) -> None:
         self.database = database
         self._clock = clock
         self._release_blob = release_blob

@@ -133,3 +133,8 @@ class Event:
     def ends(self) -> bool:
         """Whether it is the last one of its job."""
         return self.state in DONE
+
+
+def queue_topic(kind: str) -> str:
+    """The topic of newly queued jobs of a kind."""
+    return f"queue/{kind}"

@@ -12,9 +12,9 @@ from google.protobuf import empty_pb2
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent
+from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.jobs import codec
 from modelfoundry.registry.jobs.archive import Archive
-from modelfoundry.registry.jobs.bells import Bells
 from modelfoundry.registry.jobs.patience import patience
 from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.shutdown import ShutdownSignal

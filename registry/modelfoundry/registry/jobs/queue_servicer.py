@@ -12,11 +12,11 @@ from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
 from modelfoundry.api.operations.v1 import job_queue_service_pb2_grpc
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import ResourceName, parse_name
+from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.jobs import codec
-from modelfoundry.registry.jobs.bells import Bells, queue_topic
 from modelfoundry.registry.jobs.intake import Intake
 from modelfoundry.registry.jobs.leases import Leases
-from modelfoundry.registry.jobs.operation import Operation, State
+from modelfoundry.registry.jobs.operation import Operation, State, queue_topic
 from modelfoundry.registry.jobs.patience import patience
 from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.shutdown import ShutdownSignal

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-import grpc
 import structlog
 from google.longrunning import operations_pb2, operations_pb2_grpc
 from google.protobuf import any_pb2
@@ -19,20 +18,20 @@ from modelfoundry.api.operations.v1 import (
     operation_events_service_pb2_grpc,
 )
 from modelfoundry.names import parse_name
+from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.archive import Archive
-from modelfoundry.registry.jobs.bells import Bells, queue_topic
 from modelfoundry.registry.jobs.events_servicer import OperationEventsServicer
 from modelfoundry.registry.jobs.intake import Intake
 from modelfoundry.registry.jobs.leases import Leases
 from modelfoundry.registry.jobs.ledger import Ledger
-from modelfoundry.registry.jobs.operation import Clock, State
+from modelfoundry.registry.jobs.operation import Clock, State, queue_topic
 from modelfoundry.registry.jobs.operations_servicer import OperationsServicer
 from modelfoundry.registry.jobs.queue_servicer import JobQueueServicer
 from modelfoundry.registry.jobs.watch import OperationWatch
 from modelfoundry.registry.listing.tokens import TokenSigner
-from modelfoundry.registry.threads import Threads
-from modelfoundry.runtime.server import Service
+from modelfoundry.registry.parts import Part, service_of
+from modelfoundry.runtime.server import Background, Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
 
 POLL_SECONDS: Final = 0.2
@@ -48,7 +47,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-class JobService:
+class JobService(Part):
     """The queue, its three gRPC services and its work in the background.
 
     Args:
@@ -69,43 +68,37 @@ class JobService:
         signer: TokenSigner,
         shutdown: ShutdownSignal,
         blob_exists: Callable[[str], bool],
-        release_blob: Callable[[str], None],
+        release_blob: Callable[[str], object],
         still_valid: Callable[[any_pb2.Any], bool],
         clock: Clock = system_clock,
         keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
     ) -> None:
+        super().__init__("jobs")
         ledger = Ledger(database, clock, release_blob)
         self._archive = Archive(ledger, signer)
         self._leases = Leases(ledger, blob_exists)
         self._bells = Bells()
-        self._threads = Threads("jobs")
         self._last_sequences: dict[str, int] = {}
         intake = Intake(ledger, lambda response: still_valid(any_pb2.Any.FromString(response)))
-        watch = OperationWatch(self._archive, self._bells, self._threads, keep_alive_seconds)
-        self._queue_servicer = JobQueueServicer(intake, self._leases, self._bells, self._threads, shutdown)
-        self._operations_servicer = OperationsServicer(self._archive, self._bells, self._threads, shutdown)
-        self._events_servicer = OperationEventsServicer(self._archive, watch, self._threads, clock)
+        watch = OperationWatch(self._archive, self._bells, self.threads, keep_alive_seconds)
+        self._queue_servicer = JobQueueServicer(intake, self._leases, self._bells, self.threads, shutdown)
+        self._operations_servicer = OperationsServicer(self._archive, self._bells, self.threads, shutdown)
+        self._events_servicer = OperationEventsServicer(self._archive, watch, self.threads, clock)
 
-    def services(self) -> tuple[Service, ...]:
-        """What a server has to serve."""
-        return (
-            Service(
-                job_queue_service_pb2.DESCRIPTOR.services_by_name["JobQueueService"].full_name,
-                lambda server: job_queue_service_pb2_grpc.add_JobQueueServiceServicer_to_server(
-                    self._queue_servicer, server
-                ),
-            ),
-            Service(
-                operations_pb2.DESCRIPTOR.services_by_name["Operations"].full_name,
-                self._register_operations,
-            ),
-            Service(
-                operation_events_service_pb2.DESCRIPTOR.services_by_name["OperationEventsService"].full_name,
-                lambda server: operation_events_service_pb2_grpc.add_OperationEventsServiceServicer_to_server(
-                    self._events_servicer, server
-                ),
-            ),
-        )
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        add_queue = job_queue_service_pb2_grpc.add_JobQueueServiceServicer_to_server
+        add_operations = operations_pb2_grpc.add_OperationsServicer_to_server
+        add_events = operation_events_service_pb2_grpc.add_OperationEventsServiceServicer_to_server
+        return [
+            service_of(job_queue_service_pb2.DESCRIPTOR, add_queue, self._queue_servicer),
+            service_of(operations_pb2.DESCRIPTOR, add_operations, self._operations_servicer),
+            service_of(operation_events_service_pb2.DESCRIPTOR, add_events, self._events_servicer),
+        ]
+
+    def background(self) -> Sequence[Background]:
+        """See `Part`."""
+        return [self.run]
 
     async def run(self) -> None:
         """Takes back expired leases, notices what other registries did, forgets what is old; until cancelled."""
@@ -118,7 +111,7 @@ class JobService:
 
     async def reap(self) -> None:
         """Takes back the jobs whose leases ran out."""
-        for operation in await self._threads.run(self._leases.give_back_expired):
+        for operation in await self.threads.run(self._leases.give_back_expired):
             _log.warning("lease ran out", operation=str(operation.name), state=operation.state)
             self._bells.ring(str(operation.name))
             if operation.state == State.QUEUED:
@@ -129,24 +122,19 @@ class JobService:
         topics = self._bells.topics
         watched = [parse_name(topic, "operations", field="name") for topic in topics if topic.startswith("projects/")]
         if watched:
-            newest = await self._threads.run(self._archive.last_sequences, watched)
+            newest = await self.threads.run(self._archive.last_sequences, watched)
             current = {str(name): newest.get(name, 0) for name in watched}
             self._bells.ring(*(name for name, last in current.items() if self._last_sequences.get(name) != last))
             self._last_sequences = current
         if len(topics) > len(watched):
-            kinds = await self._threads.run(self._leases.waiting_kinds)
+            kinds = await self.threads.run(self._leases.waiting_kinds)
             self._bells.ring(*(queue_topic(kind) for kind in kinds))
 
-    def _register_operations(self, server: grpc.aio.Server) -> None:
-        operations_pb2_grpc.add_OperationsServicer_to_server(  # type: ignore[no-untyped-call]
-            self._operations_servicer, server
-        )
-
     async def _prolong_all(self) -> None:
-        await self._threads.run(self._leases.prolong_all)
+        await self.threads.run(self._leases.prolong_all)
 
     async def _forget_old(self) -> None:
-        await self._threads.run(self._archive.forget_old)
+        await self.threads.run(self._archive.forget_old)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

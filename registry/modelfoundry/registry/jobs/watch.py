@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from modelfoundry.names import ResourceName
+from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.jobs.archive import Archive, EventPage
-from modelfoundry.registry.jobs.bells import Bells
 from modelfoundry.registry.jobs.operation import Event
 from modelfoundry.registry.threads import Threads
 

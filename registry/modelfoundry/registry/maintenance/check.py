@@ -13,8 +13,8 @@ from sqlmodel import col, select
 from modelfoundry.errors import Cancelled, CorruptBlob, NotFound
 from modelfoundry.registry.blobs.blobs import Blob, Blobs
 from modelfoundry.registry.blobs.store import store_key
-from modelfoundry.registry.catalog.tables import BlobUseRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.records.tables import BlobUseRow
 
 PROGRESS_EVERY: Final = 1000
 NAMED_RESOURCES: Final = 20

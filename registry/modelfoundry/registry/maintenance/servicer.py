@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import structlog
@@ -18,17 +17,18 @@ from modelfoundry.errors import ModelFoundryError
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.database import Database
-from modelfoundry.registry.maintenance.check import Finding, Progress, check_blobs
+from modelfoundry.registry.maintenance.check import check_blobs
 from modelfoundry.registry.maintenance.codec import collected_to_proto, event_to_proto
 from modelfoundry.registry.maintenance.garbage import GarbageCollector
+from modelfoundry.registry.parts import Part, service_of
+from modelfoundry.runtime.server import Background, Service
 
 Context = grpc.aio.ServicerContext[Any, Any]
-_THREADS: Final = 2
 
 _log = structlog.get_logger(__name__)
 
 
-class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceServicer):
+class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceServicer, Part):
     """Serves `modelfoundry.api.registry.v1.MaintenanceService`, in threads of its own.
 
     Args:
@@ -36,30 +36,37 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
         blobs: What is looked after.
         uploads: Whose abandoned bytes are collected.
         min_age: Age at which unused blobs go where a caller names none.
-        interval: Time between collections in `run`.
+        interval: Time between collections by the clock; 0: there are none.
     """
 
     def __init__(
         self, database: Database, blobs: Blobs, uploads: Uploads, min_age: timedelta, interval: timedelta
     ) -> None:
+        Part.__init__(self, "maintenance", 2)
         self._database = database
         self._blobs = blobs
         self._closing = threading.Event()
         self._collector = GarbageCollector(database, blobs, min_age, self._closing.is_set, uploads)
         self._interval = interval
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="maintenance")
+
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        add = maintenance_service_pb2_grpc.add_MaintenanceServiceServicer_to_server
+        return [service_of(pb.DESCRIPTOR, add, self)]
+
+    def background(self) -> Sequence[Background]:
+        """See `Part`."""
+        return [self.run] if self._interval else []
 
     def close(self) -> None:
         """Stops what is being done, waits for that, and ends the threads."""
         self._closing.set()
-        self._threads.shutdown()
+        super().close()
 
     async def CollectGarbage(self, request: pb.CollectGarbageRequest, context: Context) -> pb.CollectGarbageResponse:
         """See the contract."""
         min_age = request.min_age.ToTimedelta() if request.HasField("min_age") else None
-        collected = await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: self._collector.collect(dry_run=request.dry_run, min_age=min_age)
-        )
+        collected = await self.threads.run(self._collector.collect, dry_run=request.dry_run, min_age=min_age)
         return collected_to_proto(collected)
 
     async def CheckBlobs(self, request: pb.CheckBlobsRequest, context: Context) -> AsyncIterator[pb.CheckBlobsResponse]:
@@ -67,7 +74,7 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
         left = threading.Event()
         events = check_blobs(self._database, self._blobs, lambda: left.is_set() or self._closing.is_set())
         try:
-            while (event := await self._step(events)) is not None:
+            while (event := await self.threads.run(next, events, None)) is not None:
                 yield event_to_proto(event)
         finally:
             left.set()
@@ -76,11 +83,8 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
         """Collects garbage at every interval, the first time at once: background work of the server, without an end."""
         while True:
             try:
-                collected = await asyncio.get_running_loop().run_in_executor(self._threads, self._collector.collect)
+                collected = await self.threads.run(self._collector.collect)
                 _log.info("garbage collected", blobs=collected.removed_blobs, bytes=collected.removed_bytes)
             except ModelFoundryError as error:
                 _log.warning("garbage not collected", reason=error.message)
             await asyncio.sleep(self._interval.total_seconds())
-
-    async def _step(self, events: Iterator[Finding | Progress]) -> Finding | Progress | None:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: next(events, None))

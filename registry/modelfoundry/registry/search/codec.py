@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from modelfoundry.api.registry.v1 import search_pb2, vocabulary_pb2
-from modelfoundry.registry.catalog.codec import listed_module_to_proto, timestamp
+from modelfoundry.registry.records.listed_modules import listed_module_to_proto
+from modelfoundry.registry.records.messages import timestamp
 from modelfoundry.registry.search.matching import Match
 from modelfoundry.registry.search.search import Result
 from modelfoundry.registry.search.vocabularies import StoredVocabulary

@@ -10,12 +10,10 @@ from typing import Any, Final
 from sqlalchemy import delete, insert, select, update
 from sqlmodel import Session, col
 
-from modelfoundry.registry.catalog.stored_messages import packed_module
-from modelfoundry.registry.catalog.tables import EvaluationRow, LabelRow, ModelRow, ModuleRow, TagRow
+from modelfoundry.registry.records.tables import EvaluationRow, LabelRow, ModelRow, ModuleRow, TagRow
 from modelfoundry.registry.search.folding import deletion_keys, fold
 from modelfoundry.registry.search.tables import (
     NOT_MEASURED,
-    PackedModuleRow,
     SearchEntryRow,
     SearchModuleRow,
     SearchTermRow,
@@ -52,13 +50,6 @@ def index_all(session: Session) -> None:
     index_modules(session, session.scalars(select(col(ModuleRow.name)).order_by(col(ModuleRow.name))).all())
 
 
-def packed_modules(session: Session, names: Sequence[str]) -> dict[str, bytes]:
-    """Record and retention by module, see `packed_module`."""
-    row = PackedModuleRow
-    query = select(col(row.module), col(row.packed)).where(col(row.module).in_(names))
-    return dict(session.execute(query).all())
-
-
 def _index(session: Session, names: Sequence[str]) -> None:
     facts = _facts(session, names)
     if not facts:
@@ -78,7 +69,6 @@ def _index(session: Session, names: Sequence[str]) -> None:
             col(SearchModuleRow.module).in_([values["module"] for values in new])
         )
         known |= dict(session.execute(rows).all())
-        _pack(session, [values["module"] for values in new])
     _place(session, facts, known, _terms(session, facts))
 
 
@@ -106,13 +96,6 @@ def _facts(session: Session, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     measured = _measured(session, names)
     rows = session.execute(query).mappings()
     return {row["module"]: {**row, **_measured_columns(measured[row["module"]])} for row in rows}
-
-
-def _pack(session: Session, names: Sequence[str]) -> None:
-    columns = (col(ModuleRow.name), col(ModuleRow.record), col(ModuleRow.retention))
-    rows = session.execute(select(*columns).where(columns[0].in_(names)))
-    packed = [{"module": name, "packed": packed_module(record, retention)} for name, record, retention in rows]
-    session.execute(insert(PackedModuleRow), packed)
 
 
 def _measured_columns(measured: Measured) -> dict[str, Any]:

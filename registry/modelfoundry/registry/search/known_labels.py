@@ -12,8 +12,8 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_parent
-from modelfoundry.registry.catalog.shelf import Shelf
-from modelfoundry.registry.catalog.tables import LabelRow, ModelRow
+from modelfoundry.registry.records.shelf import Shelf
+from modelfoundry.registry.records.tables import LabelRow, ModelRow
 from modelfoundry.registry.search.folding import distance, fold
 from modelfoundry.registry.search.matching import Match, MatchKind, related
 from modelfoundry.registry.search.search import MAX_QUERY

@@ -13,17 +13,17 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_parent
-from modelfoundry.registry.catalog.modules import WITHOUT_RECORD, ListedModule
-from modelfoundry.registry.catalog.shelf import Shelf
-from modelfoundry.registry.catalog.tables import LabelRow, ModuleRow, TagRow
 from modelfoundry.registry.listing.fields import EntriesField, MembersField, MomentField, NumberField, TextField
 from modelfoundry.registry.listing.filters import compile_filter
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page, page_size
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.records.listed_modules import WITHOUT_RECORD, ListedModule, PackedModuleRow
+from modelfoundry.registry.records.shelf import Shelf
+from modelfoundry.registry.records.tables import LabelRow, ModuleRow, TagRow
 from modelfoundry.registry.search.folding import fold
 from modelfoundry.registry.search.matching import Match, MatchKind, Meaning, meaning
 from modelfoundry.registry.search.relevance import Window, fetch_relevant, in_any, window_start
-from modelfoundry.registry.search.tables import NOT_MEASURED, PackedModuleRow, SearchEntryRow, SearchModuleRow
+from modelfoundry.registry.search.tables import NOT_MEASURED, SearchEntryRow, SearchModuleRow
 
 MAX_QUERY: Final = 200
 MAX_MATCHES: Final = 16

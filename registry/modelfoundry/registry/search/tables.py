@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, PrimaryKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from modelfoundry.registry.catalog.tables import ResourceRow
 from modelfoundry.registry.database import UtcDateTime
+from modelfoundry.registry.records.tables import ResourceRow
 
 NOT_MEASURED: Final = -1.0
 _ASKED: Final = ("accuracy", "f1", "size_bytes", "latency_ms")
@@ -60,16 +60,6 @@ class SearchModuleRow(SQLModel, table=True):
     latency_ms: float | None = None
     ranked_accuracy: float
     """`accuracy`, or -1."""
-
-
-class PackedModuleRow(SQLModel, table=True):
-    """Record and retention of a module, which never change, in the form in which lists read them."""
-
-    __tablename__ = "packed_modules"
-
-    module: str = Field(primary_key=True, foreign_key="modules.name", ondelete="CASCADE")
-    packed: bytes = Field(sa_type=LargeBinary)
-    """See `packed_module`."""
 
 
 class SearchTermRow(SQLModel, table=True):

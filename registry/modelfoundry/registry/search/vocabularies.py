@@ -13,12 +13,13 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import AlreadyExists, InvalidField, StorageFull
 from modelfoundry.names import parse_name, parse_parent
-from modelfoundry.registry.catalog.deletion import delete_resource
-from modelfoundry.registry.catalog.drafts import About, CreateCall
-from modelfoundry.registry.catalog.shelf import Collection, Lock, Shelf, find
-from modelfoundry.registry.catalog.wording import check_about
 from modelfoundry.registry.listing.fields import TextField
 from modelfoundry.registry.listing.pages import Listing
+from modelfoundry.registry.records.deletion import delete_resource
+from modelfoundry.registry.records.drafts import About, CreateCall
+from modelfoundry.registry.records.finding import Lock, find
+from modelfoundry.registry.records.shelf import Collection, Shelf
+from modelfoundry.registry.records.wording import check_about
 from modelfoundry.registry.search.tables import VocabularyRow
 from modelfoundry.registry.search.vocabulary import (
     BUILT_IN,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
-from modelfoundry.registry.catalog.wording import MAX_LABEL, check_line
+from modelfoundry.registry.records.wording import MAX_LABEL, check_line
 from modelfoundry.registry.search.folding import fold
 
 MAX_TERMS: Final = 20_000

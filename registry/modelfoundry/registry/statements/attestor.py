@@ -10,18 +10,19 @@ from typing import Final
 
 import structlog
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import event, insert
+from sqlalchemy import delete, event, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, UOWTransaction
+from sqlmodel import col
 
 from modelfoundry.attestation.envelope import sign
 from modelfoundry.attestation.keys import load_signing_key, make_signing_key, public_pem
 from modelfoundry.attestation.statements import composition_statement, module_statement, write_payload
 from modelfoundry.errors import InvalidField
-from modelfoundry.registry.catalog.codec import module_to_proto
-from modelfoundry.registry.catalog.composition_codec import composition_to_proto
-from modelfoundry.registry.catalog.tables import CompositionRow, ModuleRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.records.finding import batches
+from modelfoundry.registry.records.messages import composition_to_proto, module_to_proto
+from modelfoundry.registry.records.tables import CompositionRow, ModuleRow
 from modelfoundry.registry.statements.tables import StatementKeyRow, StatementRow
 
 KEY_FILE: Final = "signing-key.pem"
@@ -48,7 +49,9 @@ class Attestor:
         return self._signer.public_key.keyid
 
     def keep(self, database: Database) -> None:
-        """Publishes the public key. From here on, modules and compositions are signed as they are stored."""
+        """Publishes the public key. From here on, modules and compositions are signed as they are stored, and their
+        statements go with them.
+        """
         row = StatementKeyRow(
             key_id=self.key_id, public_key=public_pem(self._signer.public_key), create_time=self._now()
         )
@@ -59,6 +62,9 @@ class Attestor:
         _log.info("statements are signed", key_id=self.key_id)
 
     def _sign_flushed(self, session: Session, _flush: UOWTransaction) -> None:
+        gone = [row.name for row in session.deleted if isinstance(row, (ModuleRow, CompositionRow))]
+        for names in batches(gone):
+            session.connection().execute(delete(StatementRow).where(col(StatementRow.resource).in_(names)))
         now = self._now()
         rows = [
             {"resource": row.name, "envelope": envelope, "sign_time": now}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
@@ -11,19 +12,20 @@ from modelfoundry.api.registry.v1 import statement_service_pb2 as pb
 from modelfoundry.api.registry.v1 import statement_service_pb2_grpc
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
-from modelfoundry.registry.aliases.references import resolved
-from modelfoundry.registry.catalog.codec import timestamp
-from modelfoundry.registry.catalog.shelf import find
-from modelfoundry.registry.catalog.tables import CompositionRow, ModuleRow, ResourceRow
 from modelfoundry.registry.database import Database
+from modelfoundry.registry.parts import Part, service_of
+from modelfoundry.registry.records.families import resolved
+from modelfoundry.registry.records.finding import find
+from modelfoundry.registry.records.messages import timestamp
+from modelfoundry.registry.records.tables import CompositionRow, ModuleRow, ResourceRow
 from modelfoundry.registry.statements.tables import StatementKeyRow, StatementRow
-from modelfoundry.registry.threads import Threads
+from modelfoundry.runtime.server import Service
 
 Context = grpc.aio.ServicerContext[Any, Any]
 SIGNED: Final[dict[str, type[ResourceRow]]] = {"modules": ModuleRow, "compositions": CompositionRow}
 
 
-class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer):
+class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer, Part):
     """Serves `modelfoundry.api.registry.v1.StatementService`.
 
     Args:
@@ -32,21 +34,21 @@ class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer):
     """
 
     def __init__(self, database: Database, key_id: str) -> None:
+        Part.__init__(self, "statements")
         self._database = database
         self._key_id = key_id
-        self._threads = Threads("statements")
 
-    def close(self) -> None:
-        """Waits for what is being done and ends the threads."""
-        self._threads.close()
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        return [service_of(pb.DESCRIPTOR, statement_service_pb2_grpc.add_StatementServiceServicer_to_server, self)]
 
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.Statement:
         """See the contract."""
-        return await self._threads.run(self._statement, request.name)
+        return await self.threads.run(self._statement, request.name)
 
     async def ListSigningKeys(self, request: pb.ListSigningKeysRequest, context: Context) -> pb.ListSigningKeysResponse:
         """See the contract."""
-        return pb.ListSigningKeysResponse(keys=await self._threads.run(self._keys))
+        return pb.ListSigningKeysResponse(keys=await self.threads.run(self._keys))
 
     def _statement(self, name: str) -> pb.Statement:
         collection = _collection_of(name)

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.events.history import EventQuery, last_forgotten, newest_sequence, next_events
-from modelfoundry.registry.events.tables import EventKind, EventRow
+from modelfoundry.registry.records.event_tables import EventKind, EventRow
 from modelfoundry.registry.webhooks.tables import WebhookRow, WebhookState
 
 # An attempt takes less; whoever is killed during one leaves it to be made again after this time.

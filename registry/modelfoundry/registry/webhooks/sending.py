@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 
 from modelfoundry.names import singular_of
 from modelfoundry.registry.events.codec import event_to_proto
-from modelfoundry.registry.events.tables import EventRow
+from modelfoundry.registry.records.event_tables import EventRow
 from modelfoundry.registry.webhooks.deliveries import Deliveries, Delivery
 from modelfoundry.registry.webhooks.destination import Destination, Unreachable, find_address, post
 from modelfoundry.registry.webhooks.signing import signature

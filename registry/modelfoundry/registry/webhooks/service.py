@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from modelfoundry.api.registry.v1 import webhook_service_pb2, webhook_service_pb2_grpc
 from modelfoundry.registry.database import Database
-from modelfoundry.registry.threads import Threads
+from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.registry.webhooks.deliveries import Deliveries
 from modelfoundry.registry.webhooks.sending import Sender
 from modelfoundry.registry.webhooks.servicer import WebhookServicer
 from modelfoundry.registry.webhooks.webhooks import Webhooks
-from modelfoundry.runtime.server import Service
+from modelfoundry.runtime.server import Background, Service
 
 
-class WebhookService:
+class WebhookService(Part):
     """Webhooks, their gRPC service and the deliveries in the background.
 
     Args:
@@ -28,17 +28,16 @@ class WebhookService:
     def __init__(
         self, database: Database, *, allow_private: bool, max_failures: int, now: Callable[[], datetime]
     ) -> None:
+        super().__init__("webhooks")
         webhooks = Webhooks(database, allow_private=allow_private, now=now)
         self._sender = Sender(Deliveries(database, max_failures=max_failures, now=now), allow_private=allow_private)
-        self._servicer = WebhookServicer(webhooks, Threads("webhooks"))
+        self._servicer = WebhookServicer(webhooks, self.threads)
 
-    def service(self) -> Service:
-        """What a server has to serve."""
-        return Service(
-            webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"].full_name,
-            lambda server: webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(self._servicer, server),
-        )
+    def services(self) -> Sequence[Service]:
+        """See `Part`."""
+        add = webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server
+        return [service_of(webhook_service_pb2.DESCRIPTOR, add, self._servicer)]
 
-    async def run(self) -> None:
-        """Delivers events; until cancelled."""
-        await self._sender.run()
+    def background(self) -> Sequence[Background]:
+        """Delivers events."""
+        return [self._sender.run]

@@ -11,7 +11,7 @@ from modelfoundry.api.registry.v1 import webhook_service_pb2, webhook_service_pb
 from modelfoundry.names import parse_parent
 from modelfoundry.registry.events.codec import filter_to_proto, query_from_proto
 from modelfoundry.registry.events.history import EventQuery
-from modelfoundry.registry.events.tables import EventKind
+from modelfoundry.registry.records.event_tables import EventKind
 from modelfoundry.registry.threads import Threads
 from modelfoundry.registry.webhooks.tables import WebhookRow
 from modelfoundry.registry.webhooks.webhooks import WebhookDraft, Webhooks

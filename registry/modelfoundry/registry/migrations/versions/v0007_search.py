@@ -7,6 +7,7 @@ from alembic import op
 from sqlmodel import Session
 
 from modelfoundry.registry.database import UtcDateTime
+from modelfoundry.registry.records.listed_modules import pack_all
 from modelfoundry.registry.search.fulltext import create_fulltext, drop_fulltext
 from modelfoundry.registry.search.indexing import index_all
 
@@ -109,6 +110,7 @@ def upgrade() -> None:
     )
     create_fulltext(op.get_bind())
     with Session(op.get_bind()) as session:
+        pack_all(session)
         index_all(session)
         session.commit()
 

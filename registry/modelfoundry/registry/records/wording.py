@@ -9,7 +9,7 @@ from typing import Final
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
-from modelfoundry.registry.catalog.drafts import About
+from modelfoundry.registry.records.drafts import About
 
 MAX_DISPLAY_NAME: Final = 200
 MAX_DESCRIPTION_BYTES: Final = 64 * 1024

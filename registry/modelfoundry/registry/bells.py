@@ -69,8 +69,3 @@ class Bells:
                 if not self._listening[topic]:
                     del self._listening[topic]
                     self._rings.pop(topic, None)
-
-
-def queue_topic(kind: str) -> str:
-    """The topic of newly queued jobs of a kind."""
-    return f"queue/{kind}"

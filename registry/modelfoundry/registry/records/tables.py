@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text, false, text
@@ -13,27 +12,6 @@ from sqlmodel import Field, SQLModel
 from modelfoundry.registry.database import UtcDateTime
 
 JsonObject = dict[str, Any]
-
-
-class Relation(StrEnum):
-    """How one resource came from another."""
-
-    MODULE_OF = "MODULE_OF"
-    TRAINED_ON = "TRAINED_ON"
-    PRODUCED_BY = "PRODUCED_BY"
-    EVALUATES = "EVALUATES"
-    MEASURED_ON = "MEASURED_ON"
-    COMPOSED_OF = "COMPOSED_OF"
-    PATCH_OF = "PATCH_OF"
-    SELECTED_ON = "SELECTED_ON"
-
-
-class CompositionTask(StrEnum):
-    """What a composition was made for."""
-
-    MORE_ACCURATE = "MORE_ACCURATE"
-    NEW_TASK = "NEW_TASK"
-    PATCH = "PATCH"
 
 
 class ResourceRow(SQLModel):
@@ -153,6 +131,7 @@ class CompositionRow(DescribedRow, table=True):
     __table_args__ = (Index(None, "project", "create_time", "name"), Index(None, "project", "cache_key"))
 
     task: str
+    """Name of a `CompositionTask`."""
     labels: list[str] = Field(sa_type=JSON)
     members: list[JsonObject] = Field(sa_type=JSON)
     """For every label: `label`, `source`, `source_label`, `source_digest`, `scale`, `bias`, `validation_score`."""
@@ -237,6 +216,19 @@ class TagRow(SQLModel, table=True):
     value: str
 
 
+class BlobRow(SQLModel, table=True):
+    """A blob whose bytes are in the store. Written after them, deleted before them."""
+
+    __tablename__ = "blobs"
+
+    digest: str = Field(primary_key=True, max_length=71)
+    size_bytes: int = Field(sa_type=BigInteger)
+    media_type: str = Field(max_length=255)
+    create_time: datetime = Field(sa_type=UtcDateTime)
+    touch_time: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When somebody was last told that the bytes are there, and may go on to name them. None: at `create_time`."""
+
+
 class BlobUseRow(SQLModel, table=True):
     """A blob that a resource is made of: the foreign key keeps the bytes as long as the resource is there."""
 
@@ -257,6 +249,7 @@ class ProvenanceRow(SQLModel, table=True):
     project: str = Field(index=True)
     subject: str = Field(index=True)
     relation: str
+    """Name of a `Relation`."""
     object: str = Field(index=True)
     object_digest: str = ""
     create_time: datetime = Field(sa_type=UtcDateTime)

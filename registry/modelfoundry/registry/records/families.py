@@ -1,4 +1,4 @@
-"""What names with an `@` stand for, and what becomes of them when a resource is deleted."""
+"""Families: what names with an `@` stand for, how that is changed, and what becomes of it with a resource."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from sqlmodel import Session, col, select
 
 from modelfoundry.errors import InUse, NotFound
 from modelfoundry.names import ResourceName, VersionReference, near, parse_reference, singular_of
-from modelfoundry.registry.aliases.moves import record_move
-from modelfoundry.registry.aliases.tables import AliasRow, VersionRow
+from modelfoundry.registry.records.alias_tables import AliasMoveRow, AliasRow, VersionRow
+from modelfoundry.registry.records.event_tables import EventKind
+from modelfoundry.registry.records.journal import Change, note
+from modelfoundry.registry.records.tables import resource_tables
 
 NAMED_ALIASES: Final = 20
 SEARCHED_ALIASES: Final = 2000
@@ -61,6 +63,25 @@ def refuse_aliased(session: Session, resource: str) -> None:
             hint=f"move it first: `{command} alias set {short} OTHER`, or remove it: `{command} alias rm {short}`",
             metadata={"dependents": ",".join(names)},
         )
+
+
+def record_move(session: Session, alias: AliasRow, previous: str, target: str, now: datetime) -> None:
+    """Adds a move to an alias's history, and the event of it.
+
+    Args:
+        session: The transaction of the move.
+        alias: The alias.
+        previous: What it stood for; empty: it is being made.
+        target: What it stands for from now on; empty: it is being removed.
+        now: When.
+    """
+    session.add(
+        AliasMoveRow(project=alias.project, alias=alias.name, previous_target=previous, target=target, move_time=now)
+    )
+    named = target or previous
+    row = session.get_one(resource_tables()[alias.collection], named)
+    kind = EventKind.ALIASED if target else EventKind.UNALIASED
+    note(session, Change(kind, named, row.content_digest, getattr(row, "etag", ""), alias=alias.name))
 
 
 def leave_families(session: Session, resources: Sequence[str], now: datetime) -> None:

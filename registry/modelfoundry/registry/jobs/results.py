@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator
 
 from google.protobuf import any_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
@@ -15,24 +14,8 @@ import modelfoundry.api.evaluator.v1.evaluator_service_pb2
 import modelfoundry.api.reuser.v1.on_demand_service_pb2
 import modelfoundry.api.reuser.v1.reuser_service_pb2  # noqa: F401 - imported so that their messages can be read
 from modelfoundry.api.types.v1.blob_pb2 import BlobRef
-from modelfoundry.registry.blobs.blobs import Blobs
-from modelfoundry.registry.catalog.tables import (
-    CompositionRow,
-    DatasetRow,
-    EvaluationRow,
-    ModelRow,
-    ModuleRow,
-    ResourceRow,
-)
 from modelfoundry.registry.database import Database
-
-_TABLES: Final[Mapping[str, type[ResourceRow]]] = {
-    "models": ModelRow,
-    "datasets": DatasetRow,
-    "modules": ModuleRow,
-    "compositions": CompositionRow,
-    "evaluations": EvaluationRow,
-}
+from modelfoundry.registry.records.tables import resource_tables
 
 
 class Results:
@@ -40,12 +23,12 @@ class Results:
 
     Args:
         database: Where resources are.
-        blobs: Where bytes are.
+        blob_exists: Whether a blob of a digest is stored.
     """
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database, blob_exists: Callable[[str], bool]) -> None:
         self._database = database
-        self._blobs = blobs
+        self._blob_exists = blob_exists
 
     def are_there(self, response: any_pb2.Any) -> bool:
         """Whether every resource and blob that a response names exists; False for a response that cannot be read."""
@@ -55,19 +38,21 @@ class Results:
             message.ParseFromString(response.value)
         except (KeyError, DecodeError):
             return False
-        return all(self._blobs.find(digest) for digest in _digests(message)) and self._exist(set(_names(message)))
+        return all(map(self._blob_exists, _digests(message))) and self._exist(set(_names(message)))
 
     def _exist(self, names: set[str]) -> bool:
         with self._database.read_session() as session:
-            return all(session.get(_TABLES[name.split("/")[2]], name) is not None for name in names)
+            tables = resource_tables()
+            return all(session.get(tables[name.split("/")[2]], name) is not None for name in names)
 
 
 def _names(message: Message) -> Iterator[str]:
     """Names of resources among all strings of a message."""
+    tables = resource_tables()
     for value in _leaves(message):
         if isinstance(value, str):
             parts = value.split("/")
-            if len(parts) == 4 and parts[0] == "projects" and parts[2] in _TABLES:
+            if len(parts) == 4 and parts[0] == "projects" and parts[2] in tables:
                 yield value
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from modelfoundry.api.registry.v1 import provenance_pb2
 from modelfoundry.errors import InvalidField
-from modelfoundry.registry.catalog.codec import edge_to_proto
-from modelfoundry.registry.catalog.lineage import Dependents, Direction, Lineage
-from modelfoundry.registry.catalog.nodes import Node
+from modelfoundry.values.lineage import Dependents, Direction, Lineage, LineageNode
+from modelfoundry.values.resources import ProvenanceEdge
+from modelfoundry.wire.enums import enum_to_proto
 
 _DIRECTIONS: Final = {
     provenance_pb2.LINEAGE_DIRECTION_UNSPECIFIED: Direction.BOTH,
@@ -35,8 +35,8 @@ def direction_from_proto(number: provenance_pb2.LineageDirection.ValueType) -> D
 def lineage_to_proto(lineage: Lineage) -> provenance_pb2.GetLineageResponse:
     """A part of the graph."""
     return provenance_pb2.GetLineageResponse(
-        nodes=[_node_to_proto(node, distance) for node, distance in lineage.nodes],
-        edges=[edge_to_proto(edge) for edge in lineage.edges],
+        nodes=map(_node_to_proto, lineage.nodes),
+        edges=map(edge_to_proto, lineage.edges),
         truncated=lineage.truncated,
     )
 
@@ -44,13 +44,26 @@ def lineage_to_proto(lineage: Lineage) -> provenance_pb2.GetLineageResponse:
 def dependents_to_proto(dependents: Dependents) -> provenance_pb2.ListDependentsResponse:
     """What a deletion takes with it."""
     return provenance_pb2.ListDependentsResponse(
-        dependents=[_node_to_proto(node, distance) for node, distance in dependents.nodes],
+        dependents=map(_node_to_proto, dependents.nodes),
         total_count=dependents.total_count,
         aliases=dependents.aliases,
     )
 
 
-def _node_to_proto(node: Node, distance: int) -> provenance_pb2.LineageNode:
+def edge_to_proto(edge: ProvenanceEdge) -> provenance_pb2.ProvenanceEdge:
+    """A step of provenance."""
+    message = provenance_pb2.ProvenanceEdge(
+        subject=edge.subject,
+        relation=enum_to_proto(provenance_pb2.Relation, "RELATION", edge.relation),
+        object=edge.object,
+        object_digest=edge.object_digest,
+    )
+    if edge.create_time is not None:
+        message.create_time.FromDatetime(edge.create_time)
+    return message
+
+
+def _node_to_proto(node: LineageNode) -> provenance_pb2.LineageNode:
     message = provenance_pb2.LineageNode(
         name=node.name,
         collection=node.collection,
@@ -58,7 +71,7 @@ def _node_to_proto(node: Node, distance: int) -> provenance_pb2.LineageNode:
         digest=node.digest,
         labels=node.labels,
         missing=node.missing,
-        distance=distance,
+        distance=node.distance,
     )
     if node.create_time is not None:
         message.create_time.FromDatetime(node.create_time)

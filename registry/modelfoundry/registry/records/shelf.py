@@ -7,35 +7,33 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from functools import cached_property
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 
-from modelfoundry.errors import AlreadyExists, NotFound
-from modelfoundry.names import check_id, near, parse_parent, singular_of
-from modelfoundry.registry.aliases.references import resolved
-from modelfoundry.registry.blobs.tables import BlobRow
-from modelfoundry.registry.catalog.drafts import CreateCall
-from modelfoundry.registry.catalog.requests import answered_before, remember_answer
-from modelfoundry.registry.catalog.safetensors_file import BlobReader, missing_blob
-from modelfoundry.registry.catalog.tables import (
+from modelfoundry.errors import AlreadyExists
+from modelfoundry.names import check_id, parse_parent, singular_of
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
+from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.registry.records.blob_reader import BlobReader, missing_blob
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.families import resolved
+from modelfoundry.registry.records.finding import Lock, find
+from modelfoundry.registry.records.requests import answered_before, remember_answer
+from modelfoundry.registry.records.tables import (
+    BlobRow,
     BlobUseRow,
     LabelRow,
     ProvenanceRow,
-    Relation,
     ResourceRow,
     SigningKeyRow,
     TagRow,
 )
-from modelfoundry.registry.database import Database
-from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
-from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.values.resources import Relation
 
-SEARCHED_NAMES: Final = 2000
 Row = TypeVar("Row", bound=ResourceRow)
 
 
@@ -185,7 +183,6 @@ class Collection(Generic[Row]):
                 session.flush()
                 session.add_all(parts)
                 session.flush()
-                self._stored(session, row)
         except IntegrityError:
             # Where several writers write at once (not on SQLite), an equal call or another of this name was quicker.
             _, earlier = self._begin(call)
@@ -193,9 +190,6 @@ class Collection(Generic[Row]):
                 raise
             return earlier
         return row
-
-    def _stored(self, session: Session, row: Row) -> None:
-        """What else has to follow a new row, in its transaction."""
 
     def _made_before(self, session: Session, project: str, name: str, call: CreateCall) -> Row | None:
         """What an equal call made, or None when there was none and the name is free."""
@@ -212,43 +206,6 @@ class Collection(Generic[Row]):
         return earlier
 
 
-class Lock(Enum):
-    """What others may not do with a row until the transaction ends, where several write at once."""
-
-    KEEP = {"read": True}  # noqa: RUF012 - SQLAlchemy's spelling of FOR SHARE
-    """Change or delete it."""
-    CHANGE = {"read": False}  # noqa: RUF012 - FOR UPDATE
-    """Change, delete or keep it."""
-
-
-def find(session: Session, row: type[Row], name: str, *, field: str, lock: Lock | None = None) -> Row:
-    """Reads a resource by name.
-
-    Args:
-        session: The transaction.
-        row: The table.
-        name: Full name.
-        field: Path of the name in the request.
-        lock: Hold the row.
-
-    Raises:
-        NotFound: there is none; near names are in the message.
-    """
-    found = session.get(row, name, with_for_update=lock.value if lock else None)
-    if found is not None:
-        return found
-    parent, _, last = name.rpartition("/")
-    project = name.split("/")[1]
-    names = session.scalars(select(col(row.name)).where(col(row.project) == project).limit(SEARCHED_NAMES))
-    suggestions = near(last, (known.rpartition("/")[2] for known in names))
-    raise NotFound(
-        f"there is no {name}",
-        field=field,
-        hint=f"did you mean {' or '.join(suggestions)}?" if suggestions else f"list what is there: {parent}",
-        metadata={"resource": name, "near": ", ".join(suggestions)},
-    )
-
-
 def _insert(
     session: Session, row: ResourceRow, digests: Iterable[str], labels: Sequence[str], edges: Sequence[Edge]
 ) -> None:
@@ -261,7 +218,7 @@ def _insert(
         ProvenanceRow(
             project=row.project,
             subject=row.name,
-            relation=edge.relation,
+            relation=edge.relation.name,
             object=edge.object,
             object_digest=edge.digest,
             create_time=row.create_time,

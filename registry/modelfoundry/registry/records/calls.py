@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import check_request_id, near, shortened
-from modelfoundry.registry.catalog.codec import Described
-from modelfoundry.registry.catalog.drafts import CreateCall
 from modelfoundry.registry.listing.pages import ListRequest, Page
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.messages import Described
 
 CHANGEABLE: Final = ("display_name", "description", "license", "tags", "intended_use")
 # Below the 4 MiB that a client takes, with room for the token and for trailers.

@@ -14,12 +14,13 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import EtagMismatch
 from modelfoundry.names import parse_name
-from modelfoundry.registry.catalog.deletion import delete_resource
-from modelfoundry.registry.catalog.drafts import About
-from modelfoundry.registry.catalog.shelf import Collection, Lock, find
-from modelfoundry.registry.catalog.tables import DescribedRow, LabelRow, TagRow
-from modelfoundry.registry.catalog.wording import check_about
 from modelfoundry.registry.listing.fields import Column, EntriesField, FilterField, MembersField, MomentField, TextField
+from modelfoundry.registry.records.deletion import delete_resource
+from modelfoundry.registry.records.drafts import About
+from modelfoundry.registry.records.finding import Lock, find
+from modelfoundry.registry.records.shelf import Collection
+from modelfoundry.registry.records.tables import DescribedRow, LabelRow, TagRow
+from modelfoundry.registry.records.wording import check_about
 
 Row = TypeVar("Row", bound=DescribedRow)
 
@@ -98,12 +99,7 @@ class DescribedCollection(Collection[Row]):
                 row.update_time = max(self._shelf.now(), row.update_time)
                 if "tags" in changes:
                     _replace_tags(session, row)
-                session.flush()
-                self._changed(session, row)
             return row
-
-    def _changed(self, session: Session, row: Row) -> None:
-        """What else has to follow a changed row, in its transaction."""
 
     def _delete(self, name: str, etag: str, *, cascade: bool = False, carried: Container[str] = ()) -> None:
         """Deletes a resource; see `delete_resource`.

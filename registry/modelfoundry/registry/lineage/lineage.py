@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy import or_, select
@@ -12,56 +11,20 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import InvalidField, NotFound
 from modelfoundry.names import RESOURCE_ID, shortened
-from modelfoundry.registry.aliases.references import aliases_of, resolved
-from modelfoundry.registry.catalog.deletion import deletion_order, dependents
-from modelfoundry.registry.catalog.nodes import Node, batches, find_nodes
-from modelfoundry.registry.catalog.shelf import Shelf, find
-from modelfoundry.registry.catalog.tables import ProvenanceRow, resource_tables
+from modelfoundry.registry.lineage.nodes import JobNodes, find_nodes
+from modelfoundry.registry.records.deletion import deletion_order, dependents
+from modelfoundry.registry.records.families import aliases_of, resolved
+from modelfoundry.registry.records.finding import batches, find
+from modelfoundry.registry.records.shelf import Shelf
+from modelfoundry.registry.records.tables import ProvenanceRow, resource_tables
+from modelfoundry.values.lineage import Dependents, Direction, Lineage
+from modelfoundry.values.resources import ProvenanceEdge, Relation
 
 DEFAULT_DEPTH: Final = 10
 MAX_DEPTH: Final = 100
 DEFAULT_NODES: Final = 500
 MAX_NODES: Final = 5000
 NAMED_DEPENDENTS: Final = 1000
-
-
-class Direction(Enum):
-    """Which way to walk."""
-
-    ANCESTORS = "ancestors"
-    DESCENDANTS = "descendants"
-    BOTH = "both"
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """A part of the graph of provenance.
-
-    Attributes:
-        nodes: With their distance from the one asked for, nearest first.
-        edges: What was walked between them, oldest first.
-        truncated: Whether there was more than nodes were allowed.
-    """
-
-    nodes: Sequence[tuple[Node, int]]
-    edges: Sequence[ProvenanceRow]
-    truncated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Dependents:
-    """What depends on a resource.
-
-    Attributes:
-        nodes: With their distance from the resource, in the order in which they are deleted; the first
-            `NAMED_DEPENDENTS`.
-        total_count: How many there are.
-        aliases: What stands for the resource or one of them, the first `NAMED_DEPENDENTS`.
-    """
-
-    nodes: Sequence[tuple[Node, int]]
-    total_count: int
-    aliases: Sequence[str]
 
 
 @dataclass
@@ -85,8 +48,9 @@ class _Walk:
 class Lineages:
     """The graph of provenance of all projects. Methods block: call them from a thread."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, job_nodes: JobNodes) -> None:
         self._shelf = shelf
+        self._job_nodes = job_nodes
 
     def walk(self, name: str, direction: Direction, depth: int = 0, max_nodes: int = 0) -> Lineage:
         """Returns what a resource came from, what came from it, or both.
@@ -111,7 +75,7 @@ class Lineages:
             for way in (Direction.ANCESTORS, Direction.DESCENDANTS):
                 if direction in {way, Direction.BOTH}:
                     _walk(session, walk, name, steps, upwards=way is Direction.ANCESTORS)
-            nodes = find_nodes(session, walk.distances)
+            nodes = find_nodes(session, walk.distances, self._job_nodes)
             if nodes[name].missing and not walk.edges and not _is_known(session, name):
                 raise NotFound(
                     f"there is no {name}, and nothing came from it",
@@ -120,11 +84,14 @@ class Lineages:
                     metadata={"resource": name},
                 )
         nearest = sorted(walk.distances.items(), key=lambda entry: entry[1])
-        edges = [walk.edges[key] for key in sorted(walk.edges)]
-        return Lineage([(nodes[key], distance) for key, distance in nearest], edges, walk.truncated)
+        return Lineage(
+            nodes=tuple(replace(nodes[key], distance=distance) for key, distance in nearest),
+            edges=tuple(edge_of(walk.edges[key]) for key in sorted(walk.edges)),
+            truncated=walk.truncated,
+        )
 
     def dependents(self, name: str) -> Dependents:
-        """Returns what goes when a resource is deleted with `cascade`.
+        """Returns what goes when a resource is deleted with `cascade`: the first `NAMED_DEPENDENTS`, and how many.
 
         Raises:
             InvalidField: the name is malformed or that of no resource.
@@ -144,10 +111,25 @@ class Lineages:
             graph = dependents(session, name)
             order = [one for one in deletion_order(graph) if one != name]
             named = order[:NAMED_DEPENDENTS]
-            nodes = find_nodes(session, named)
+            nodes = find_nodes(session, named, self._job_nodes)
             aliases = [alias for some in batches(graph) for alias in aliases_of(session, some)]
         distances = _distances(graph, name)
-        return Dependents([(nodes[one], distances[one]) for one in named], len(order), aliases[:NAMED_DEPENDENTS])
+        return Dependents(
+            nodes=tuple(replace(nodes[one], distance=distances[one]) for one in named),
+            total_count=len(order),
+            aliases=tuple(aliases[:NAMED_DEPENDENTS]),
+        )
+
+
+def edge_of(row: ProvenanceRow) -> ProvenanceEdge:
+    """A stored step of provenance."""
+    return ProvenanceEdge(
+        subject=row.subject,
+        relation=Relation[row.relation],
+        object=row.object,
+        object_digest=row.object_digest,
+        create_time=row.create_time,
+    )
 
 
 def _distances(graph: Mapping[str, Iterable[str]], root: str) -> Mapping[str, int]:

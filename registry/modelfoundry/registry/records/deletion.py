@@ -16,9 +16,9 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import InUse
 from modelfoundry.names import singular_of
-from modelfoundry.registry.aliases.references import leave_families, refuse_aliased
-from modelfoundry.registry.catalog.nodes import batches, collection_of, find_rows
-from modelfoundry.registry.catalog.tables import (
+from modelfoundry.registry.records.families import leave_families, refuse_aliased
+from modelfoundry.registry.records.finding import batches, collection_of, find_rows
+from modelfoundry.registry.records.tables import (
     BlobUseRow,
     CompositionDatasetRow,
     CompositionSourceRow,
@@ -29,8 +29,6 @@ from modelfoundry.registry.catalog.tables import (
     TagRow,
     resource_tables,
 )
-from modelfoundry.registry.search.indexing import index_modules
-from modelfoundry.registry.statements.tables import StatementRow
 
 NAMED_DEPENDENTS: Final = 20
 
@@ -54,13 +52,8 @@ def delete_resource(
         refuse_aliased(session, row.name)
         direct = _direct_dependents(session, [row.name])[row.name]
         _refuse_used(row.name, [name for name in direct if collection_of(name) not in carried])
-    graph = dependents(session, row.name, lock=True)
-    measured: set[str] = set()
-    for generation in _generations(graph):
-        rows = find_rows(session, generation)
-        measured |= {doomed.subject for doomed in rows if isinstance(doomed, EvaluationRow)}
-        _forget(session, rows, now)
-    index_modules(session, sorted(measured))
+    for generation in _generations(dependents(session, row.name, lock=True)):
+        _forget(session, find_rows(session, generation), now)
 
 
 def deletion_order(graph: Mapping[str, Collection[str]]) -> list[str]:
@@ -125,7 +118,6 @@ def _forget(session: Session, rows: Iterable[ResourceRow], now: datetime) -> Non
         session.execute(delete(ProvenanceRow).where(col(ProvenanceRow.subject).in_(names)))
         session.execute(delete(CompositionSourceRow).where(col(CompositionSourceRow.composition).in_(names)))
         session.execute(delete(CompositionDatasetRow).where(col(CompositionDatasetRow.composition).in_(names)))
-        session.execute(delete(StatementRow).where(col(StatementRow.resource).in_(names)))
     for row in doomed.values():
         session.delete(row)
     session.flush()

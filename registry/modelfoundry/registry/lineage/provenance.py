@@ -7,17 +7,20 @@ from typing import Final
 from sqlmodel import col
 
 from modelfoundry.names import parse_parent
-from modelfoundry.registry.catalog.shelf import Shelf
-from modelfoundry.registry.catalog.tables import ProvenanceRow, Relation
 from modelfoundry.registry.listing.fields import ChoiceField, MomentField, TextField
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page
+from modelfoundry.registry.records.shelf import Shelf
+from modelfoundry.registry.records.tables import (
+    ProvenanceRow,
+)
+from modelfoundry.values.resources import Relation
 
 EDGES: Final = Listing(
     row=ProvenanceRow,
     filterable={
         "subject": TextField(col(ProvenanceRow.subject)),
         "object": TextField(col(ProvenanceRow.object)),
-        "relation": ChoiceField(col(ProvenanceRow.relation), {relation.value: relation.value for relation in Relation}),
+        "relation": ChoiceField(col(ProvenanceRow.relation), {relation.name: relation.name for relation in Relation}),
         "object_digest": TextField(col(ProvenanceRow.object_digest)),
         "create_time": MomentField(col(ProvenanceRow.create_time)),
     },

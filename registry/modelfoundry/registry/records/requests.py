@@ -9,8 +9,8 @@ from sqlalchemy import delete
 from sqlmodel import Session, SQLModel, col
 
 from modelfoundry.errors import RequestIdReused
-from modelfoundry.registry.catalog.drafts import CreateCall
-from modelfoundry.registry.catalog.tables import RequestRow
+from modelfoundry.registry.records.drafts import CreateCall
+from modelfoundry.registry.records.tables import RequestRow
 
 KEPT: Final = timedelta(hours=24)
 Row = TypeVar("Row", bound=SQLModel)

@@ -11,9 +11,9 @@ from sqlalchemy import event, insert, update
 from sqlalchemy.orm import Session, UOWTransaction
 from sqlmodel import col
 
-from modelfoundry.registry.catalog.tables import EvaluationRow, ResourceRow
 from modelfoundry.registry.database import Database
-from modelfoundry.registry.events.tables import EventCounterRow, EventKind, EventRow
+from modelfoundry.registry.records.event_tables import EventCounterRow, EventKind, EventRow
+from modelfoundry.registry.records.tables import EvaluationRow, ResourceRow
 
 _CHANGES: Final = "modelfoundry_changes"
 

@@ -1,0 +1,1 @@
+"""Provenance: what came from what, listed and walked."""

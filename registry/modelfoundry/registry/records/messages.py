@@ -1,0 +1,203 @@
+"""Stored resources as their messages.
+
+Straight from rows, and not by way of values: records were kept as JSON of the messages that came, so that a reader gets
+back what was registered, with what was left unset, and so that a statement is signed over just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.json_format import Error, MessageToDict, ParseDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from modelfoundry.api.registry.v1 import (
+    composition_pb2,
+    dataset_pb2,
+    evaluation_pb2,
+    model_pb2,
+    module_pb2,
+)
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
+from modelfoundry.errors import InvalidField
+from modelfoundry.registry.records.blob_reader import MEDIA_TYPE
+from modelfoundry.registry.records.stored_messages import packed_module, stored_message
+from modelfoundry.registry.records.tables import (
+    CompositionRow,
+    DatasetRow,
+    DescribedRow,
+    EvaluationRow,
+    ModelRow,
+    ModuleRow,
+)
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+
+Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module | composition_pb2.Composition
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def model_to_proto(row: ModelRow) -> model_pb2.Model:
+    """A stored model."""
+    architecture = architecture_pb2.Architecture(builder=row.builder)
+    if row.parameters:
+        architecture.parameters.update(row.parameters)
+    message = model_pb2.Model(
+        **described_fields(row),
+        architecture=architecture,
+        input=architecture_pb2.InputSpec(
+            channels=row.channels, height=row.height, width=row.width, mean=row.mean, std=row.std
+        ),
+        labels=row.labels,
+        weights=_blob(row.weights_digest, row.weights_bytes),
+        tensors=[blob_pb2.TensorSpec(name=name, dtype=dtype, shape=shape) for name, dtype, shape in row.tensors],
+        training_dataset=row.training_dataset or "",
+        operation=row.operation,
+    )
+    if row.training is not None:
+        message.training.CopyFrom(stored_message(model_pb2.TrainingRecord, row.training))
+    if row.origin is not None:
+        message.origin.CopyFrom(stored_message(model_pb2.ModelOrigin, row.origin))
+    return message
+
+
+def dataset_to_proto(row: DatasetRow) -> dataset_pb2.Dataset:
+    """A stored data set."""
+    return dataset_pb2.Dataset(
+        **described_fields(row),
+        labels=row.labels,
+        splits=[
+            dataset_pb2.DatasetSplit(
+                split=split["split"],
+                content=_blob(split["digest"], split["size_bytes"]),
+                sample_count=split["sample_count"],
+                label_counts=split["label_counts"],
+            )
+            for split in row.splits
+        ],
+        channels=row.channels,
+        height=row.height,
+        width=row.width,
+        digest=row.digest,
+    )
+
+
+def module_to_proto(row: ModuleRow) -> module_pb2.Module:
+    """A stored module."""
+    message = module_message_of(row)
+    message.MergeFromString(packed_module(row.record, row.retention))
+    return message
+
+
+def composition_to_proto(row: CompositionRow) -> composition_pb2.Composition:
+    """A stored composition."""
+    message = composition_pb2.Composition(
+        **described_fields(row),
+        task=composition_pb2.Composition.Task.Value(f"TASK_{row.task}"),
+        labels=row.labels,
+        members=[composition_pb2.CompositionMember(**member) for member in row.members],
+        input=architecture_pb2.InputSpec(
+            channels=row.channels, height=row.height, width=row.width, mean=row.mean, std=row.std
+        ),
+        base_model=row.base_model or "",
+        datasets=row.datasets,
+        digest=row.digest,
+    )
+    ParseDict(row.record, message.record, ignore_unknown_fields=True)
+    return message
+
+
+def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
+    """A stored measurement."""
+    message = stored_message(evaluation_pb2.Evaluation, row.content)
+    message.MergeFrom(
+        evaluation_pb2.Evaluation(
+            name=row.name,
+            subject=row.subject,
+            subject_digest=row.subject_digest,
+            module=row.module or "",
+            dataset=row.dataset,
+            dataset_digest=row.dataset_digest,
+            split=row.split,
+            operation=row.operation,
+            create_time=timestamp(row.create_time),
+        )
+    )
+    return message
+
+
+def module_message_of(row: ModuleRow) -> module_pb2.Module:
+    """All but record and retention."""
+    problem = problem_of(row)
+    message = module_pb2.Module(
+        **described_fields(row),
+        base_model=row.base_model,
+        base_digest=row.base_digest,
+        problem=problem_to_proto(problem),
+        outputs=problem.outputs,
+        artifact=_blob(row.artifact_digest, row.artifact_bytes),
+        dataset=row.dataset,
+    )
+    if row.forms is not None:
+        message.forms.CopyFrom(stored_message(forms_pb2.FormComparison, row.forms))
+    return message
+
+
+def problem_of(row: ModuleRow) -> Problem:
+    """The problem that a stored module solves."""
+    if row.binary:
+        return BinaryProblem(row.labels[0])
+    labels = tuple(row.labels)
+    return OpenSetProblem(labels) if row.open_set else MultiClassProblem(labels)
+
+
+def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
+    """The message of a problem."""
+    match problem:
+        case BinaryProblem(label):
+            return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=label))
+        case MultiClassProblem(labels):
+            return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=labels))
+        case OpenSetProblem(labels):
+            return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=labels))
+
+
+def described_fields(row: DescribedRow) -> dict[str, Any]:
+    """The fields that all described resources have."""
+    return {
+        "name": row.name,
+        "uid": row.uid,
+        "display_name": row.display_name,
+        "description": row.description,
+        "license": row.license,
+        "tags": row.tags,
+        "intended_use": row.intended_use,
+        "create_time": timestamp(row.create_time),
+        "update_time": timestamp(row.update_time),
+        "etag": row.etag,
+    }
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment."""
+    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
+    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+
+
+def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:
+    """The JSON of a message.
+
+    Raises:
+        InvalidField: it has NaN or infinity where JSON has none.
+    """
+    try:
+        return MessageToDict(message, preserving_proto_field_name=True)
+    except (Error, ValueError):
+        # A Struct may carry what JSON cannot.
+        raise InvalidField(f"{field} has NaN or infinity", field=field, hint="pass finite numbers") from None
+
+
+def _blob(digest: str, size: int) -> blob_pb2.BlobRef:
+    return blob_pb2.BlobRef(digest=digest, size_bytes=size, media_type=MEDIA_TYPE)
