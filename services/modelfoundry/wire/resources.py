@@ -31,4 +31,5 @@ dataset_to_request = DATASET.to_request
 dataset_from_proto = DATASET.from_proto
 
 PROVENANCE_EDGE = Pair(ProvenanceEdge, provenance_pb2.ProvenanceEdge)
+provenance_edge_to_proto = PROVENANCE_EDGE.to_proto
 provenance_edge_from_proto = PROVENANCE_EDGE.known_from_proto

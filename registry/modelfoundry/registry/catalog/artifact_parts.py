@@ -10,7 +10,7 @@ from typing import Any, Final
 from modelfoundry.errors import MalformedFile
 from modelfoundry.names import shortened
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile
-from modelfoundry.registry.catalog.tables import ModelRow
+from modelfoundry.registry.records.tables import ModelRow
 from modelfoundry.values.problems import MultiClassProblem, Problem
 
 FIELD: Final = "module.artifact"

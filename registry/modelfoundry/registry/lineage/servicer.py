@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from modelfoundry.api.registry.v1 import provenance_pb2
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
-from modelfoundry.registry.lineage import lineage_codec
 from modelfoundry.registry.lineage.lineage import Lineages, edge_of
 from modelfoundry.registry.lineage.provenance import Provenance
 from modelfoundry.registry.records.calls import fill_page, list_request
 from modelfoundry.registry.threads import Threads, in_thread
+from modelfoundry.values.lineage import Direction
+from modelfoundry.wire.lineage import DIRECTION, dependents_to_proto, lineage_to_proto
+from modelfoundry.wire.resources import provenance_edge_to_proto
 
 
 class LineageCalls(RegistryServiceServicer):
@@ -26,19 +28,17 @@ class LineageCalls(RegistryServiceServicer):
         """See the contract."""
         response = provenance_pb2.ListProvenanceEdgesResponse()
         page = self._provenance.list(list_request(request))
-        response.next_page_token = fill_page(
-            page, lambda row: lineage_codec.edge_to_proto(edge_of(row)), response.edges
-        )
+        response.next_page_token = fill_page(page, lambda row: provenance_edge_to_proto(edge_of(row)), response.edges)
         return response
 
     @in_thread
     def GetLineage(self, request: provenance_pb2.GetLineageRequest) -> provenance_pb2.GetLineageResponse:
         """See the contract."""
-        direction = lineage_codec.direction_from_proto(request.direction)
+        direction = DIRECTION.from_request(request.direction, field="direction", default=Direction.BOTH)
         lineage = self._lineages.walk(request.name, direction, request.depth, request.max_nodes)
-        return lineage_codec.lineage_to_proto(lineage)
+        return lineage_to_proto(lineage)
 
     @in_thread
     def ListDependents(self, request: provenance_pb2.ListDependentsRequest) -> provenance_pb2.ListDependentsResponse:
         """See the contract."""
-        return lineage_codec.dependents_to_proto(self._lineages.dependents(request.name))
+        return dependents_to_proto(self._lineages.dependents(request.name))
