@@ -1,9 +1,14 @@
-"""Resource names: `projects/{project}/{collection}/{id}`, parsed in one place for servers and clients."""
+"""What things are called, checked in one place for servers and clients, and quoted in messages.
+
+Resources are `projects/{project}/{collection}/{id}`, bytes are digests, calls have request ids.
+"""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -173,6 +178,11 @@ def check_request_id(text: str) -> str:
             hint="pass a new UUID4 for every call that means something new, or nothing",
         )
     return text.lower()
+
+
+def request_id_from(what: str) -> str:
+    """A request id that always follows from what is asked for: who asks for it again finds what came of it before."""
+    return str(uuid.UUID(bytes=hashlib.sha256(what.encode()).digest()[:16], version=4))
 
 
 def near(text: str, known: Iterable[str], limit: int = 3) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import uuid
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from modelfoundry.client.endpoints import data_directory
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import shortened
+from modelfoundry.names import request_id_from, shortened
 from modelfoundry.values.resources import BlobRef
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -30,8 +29,7 @@ def upload_request_id(parent: str, blob: BlobRef) -> str:
 
     An upload that a killed program left behind is so found again, and goes on where it stopped.
     """
-    who = f"{platform.node()}\0{data_directory()}\0{parent}\0{blob.media_type}\0{blob.digest}"
-    return str(uuid.UUID(bytes=hashlib.sha256(who.encode()).digest()[:16], version=4))
+    return request_id_from(f"{platform.node()}\0{data_directory()}\0{parent}\0{blob.media_type}\0{blob.digest}")
 
 
 def chosen(value: str, choices: type[Member], field: str) -> Member:

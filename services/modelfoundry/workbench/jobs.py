@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import tempfile
-import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from modelfoundry.client import AsyncClient, Client, Endpoints
+from modelfoundry.names import request_id_from
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.monitor import JobMonitor
@@ -66,4 +65,4 @@ def derived_request_id(operation: str, what: str) -> str:
 
     A job that was taken up again after it had registered its result finds that, and registers no other.
     """
-    return str(uuid.UUID(bytes=hashlib.sha256(f"{operation}/{what}".encode()).digest()[:16], version=4))
+    return request_id_from(f"{operation}/{what}")
