@@ -130,7 +130,7 @@ def elsewhere(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def _answers(client: Client, model: Model, folder: Path, images: torch.Tensor = IMAGES) -> list[list[float]]:
     """Probabilities of the labels, as the services compute them."""
-    loaded = load_model(client, BlobCache(folder / "cache", limit_bytes=2**30), model.name)
+    loaded = load_model(client, BlobCache(folder / "cache", limit_bytes=2**30), model)
     classifier = ImageClassifier(loaded.network, loaded.input_spec, model.labels)
     with torch.inference_mode():
         found: list[list[float]] = classifier(images / 255).softmax(dim=1).tolist()
