@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -123,11 +124,7 @@ class LogOddsHead:
     """float32 [columns], on the CPU."""
 
     def __post_init__(self) -> None:
-        known = range(min(self.labels, MOST_LABELS))
-        if len(set(self.columns)) != len(self.columns) or not all(column in known for column in self.columns):
-            raise ValueError(f"head: its columns are not different ones of {self.labels}")
-        if not 1 <= len(self.columns) < self.labels <= MOST_LABELS:
-            raise ValueError(f"head: {len(self.columns)} of {self.labels} labels leave no rest to compare them with")
+        check_columns(self.labels, self.columns)
         for name, value in self.tensors.items():
             if value.shape != (len(self.columns),):
                 raise ValueError(f"head: {name} {tuple(value.shape)} for {len(self.columns)} labels")
@@ -155,3 +152,16 @@ class LogOddsHead:
 
 Head = LinearHead | LogOddsHead
 """What gives a module's outputs."""
+
+
+def check_columns(labels: int, columns: Sequence[int]) -> None:
+    """Checks that log-odds can be those of some labels of so many.
+
+    Raises:
+        ValueError: the columns are not different labels, or all are named, which leaves no rest.
+    """
+    known = range(min(labels, MOST_LABELS))
+    if len(set(columns)) != len(columns) or not all(column in known for column in columns):
+        raise ValueError(f"head: its columns are not different ones of {labels}")
+    if not 1 <= len(columns) < labels <= MOST_LABELS:
+        raise ValueError(f"head: {len(columns)} of {labels} labels leave no rest to compare them with")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -129,7 +129,7 @@ def compacted_subject(masked: ExportSubject, plan: ChannelPlan | None = None) ->
 
     Args:
         masked: A materialised module; stays as it is.
-        plan: Of its base network, where it is known already.
+        plan: Of its network as it is, where it is known already.
 
     Raises:
         UnsupportedModel: no channel of its base model can be removed.
@@ -139,7 +139,7 @@ def compacted_subject(masked: ExportSubject, plan: ChannelPlan | None = None) ->
     if not isinstance(module, MaterialisedModule):
         raise TypeError(f"a {type(module).__name__} is no module")
     found = compact_module(module, plan or plan_channels(module.network, masked.input_spec))
-    smaller = replace(masked, network=found.module, cuts=found.cuts)
+    smaller = replace(masked, network=found.module)
     return CompactedSubject(smaller, found.masks.held, max_difference(classifier_of(smaller), classifier_of(masked)))
 
 
@@ -151,7 +151,7 @@ def compacted_composition(masked: CompositionSubject) -> CompositionSubject:
     Raises:
         ExportMismatch: a smaller network gives other outputs.
     """
-    plans: dict[str, ChannelPlan | None] = {}
+    plans: dict[Hashable, ChannelPlan | None] = {}
     sources = tuple(_compacted_source(source, plans) for source in masked.sources)
     network, _ = compose_network(
         [(source.network, source.input_spec) for source in sources], masked.members, masked.outputs
@@ -159,11 +159,11 @@ def compacted_composition(masked: CompositionSubject) -> CompositionSubject:
     return replace(masked, network=network, sources=sources)
 
 
-def _compacted_source(source: ExportSubject, plans: dict[str, ChannelPlan | None]) -> ExportSubject:
+def _compacted_source(source: ExportSubject, plans: dict[Hashable, ChannelPlan | None]) -> ExportSubject:
     module = source.network
-    if not isinstance(module, MaterialisedModule):
+    if source.problem is None or not isinstance(module, MaterialisedModule):
         return source
-    base = f"{source.architecture}/{source.label_count}/{source.input_spec.shape}"
+    base = (f"{source.architecture}/{source.label_count}/{source.input_spec.shape}", module.cuts)
     if base not in plans:
         try:
             plans[base] = plan_channels(module.network, source.input_spec)

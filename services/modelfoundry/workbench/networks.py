@@ -9,7 +9,15 @@ from torch import nn
 
 from modelfoundry.client import Client, Composition, CompositionMember, Model, Module
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, Readout, compose_network, readout_of
-from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materialise, materialise_in_place, read_module
+from modelfoundry.core.heads import LogOddsHead
+from modelfoundry.core.modules import (
+    MaterialisedModule,
+    ModuleArtifact,
+    check_runs,
+    materialise,
+    materialise_in_place,
+    read_module,
+)
 from modelfoundry.core.networks import load_network
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.workbench.cache import BlobCache
@@ -32,7 +40,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModule:
-    """A module, its masks and head, its base model, and the network that they make together."""
+    """A module, what its file says, its base model, and the network that they make together."""
 
     resource: Module
     artifact: ModuleArtifact
@@ -46,7 +54,8 @@ class LoadedModule:
 
     def readout(self, label: str) -> Readout:
         """Which output speaks for a label, and which against it."""
-        return readout_of(self.network.outputs, label, self.resource.problem)
+        against_rest = isinstance(self.artifact.head, LogOddsHead)
+        return readout_of(self.network.outputs, label, self.resource.problem, against_rest=against_rest)
 
 
 LoadedSource = LoadedModel | LoadedModule
@@ -103,7 +112,9 @@ def load_module(client: Client, cache: BlobCache, module: Module, base: LoadedMo
         NotFound, WeightsMismatch, CorruptBlob, Unavailable: as `load_model`.
     """
     artifact = read_module(cache.fetch(client, module.artifact.digest))
-    return LoadedModule(module, artifact, base, materialise(base.network, artifact))
+    network = materialise(base.network, artifact)
+    _check_cuts(network, base.input_spec)
+    return LoadedModule(module, artifact, base, network)
 
 
 def load_module_network(client: Client, cache: BlobCache, module: Module, base: Model) -> LoadedModuleNetwork:
@@ -114,7 +125,14 @@ def load_module_network(client: Client, cache: BlobCache, module: Module, base: 
     """
     artifact = read_module(cache.fetch(client, module.artifact.digest))
     loaded = load_model(client, cache, base)
-    return LoadedModuleNetwork(module, base, materialise_in_place(loaded.network, artifact), loaded.input_spec)
+    network = materialise_in_place(loaded.network, artifact)
+    _check_cuts(network, loaded.input_spec)
+    return LoadedModuleNetwork(module, base, network, loaded.input_spec)
+
+
+def _check_cuts(network: MaterialisedModule, input_spec: InputSpec) -> None:
+    if network.cuts:
+        check_runs(network, input_spec)
 
 
 def load_sources(resources: Resources, cache: BlobCache, names: Iterable[str]) -> Mapping[str, LoadedSource]:

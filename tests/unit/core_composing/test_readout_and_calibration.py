@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from modelfoundry.core.composing import Calibration, Readout, fit_calibration, log_odds, one_vs_rest, readout_of
+from modelfoundry.core.modules import LogOdds
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 
@@ -34,6 +35,27 @@ def test_a_label_beside_rest_is_measured_against_rest_alone() -> None:
 def test_without_rest_all_other_outputs_speak_against_a_label() -> None:
     assert readout_of(("cat", "dog"), "dog", MultiClassProblem(("cat", "dog"))) == Readout(1)
     assert readout_of(("cat", "rest"), "cat", None) == Readout(0)  # a model that calls a label so
+
+
+SMALL = LOGITS / 5
+PROBABILITIES = SMALL.double().softmax(1)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [BinaryProblem("c"), OpenSetProblem(("c", "a")), MultiClassProblem(("c", "a")), MultiClassProblem(("c", "a", "d"))],
+    ids=["binary", "open set", "two labels", "three labels"],
+)
+def test_a_module_of_log_odds_says_of_each_label_what_its_network_says_of_it_against_all_others(
+    problem: BinaryProblem | OpenSetProblem | MultiClassProblem,
+) -> None:
+    columns = tuple("abcd".index(label) for label in problem.labels)
+    head = LogOdds(4, columns, rest=len(problem.outputs) > len(columns))
+    outputs = head(SMALL.double())
+    for label, column in zip(problem.labels, columns, strict=True):
+        readout = readout_of(problem.outputs, label, problem, against_rest=True)
+        expected = torch.logit(PROBABILITIES[:, column])
+        torch.testing.assert_close(log_odds(outputs, readout), expected, atol=1e-6, rtol=1e-6)
 
 
 def test_scores_are_those_counted_by_hand() -> None:

@@ -48,7 +48,7 @@ def forms(request: pytest.FixtureRequest, module_subject: Make) -> _Forms:
     masks = ChannelMasks({group.name: torch.arange(group.units) % 2 == 0 for group in plan.kernel_groups})
     network.load_state_dict(masked_state(network, kernel_weight_masks(network, plan, masks)), strict=False)
     found = compact_module(masked.network, plan)
-    return _Forms(masked, replace(masked, network=found.module, cuts=found.cuts))
+    return _Forms(masked, replace(masked, network=found.module))
 
 
 def _loaded(name: str, folder: Path) -> Callable[[Tensor], Tensor]:

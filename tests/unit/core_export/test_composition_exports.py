@@ -66,7 +66,7 @@ def test_compacted_modules_are_rebuilt_at_their_widths(
     with torch.no_grad():
         module.network.network.get_parameter("features.3.weight")[:, :20] = 0  # nothing reads 20 channels
     found = compact_module(module.network, plan_channels(module.network.network, SPEC))
-    smaller = replace(module, network=found.module, cuts=found.cuts)
+    smaller = replace(module, network=found.module)
     subject = joined(model_subject("zoo:digits_cnn", SPEC), smaller, module_subject("zoo:digits_cnn", OTHER))
     export_safetensors(subject, tmp_path)
     loaded = load_exported(tmp_path)

@@ -16,7 +16,7 @@ from torch import nn
 from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.composing import Calibration, Member, Readout, compose_network
 from modelfoundry.core.export import CompositionSubject, Exportable, ExportSubject, export_safetensors
-from modelfoundry.core.modules import MaterialisedModule, compact_module, head_network
+from modelfoundry.core.modules import LogOdds, MaterialisedModule, compact_module, head_network
 from modelfoundry.core.networks import check_weights, load_network
 from modelfoundry.errors import InvalidField, WeightsMismatch
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
@@ -33,7 +33,7 @@ def _compacted(module: ExportSubject) -> ExportSubject:
     with torch.no_grad():
         module.network.network.get_parameter("features.3.weight")[:, :20] = 0  # nothing reads 20 channels
     found = compact_module(module.network, plan_channels(module.network.network, SPEC))
-    return replace(module, network=found.module, cuts=found.cuts)
+    return replace(module, network=found.module)
 
 
 def _of_two_layers(module: ExportSubject) -> ExportSubject:
@@ -41,6 +41,13 @@ def _of_two_layers(module: ExportSubject) -> ExportSubject:
     head = head_network(10, (7, 2), "cpu")
     assert isinstance(head, nn.Sequential)
     return replace(module, network=MaterialisedModule(module.network.network, head, ("3", "rest")).eval())
+
+
+def _of_log_odds(module: ExportSubject) -> ExportSubject:
+    assert isinstance(module.network, MaterialisedModule)
+    return replace(
+        module, network=MaterialisedModule(module.network.network, LogOdds(10, (3,), rest=True), ("3", "rest"))
+    )
 
 
 def _joined(model: ExportSubject, module: ExportSubject) -> CompositionSubject:
@@ -51,7 +58,7 @@ def _joined(model: ExportSubject, module: ExportSubject) -> CompositionSubject:
     return CompositionSubject(network, network.labels, spec, sources, members)
 
 
-@pytest.fixture(params=["masked", "compacted", "head of two layers", "composition"])
+@pytest.fixture(params=["masked", "compacted", "head of two layers", "log-odds", "composition"])
 def subject(request: pytest.FixtureRequest, model_subject: Make, module_subject: Make) -> Exportable:
     module = module_subject("zoo:digits_cnn", SPEC)
     match request.param:
@@ -59,6 +66,8 @@ def subject(request: pytest.FixtureRequest, model_subject: Make, module_subject:
             return _compacted(module)
         case "head of two layers":
             return _of_two_layers(module)
+        case "log-odds":
+            return _of_log_odds(module)
         case "composition":
             return _joined(model_subject("zoo:digits_cnn", SPEC), module)
     return module

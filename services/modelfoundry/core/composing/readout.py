@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from modelfoundry.values.problems import REST, MultiClassProblem, Problem
 
@@ -19,28 +20,36 @@ class Readout:
     """The output of the label."""
     rest: int | None = None
     """The output of "none of these". None: all other outputs speak against the label."""
+    outside: bool = False
+    """Whether what no output stands for speaks against it as well, as an output of 0 would."""
 
 
-def readout_of(outputs: Sequence[str], label: str, problem: Problem | None) -> Readout:
+def readout_of(outputs: Sequence[str], label: str, problem: Problem | None, *, against_rest: bool = False) -> Readout:
     """Finds the output of a label.
 
     Args:
         outputs: Meaning of the network's outputs.
         label: One of them.
         problem: Target problem of a module; None for a model.
+        against_rest: Whether the outputs are log-odds of the labels against the rest, whose own is 0 or left out
+            (`LogOddsHead`).
 
     Raises:
         ValueError: the network has no such output.
     """
+    column = list(outputs).index(label)
     has_rest = problem is not None and not isinstance(problem, MultiClassProblem)
-    return Readout(list(outputs).index(label), len(outputs) - 1 if has_rest and outputs[-1] == REST else None)
+    if against_rest:
+        return Readout(column, outside=not has_rest)
+    return Readout(column, len(outputs) - 1 if has_rest and outputs[-1] == REST else None)
 
 
 def log_odds(logits: Tensor, readout: Readout) -> Tensor:
     """Log-odds of one output: `log p / (1 - p)`, whose sigmoid is the network's score of the label.
 
     With an output for the rest this is the logit against it, `logits[label] - logits[rest]`; without one it is
-    computed from the softmax, `logits[label] - logsumexp(all other logits)`, without rounding p first.
+    computed from the softmax, `logits[label] - logsumexp(all other logits)`, without rounding p first; what is outside
+    of the outputs then counts as one more logit of 0.
 
     Args:
         logits: float32 [n, outputs].
@@ -53,4 +62,6 @@ def log_odds(logits: Tensor, readout: Readout) -> Tensor:
     if readout.rest is not None:
         return logits[:, column] - logits[:, readout.rest]
     others = torch.cat([logits[:, :column], logits[:, column + 1 :]], dim=1)
+    if readout.outside:
+        others = functional.pad(others, (0, 1))
     return logits[:, column] - torch.logsumexp(others, dim=1)

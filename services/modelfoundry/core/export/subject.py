@@ -13,7 +13,7 @@ from torch import nn
 from modelfoundry.core.channels import LayerCut, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
 from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION, ImageClassifier
-from modelfoundry.core.modules import MaterialisedModule
+from modelfoundry.core.modules import LogOdds, MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import Problem
@@ -39,8 +39,11 @@ class ExportSubject:
     """`sha256:...` of the weights of the model, or of the module's base model."""
     problem: Problem | None = None
     """Target problem of a module; None for a model."""
-    cuts: tuple[LayerCut, ...] = ()
-    """What the layers of a compacted module's base network kept; empty for networks as their architecture says."""
+
+    @property
+    def cuts(self) -> tuple[LayerCut, ...]:
+        """What the layers of a module's base network kept; empty for networks as their architecture says."""
+        return self.network.cuts if isinstance(self.network, MaterialisedModule) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def _origin(subject: ExportSubject) -> dict[str, Any]:
             "label_count": subject.label_count,
             "weights_digest": subject.weights_digest,
         },
-        "head": _head_widths(subject.network),
+        "head": _described_head(subject.network),
         "widths": {
             layer: {"inputs": inputs, "outputs": outputs}
             for layer, (inputs, outputs) in widths_of(subject.cuts).items()
@@ -152,10 +155,12 @@ def _origin(subject: ExportSubject) -> dict[str, Any]:
     }
 
 
-def _head_widths(network: nn.Module) -> list[int]:
-    """Number of outputs of every layer of a module's head; none for a model."""
+def _described_head(network: nn.Module) -> list[int] | dict[str, Any]:
+    """Number of outputs of every layer of a module's head, or which log-odds it gives; no layer for a model."""
     if not isinstance(network, MaterialisedModule):
         return []
+    if isinstance(network.head, LogOdds):
+        return {"log_odds": {"columns": list(network.head.columns), "rest": network.head.rest}}
     return [layer.out_features for layer in network.head.modules() if isinstance(layer, nn.Linear)]
 
 
@@ -178,6 +183,7 @@ def _parts(subject: CompositionSubject, shared: Mapping[str, str]) -> dict[str, 
                 "source": member.source,
                 "output": member.readout.column,
                 "rest": member.readout.rest,
+                **({"outside": True} if member.readout.outside else {}),
                 "scale": member.calibration.scale,
                 "bias": member.calibration.bias,
             }

@@ -13,7 +13,7 @@ from modelfoundry.core.architectures.builders import Order
 from modelfoundry.core.channels import Widths, narrowed
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, NormalisedNetwork, Readout
 from modelfoundry.core.exported.classifier import FORMAT, FORMAT_VERSION, ImageClassifier
-from modelfoundry.core.modules import MaterialisedModule, head_network
+from modelfoundry.core.modules import HeadNetwork, LogOdds, MaterialisedModule, head_network
 from modelfoundry.names import shortened
 from modelfoundry.values.architectures import EXPORTED_BUILDERS, Architecture, InputSpec
 
@@ -91,8 +91,7 @@ def _network_of(
             network = narrowed(network, _widths(description.get("widths", {})))
             if kind == "model":
                 return network
-            head = head_network(label_count, _head_widths(description, state, prefix, len(outputs)), None)
-            return MaterialisedModule(network, head, outputs)
+            return MaterialisedModule(network, _head_of(description, state, prefix, label_count, len(outputs)), outputs)
     raise _no_network("base, kind")
 
 
@@ -138,7 +137,8 @@ def _member_of(description: Any, outputs: Sequence[int]) -> Member:
             and 0 <= column < outputs[source]
             and (rest is None or 0 <= rest < outputs[source])
         ):
-            return Member(source, Readout(column, rest), Calibration(float(scale), float(bias)))
+            outside = description.get("outside", False) is True
+            return Member(source, Readout(column, rest, outside), Calibration(float(scale), float(bias)))
     raise _no_network("members")
 
 
@@ -173,6 +173,18 @@ def _widths(stated: Any) -> dict[str, Widths]:
             case _:
                 raise ValueError(f"the widths of {shortened(layer)} are no numbers of inputs and outputs")
     return widths
+
+
+def _head_of(description: Any, state: Mapping[str, Tensor], prefix: str, label_count: int, outputs: int) -> HeadNetwork:
+    """A head with numbers yet to be loaded."""
+    match description:
+        case {"head": {"log_odds": {"columns": [*columns], "rest": bool(rest)}}}:
+            if not all(type(column) is int for column in columns) or len(columns) + rest != outputs:
+                raise ValueError(f"its log-odds of {shortened(str(columns))} do not give {outputs} outputs")
+            return LogOdds(label_count, columns, rest=rest)
+        case {"head": {}}:
+            raise ValueError("its head is neither a list of widths nor log-odds")
+    return head_network(label_count, _head_widths(description, state, prefix, outputs), None)
 
 
 def _head_widths(description: Any, state: Mapping[str, Tensor], prefix: str, outputs: int) -> tuple[int, ...]:

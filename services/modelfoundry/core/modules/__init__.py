@@ -2,6 +2,7 @@
 
 from modelfoundry.core.modules.artifact import ModuleArtifact
 from modelfoundry.core.modules.compaction import CompactedModule, compact_module
+from modelfoundry.core.modules.fitting import check_runs
 from modelfoundry.core.modules.format import (
     DEEP_HEAD_VERSION,
     FORMAT,
@@ -10,7 +11,7 @@ from modelfoundry.core.modules.format import (
     read_module,
     write_module,
 )
-from modelfoundry.core.modules.head_networks import LogOdds, head_network
+from modelfoundry.core.modules.head_networks import HeadNetwork, LogOdds, head_network
 from modelfoundry.core.modules.materialise import MaterialisedModule, materialise, materialise_in_place
 from modelfoundry.core.modules.rewriting import RewrittenTensors
 
@@ -20,10 +21,12 @@ __all__ = [
     "FORMAT_VERSION",
     "REWRITING_VERSION",
     "CompactedModule",
+    "HeadNetwork",
     "LogOdds",
     "MaterialisedModule",
     "ModuleArtifact",
     "RewrittenTensors",
+    "check_runs",
     "compact_module",
     "head_network",
     "materialise",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
@@ -13,6 +14,7 @@ from modelfoundry.core.channels import KeptChannels, LayerCut, Side, channel_cou
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules.rewriting import RewrittenTensors
 from modelfoundry.errors import FieldViolation, WeightsMismatch
+from modelfoundry.values.architectures import InputSpec
 
 _HINT: Final = "use the base model whose digest the module names"
 _NAMED_AT_MOST: Final = 40
@@ -73,6 +75,27 @@ def check_masks(network: nn.Module, masks: WeightMasks) -> None:
         if name not in own or own[name].shape != shape
     )
     _refuse("masks", len(masks.bits), misfits)
+
+
+def check_runs(network: nn.Module, input_spec: InputSpec) -> None:
+    """Runs a network whose channels were cut on one black image: layers may each be cut rightly and not fit together.
+
+    Args:
+        network: In evaluation mode.
+        input_spec: Images that it takes.
+
+    Raises:
+        WeightsMismatch: it does not run.
+    """
+    device = next(network.parameters()).device
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, *input_spec.shape, device=device))
+    except (TypeError, ValueError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
+        raise WeightsMismatch(
+            f"without the channels that the module cuts, layers of the base model do not fit together: {error}",
+            hint="the file is damaged or was made for another architecture; decompose the model again",
+        ) from error
 
 
 def _cut_misfits(network: nn.Module, cuts: tuple[LayerCut, ...]) -> Iterator[FieldViolation]:

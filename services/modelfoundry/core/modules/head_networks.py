@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.heads import Head, LogOddsHead
+from modelfoundry.core.heads import Head, LogOddsHead, check_columns
 
 
 class LogOdds(nn.Module):
@@ -22,6 +22,9 @@ class LogOdds(nn.Module):
         rest: Whether a last output, always 0, stands for the rest.
         scale: float32 [columns].
         bias: float32 [columns].
+
+    Raises:
+        ValueError: the columns are not different labels, or all are named.
     """
 
     own: Tensor
@@ -29,15 +32,15 @@ class LogOdds(nn.Module):
 
     def __init__(self, labels: int, columns: Sequence[int], *, rest: bool) -> None:
         super().__init__()
+        check_columns(labels, columns)
         self.labels = labels
         self.columns = tuple(columns)
         self.rest = rest
         self.scale = nn.Parameter(torch.ones(len(self.columns)))
         self.bias = nn.Parameter(torch.zeros(len(self.columns)))
-        others = torch.ones(labels, dtype=torch.bool)
-        others[list(self.columns)] = False
+        others = sorted(set(range(labels)) - set(self.columns))
         self.register_buffer("own", torch.tensor(self.columns), persistent=False)
-        self.register_buffer("others", others.nonzero().flatten(), persistent=False)
+        self.register_buffer("others", torch.tensor(others), persistent=False)
 
     def forward(self, logits: Tensor) -> Tensor:
         """Outputs, float32 [n, columns] or [n, columns + 1], of the base network's logits, float32 [n, labels]."""
