@@ -45,6 +45,7 @@ from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
+from modelfoundry.values.algorithms import AlgorithmDescription, NamedSettings, SettingDescription, SettingType
 from modelfoundry.values.aliases import Alias, AliasMove, Version
 from modelfoundry.values.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 from modelfoundry.values.cards import Card, CardFact, CardLimit, CardResult, LimitKind
@@ -148,6 +149,7 @@ from modelfoundry.values.statements import (
 )
 
 __all__ = [
+    "AlgorithmDescription",
     "Alias",
     "AliasMove",
     "Aliases",
@@ -254,6 +256,7 @@ __all__ = [
     "Modules",
     "MultiClassProblem",
     "Named",
+    "NamedSettings",
     "NewLabel",
     "OnTransfer",
     "OpenSetProblem",
@@ -276,6 +279,8 @@ __all__ = [
     "SearchResult",
     "Service",
     "ServiceHealth",
+    "SettingDescription",
+    "SettingType",
     "Severity",
     "SigningKey",
     "StateChanged",

@@ -1,18 +1,16 @@
 """How modules are searched and networks trained, as data. None means: as the named recipe has it.
 
 `SeamRecipe` and `GradSplitterRecipe` spell the settings of two algorithms out for those who write them by hand;
-`Search` takes those of any algorithm by name.
+`algorithms.Search` takes those of any algorithm by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import ClassVar
 
 from modelfoundry.values.computing import TrainingSubset
-from modelfoundry.values.problems import Problem
 
 
 class Augmentation(StrEnum):
@@ -46,6 +44,7 @@ class SeamRecipe:
         augmentation: How training images are varied.
     """
 
+    algorithm: ClassVar[str] = "seam"
     recipe: str = "paper"
     initial_masks: InitialMasks | None = None
     epochs: int | None = None
@@ -77,6 +76,7 @@ class GradSplitterRecipe:
         accuracy_loss: Validation accuracy that may be lost for fewer kernels, above 0 and at most 1.
     """
 
+    algorithm: ClassVar[str] = "gradsplitter"
     recipe: str = "paper"
     warmup_epochs: int | None = None
     cycles: int | None = None
@@ -89,23 +89,6 @@ class GradSplitterRecipe:
     alpha: float | None = None
     head_width: int | None = None
     accuracy_loss: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """Which algorithm is asked for what.
-
-    Args:
-        algorithm: Its name.
-        problem: What the module must tell apart, where the algorithm makes one a search.
-        label_groups: Labels that one module recognises together, where it makes modules of all labels in one search.
-        settings: Settings by name, `recipe` for the recipe that the others come from.
-    """
-
-    algorithm: str
-    problem: Problem | None = None
-    label_groups: tuple[tuple[str, ...], ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

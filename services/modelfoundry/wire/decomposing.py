@@ -1,4 +1,4 @@
-"""Which algorithm is asked for what: the oneof of DecomposeRequest, for every algorithm that the contract knows."""
+"""Algorithms, and what is asked of one: the oneof of DecomposeRequest, for every algorithm that the contract knows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from modelfoundry.api.decomposer.v1 import algorithm_pb2
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
-from modelfoundry.values.recipes import Search
+from modelfoundry.values.algorithms import AlgorithmDescription, NamedSettings, Search, SettingDescription
 from modelfoundry.wire.computing import problem_from_proto, problem_to_proto
+from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.recipes import given_settings, recipe_to_proto
+
+ALGORITHM = Pair(
+    AlgorithmDescription,
+    algorithm_pb2.AlgorithmDescription,
+    Pair(SettingDescription, algorithm_pb2.SettingDescription),
+    Pair(NamedSettings, algorithm_pb2.NamedSettings),
+)
+algorithm_to_proto = ALGORITHM.to_proto
+algorithm_from_proto = ALGORITHM.from_proto
 
 _ASKED: Final[Mapping[str, Any]] = {
     field.name: field.message_type for field in pb.DecomposeRequest.DESCRIPTOR.oneofs_by_name["algorithm"].fields
@@ -31,6 +42,11 @@ def finds_all_labels(algorithm: str) -> bool:
     """
     check_algorithm(algorithm)
     return "label_groups" in _ASKED[algorithm].fields_by_name
+
+
+def default_algorithm(*, joint: bool) -> str:
+    """The algorithm that is meant where none is named: the first of the contract that is asked in this way."""
+    return next(name for name in ALGORITHM_NAMES if finds_all_labels(name) is joint)
 
 
 def recipe_class(algorithm: str) -> type[Message]:
@@ -61,28 +77,19 @@ def check_algorithm(algorithm: str, *, field: str = "algorithm") -> None:
 def set_search(request: pb.DecomposeRequest, search: Search) -> None:
     """Writes what is asked into a request.
 
+    Args:
+        request: Whose algorithm is not set.
+        search: A problem or label groups as the algorithm takes them; no problem is an empty one.
+
     Raises:
-        InvalidField: the contract knows no such algorithm or setting, or the algorithm is not asked in that way.
+        InvalidField: the contract knows no such algorithm or setting.
     """
-    joint = finds_all_labels(search.algorithm)
+    kind, path = recipe_class(search.algorithm), f"{search.algorithm}.recipe"
     asked: Any = getattr(request, search.algorithm)
-    recipe = recipe_class(search.algorithm)
-    asked.recipe.CopyFrom(recipe_to_proto(recipe, search.settings, field=f"{search.algorithm}.recipe"))
+    asked.recipe.CopyFrom(recipe_to_proto(kind, search.settings, field=path))
     if search.problem is not None:
-        if joint:
-            raise InvalidField(
-                f"problem: {search.algorithm} makes modules of all labels, and of no problem by itself",
-                field="problem",
-                hint="call decompose_all, or leave the problem out",
-            )
         asked.problem.CopyFrom(problem_to_proto(search.problem))
     if search.label_groups:
-        if not joint:
-            raise InvalidField(
-                f"label_groups: {search.algorithm} makes a module of one problem",
-                field="label_groups",
-                hint="call decompose with a problem of these labels",
-            )
         asked.label_groups.extend(pb.LabelGroup(labels=group) for group in search.label_groups)
 
 

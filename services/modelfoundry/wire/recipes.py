@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -17,20 +16,36 @@ from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, recipe_pb2, t
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
 from modelfoundry.values.recipes import (
-    Augmentation,
     GradSplitterRecipe,
     GradSplitterRecipeDescription,
-    InitialMasks,
     RecipeDescription,
     SeamRecipe,
     TrainingRecipe,
     TrainingRecipeDescription,
 )
-from modelfoundry.wire.computing import subset_from_proto, subset_to_proto
+from modelfoundry.wire.computing import SUBSET
+from modelfoundry.wire.pairs import Pair
 
 RecipeMessage = TypeVar("RecipeMessage", bound=Message)
-WORDS: Final[Mapping[str, type[StrEnum]]] = {"augmentation": Augmentation, "initial_masks": InitialMasks}
-"""Settings whose words are an enum of the SDK."""
+
+SEAM_RECIPE = Pair(SeamRecipe, recipe_pb2.SeamRecipe)
+GRADSPLITTER_RECIPE = Pair(GradSplitterRecipe, recipe_pb2.GradSplitterRecipe)
+TRAINING_RECIPE = Pair(TrainingRecipe, training_service_pb2.TrainingRecipe, SUBSET)
+seam_recipe_to_proto = SEAM_RECIPE.to_proto
+seam_recipe_from_proto = SEAM_RECIPE.from_proto
+gradsplitter_recipe_to_proto = GRADSPLITTER_RECIPE.to_proto
+gradsplitter_recipe_from_proto = GRADSPLITTER_RECIPE.from_proto
+training_recipe_to_proto = TRAINING_RECIPE.to_proto
+training_recipe_from_proto = TRAINING_RECIPE.from_proto
+
+SEAM_DESCRIPTION = Pair(RecipeDescription, decomposer_service_pb2.RecipeDescription, SEAM_RECIPE)
+GRADSPLITTER_DESCRIPTION = Pair(
+    GradSplitterRecipeDescription, decomposer_service_pb2.GradSplitterRecipeDescription, GRADSPLITTER_RECIPE
+)
+TRAINING_DESCRIPTION = Pair(TrainingRecipeDescription, training_service_pb2.TrainingRecipeDescription, TRAINING_RECIPE)
+recipe_description_from_proto = SEAM_DESCRIPTION.from_proto
+gradsplitter_recipe_description_from_proto = GRADSPLITTER_DESCRIPTION.from_proto
+training_recipe_description_from_proto = TRAINING_DESCRIPTION.from_proto
 
 
 def given_settings(recipe: Message, *, field: str) -> dict[str, Any]:
@@ -85,76 +100,9 @@ def recipe_to_proto(kind: type[RecipeMessage], settings: Mapping[str, Any], *, f
     return message
 
 
-def seam_recipe_to_proto(recipe: SeamRecipe) -> recipe_pb2.SeamRecipe:
-    """Value to message."""
-    return recipe_to_proto(recipe_pb2.SeamRecipe, named_settings(recipe), field="recipe")
-
-
-def seam_recipe_from_proto(message: recipe_pb2.SeamRecipe) -> SeamRecipe:
-    """Message to value."""
-    return SeamRecipe(recipe=message.recipe, **_known(message))
-
-
-def gradsplitter_recipe_to_proto(recipe: GradSplitterRecipe) -> recipe_pb2.GradSplitterRecipe:
-    """Value to message."""
-    return recipe_to_proto(recipe_pb2.GradSplitterRecipe, named_settings(recipe), field="recipe")
-
-
-def gradsplitter_recipe_from_proto(message: recipe_pb2.GradSplitterRecipe) -> GradSplitterRecipe:
-    """Message to value."""
-    return GradSplitterRecipe(recipe=message.recipe, **_known(message))
-
-
-def gradsplitter_recipe_description_from_proto(
-    message: decomposer_service_pb2.GradSplitterRecipeDescription,
-) -> GradSplitterRecipeDescription:
-    """Message to value."""
-    return GradSplitterRecipeDescription(gradsplitter_recipe_from_proto(message.recipe), message.description)
-
-
-def recipe_description_from_proto(message: decomposer_service_pb2.RecipeDescription) -> RecipeDescription:
-    """Message to value."""
-    return RecipeDescription(seam_recipe_from_proto(message.recipe), message.description)
-
-
-def training_recipe_to_proto(recipe: TrainingRecipe) -> training_service_pb2.TrainingRecipe:
-    """Value to message."""
-    settings = {name: value for name, value in named_settings(recipe).items() if name != "subset"}
-    message = recipe_to_proto(training_service_pb2.TrainingRecipe, settings, field="recipe")
-    if recipe.subset is not None:
-        message.subset.CopyFrom(subset_to_proto(recipe.subset))
-    return message
-
-
-def training_recipe_from_proto(message: training_service_pb2.TrainingRecipe) -> TrainingRecipe:
-    """Message to value."""
-    subset = subset_from_proto(message.subset) if message.HasField("subset") else None
-    return TrainingRecipe(recipe=message.recipe, subset=subset, **_known(message))
-
-
-def training_recipe_description_from_proto(
-    message: training_service_pb2.TrainingRecipeDescription,
-) -> TrainingRecipeDescription:
-    """Message to value."""
-    return TrainingRecipeDescription(training_recipe_from_proto(message.recipe), message.description)
-
-
 def named_settings(recipe: SeamRecipe | GradSplitterRecipe | TrainingRecipe) -> dict[str, Any]:
     """What a recipe as a value says, its name among it."""
     return {name: value for name, value in asdict(recipe).items() if value is not None}
-
-
-def _known(message: Message) -> dict[str, Any]:
-    """The settings of a recipe as a value has them; a word that a newer service knows reads as unset."""
-    given: dict[str, Any] = {}
-    for descriptor, value in message.ListFields():
-        if descriptor.message_type is None and descriptor.name != "recipe":
-            try:
-                read = _from_wire(descriptor, value, descriptor.name)
-                given[descriptor.name] = WORDS[descriptor.name](read) if descriptor.name in WORDS else read
-            except (InvalidField, ValueError):
-                continue
-    return given
 
 
 def _from_wire(descriptor: FieldDescriptor, value: Any, path: str) -> Any:

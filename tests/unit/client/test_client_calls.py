@@ -24,6 +24,7 @@ from modelfoundry.client import (
     Client,
     Device,
     Evaluation,
+    GradSplitterRecipe,
     InputSpec,
     MaskableLayer,
     Relation,
@@ -132,6 +133,43 @@ def test_a_decomposition_says_all_that_was_asked(serve: Any, call: Any) -> None:
     assert (request.validation.source_split, request.validation.fraction, request.validation.seed) == ("train", 0.25, 4)
     assert (request.seed, request.device, request.module_id, request.force) == (5, 3, "pets", True)
     assert uuid.UUID(request.request_id).version == 4
+
+
+def test_any_algorithm_of_the_contract_is_asked_by_name(serve: Any, call: Any) -> None:
+    services = Services()
+    settings = {"recipe": "paper", "epochs": 3, "augmentation": "crop"}
+    call(serve(services), "decompose", "m", "d", label="a", algorithm="seam", settings=settings)
+    call(serve(services), "decompose_all", "m", "d", label_groups=[["a", "b"]], algorithm="gradsplitter")
+    one, all_labels = services.requests
+    assert (one.seam.recipe.recipe, one.seam.recipe.epochs) == ("paper", 3)
+    assert one.seam.recipe.augmentation == recipe_pb2.AUGMENTATION_CROP
+    assert not one.seam.recipe.HasField("alpha")
+    assert one.seam.problem.binary.label == "a"
+    assert list(all_labels.gradsplitter.label_groups[0].labels) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("call_name", "arguments", "field"),
+    [
+        ("decompose", {"algorithm": "saem"}, "algorithm"),
+        ("decompose", {"algorithm": "gradsplitter"}, "algorithm"),
+        ("decompose_all", {"algorithm": "seam"}, "algorithm"),
+        ("decompose", {"settings": {"epoch": 3}}, "seam.recipe.epoch"),
+        ("decompose", {"settings": {"epochs": "many"}}, "seam.recipe.epochs"),
+        ("decompose", {"settings": {"augmentation": "turn"}}, "seam.recipe.augmentation"),
+        ("decompose", {"settings": {}, "recipe": SeamRecipe()}, "settings"),
+        ("decompose_all", {"algorithm": "seam", "recipe": GradSplitterRecipe()}, "recipe"),
+    ],
+)
+def test_what_the_contract_does_not_know_is_refused_here(
+    serve: Any, call: Any, call_name: str, arguments: dict[str, Any], field: str
+) -> None:
+    services = Services()
+    with pytest.raises(errors.InvalidField) as caught:
+        call(serve(services), call_name, "m", "d", **arguments)
+    assert caught.value.field == field
+    assert caught.value.hint
+    assert services.requests == []
 
 
 def test_a_problem_given_twice_is_refused_here(serve: Any, call: Any) -> None:

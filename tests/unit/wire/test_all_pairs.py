@@ -48,15 +48,10 @@ PAIRS = [pair for pair in CONVERSIONS if isinstance(pair, Pair)]
 
 # Values that are converted by code of their own, and why.
 WITHOUT_PAIR = {
+    "Search": "it is a oneof by the name of the algorithm",
     "Prediction": "its message says of what it is, once for all images",
     "Statement": "its envelope is text",
     "NewLabel": "its sources may be resources, of which the message has the names",
-    "SeamRecipe": "recipes are settings by name",
-    "GradSplitterRecipe": "recipes are settings by name",
-    "RecipeDescription": "recipes are settings by name",
-    "GradSplitterRecipeDescription": "recipes are settings by name",
-    "TrainingRecipe": "recipes are settings by name",
-    "TrainingRecipeDescription": "recipes are settings by name",
 }
 
 words = st.text(string.ascii_letters, min_size=1, max_size=8)

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from modelfoundry.client._sync.jobs import Job
 from modelfoundry.client._sync.verbs import Verbs
 from modelfoundry.client.requests import chosen
+from modelfoundry.client.searches import chosen_search
+from modelfoundry.values.algorithms import AlgorithmDescription, Search
 from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import Device, ValidationSplit
 from modelfoundry.values.problems import Problem, label_groups_from, problem_from
@@ -23,6 +26,8 @@ from modelfoundry.values.recipes import (
 from modelfoundry.values.references import Named
 from modelfoundry.values.resources import Module
 from modelfoundry.values.results import TrainedModel
+from modelfoundry.wire.decomposing import algorithm_from_proto
+from modelfoundry.wire.recipes import gradsplitter_recipe_description_from_proto, recipe_description_from_proto
 
 
 class Decomposing:
@@ -39,6 +44,8 @@ class Decomposing:
         labels: Sequence[str] | None = None,
         problem: Problem | None = None,
         recipe: SeamRecipe | None = None,
+        algorithm: str = "",
+        settings: Mapping[str, Any] | None = None,
         validation: ValidationSplit | None = None,
         seed: int = 0,
         device: Device | str = Device.AUTO,
@@ -46,7 +53,7 @@ class Decomposing:
         force: bool = False,
         request_id: str | None = None,
     ) -> Job[tuple[Module, ...]]:
-        """Starts the search for the weights that one problem needs (SeaM); the result is one module.
+        """Starts the search for what one problem needs, by SeaM unless another algorithm is named; gives one module.
 
         Args:
             model: The trained model: id, name or `Model`.
@@ -54,7 +61,10 @@ class Decomposing:
             label: Binary problem: this label against the rest. Give one of `label`, `labels`, `problem`.
             labels: Multi-class problem: these labels, two or more.
             problem: The problem as a value.
-            recipe: How to search. None: the paper's.
+            recipe: How to search, as a value. None: as `settings` say, else as the algorithm's paper does.
+            algorithm: Which algorithm searches, by its name; `algorithms` lists them. Empty: that of the recipe, or the
+                first.
+            settings: Settings by name, `recipe` for the recipe that the others come from.
             validation: How validation data is cut from the training split. None: a tenth, seed 0.
             seed: Seed of initialisation, sampling and dropout.
             device: `auto`, `cpu` or `cuda`.
@@ -65,11 +75,11 @@ class Decomposing:
         Raises:
             UnknownLabel, DatasetMismatch, InvalidField, NotFound, UnsupportedModel, Unavailable: as the service says.
         """
+        name, given = chosen_search(recipe, algorithm, settings, joint=False)
         return self._verbs.decompose(
             model,
             dataset,
-            problem_from(problem, label, labels),
-            recipe or SeamRecipe(),
+            Search(algorithm=name, problem=problem_from(problem, label, labels), settings=given),
             validation or ValidationSplit(),
             seed=seed,
             device=chosen(device, Device, "device"),
@@ -85,6 +95,8 @@ class Decomposing:
         *,
         label_groups: Sequence[Sequence[str]] = (),
         recipe: GradSplitterRecipe | None = None,
+        algorithm: str = "",
+        settings: Mapping[str, Any] | None = None,
         validation: ValidationSplit | None = None,
         seed: int = 0,
         device: Device | str = Device.AUTO,
@@ -92,13 +104,16 @@ class Decomposing:
         force: bool = False,
         request_id: str | None = None,
     ) -> Job[tuple[Module, ...]]:
-        """Starts the search for the kernels that each label needs (GradSplitter); the result is a module for each.
+        """Starts one search for modules of all labels of a model, by GradSplitter unless another algorithm is named.
 
         Args:
             model: The trained model, convolutional: id, name or `Model`.
             dataset: Labelled images with all labels of the model: id, name or `Dataset`.
             label_groups: Labels that one module recognises together. Labels in no group get a module each.
-            recipe: How to search. None: the paper's.
+            recipe: How to search, as a value. None: as `settings` say, else as the algorithm's paper does.
+            algorithm: Which algorithm searches, by its name; `algorithms` lists them. Empty: that of the recipe, or the
+                first.
+            settings: Settings by name, `recipe` for the recipe that the others come from.
             validation: How validation data is cut from the training split. None: a tenth, seed 0.
             seed: Seed of initialisation and order.
             device: `auto`, `cpu` or `cuda`.
@@ -114,11 +129,11 @@ class Decomposing:
             UnsupportedModel: no kernel of the model can be cut out; layer and reason are named.
             UnknownLabel, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
         """
-        return self._verbs.decompose_all(
+        name, given = chosen_search(recipe, algorithm, settings, joint=True)
+        return self._verbs.decompose(
             model,
             dataset,
-            label_groups_from(label_groups),
-            recipe or GradSplitterRecipe(),
+            Search(algorithm=name, label_groups=label_groups_from(label_groups), settings=given),
             validation or ValidationSplit(),
             seed=seed,
             device=chosen(device, Device, "device"),
@@ -166,13 +181,18 @@ class Decomposing:
             request_id=request_id,
         )
 
+    def algorithms(self) -> tuple[AlgorithmDescription, ...]:
+        """What modules can be searched with: settings, their limits, and recipes. The first is meant where none is."""
+        return tuple(map(algorithm_from_proto, (self._verbs.recipes()).algorithms))
+
     def recipes(self) -> tuple[RecipeDescription, ...]:
-        """The recipes of `decompose`, with all settings."""
-        return self._verbs.recipes()
+        """The recipes of SeaM, with all settings. `algorithms` has those of every algorithm."""
+        return tuple(map(recipe_description_from_proto, (self._verbs.recipes()).recipes))
 
     def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
-        """The recipes of `decompose_all`, with all settings."""
-        return self._verbs.gradsplitter_recipes()
+        """The recipes of GradSplitter, with all settings. `algorithms` has those of every algorithm."""
+        listed = (self._verbs.recipes()).gradsplitter_recipes
+        return tuple(map(gradsplitter_recipe_description_from_proto, listed))
 
     def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """The recipes of `train`, with all settings."""

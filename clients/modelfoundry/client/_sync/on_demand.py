@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from modelfoundry.api.registry.v1 import label_service_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2, reuser_service_pb2
@@ -30,6 +31,7 @@ from modelfoundry.wire.computing import device_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto
 from modelfoundry.wire.on_demand import found_labels_from_proto, requested_module_from_proto
 from modelfoundry.wire.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
+from modelfoundry.wire.well_known import struct_to_proto
 
 
 class ModuleRequest:
@@ -91,6 +93,7 @@ class OnDemand:
         architecture: str = "",
         algorithm: str = "",
         recipe: SeamRecipe | GradSplitterRecipe | None = None,
+        settings: Mapping[str, Any] | None = None,
         device: Device | str = Device.AUTO,
     ) -> ModuleRequest:
         """Gives modules for labels: those that are registered at once, the others made now, each with the reason.
@@ -109,8 +112,9 @@ class OnDemand:
             license: SPDX licence expression.
             dataset: Data set that the modules were, or are to be, searched on.
             architecture: Builder of the base model, for example `zoo:resnet20`.
-            algorithm: `seam` or `gradsplitter`.
-            recipe: How missing modules are searched. None: the algorithm's recipe `paper`, SeaM's without algorithm.
+            algorithm: Name of the algorithm that modules were, or are to be, searched by; `algorithms` lists them.
+            recipe: How missing modules are searched. None: as `settings` say; SeaM's recipe `paper` without algorithm.
+            settings: Settings of the algorithm by name, `recipe` for the recipe that the others come from.
             device: `auto`, `cpu` or `cuda`.
 
         Raises:
@@ -120,6 +124,8 @@ class OnDemand:
         """
         if isinstance(labels, str):
             raise InvalidField("labels: a single string", field="labels", hint="pass a list of labels")
+        if recipe is not None and settings is not None:
+            raise InvalidField("recipe and settings were given together", field="settings", hint="give one of the two")
         request = on_demand_service_pb2.RequestModulesRequest(
             parent=self.parent,
             labels=labels,
@@ -140,6 +146,7 @@ class OnDemand:
             seam=seam_recipe_to_proto(recipe) if isinstance(recipe, SeamRecipe) else None,
             gradsplitter=gradsplitter_recipe_to_proto(recipe) if isinstance(recipe, GradSplitterRecipe) else None,
             device=device_to_proto(chosen(device, Device, "device")),
+            settings=struct_to_proto(settings or {}),
         )
         method = self._transport.stubs.on_demand.RequestModules
         timeout = self._transport.timeouts.check

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from google.longrunning import operations_pb2
@@ -16,29 +15,19 @@ from modelfoundry.client._sync.jobs import Job
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.algorithms import Search
 from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import Device, ValidationSplit
-from modelfoundry.values.problems import Problem
-from modelfoundry.values.recipes import (
-    GradSplitterRecipe,
-    GradSplitterRecipeDescription,
-    RecipeDescription,
-    SeamRecipe,
-    TrainingRecipe,
-    TrainingRecipeDescription,
-)
+from modelfoundry.values.recipes import TrainingRecipe, TrainingRecipeDescription
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Module
 from modelfoundry.values.results import (
     TrainedModel,
 )
 from modelfoundry.wire.architectures import architecture_to_proto
-from modelfoundry.wire.computing import device_to_proto, problem_to_proto, validation_to_proto
+from modelfoundry.wire.computing import device_to_proto, validation_to_proto
+from modelfoundry.wire.decomposing import set_search
 from modelfoundry.wire.recipes import (
-    gradsplitter_recipe_description_from_proto,
-    gradsplitter_recipe_to_proto,
-    recipe_description_from_proto,
-    seam_recipe_to_proto,
     training_recipe_description_from_proto,
     training_recipe_to_proto,
 )
@@ -56,8 +45,7 @@ class Verbs:
         self,
         model: Named,
         dataset: Named,
-        problem: Problem | None,
-        recipe: SeamRecipe,
+        search: Search,
         validation: ValidationSplit,
         *,
         seed: int,
@@ -71,9 +59,6 @@ class Verbs:
             parent=self._parent,
             model=full_name(model, "models", self._parent),
             dataset=full_name(dataset, "datasets", self._parent),
-            seam=decomposer_service_pb2.SeamSettings(
-                problem=None if problem is None else problem_to_proto(problem), recipe=seam_recipe_to_proto(recipe)
-            ),
             validation=validation_to_proto(validation),
             seed=seed,
             device=device_to_proto(device),
@@ -81,38 +66,7 @@ class Verbs:
             request_id=request_id or new_request_id(),
             force=force,
         )
-        return Job(self._transport, self._start(Service.DECOMPOSER, self._stubs.decomposer.Decompose, request))
-
-    def decompose_all(
-        self,
-        model: Named,
-        dataset: Named,
-        label_groups: Sequence[Sequence[str]],
-        recipe: GradSplitterRecipe,
-        validation: ValidationSplit,
-        *,
-        seed: int,
-        device: Device,
-        module_id: str,
-        force: bool,
-        request_id: str | None,
-    ) -> Job[tuple[Module, ...]]:
-        """Starts a joint search."""
-        groups = [decomposer_service_pb2.LabelGroup(labels=group) for group in label_groups]
-        request = decomposer_service_pb2.DecomposeRequest(
-            parent=self._parent,
-            model=full_name(model, "models", self._parent),
-            dataset=full_name(dataset, "datasets", self._parent),
-            gradsplitter=decomposer_service_pb2.GradSplitterSettings(
-                label_groups=groups, recipe=gradsplitter_recipe_to_proto(recipe)
-            ),
-            validation=validation_to_proto(validation),
-            seed=seed,
-            device=device_to_proto(device),
-            module_id=module_id,
-            request_id=request_id or new_request_id(),
-            force=force,
-        )
+        set_search(request, search)
         return Job(self._transport, self._start(Service.DECOMPOSER, self._stubs.decomposer.Decompose, request))
 
     def train(
@@ -141,17 +95,13 @@ class Verbs:
         )
         return Job(self._transport, self._start(Service.DECOMPOSER, self._stubs.training.TrainModel, request))
 
-    def recipes(self) -> tuple[RecipeDescription, ...]:
-        """Lists recipes."""
+    def recipes(self) -> decomposer_service_pb2.ListRecipesResponse:
+        """Lists algorithms and recipes."""
         request = decomposer_service_pb2.ListRecipesRequest()
-        response = self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
-        return tuple(recipe_description_from_proto(one) for one in response.recipes)
-
-    def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
-        """Lists recipes of GradSplitter."""
-        request = decomposer_service_pb2.ListRecipesRequest()
-        response = self._transport.unary(Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request)
-        return tuple(gradsplitter_recipe_description_from_proto(one) for one in response.gradsplitter_recipes)
+        response: decomposer_service_pb2.ListRecipesResponse = self._transport.unary(
+            Service.DECOMPOSER, self._stubs.decomposer.ListRecipes, request
+        )
+        return response
 
     def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """Lists recipes of training."""

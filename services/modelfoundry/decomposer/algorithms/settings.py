@@ -64,6 +64,11 @@ class Setting:
     """None: a word out of `choices`."""
     choices: tuple[str, ...]
 
+    @property
+    def allowed(self) -> str:
+        """Which values it takes, in words that follow `give`."""
+        return f"one of {', '.join(self.choices)}" if self.limits is None else self.limits.text
+
     def check(self, value: Any, path: str) -> None:
         """Checks a value.
 
@@ -75,16 +80,12 @@ class Setting:
             InvalidField: it is out of range; `path` and the setting's name are the field.
         """
         field = f"{path}.{self.name}"
-        if self.limits is None:
-            if value not in self.choices:
-                words = ", ".join(self.choices)
-                raise InvalidField(
-                    f"{field}: {shortened(str(value))!r} is not one of {words}",
-                    field=field,
-                    hint=f"give one of {words}",
-                )
-        elif not self.limits.allow(value):
-            raise InvalidField(f"{field}: {value} is out of range", field=field, hint=f"give {self.limits.text}")
+        if self.limits is None and value not in self.choices:
+            raise InvalidField(
+                f"{field}: {shortened(str(value))!r} is not {self.allowed}", field=field, hint=f"give {self.allowed}"
+            )
+        if self.limits is not None and not self.limits.allow(value):
+            raise InvalidField(f"{field}: {value} is out of range", field=field, hint=f"give {self.allowed}")
 
 
 def setting(default: Any, text: str, limits: Limits | None = None) -> Any:

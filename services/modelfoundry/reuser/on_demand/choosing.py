@@ -18,9 +18,8 @@ from modelfoundry.reuser.on_demand.offers import (
     Shape,
 )
 from modelfoundry.values.on_demand import ModuleOrigin
+from modelfoundry.wire.decomposing import ALGORITHM_NAMES
 
-MAKEABLE: Final = ("seam", "gradsplitter")
-"""Algorithms that modules can be made by."""
 MOST_MEASURED: Final = 8
 AnyOffer = TypeVar("AnyOffer", ModuleOffer, ModelOffer)
 
@@ -94,7 +93,7 @@ def check_known(everything: Sequence[LabelOffers], constraints: Constraints) -> 
     offers: list[Offer] = []
     for each in everything:
         offers += [*each.modules, *each.models]
-    algorithms = {*MAKEABLE, *(offer.algorithm for offer in offers if isinstance(offer, ModuleOffer))}
+    algorithms = {*ALGORITHM_NAMES, *(offer.algorithm for offer in offers if isinstance(offer, ModuleOffer))}
     licenses = {offer.license for offer in offers}
     _check_among("architecture", constraints.architecture, {offer.architecture for offer in offers})
     _check_among("algorithm", constraints.algorithm, algorithms)
@@ -152,7 +151,7 @@ def _sureness(offer: Offer) -> float:
 
 
 def _makeable_from(offers: LabelOffers, constraints: Constraints) -> list[ModelOffer]:
-    if constraints.algorithm and constraints.algorithm not in MAKEABLE:
+    if constraints.algorithm and constraints.algorithm not in ALGORITHM_NAMES:
         return []
     return _ranked(
         [

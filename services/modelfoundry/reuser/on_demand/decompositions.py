@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceStub
-from modelfoundry.api.types.v1 import problem_pb2
-from modelfoundry.client import Endpoints, RequestedModule, Retries, SeamRecipe, Service, Timeouts
+from modelfoundry.client import Endpoints, RequestedModule, Retries, Service, Timeouts
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import ModelFoundryError
 from modelfoundry.reuser.on_demand.wanted import WantedModules
+from modelfoundry.values.problems import BinaryProblem
 from modelfoundry.wire.computing import device_to_proto
-from modelfoundry.wire.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
+from modelfoundry.wire.decomposing import ALGORITHM_NAMES, set_search
 
 
 class Decompositions:
@@ -61,23 +62,20 @@ class Decompositions:
 
 
 def _request(wanted: WantedModules, answer: RequestedModule) -> pb.DecomposeRequest:
-    """The same for equal questions: all labels that GradSplitter is to find in one model are one question."""
+    """The same for equal questions: all labels that one search is to find in a model are one question."""
     request = pb.DecomposeRequest(
         parent=wanted.parent,
         model=answer.model,
         dataset=answer.dataset,
         device=device_to_proto(wanted.device),
     )
-    if isinstance(wanted.recipe, SeamRecipe):
-        problem = problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=answer.match.label))
-        request.seam.CopyFrom(pb.SeamSettings(problem=problem, recipe=seam_recipe_to_proto(wanted.recipe)))
-    else:
-        request.gradsplitter.CopyFrom(pb.GradSplitterSettings(recipe=gradsplitter_recipe_to_proto(wanted.recipe)))
+    problem = None if wanted.jointly else BinaryProblem(answer.match.label)
+    set_search(request, replace(wanted.search, problem=problem))
     return request
 
 
 def _raise_in_terms_of_the_request(error: ModelFoundryError) -> NoReturn:
-    for algorithm in ("seam", "gradsplitter"):
+    for algorithm in ALGORITHM_NAMES:
         inner, outer = f"{algorithm}.recipe.", f"{algorithm}."
         if error.field.startswith(inner):
             raise type(error)(

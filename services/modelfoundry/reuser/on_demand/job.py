@@ -185,11 +185,11 @@ class Fulfilment:
 
     def _search(self, answer: RequestedModule) -> str:
         """Names one search of the decomposer."""
-        label = answer.match.label if self._wanted.algorithm == "seam" else ""
+        label = "" if self._wanted.jointly else answer.match.label
         return f"{answer.model} {answer.dataset} {label}"
 
     def _decomposition(self, search: str, answer: RequestedModule) -> SubJob:
-        what = shortened(answer.match.label, 40) if self._wanted.algorithm == "seam" else "all labels"
+        what = "all labels" if self._wanted.jointly else shortened(answer.match.label, 40)
         title = f"making {what} from {answer.model.rpartition('/')[2]}"
 
         return _sub_job(

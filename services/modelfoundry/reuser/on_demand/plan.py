@@ -46,7 +46,7 @@ def request_key(wanted: WantedModules, answers: Answers) -> str:
     facts = {
         "version": REQUEST_VERSION,
         "wanted": asdict(wanted),
-        "algorithm": wanted.algorithm,
+        "algorithm": wanted.search.algorithm,
         "answers": [
             [each.match.label, each.origin, each.module, each.model, each.dataset, each.to_be_measured]
             for each in answers
@@ -74,7 +74,7 @@ def _answer(label: KnownLabel, choice: Choice, wanted: WantedModules) -> Request
         case ModuleOffer():
             model, dataset, algorithm = source.model, source.dataset, source.algorithm
         case ModelOffer():
-            model, dataset, algorithm = source.name, source.dataset, wanted.algorithm
+            model, dataset, algorithm = source.name, source.dataset, wanted.search.algorithm
         case None:
             model = dataset = algorithm = ""
     return RequestedModule(

@@ -10,13 +10,15 @@ from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.reuser.on_demand.offers import Constraints
+from modelfoundry.values.algorithms import Search
 from modelfoundry.values.computing import Device
 from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.on_demand import RequestedModule
-from modelfoundry.values.recipes import GradSplitterRecipe, SeamRecipe
 from modelfoundry.wire.computing import DEVICE
+from modelfoundry.wire.decomposing import ALGORITHM_NAMES, default_algorithm, finds_all_labels, recipe_class
 from modelfoundry.wire.jobs import EXPORT_FORMAT
-from modelfoundry.wire.recipes import gradsplitter_recipe_from_proto, seam_recipe_from_proto
+from modelfoundry.wire.recipes import given_settings, recipe_to_proto
+from modelfoundry.wire.well_known import struct_from_proto
 
 MOST_LABELS: Final = 100
 LONGEST_LABEL: Final = 200
@@ -33,14 +35,14 @@ class WantedModules:
     format: ExportFormat | None
     """None: no files."""
     compact: bool
-    recipe: SeamRecipe | GradSplitterRecipe
-    """How missing modules are searched."""
+    search: Search
+    """How missing modules are searched; what for is not said."""
     device: Device
 
     @property
-    def algorithm(self) -> str:
-        """What missing modules are made by."""
-        return "seam" if isinstance(self.recipe, SeamRecipe) else "gradsplitter"
+    def jointly(self) -> bool:
+        """One search makes the modules of all labels of a model."""
+        return finds_all_labels(self.search.algorithm)
 
 
 Answers = tuple[RequestedModule, ...]
@@ -71,7 +73,7 @@ def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
         compose=request.compose,
         format=format_,
         compact=request.compact,
-        recipe=_recipe_from_proto(request),
+        search=_search_from_proto(request),
         device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
     )
 
@@ -123,16 +125,25 @@ def _check(name: str, value: float, fits: bool, remedy: str) -> None:
         raise InvalidField(f"{field}: {value} is out of range", field=field, hint=f"give {remedy}, or leave it out")
 
 
-def _recipe_from_proto(request: pb.RequestModulesRequest) -> SeamRecipe | GradSplitterRecipe:
-    search, algorithm = request.WhichOneof("search"), request.constraints.algorithm
+def _search_from_proto(request: pb.RequestModulesRequest) -> Search:
+    search, algorithm = request.WhichOneof("search") or "", request.constraints.algorithm
     if search and algorithm not in {"", search}:
         raise InvalidField(
             f"{search}: the constraints ask for the algorithm {shortened(algorithm)!r}",
             field=search,
             hint=f"leave `{search}` out, or set `constraints.algorithm` to {search!r}",
         )
-    if search == "gradsplitter":
-        return gradsplitter_recipe_from_proto(request.gradsplitter)
-    if search == "seam":
-        return seam_recipe_from_proto(request.seam)
-    return GradSplitterRecipe() if algorithm == "gradsplitter" else SeamRecipe()
+    if search:
+        recipe = getattr(request, search)
+        return Search(algorithm=search, settings={"recipe": recipe.recipe, **given_settings(recipe, field=search)})
+    if request.HasField("settings") and algorithm not in ALGORITHM_NAMES:
+        raise InvalidField(
+            "settings: nothing says of which algorithm they are",
+            field="settings",
+            hint=f"set `constraints.algorithm` to one of {', '.join(ALGORITHM_NAMES)}",
+        )
+    # Of an algorithm that can make none, modules are only looked for.
+    name = algorithm if algorithm in ALGORITHM_NAMES else default_algorithm(joint=False)
+    settings = struct_from_proto(request.settings)
+    recipe_to_proto(recipe_class(name), settings, field="settings")
+    return Search(algorithm=name, settings=settings)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from modelfoundry.api.decomposer.v1 import algorithm_pb2 as _algorithm_pb2
 from modelfoundry.api.decomposer.v1 import recipe_pb2 as _recipe_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
 from modelfoundry.api.types.v1 import problem_pb2 as _problem_pb2
@@ -236,6 +237,7 @@ class ListRecipesResponse(_message.Message):
 
     RECIPES_FIELD_NUMBER: _builtins.int
     GRADSPLITTER_RECIPES_FIELD_NUMBER: _builtins.int
+    ALGORITHMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipeDescription]:
         """Every recipe of SeaM, all fields set."""
@@ -244,15 +246,22 @@ class ListRecipesResponse(_message.Message):
     def gradsplitter_recipes(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradSplitterRecipeDescription]:
         """Every recipe of GradSplitter, all fields set."""
 
+    @_builtins.property
+    def algorithms(self) -> _containers.RepeatedCompositeFieldContainer[_algorithm_pb2.AlgorithmDescription]:
+        """Every algorithm that the decomposer has, with its settings and recipes. The first is the one that is meant where none is
+        named.
+        """
+
     def __init__(
         self,
         *,
         recipes: _abc.Iterable[Global___RecipeDescription] | None = ...,
         gradsplitter_recipes: _abc.Iterable[Global___GradSplitterRecipeDescription] | None = ...,
+        algorithms: _abc.Iterable[_algorithm_pb2.AlgorithmDescription] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gradsplitter_recipes", b"gradsplitter_recipes", "recipes", b"recipes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithms", b"algorithms", "gradsplitter_recipes", b"gradsplitter_recipes", "recipes", b"recipes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

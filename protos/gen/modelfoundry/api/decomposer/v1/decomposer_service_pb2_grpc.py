@@ -72,7 +72,7 @@ class DecomposerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRecipes(self, request, context):
-        """Lists the recipes with all their settings.
+        """Lists the algorithms and their recipes with all settings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,7 @@ class DecomposerServiceStub:
     kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
     """
     ListRecipes: _grpc.UnaryUnaryMultiCallable[_decomposer_service_pb2.ListRecipesRequest, _decomposer_service_pb2.ListRecipesResponse]
-    """Lists the recipes with all their settings."""
+    """Lists the algorithms and their recipes with all settings."""
 
 @_typing.type_check_only
 class DecomposerServiceAsyncStub(DecomposerServiceStub):
@@ -69,7 +69,7 @@ class DecomposerServiceAsyncStub(DecomposerServiceStub):
     kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
     """
     ListRecipes: _aio.UnaryUnaryMultiCallable[_decomposer_service_pb2.ListRecipesRequest, _decomposer_service_pb2.ListRecipesResponse]  # type: ignore[assignment]
-    """Lists the recipes with all their settings."""
+    """Lists the algorithms and their recipes with all settings."""
 
 class DecomposerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes trained models apart.
@@ -99,6 +99,6 @@ class DecomposerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decomposer_service_pb2.ListRecipesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decomposer_service_pb2.ListRecipesResponse, _abc.Awaitable[_decomposer_service_pb2.ListRecipesResponse]]:
-        """Lists the recipes with all their settings."""
+        """Lists the algorithms and their recipes with all settings."""
 
 def add_DecomposerServiceServicer_to_server(servicer: DecomposerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from modelfoundry.api.decomposer.v1 import recipe_pb2 as modelfoundry_dot_api_dot_decomposer_dot_v1_dot_recipe__pb2
 from modelfoundry.api.registry.v1 import search_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_search__pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as modelfoundry_dot_api_dot_reuser_dot_v1_dot_reuser__service__pb2
 from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_compute__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a\'modelfoundry/api/types/v1/compute.proto\"\xa8\x03\n\x15RequestModulesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06labels\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x42\n\x0b\x63onstraints\x18\x03 \x01(\x0b\x32-.modelfoundry.api.reuser.v1.ModuleConstraints\x12\x0f\n\x07\x63ompose\x18\x04 \x01(\x08\x12\x38\n\x06\x66ormat\x18\x05 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ExportFormat\x12\x0f\n\x07\x63ompact\x18\x06 \x01(\x08\x12:\n\x04seam\x18\x07 \x01(\x0b\x32*.modelfoundry.api.decomposer.v1.SeamRecipeH\x00\x12J\n\x0cgradsplitter\x18\x08 \x01(\x0b\x32\x32.modelfoundry.api.decomposer.v1.GradSplitterRecipeH\x00\x12\x31\n\x06\x64\x65vice\x18\t \x01(\x0e\x32!.modelfoundry.api.types.v1.DeviceB\x08\n\x06search\"\x9f\x01\n\x11ModuleConstraints\x12\x14\n\x0cmin_accuracy\x18\x01 \x01(\x01\x12\x11\n\tmax_bytes\x18\x02 \x01(\x03\x12\x16\n\x0emax_latency_ms\x18\x03 \x01(\x01\x12\x0f\n\x07license\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x06 \x01(\t\x12\x11\n\talgorithm\x18\x07 \x01(\t\"\xda\x01\n\x16RequestModulesResponse\x12<\n\x07modules\x18\x01 \x03(\x0b\x32+.modelfoundry.api.reuser.v1.RequestedModule\x12\x13\n\x0b\x63omposition\x18\x02 \x01(\t\x12;\n\x07\x65xports\x18\x03 \x03(\x0b\x32*.modelfoundry.api.reuser.v1.ExportResponse\x12\x30\n\toperation\x18\x04 \x01(\x0b\x32\x1d.google.longrunning.Operation\"\xcb\x02\n\x0fRequestedModule\x12\r\n\x05label\x18\x01 \x01(\t\x12\x32\n\x05match\x18\x02 \x01(\x0b\x32#.modelfoundry.api.registry.v1.Match\x12\x38\n\x06origin\x18\x03 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ModuleOrigin\x12\x0e\n\x06module\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12:\n\x07\x66igures\x18\x06 \x01(\x0b\x32).modelfoundry.api.reuser.v1.ChoiceFigures\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x08 \x01(\t\x12\x11\n\talgorithm\x18\t \x01(\t\x12\x16\n\x0eto_be_measured\x18\n \x03(\t\x12\x14\n\x0c\x61lternatives\x18\x0b \x01(\x05\"\xbf\x01\n\rChoiceFigures\x12 \n\x13validation_accuracy\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12validation_samples\x18\x02 \x01(\x03\x12\x1c\n\x14\x61\x63\x63uracy_lower_bound\x18\x03 \x01(\x01\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x17\n\nlatency_ms\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x16\n\x14_validation_accuracyB\r\n\x0b_latency_ms\"\x96\x01\n\x12RequestModulesWork\x12\x42\n\x07request\x18\x01 \x01(\x0b\x32\x31.modelfoundry.api.reuser.v1.RequestModulesRequest\x12<\n\x07modules\x18\x02 \x03(\x0b\x32+.modelfoundry.api.reuser.v1.RequestedModule*\xa3\x01\n\x0cModuleOrigin\x12\x1d\n\x19MODULE_ORIGIN_UNSPECIFIED\x10\x00\x12\x1c\n\x18MODULE_ORIGIN_REGISTERED\x10\x01\x12 \n\x1cMODULE_ORIGIN_TO_BE_MEASURED\x10\x02\x12\x1c\n\x18MODULE_ORIGIN_TO_BE_MADE\x10\x03\x12\x16\n\x12MODULE_ORIGIN_MADE\x10\x04\x32\x8f\x01\n\x0fOnDemandService\x12|\n\x0eRequestModules\x12\x31.modelfoundry.api.reuser.v1.RequestModulesRequest\x1a\x32.modelfoundry.api.reuser.v1.RequestModulesResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a\'modelfoundry/api/types/v1/compute.proto\"\xd3\x03\n\x15RequestModulesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06labels\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x42\n\x0b\x63onstraints\x18\x03 \x01(\x0b\x32-.modelfoundry.api.reuser.v1.ModuleConstraints\x12\x0f\n\x07\x63ompose\x18\x04 \x01(\x08\x12\x38\n\x06\x66ormat\x18\x05 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ExportFormat\x12\x0f\n\x07\x63ompact\x18\x06 \x01(\x08\x12:\n\x04seam\x18\x07 \x01(\x0b\x32*.modelfoundry.api.decomposer.v1.SeamRecipeH\x00\x12J\n\x0cgradsplitter\x18\x08 \x01(\x0b\x32\x32.modelfoundry.api.decomposer.v1.GradSplitterRecipeH\x00\x12\x31\n\x06\x64\x65vice\x18\t \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12)\n\x08settings\x18\n \x01(\x0b\x32\x17.google.protobuf.StructB\x08\n\x06search\"\x9f\x01\n\x11ModuleConstraints\x12\x14\n\x0cmin_accuracy\x18\x01 \x01(\x01\x12\x11\n\tmax_bytes\x18\x02 \x01(\x03\x12\x16\n\x0emax_latency_ms\x18\x03 \x01(\x01\x12\x0f\n\x07license\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x05 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x06 \x01(\t\x12\x11\n\talgorithm\x18\x07 \x01(\t\"\xda\x01\n\x16RequestModulesResponse\x12<\n\x07modules\x18\x01 \x03(\x0b\x32+.modelfoundry.api.reuser.v1.RequestedModule\x12\x13\n\x0b\x63omposition\x18\x02 \x01(\t\x12;\n\x07\x65xports\x18\x03 \x03(\x0b\x32*.modelfoundry.api.reuser.v1.ExportResponse\x12\x30\n\toperation\x18\x04 \x01(\x0b\x32\x1d.google.longrunning.Operation\"\xcb\x02\n\x0fRequestedModule\x12\r\n\x05label\x18\x01 \x01(\t\x12\x32\n\x05match\x18\x02 \x01(\x0b\x32#.modelfoundry.api.registry.v1.Match\x12\x38\n\x06origin\x18\x03 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ModuleOrigin\x12\x0e\n\x06module\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12:\n\x07\x66igures\x18\x06 \x01(\x0b\x32).modelfoundry.api.reuser.v1.ChoiceFigures\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x08 \x01(\t\x12\x11\n\talgorithm\x18\t \x01(\t\x12\x16\n\x0eto_be_measured\x18\n \x03(\t\x12\x14\n\x0c\x61lternatives\x18\x0b \x01(\x05\"\xbf\x01\n\rChoiceFigures\x12 \n\x13validation_accuracy\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12validation_samples\x18\x02 \x01(\x03\x12\x1c\n\x14\x61\x63\x63uracy_lower_bound\x18\x03 \x01(\x01\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x17\n\nlatency_ms\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x16\n\x14_validation_accuracyB\r\n\x0b_latency_ms\"\x96\x01\n\x12RequestModulesWork\x12\x42\n\x07request\x18\x01 \x01(\x0b\x32\x31.modelfoundry.api.reuser.v1.RequestModulesRequest\x12<\n\x07modules\x18\x02 \x03(\x0b\x32+.modelfoundry.api.reuser.v1.RequestedModule*\xa3\x01\n\x0cModuleOrigin\x12\x1d\n\x19MODULE_ORIGIN_UNSPECIFIED\x10\x00\x12\x1c\n\x18MODULE_ORIGIN_REGISTERED\x10\x01\x12 \n\x1cMODULE_ORIGIN_TO_BE_MEASURED\x10\x02\x12\x1c\n\x18MODULE_ORIGIN_TO_BE_MADE\x10\x03\x12\x16\n\x12MODULE_ORIGIN_MADE\x10\x04\x32\x8f\x01\n\x0fOnDemandService\x12|\n\x0eRequestModules\x12\x31.modelfoundry.api.reuser.v1.RequestModulesRequest\x1a\x32.modelfoundry.api.reuser.v1.RequestModulesResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,20 +44,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTMODULESREQUEST'].fields_by_name['labels']._serialized_options = b'\342A\001\002'
   _globals['_ONDEMANDSERVICE'].methods_by_name['RequestModules']._loaded_options = None
   _globals['_ONDEMANDSERVICE'].methods_by_name['RequestModules']._serialized_options = b'\220\002\002'
-  _globals['_MODULEORIGIN']._serialized_start=1822
-  _globals['_MODULEORIGIN']._serialized_end=1985
-  _globals['_REQUESTMODULESREQUEST']._serialized_start=331
-  _globals['_REQUESTMODULESREQUEST']._serialized_end=755
-  _globals['_MODULECONSTRAINTS']._serialized_start=758
-  _globals['_MODULECONSTRAINTS']._serialized_end=917
-  _globals['_REQUESTMODULESRESPONSE']._serialized_start=920
-  _globals['_REQUESTMODULESRESPONSE']._serialized_end=1138
-  _globals['_REQUESTEDMODULE']._serialized_start=1141
-  _globals['_REQUESTEDMODULE']._serialized_end=1472
-  _globals['_CHOICEFIGURES']._serialized_start=1475
-  _globals['_CHOICEFIGURES']._serialized_end=1666
-  _globals['_REQUESTMODULESWORK']._serialized_start=1669
-  _globals['_REQUESTMODULESWORK']._serialized_end=1819
-  _globals['_ONDEMANDSERVICE']._serialized_start=1988
-  _globals['_ONDEMANDSERVICE']._serialized_end=2131
+  _globals['_MODULEORIGIN']._serialized_start=1895
+  _globals['_MODULEORIGIN']._serialized_end=2058
+  _globals['_REQUESTMODULESREQUEST']._serialized_start=361
+  _globals['_REQUESTMODULESREQUEST']._serialized_end=828
+  _globals['_MODULECONSTRAINTS']._serialized_start=831
+  _globals['_MODULECONSTRAINTS']._serialized_end=990
+  _globals['_REQUESTMODULESRESPONSE']._serialized_start=993
+  _globals['_REQUESTMODULESRESPONSE']._serialized_end=1211
+  _globals['_REQUESTEDMODULE']._serialized_start=1214
+  _globals['_REQUESTEDMODULE']._serialized_end=1545
+  _globals['_CHOICEFIGURES']._serialized_start=1548
+  _globals['_CHOICEFIGURES']._serialized_end=1739
+  _globals['_REQUESTMODULESWORK']._serialized_start=1742
+  _globals['_REQUESTMODULESWORK']._serialized_end=1892
+  _globals['_ONDEMANDSERVICE']._serialized_start=2061
+  _globals['_ONDEMANDSERVICE']._serialized_end=2204
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.longrunning import operations_pb2 as _operations_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from modelfoundry.api.decomposer.v1 import recipe_pb2 as _recipe_pb2
@@ -71,6 +72,7 @@ class RequestModulesRequest(_message.Message):
     SEAM_FIELD_NUMBER: _builtins.int
     GRADSPLITTER_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where is searched, and where what is made is registered."""
     compose: _builtins.bool
@@ -99,6 +101,12 @@ class RequestModulesRequest(_message.Message):
     def gradsplitter(self) -> _recipe_pb2.GradSplitterRecipe:
         """GradSplitter: one search for all modules of a model."""
 
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """In place of `search`, for every algorithm alike: settings of `constraints.algorithm` by the names that
+        `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
+        """
+
     def __init__(
         self,
         *,
@@ -111,10 +119,11 @@ class RequestModulesRequest(_message.Message):
         seam: _recipe_pb2.SeamRecipe | None = ...,
         gradsplitter: _recipe_pb2.GradSplitterRecipe | None = ...,
         device: _compute_pb2.Device.ValueType = ...,
+        settings: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "gradsplitter", b"gradsplitter", "seam", b"seam", "search", b"search"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "gradsplitter", b"gradsplitter", "seam", b"seam", "search", b"search", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "compose", b"compose", "constraints", b"constraints", "device", b"device", "format", b"format", "gradsplitter", b"gradsplitter", "labels", b"labels", "parent", b"parent", "seam", b"seam", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "compose", b"compose", "constraints", b"constraints", "device", b"device", "format", b"format", "gradsplitter", b"gradsplitter", "labels", b"labels", "parent", b"parent", "seam", b"seam", "search", b"search", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_search: _TypeAlias = _typing.Literal["seam", "gradsplitter"]  # noqa: Y015
     _WhichOneofArgType_search: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
@@ -153,7 +162,7 @@ class ModuleConstraints(_message.Message):
     architecture: _builtins.str
     """Builder of the base model's architecture, for example `zoo:resnet20`."""
     algorithm: _builtins.str
-    """`seam` or `gradsplitter`, or another algorithm that registered modules have."""
+    """One that `DecomposerService.ListRecipes` names, or another that registered modules have."""
     def __init__(
         self,
         *,

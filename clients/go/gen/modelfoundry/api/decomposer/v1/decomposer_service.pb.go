@@ -451,8 +451,11 @@ type ListRecipesResponse struct {
 	Recipes []*RecipeDescription `protobuf:"bytes,1,rep,name=recipes,proto3" json:"recipes,omitempty"`
 	// Every recipe of GradSplitter, all fields set.
 	GradsplitterRecipes []*GradSplitterRecipeDescription `protobuf:"bytes,2,rep,name=gradsplitter_recipes,json=gradsplitterRecipes,proto3" json:"gradsplitter_recipes,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Every algorithm that the decomposer has, with its settings and recipes. The first is the one that is meant where none is
+	// named.
+	Algorithms    []*AlgorithmDescription `protobuf:"bytes,3,rep,name=algorithms,proto3" json:"algorithms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRecipesResponse) Reset() {
@@ -495,6 +498,13 @@ func (x *ListRecipesResponse) GetRecipes() []*RecipeDescription {
 func (x *ListRecipesResponse) GetGradsplitterRecipes() []*GradSplitterRecipeDescription {
 	if x != nil {
 		return x.GradsplitterRecipes
+	}
+	return nil
+}
+
+func (x *ListRecipesResponse) GetAlgorithms() []*AlgorithmDescription {
+	if x != nil {
+		return x.Algorithms
 	}
 	return nil
 }
@@ -613,7 +623,7 @@ var File_modelfoundry_api_decomposer_v1_decomposer_service_proto protoreflect.Fi
 
 const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" +
 	"\n" +
-	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xab\x04\n" +
+	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xab\x04\n" +
 	"\x10DecomposeRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1a\n" +
 	"\x05model\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x05model\x12\x1e\n" +
@@ -643,10 +653,13 @@ const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" 
 	"\x06labels\x18\x01 \x03(\tB\x04\xe2A\x01\x02R\x06labels\"-\n" +
 	"\x11DecomposeResponse\x12\x18\n" +
 	"\amodules\x18\x01 \x03(\tR\amodules\"\x14\n" +
-	"\x12ListRecipesRequest\"\xd4\x01\n" +
+	"\x12ListRecipesRequest\"\xaa\x02\n" +
 	"\x13ListRecipesResponse\x12K\n" +
 	"\arecipes\x18\x01 \x03(\v21.modelfoundry.api.decomposer.v1.RecipeDescriptionR\arecipes\x12p\n" +
-	"\x14gradsplitter_recipes\x18\x02 \x03(\v2=.modelfoundry.api.decomposer.v1.GradSplitterRecipeDescriptionR\x13gradsplitterRecipes\"\x8d\x01\n" +
+	"\x14gradsplitter_recipes\x18\x02 \x03(\v2=.modelfoundry.api.decomposer.v1.GradSplitterRecipeDescriptionR\x13gradsplitterRecipes\x12T\n" +
+	"\n" +
+	"algorithms\x18\x03 \x03(\v24.modelfoundry.api.decomposer.v1.AlgorithmDescriptionR\n" +
+	"algorithms\"\x8d\x01\n" +
 	"\x1dGradSplitterRecipeDescription\x12J\n" +
 	"\x06recipe\x18\x01 \x01(\v22.modelfoundry.api.decomposer.v1.GradSplitterRecipeR\x06recipe\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"y\n" +
@@ -686,7 +699,8 @@ var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_goTypes = []any
 	(*v1.TargetProblem)(nil),              // 11: modelfoundry.api.types.v1.TargetProblem
 	(*SeamRecipe)(nil),                    // 12: modelfoundry.api.decomposer.v1.SeamRecipe
 	(*GradSplitterRecipe)(nil),            // 13: modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	(*longrunningpb.Operation)(nil),       // 14: google.longrunning.Operation
+	(*AlgorithmDescription)(nil),          // 14: modelfoundry.api.decomposer.v1.AlgorithmDescription
+	(*longrunningpb.Operation)(nil),       // 15: google.longrunning.Operation
 }
 var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_depIdxs = []int32{
 	1,  // 0: modelfoundry.api.decomposer.v1.DecomposeRequest.seam:type_name -> modelfoundry.api.decomposer.v1.SeamSettings
@@ -699,17 +713,18 @@ var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_depIdxs = []int
 	13, // 7: modelfoundry.api.decomposer.v1.GradSplitterSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
 	8,  // 8: modelfoundry.api.decomposer.v1.ListRecipesResponse.recipes:type_name -> modelfoundry.api.decomposer.v1.RecipeDescription
 	7,  // 9: modelfoundry.api.decomposer.v1.ListRecipesResponse.gradsplitter_recipes:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
-	13, // 10: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	12, // 11: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
-	0,  // 12: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
-	5,  // 13: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
-	14, // 14: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
-	6,  // 15: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
-	14, // [14:16] is the sub-list for method output_type
-	12, // [12:14] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	14, // 10: modelfoundry.api.decomposer.v1.ListRecipesResponse.algorithms:type_name -> modelfoundry.api.decomposer.v1.AlgorithmDescription
+	13, // 11: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	12, // 12: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
+	0,  // 13: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
+	5,  // 14: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
+	15, // 15: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
+	6,  // 16: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
+	15, // [15:17] is the sub-list for method output_type
+	13, // [13:15] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() }
@@ -717,6 +732,7 @@ func file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() {
 	if File_modelfoundry_api_decomposer_v1_decomposer_service_proto != nil {
 		return
 	}
+	file_modelfoundry_api_decomposer_v1_algorithm_proto_init()
 	file_modelfoundry_api_decomposer_v1_recipe_proto_init()
 	file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*DecomposeRequest_Seam)(nil),

@@ -41,7 +41,7 @@ type DecomposerServiceClient interface {
 	// data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked or, for GradSplitter, no
 	// kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
 	Decompose(ctx context.Context, in *DecomposeRequest, opts ...grpc.CallOption) (*longrunningpb.Operation, error)
-	// Lists the recipes with all their settings.
+	// Lists the algorithms and their recipes with all settings.
 	ListRecipes(ctx context.Context, in *ListRecipesRequest, opts ...grpc.CallOption) (*ListRecipesResponse, error)
 }
 
@@ -90,7 +90,7 @@ type DecomposerServiceServer interface {
 	// data was asked from the test split. FAILED_PRECONDITION: the model has no layer that can be masked or, for GradSplitter, no
 	// kernel that can be cut out (the layer and the reason are named), or its weights do not fit its architecture.
 	Decompose(context.Context, *DecomposeRequest) (*longrunningpb.Operation, error)
-	// Lists the recipes with all their settings.
+	// Lists the algorithms and their recipes with all settings.
 	ListRecipes(context.Context, *ListRecipesRequest) (*ListRecipesResponse, error)
 	mustEmbedUnimplementedDecomposerServiceServer()
 }

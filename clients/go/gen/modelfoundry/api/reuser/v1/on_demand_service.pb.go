@@ -11,6 +11,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	v11 "modelfoundry.dev/client/gen/modelfoundry/api/decomposer/v1"
 	v12 "modelfoundry.dev/client/gen/modelfoundry/api/registry/v1"
 	v1 "modelfoundry.dev/client/gen/modelfoundry/api/types/v1"
@@ -104,7 +105,7 @@ type RequestModulesRequest struct {
 	// Write files without dead channels: smaller and faster, with the same outputs. Needs `format`.
 	Compact bool `protobuf:"varint,6,opt,name=compact,proto3" json:"compact,omitempty"`
 	// How missing modules are searched. It must be that of `constraints.algorithm` where this is set. Unset: by the algorithm of
-	// the constraints, else SeaM, with its recipe `paper`.
+	// the constraints with `settings`, else SeaM, with its recipe `paper`.
 	//
 	// Types that are valid to be assigned to Search:
 	//
@@ -112,7 +113,10 @@ type RequestModulesRequest struct {
 	//	*RequestModulesRequest_Gradsplitter
 	Search isRequestModulesRequest_Search `protobuf_oneof:"search"`
 	// Where to compute.
-	Device        v1.Device `protobuf:"varint,9,opt,name=device,proto3,enum=modelfoundry.api.types.v1.Device" json:"device,omitempty"`
+	Device v1.Device `protobuf:"varint,9,opt,name=device,proto3,enum=modelfoundry.api.types.v1.Device" json:"device,omitempty"`
+	// In place of `search`, for every algorithm alike: settings of `constraints.algorithm` by the names that
+	// `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
+	Settings      *structpb.Struct `protobuf:"bytes,10,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -221,6 +225,13 @@ func (x *RequestModulesRequest) GetDevice() v1.Device {
 	return v1.Device(0)
 }
 
+func (x *RequestModulesRequest) GetSettings() *structpb.Struct {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 type isRequestModulesRequest_Search interface {
 	isRequestModulesRequest_Search()
 }
@@ -257,7 +268,7 @@ type ModuleConstraints struct {
 	Dataset string `protobuf:"bytes,5,opt,name=dataset,proto3" json:"dataset,omitempty"`
 	// Builder of the base model's architecture, for example `zoo:resnet20`.
 	Architecture string `protobuf:"bytes,6,opt,name=architecture,proto3" json:"architecture,omitempty"`
-	// `seam` or `gradsplitter`, or another algorithm that registered modules have.
+	// One that `DecomposerService.ListRecipes` names, or another that registered modules have.
 	Algorithm     string `protobuf:"bytes,7,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -693,7 +704,7 @@ var File_modelfoundry_api_reuser_v1_on_demand_service_proto protoreflect.FileDes
 
 const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\n" +
-	"2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a'modelfoundry/api/types/v1/compute.proto\"\xfb\x03\n" +
+	"2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a'modelfoundry/api/types/v1/compute.proto\"\xb0\x04\n" +
 	"\x15RequestModulesRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1c\n" +
 	"\x06labels\x18\x02 \x03(\tB\x04\xe2A\x01\x02R\x06labels\x12O\n" +
@@ -703,7 +714,9 @@ const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\acompact\x18\x06 \x01(\bR\acompact\x12@\n" +
 	"\x04seam\x18\a \x01(\v2*.modelfoundry.api.decomposer.v1.SeamRecipeH\x00R\x04seam\x12X\n" +
 	"\fgradsplitter\x18\b \x01(\v22.modelfoundry.api.decomposer.v1.GradSplitterRecipeH\x00R\fgradsplitter\x129\n" +
-	"\x06device\x18\t \x01(\x0e2!.modelfoundry.api.types.v1.DeviceR\x06deviceB\b\n" +
+	"\x06device\x18\t \x01(\x0e2!.modelfoundry.api.types.v1.DeviceR\x06device\x123\n" +
+	"\bsettings\x18\n" +
+	" \x01(\v2\x17.google.protobuf.StructR\bsettingsB\b\n" +
 	"\x06search\"\xef\x01\n" +
 	"\x11ModuleConstraints\x12!\n" +
 	"\fmin_accuracy\x18\x01 \x01(\x01R\vminAccuracy\x12\x1b\n" +
@@ -780,9 +793,10 @@ var file_modelfoundry_api_reuser_v1_on_demand_service_proto_goTypes = []any{
 	(*v11.SeamRecipe)(nil),          // 8: modelfoundry.api.decomposer.v1.SeamRecipe
 	(*v11.GradSplitterRecipe)(nil),  // 9: modelfoundry.api.decomposer.v1.GradSplitterRecipe
 	(v1.Device)(0),                  // 10: modelfoundry.api.types.v1.Device
-	(*ExportResponse)(nil),          // 11: modelfoundry.api.reuser.v1.ExportResponse
-	(*longrunningpb.Operation)(nil), // 12: google.longrunning.Operation
-	(*v12.Match)(nil),               // 13: modelfoundry.api.registry.v1.Match
+	(*structpb.Struct)(nil),         // 11: google.protobuf.Struct
+	(*ExportResponse)(nil),          // 12: modelfoundry.api.reuser.v1.ExportResponse
+	(*longrunningpb.Operation)(nil), // 13: google.longrunning.Operation
+	(*v12.Match)(nil),               // 14: modelfoundry.api.registry.v1.Match
 }
 var file_modelfoundry_api_reuser_v1_on_demand_service_proto_depIdxs = []int32{
 	2,  // 0: modelfoundry.api.reuser.v1.RequestModulesRequest.constraints:type_name -> modelfoundry.api.reuser.v1.ModuleConstraints
@@ -790,21 +804,22 @@ var file_modelfoundry_api_reuser_v1_on_demand_service_proto_depIdxs = []int32{
 	8,  // 2: modelfoundry.api.reuser.v1.RequestModulesRequest.seam:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
 	9,  // 3: modelfoundry.api.reuser.v1.RequestModulesRequest.gradsplitter:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
 	10, // 4: modelfoundry.api.reuser.v1.RequestModulesRequest.device:type_name -> modelfoundry.api.types.v1.Device
-	4,  // 5: modelfoundry.api.reuser.v1.RequestModulesResponse.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
-	11, // 6: modelfoundry.api.reuser.v1.RequestModulesResponse.exports:type_name -> modelfoundry.api.reuser.v1.ExportResponse
-	12, // 7: modelfoundry.api.reuser.v1.RequestModulesResponse.operation:type_name -> google.longrunning.Operation
-	13, // 8: modelfoundry.api.reuser.v1.RequestedModule.match:type_name -> modelfoundry.api.registry.v1.Match
-	0,  // 9: modelfoundry.api.reuser.v1.RequestedModule.origin:type_name -> modelfoundry.api.reuser.v1.ModuleOrigin
-	5,  // 10: modelfoundry.api.reuser.v1.RequestedModule.figures:type_name -> modelfoundry.api.reuser.v1.ChoiceFigures
-	1,  // 11: modelfoundry.api.reuser.v1.RequestModulesWork.request:type_name -> modelfoundry.api.reuser.v1.RequestModulesRequest
-	4,  // 12: modelfoundry.api.reuser.v1.RequestModulesWork.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
-	1,  // 13: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:input_type -> modelfoundry.api.reuser.v1.RequestModulesRequest
-	3,  // 14: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:output_type -> modelfoundry.api.reuser.v1.RequestModulesResponse
-	14, // [14:15] is the sub-list for method output_type
-	13, // [13:14] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	11, // 5: modelfoundry.api.reuser.v1.RequestModulesRequest.settings:type_name -> google.protobuf.Struct
+	4,  // 6: modelfoundry.api.reuser.v1.RequestModulesResponse.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
+	12, // 7: modelfoundry.api.reuser.v1.RequestModulesResponse.exports:type_name -> modelfoundry.api.reuser.v1.ExportResponse
+	13, // 8: modelfoundry.api.reuser.v1.RequestModulesResponse.operation:type_name -> google.longrunning.Operation
+	14, // 9: modelfoundry.api.reuser.v1.RequestedModule.match:type_name -> modelfoundry.api.registry.v1.Match
+	0,  // 10: modelfoundry.api.reuser.v1.RequestedModule.origin:type_name -> modelfoundry.api.reuser.v1.ModuleOrigin
+	5,  // 11: modelfoundry.api.reuser.v1.RequestedModule.figures:type_name -> modelfoundry.api.reuser.v1.ChoiceFigures
+	1,  // 12: modelfoundry.api.reuser.v1.RequestModulesWork.request:type_name -> modelfoundry.api.reuser.v1.RequestModulesRequest
+	4,  // 13: modelfoundry.api.reuser.v1.RequestModulesWork.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
+	1,  // 14: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:input_type -> modelfoundry.api.reuser.v1.RequestModulesRequest
+	3,  // 15: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:output_type -> modelfoundry.api.reuser.v1.RequestModulesResponse
+	15, // [15:16] is the sub-list for method output_type
+	14, // [14:15] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_reuser_v1_on_demand_service_proto_init() }
