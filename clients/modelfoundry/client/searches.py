@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelfoundry.errors import InvalidField
-from modelfoundry.values.recipes import GradSplitterRecipe, SeamRecipe
+from modelfoundry.values.recipes import ALGORITHM_OF, GradSplitterRecipe, SeamRecipe
 from modelfoundry.wire.decomposing import default_algorithm, finds_all_labels
 from modelfoundry.wire.recipes import named_settings
 
@@ -40,10 +40,11 @@ def chosen_search(
         raise InvalidField(
             "recipe and settings were given together", field="settings", hint="give one of the two; both say the same"
         )
-    if algorithm not in {"", recipe.algorithm}:
+    own = ALGORITHM_OF[type(recipe)]
+    if algorithm not in {"", own}:
         raise InvalidField(
             f"recipe: a {type(recipe).__name__} says nothing to {algorithm}",
             field="recipe",
             hint="give `settings` by name, or leave `algorithm` out",
         )
-    return recipe.algorithm, named_settings(recipe)
+    return own, named_settings(recipe)

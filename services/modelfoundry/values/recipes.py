@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Final
 
 from modelfoundry.values.computing import TrainingSubset
 
@@ -44,7 +45,6 @@ class SeamRecipe:
         augmentation: How training images are varied.
     """
 
-    algorithm: ClassVar[str] = "seam"
     recipe: str = "paper"
     initial_masks: InitialMasks | None = None
     epochs: int | None = None
@@ -76,7 +76,6 @@ class GradSplitterRecipe:
         accuracy_loss: Validation accuracy that may be lost for fewer kernels, above 0 and at most 1.
     """
 
-    algorithm: ClassVar[str] = "gradsplitter"
     recipe: str = "paper"
     warmup_epochs: int | None = None
     cycles: int | None = None
@@ -89,6 +88,10 @@ class GradSplitterRecipe:
     alpha: float | None = None
     head_width: int | None = None
     accuracy_loss: float | None = None
+
+
+ALGORITHM_OF: Final[Mapping[type, str]] = {SeamRecipe: "seam", GradSplitterRecipe: "gradsplitter"}
+"""Name of the algorithm whose settings a class spells out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from importlib.metadata import version
 import pytest
 
 from modelfoundry.cli.exit_codes import ExitCode
+from modelfoundry.decomposer.algorithms import ALGORITHMS
+from modelfoundry.decomposer.algorithms.settings import settings_of
 
 
 def test_help_says_what_the_exit_codes_mean(cli):
@@ -99,7 +101,30 @@ def test_a_problem_is_given_in_exactly_one_way(cli, arguments, word):
     assert word in outcome.err
 
 
-@pytest.mark.parametrize("module", ["torch", "grpc"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
+def test_every_setting_of_an_algorithm_is_an_option_and_says_nothing_to_those_without_it(cli, algorithm):
+    shown = cli("decompose", "--help").out
+    own = {setting.name for setting in settings_of(algorithm.settings)}
+    assert f"{algorithm.name}: " in " ".join(shown.replace("│", " ").split())
+    for name in own:
+        assert f"--{name.replace('_', '-')}" in shown
+    for other in ALGORITHMS:
+        for setting in settings_of(other.settings):
+            if setting.name not in own:
+                option = f"--{setting.name.replace('_', '-')}"
+                asked = ("decompose", "net", "--dataset", "d", "--algorithm", algorithm.name)
+                outcome = cli(*asked, option, setting.default)
+                assert outcome.status == ExitCode.USAGE
+                assert f"{option} says nothing to --algorithm {algorithm.name}" in outcome.err
+
+
+def test_an_algorithm_that_is_not_there_is_wrong_usage(cli):
+    outcome = cli("decompose", "net", "--dataset", "digits", "--algorithm", "saem", "--label", "a")
+    assert outcome.status == ExitCode.USAGE
+    assert "seam" in outcome.err
+
+
+@pytest.mark.parametrize("module", ["torch", "grpc", "google"])
 def test_help_loads_nothing_slow(module):
     program = (
         "import sys; from modelfoundry.cli.main import run; run(['decompose', '--help']);"

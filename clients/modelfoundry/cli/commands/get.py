@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,11 +17,10 @@ from modelfoundry.cli.options import CompactOption, DetachOption, DeviceOption, 
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.rendering.request_table import print_delivered, print_plan
 from modelfoundry.cli.session import Session
+from modelfoundry.decomposer.algorithms import ALGORITHMS, find_algorithm
+from modelfoundry.decomposer.algorithms.settings import settings_of
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
-
-if TYPE_CHECKING:
-    from modelfoundry.client import GradSplitterRecipe, SeamRecipe
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +60,7 @@ def get(
     architecture: Annotated[
         str, typer.Option("--architecture", "--arch", help="Of the base model, for example zoo:resnet20.")
     ] = "",
-    algorithm: Annotated[str, typer.Option("--algorithm", help="seam or gradsplitter.")] = "",
+    algorithm: Annotated[str, typer.Option("--algorithm", help=f"{' or '.join(one.name for one in ALGORITHMS)}.")] = "",
     recipe: Annotated[str, typer.Option("--recipe", help="How missing modules are searched.")] = "paper",
     epochs: EpochsOption = None,
     device: DeviceOption = Device.AUTO,
@@ -87,7 +86,7 @@ def get(
         "dataset": dataset or None,
         "architecture": architecture,
         "algorithm": algorithm,
-        "recipe": _recipe(algorithm, recipe, epochs),
+        "settings": _settings(algorithm, recipe, epochs),
         "device": device,
     }
     asyncio.run(_get(session, labels, wanted, place, detach=detach))
@@ -119,12 +118,10 @@ async def _get(
     session.answer(value, lambda: print_delivered(delivered, files, session.parent))
 
 
-def _recipe(algorithm: str, recipe: str, epochs: int | None) -> SeamRecipe | GradSplitterRecipe | None:
+def _settings(algorithm: str, recipe: str, epochs: int | None) -> dict[str, Any] | None:
     """What was said about the search; None where that is nothing."""
-    from modelfoundry.client import GradSplitterRecipe, SeamRecipe
-
-    if algorithm != "gradsplitter":
-        return None if recipe == "paper" and epochs is None else SeamRecipe(recipe=recipe, epochs=epochs)
-    if epochs is not None:
-        raise InvalidField("--epochs says nothing to gradsplitter", field="--epochs", hint="leave it out")
-    return GradSplitterRecipe(recipe=recipe)
+    searching = find_algorithm(algorithm) or ALGORITHMS[0]
+    if epochs is not None and "epochs" not in {setting.name for setting in settings_of(searching.settings)}:
+        raise InvalidField(f"--epochs says nothing to {searching.name}", field="--epochs", hint="leave it out")
+    said = {"recipe": recipe if recipe != "paper" else "", "epochs": epochs}
+    return {name: value for name, value in said.items() if value} or None

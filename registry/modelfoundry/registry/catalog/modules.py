@@ -211,7 +211,9 @@ def _check_draft(draft: ModuleDraft, project: str) -> Problem:
 def _check_record(record: RecordDraft, project: str) -> None:
     if not record.algorithm:
         raise InvalidField(
-            "module.record.algorithm is empty", field="module.record.algorithm", hint="pass for example seam"
+            "module.record.algorithm is empty",
+            field="module.record.algorithm",
+            hint="pass the name of what found the masks",
         )
     check_line(record.algorithm, MAX_KEY, field="module.record.algorithm")
     check_line(record.cache_key, MAX_KEY, field="module.record.cache_key")

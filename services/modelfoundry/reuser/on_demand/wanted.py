@@ -136,11 +136,11 @@ def _search_from_proto(request: pb.RequestModulesRequest) -> Search:
     if search:
         recipe = getattr(request, search)
         return Search(algorithm=search, settings={"recipe": recipe.recipe, **given_settings(recipe, field=search)})
-    if request.HasField("settings") and algorithm not in ALGORITHM_NAMES:
+    if request.HasField("settings") and algorithm not in {"", *ALGORITHM_NAMES}:
         raise InvalidField(
-            "settings: nothing says of which algorithm they are",
+            f"settings: no module can be made by {shortened(algorithm)!r}",
             field="settings",
-            hint=f"set `constraints.algorithm` to one of {', '.join(ALGORITHM_NAMES)}",
+            hint=f"leave them out, or set `constraints.algorithm` to one of {', '.join(ALGORITHM_NAMES)}",
         )
     # Of an algorithm that can make none, modules are only looked for.
     name = algorithm if algorithm in ALGORITHM_NAMES else default_algorithm(joint=False)

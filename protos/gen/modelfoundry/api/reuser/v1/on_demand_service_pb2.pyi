@@ -103,8 +103,8 @@ class RequestModulesRequest(_message.Message):
 
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
-        """In place of `search`, for every algorithm alike: settings of `constraints.algorithm` by the names that
-        `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
+        """In place of `search`, for every algorithm alike: settings of `constraints.algorithm`, of the first one where this is unset,
+        by the names that `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
         """
 
     def __init__(

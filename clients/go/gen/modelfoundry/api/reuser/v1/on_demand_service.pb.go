@@ -114,8 +114,8 @@ type RequestModulesRequest struct {
 	Search isRequestModulesRequest_Search `protobuf_oneof:"search"`
 	// Where to compute.
 	Device v1.Device `protobuf:"varint,9,opt,name=device,proto3,enum=modelfoundry.api.types.v1.Device" json:"device,omitempty"`
-	// In place of `search`, for every algorithm alike: settings of `constraints.algorithm` by the names that
-	// `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
+	// In place of `search`, for every algorithm alike: settings of `constraints.algorithm`, of the first one where this is unset,
+	// by the names that `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
 	Settings      *structpb.Struct `protobuf:"bytes,10,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

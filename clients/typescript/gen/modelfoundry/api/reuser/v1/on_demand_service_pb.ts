@@ -105,8 +105,8 @@ export type RequestModulesRequest = Message<"modelfoundry.api.reuser.v1.RequestM
   device: Device;
 
   /**
-   * In place of `search`, for every algorithm alike: settings of `constraints.algorithm` by the names that
-   * `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
+   * In place of `search`, for every algorithm alike: settings of `constraints.algorithm`, of the first one where this is unset,
+   * by the names that `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
    *
    * @generated from field: google.protobuf.Struct settings = 10;
    */
