@@ -1,4 +1,7 @@
-"""What cannot be composed, or measured together, is refused with what to do, and nothing is stored."""
+"""What cannot be composed, or measured together, is refused with what to do, and nothing is stored.
+
+One case for each task and kind of error: all cases are in `unit/reuser/test_composition_plans.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from composing_stock import ANYHOW, LOW, PROJECT, VALIDATION, WAIT, Stock, push_module, push_untrained
+from composing_stock import ANYHOW, LOW, VALIDATION, WAIT, Stock, push_module, push_untrained
 
 from modelfoundry import errors
 from modelfoundry.client import (
     Client,
     ComposedModel,
-    Composition,
-    CompositionMember,
-    CompositionRecord,
-    CompositionTask,
     InputSpec,
     Job,
     NewLabel,
@@ -60,34 +59,6 @@ def new_task(*labels: NewLabel) -> Start:
             id="other labels",
         ),
         pytest.param(
-            lambda client: client.compose(["a", "large"], "low"),
-            errors.InvalidField,
-            "more_accurate.sources[1]",
-            "models/large takes images of 1x16x16 (channels, height, width), projects/zoo/models/a of 1x8x8",
-            id="another image size",
-        ),
-        pytest.param(
-            lambda client: client.compose(["a", "coloured"], "low", **ANYHOW),
-            errors.InvalidField,
-            "more_accurate.sources[1]",
-            "models/coloured takes images of 3x8x8 (channels, height, width), projects/zoo/models/a of 1x8x8",
-            id="another number of channels",
-        ),
-        pytest.param(
-            lambda client: client.compose(["a", "b"], "low"),
-            errors.InvalidField,
-            "more_accurate.sources[1]",
-            "mean 0.6 and deviation 0.4, projects/zoo/models/a with mean 0.3 and deviation 0.4",
-            id="another mean",
-        ),
-        pytest.param(
-            lambda client: client.compose(["a", "stretched"], "low"),
-            errors.InvalidField,
-            "more_accurate.sources[1]",
-            "mean 0.3 and deviation 0.2, projects/zoo/models/a with mean 0.3 and deviation 0.4",
-            id="another deviation",
-        ),
-        pytest.param(
             lambda client: client.patch("a", ["a-0", "b-1"], "low"),
             errors.InvalidField,
             "patch.sources[1]",
@@ -95,38 +66,7 @@ def new_task(*labels: NewLabel) -> Start:
             id="a patch with another mean",
         ),
         pytest.param(
-            lambda client: client.patch("a", ["models/coloured"], "low"),
-            errors.InvalidField,
-            "patch.sources[0]",
-            "models/coloured takes images of 3x8x8",
-            id="a patch with another number of channels",
-        ),
-        pytest.param(
-            new_task(NewLabel(label="0", sources=["models/a"]), NewLabel(label="1", sources=["models/large"])),
-            errors.InvalidField,
-            "new_task.labels[1].sources[0]",
-            "models/large takes images of 1x16x16",
-            id="a new task with another image size",
-        ),
-        pytest.param(
-            lambda client: client.compose(["a", "bare"], "low"),
-            errors.InvalidField,
-            "more_accurate.sources[1]",
-            "bare has no modules",
-            id="a source without modules",
-        ),
-        pytest.param(
-            lambda client: client.compose(["a"], "low"), errors.InvalidField, "more_accurate.sources", "1 are", id="one"
-        ),
-        pytest.param(
             lambda client: client.compose(["a", "a-0"], "low"), errors.NotFound, "", "models/a-0", id="a module's id"
-        ),
-        pytest.param(
-            lambda client: client.compose(["a", "modules/a-0"], "low"),
-            errors.InvalidField,
-            "more_accurate.sources[1]",
-            "cannot be taken here",
-            id="a module",
         ),
         pytest.param(
             lambda client: client.compose(["a", "b"], "twoless", **ANYHOW),
@@ -143,73 +83,11 @@ def new_task(*labels: NewLabel) -> Start:
             id="test data",
         ),
         pytest.param(
-            lambda client: client.compose(["a", "b"], "low", score="auc"),
-            errors.InvalidField,
-            "score",
-            "auc",
-            id="score",
-        ),
-        pytest.param(
-            new_task(NewLabel(label="x", sources=["models/a"]), NewLabel(label="x", sources=["models/b"])),
-            errors.InvalidField,
-            "new_task.labels[1].label",
-            "there twice",
-            id="a label twice",
-        ),
-        pytest.param(
-            new_task(NewLabel(label="0", sources=["models/a"])),
-            errors.InvalidField,
-            "new_task.labels",
-            "two labels or more",
-            id="one label",
-        ),
-        pytest.param(
             new_task(NewLabel(label="0", sources=["models/a"]), NewLabel(label="00", sources=["models/a"])),
             errors.UnknownLabel,
             "new_task.labels[1]",
             "'00'",
             id="a label that nobody knows",
-        ),
-        pytest.param(
-            new_task(NewLabel(label="0", sources=["models/a"]), NewLabel(label="1", sources=["models/bare"])),
-            errors.UnknownLabel,
-            "new_task.labels[1]",
-            "has a module",
-            id="a label without a module",
-        ),
-        pytest.param(
-            new_task(
-                NewLabel(label="0", sources=["models/a"]),
-                NewLabel(label="3", sources=["high-3"], dataset="low"),
-            ),
-            errors.DatasetMismatch,
-            "dataset",
-            "lacks the label '3'",
-            id="a data set without the label",
-        ),
-        pytest.param(
-            new_task(
-                NewLabel(label="0", sources=["models/a"]),
-                NewLabel(label="o", source_label="0", sources=["models/b"]),
-            ),
-            errors.InvalidField,
-            "new_task.labels[1].source_label",
-            "the same images",
-            id="the same images twice",
-        ),
-        pytest.param(
-            lambda client: client.patch("weak", ["models/a"], "low", labels=["tow"]),
-            errors.UnknownLabel,
-            "patch.labels[0]",
-            "no label 'tow'",
-            id="a label that the patched model lacks",
-        ),
-        pytest.param(
-            lambda client: client.patch("weak", ["models/bare"], "low"),
-            errors.InvalidField,
-            "patch.sources",
-            "no modules",
-            id="nothing to patch with",
         ),
     ],
 )
@@ -225,21 +103,6 @@ def test_what_cannot_be_composed_is_refused_in_the_call(
     assert caught.value.hint
     assert {each.name for each in stock.client.compositions.list()} == compositions
     assert {each.name for each in stock.client.jobs.list()} == jobs
-
-
-def test_a_composition_is_judged_by_the_models_in_it(stock: Stock) -> None:
-    of_b = Composition(
-        task=CompositionTask.MORE_ACCURATE,
-        members=tuple(CompositionMember(label=n, source=f"{PROJECT}/modules/b-{n}", source_label=n) for n in "012"),
-        input=InputSpec(1, 8, 8, (0.0,), (1.0,)),
-        datasets=(f"{PROJECT}/datasets/low",),
-        record=CompositionRecord(strategy="per_label"),
-    )
-    composition = stock.client.compositions.create(of_b, composition_id="of-b")
-    with pytest.raises(errors.InvalidField, match=r"b-0 normalises images with mean 0\.6") as caught:
-        stock.client.compose(["a", composition], "low", validation=VALIDATION)
-    assert caught.value.field == "more_accurate.sources[1]"
-    assert "allow_different_preprocessing" in caught.value.hint
 
 
 def test_a_module_whose_base_is_gone_is_not_composed(stock: Stock, tmp_path: Path) -> None:
