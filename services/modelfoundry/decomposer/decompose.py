@@ -11,7 +11,7 @@ from pathlib import Path
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.metrics import retention
-from modelfoundry.core.modules import ModuleArtifact, write_module
+from modelfoundry.core.modules import ModuleArtifact, kept_of_base, write_module
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.plan import DecompositionPlan
 from modelfoundry.errors import AlreadyExists, ModelFoundryError, NotFound
@@ -58,13 +58,14 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> list
     made_up = plan.request.force and not plan.request.module_id
     for planned, artifact, found in zip(plan.modules, searched.artifacts, searched.result.modules, strict=True):
         bench.monitor.check_cancelled()
+        kept = kept_of_base(searched.base.network, artifact)
         module = Module(
             base_model=plan.model.name,
             problem=planned.problem,
             artifact=_upload(bench.client, artifact),
             dataset=plan.dataset.name,
             record=_record(plan, operation, searched, found),
-            retention=retention(searched.base.network, found.masks),
+            retention=retention(searched.base.network, kept.masks, kept.rewritten),
         )
         drafts.append(_Draft(_forced_id(planned.module_id, operation) if made_up else planned.module_id, module))
     return _register_all(bench.client, operation, drafts)

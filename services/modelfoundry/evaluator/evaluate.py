@@ -15,6 +15,7 @@ from modelfoundry.core.evaluation import (
     pose,
 )
 from modelfoundry.core.metrics import retention
+from modelfoundry.core.modules import kept_of_base
 from modelfoundry.evaluator.compositions import measure_composition
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.evaluator.modularity import KernelSets, modularity
@@ -82,11 +83,12 @@ def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]
     posed = _posed(shared, base, problem)
     found = evaluate_module(module.network, posed, shared.run(base.input_spec))
     spent = cost_of(shared, module.network, base.input_spec, module.resource.artifact.size_bytes)
+    kept = kept_of_base(base.network, module.artifact)
     own = replace(
         evaluation_of(shared, base, found, len(posed), spent=spent, module=name, problem=problem),
         subject=name,
         subject_digest=module.resource.artifact.digest,
-        retention=retention(base.network, module.artifact.masks),
+        retention=retention(base.network, kept.masks, kept.rewritten),
     )
     compared: list[Evaluation] = []
     if shared.plan.request.baselines:

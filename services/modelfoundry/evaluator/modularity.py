@@ -10,7 +10,7 @@ from torch import Tensor
 from modelfoundry.client import Module
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.metrics import cohesion, coupling, even_samples, kept_kernels, used_kernels
-from modelfoundry.core.modules import read_module
+from modelfoundry.core.modules import kept_of_base, read_module
 from modelfoundry.evaluator.plan import EvaluationPlan
 from modelfoundry.values.figures import ModularityMetrics
 from modelfoundry.workbench.jobs import Workbench
@@ -28,8 +28,8 @@ class KernelSets:
             network = load_model(bench.client, bench.cache, bench.resources.model(base)).network
             for name, module in modules.items():
                 if module.base_model == base:
-                    masks = read_module(bench.cache.fetch(bench.client, module.artifact.digest)).masks
-                    self._kept[name] = _flat(kept_kernels(network, masks))
+                    artifact = read_module(bench.cache.fetch(bench.client, module.artifact.digest))
+                    self._kept[name] = _flat(kept_kernels(network, kept_of_base(network, artifact).masks))
 
     def others(self, module: Module) -> list[Tensor]:
         """Of every other module of the same base, bool [kernels]."""
@@ -50,11 +50,12 @@ def modularity(
         sets: Kernels of all modules of the request.
         device: Where to compute.
     """
-    kept = kept_kernels(module.base.network, module.artifact.masks)
+    kept = kept_kernels(module.base.network, kept_of_base(module.base.network, module.artifact).masks)
     flat = _flat(kept)
     chosen = even_samples(posed.labels, range(len(module.artifact.problem.labels)))
     others = sets.others(module.resource)
-    used = used_kernels(module.network.network, kept, posed.images[chosen], module.base.input_spec, device)
+    network = module.network
+    used = used_kernels(network.network, kept, posed.images[chosen], module.input_spec, device, network.cuts)
     return ModularityMetrics(
         cohesion=cohesion(used),
         cohesion_samples=len(chosen),

@@ -13,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from modelfoundry.core.channels import KeptChannels, LayerCut
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.values.architectures import InputSpec
@@ -133,23 +134,40 @@ def _above_zero(output: Tensor) -> Tensor:
 
 
 def used_kernels(
-    network: nn.Module, kept: Mapping[str, Tensor], images: Tensor, input_spec: InputSpec, device: torch.device
+    network: nn.Module,
+    kept: Mapping[str, Tensor],
+    images: Tensor,
+    input_spec: InputSpec,
+    device: torch.device,
+    cuts: tuple[LayerCut, ...] = (),
 ) -> Tensor:
     """Which of a module's kernels each image uses: those that are kept and active.
 
     Args:
-        network: The base network with the module's masked weights, in evaluation mode, on the device.
-        kept: Of `kept_kernels`.
+        network: The base network with the module's weights, in evaluation mode, on the device.
+        kept: Of `kept_kernels`, of the base network.
         images: uint8 [n, channels, height, width].
         input_spec: How images are normalised.
         device: Where to compute.
+        cuts: Channels that the network has lost.
 
     Returns:
         bool [n, kernels of all masked convolutions], on the CPU.
     """
+    left = {f"{cut.layer}.weight": cut.outputs for cut in cuts}
     used = []
     for batch in torch.split(images, _IMAGES_AT_ONCE):
-        active = active_kernels(network, normalise(batch.to(device), input_spec))
+        found = active_kernels(network, normalise(batch.to(device), input_spec))
+        active = {name: _in_base(rows, left.get(name)) for name, rows in found.items()}
         never = torch.zeros(len(batch), 1, dtype=torch.bool)
         used.append(torch.cat([rows & active.get(name, never) for name, rows in kept.items()], dim=1))
     return torch.cat(used)
+
+
+def _in_base(active: Tensor, left: KeptChannels | None) -> Tensor:
+    """Bool [n, kernels of the base's convolution]: those that were cut are never active."""
+    if left is None:
+        return active
+    whole = torch.zeros(len(active), left.width, dtype=torch.bool)
+    whole[:, list(left.kept)] = active
+    return whole

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import Tensor, nn
 
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.metrics.kernels import kept_kernels
 from modelfoundry.values.figures import LayerRetention, RetentionMetrics
 
 
-def retention(network: nn.Module, masks: WeightMasks) -> RetentionMetrics:
-    """Counts what masks keep of a network.
+def retention(
+    network: nn.Module, masks: WeightMasks, rewritten: Mapping[str, Tensor] = MappingProxyType({})
+) -> RetentionMetrics:
+    """Counts what a module keeps of a network.
 
     Args:
         network: The base network, unmasked.
-        masks: Masks of its parameters.
+        masks: Which of its parameters' entries are kept.
+        rewritten: Parameter name to the module's own values, where they are not the base's, in the base's shape.
     """
     kernels = kept_kernels(network, masks).values()
     kept, total = sum(int(rows.sum()) for rows in kernels), sum(len(rows) for rows in kernels)
-    nonzero = sum(
-        int((bits & (network.get_parameter(name).detach().cpu() != 0)).sum()) for name, bits in masks.bits.items()
-    )
+    values = {name: rewritten.get(name, network.get_parameter(name)).detach().cpu() for name in masks.bits}
+    nonzero = sum(int((bits & (values[name] != 0)).sum()) for name, bits in masks.bits.items())
     return RetentionMetrics(
         weight_retention=masks.retention,
         kept_weights=masks.kept,

@@ -12,6 +12,7 @@ from modelfoundry.core.modules.format import (
     write_module,
 )
 from modelfoundry.core.modules.head_networks import HeadNetwork, LogOdds, head_network
+from modelfoundry.core.modules.keeping import KeptOfBase, kept_of_base
 from modelfoundry.core.modules.materialise import MaterialisedModule, materialise, materialise_in_place
 from modelfoundry.core.modules.rewriting import RewrittenTensors
 
@@ -22,6 +23,7 @@ __all__ = [
     "REWRITING_VERSION",
     "CompactedModule",
     "HeadNetwork",
+    "KeptOfBase",
     "LogOdds",
     "MaterialisedModule",
     "ModuleArtifact",
@@ -29,6 +31,7 @@ __all__ = [
     "check_runs",
     "compact_module",
     "head_network",
+    "kept_of_base",
     "materialise",
     "materialise_in_place",
     "read_module",
