@@ -27,7 +27,6 @@ from modelfoundry.client._async.modules import AsyncModules
 from modelfoundry.client._async.on_demand import AsyncOnDemand
 from modelfoundry.client._async.reusing import AsyncReusing
 from modelfoundry.client._async.statements import AsyncStatements
-from modelfoundry.client._async.verbs import AsyncVerbs
 from modelfoundry.client._async.vocabularies import AsyncVocabularies
 from modelfoundry.client._async.webhooks import AsyncWebhooks
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
@@ -87,7 +86,6 @@ class AsyncClient(AsyncDecomposing, AsyncEvaluating, AsyncReusing, AsyncComposin
         self.webhooks = AsyncWebhooks(self._transport, parent)
         self.statements = AsyncStatements(self._transport, parent, self.blobs)
         self.maintenance = AsyncMaintenance(self._transport)
-        self._verbs = AsyncVerbs(self._transport, parent)
         self.modules = AsyncModules(self._transport, parent, self.blobs)
         self.hub = AsyncHub(
             self._transport, parent, self.blobs, self.cards, self.models, self.modules, self.compositions

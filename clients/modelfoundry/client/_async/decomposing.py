@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfoundry.client._async.jobs import AsyncJob
-from modelfoundry.client._async.verbs import AsyncVerbs
-from modelfoundry.client.requests import chosen
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, training_service_pb2
+from modelfoundry.client._async.jobs import AsyncJob, start
+from modelfoundry.client.endpoints import Service
+from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.searches import chosen_search
+from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.algorithms import AlgorithmDescription, Search
 from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import Device, ValidationSplit
@@ -21,17 +23,25 @@ from modelfoundry.values.recipes import (
     TrainingRecipe,
     TrainingRecipeDescription,
 )
-from modelfoundry.values.references import Named
+from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Module
 from modelfoundry.values.results import TrainedModel
-from modelfoundry.wire.decomposing import algorithm_from_proto
-from modelfoundry.wire.recipes import gradsplitter_recipe_description_from_proto, recipe_description_from_proto
+from modelfoundry.wire.architectures import architecture_to_proto
+from modelfoundry.wire.computing import device_to_proto, validation_to_proto
+from modelfoundry.wire.decomposing import algorithm_from_proto, set_search
+from modelfoundry.wire.recipes import (
+    gradsplitter_recipe_description_from_proto,
+    recipe_description_from_proto,
+    training_recipe_description_from_proto,
+    training_recipe_to_proto,
+)
 
 
 class AsyncDecomposing:
     """The part of a client that trains and decomposes; see `AsyncClient`."""
 
-    _verbs: AsyncVerbs
+    parent: str
+    _transport: AsyncTransport
 
     async def decompose(
         self,
@@ -74,13 +84,13 @@ class AsyncDecomposing:
             UnknownLabel, DatasetMismatch, InvalidField, NotFound, UnsupportedModel, Unavailable: as the service says.
         """
         name, given = chosen_search(recipe, algorithm, settings, joint=False)
-        return await self._verbs.decompose(
+        return await self._decompose(
             model,
             dataset,
             Search(algorithm=name, problem=problem_from(problem, label, labels), settings=given),
-            validation or ValidationSplit(),
+            validation=validation,
             seed=seed,
-            device=chosen(device, Device, "device"),
+            device=device,
             module_id=module_id,
             force=force,
             request_id=request_id,
@@ -128,13 +138,13 @@ class AsyncDecomposing:
             UnknownLabel, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
         """
         name, given = chosen_search(recipe, algorithm, settings, joint=True)
-        return await self._verbs.decompose(
+        return await self._decompose(
             model,
             dataset,
             Search(algorithm=name, label_groups=label_groups_from(label_groups), settings=given),
-            validation or ValidationSplit(),
+            validation=validation,
             seed=seed,
-            device=chosen(device, Device, "device"),
+            device=device,
             module_id=module_id,
             force=force,
             request_id=request_id,
@@ -168,30 +178,70 @@ class AsyncDecomposing:
         Raises:
             UnknownArchitecture, DatasetMismatch, InvalidField, NotFound, Unavailable: as the service says.
         """
-        return await self._verbs.train(
-            Architecture(architecture) if isinstance(architecture, str) else architecture,
-            dataset,
-            recipe or TrainingRecipe(),
-            validation or ValidationSplit(),
+        request = training_service_pb2.TrainModelRequest(
+            parent=self.parent,
+            architecture=architecture_to_proto(
+                Architecture(architecture) if isinstance(architecture, str) else architecture
+            ),
+            dataset=full_name(dataset, "datasets", self.parent),
+            recipe=training_recipe_to_proto(recipe or TrainingRecipe()),
+            validation=validation_to_proto(validation or ValidationSplit()),
             seed=seed,
-            device=chosen(device, Device, "device"),
+            device=device_to_proto(chosen(device, Device, "device")),
             model_id=model_id,
-            request_id=request_id,
+            request_id=request_id or new_request_id(),
         )
+        return await start(self._transport, Service.DECOMPOSER, self._transport.stubs.training.TrainModel, request)
 
     async def algorithms(self) -> tuple[AlgorithmDescription, ...]:
         """What modules can be searched with: settings, their limits, and recipes. The first is meant where none is."""
-        return tuple(map(algorithm_from_proto, (await self._verbs.recipes()).algorithms))
+        return tuple(map(algorithm_from_proto, (await self._listed()).algorithms))
 
     async def recipes(self) -> tuple[RecipeDescription, ...]:
         """The recipes of SeaM, with all settings. `algorithms` has those of every algorithm."""
-        return tuple(map(recipe_description_from_proto, (await self._verbs.recipes()).recipes))
+        return tuple(map(recipe_description_from_proto, (await self._listed()).recipes))
 
     async def gradsplitter_recipes(self) -> tuple[GradSplitterRecipeDescription, ...]:
         """The recipes of GradSplitter, with all settings. `algorithms` has those of every algorithm."""
-        listed = (await self._verbs.recipes()).gradsplitter_recipes
+        listed = (await self._listed()).gradsplitter_recipes
         return tuple(map(gradsplitter_recipe_description_from_proto, listed))
 
     async def training_recipes(self) -> tuple[TrainingRecipeDescription, ...]:
         """The recipes of `train`, with all settings."""
-        return await self._verbs.training_recipes()
+        request = training_service_pb2.ListTrainingRecipesRequest()
+        method = self._transport.stubs.training.ListTrainingRecipes
+        response = await self._transport.unary(Service.DECOMPOSER, method, request)
+        return tuple(map(training_recipe_description_from_proto, response.recipes))
+
+    async def _listed(self) -> decomposer_service_pb2.ListRecipesResponse:
+        """Algorithms and recipes."""
+        request = decomposer_service_pb2.ListRecipesRequest()
+        return await self._transport.unary(Service.DECOMPOSER, self._transport.stubs.decomposer.ListRecipes, request)
+
+    async def _decompose(
+        self,
+        model: Named,
+        dataset: Named,
+        search: Search,
+        *,
+        validation: ValidationSplit | None,
+        seed: int,
+        device: Device | str,
+        module_id: str,
+        force: bool,
+        request_id: str | None,
+    ) -> AsyncJob[tuple[Module, ...]]:
+        """Starts a search, of one module or of all."""
+        request = decomposer_service_pb2.DecomposeRequest(
+            parent=self.parent,
+            model=full_name(model, "models", self.parent),
+            dataset=full_name(dataset, "datasets", self.parent),
+            validation=validation_to_proto(validation or ValidationSplit()),
+            seed=seed,
+            device=device_to_proto(chosen(device, Device, "device")),
+            module_id=module_id,
+            request_id=request_id or new_request_id(),
+            force=force,
+        )
+        set_search(request, search)
+        return await start(self._transport, Service.DECOMPOSER, self._transport.stubs.decomposer.Decompose, request)

@@ -29,7 +29,6 @@ from modelfoundry.client._sync.modules import Modules
 from modelfoundry.client._sync.on_demand import OnDemand
 from modelfoundry.client._sync.reusing import Reusing
 from modelfoundry.client._sync.statements import Statements
-from modelfoundry.client._sync.verbs import Verbs
 from modelfoundry.client._sync.vocabularies import Vocabularies
 from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts
@@ -89,7 +88,6 @@ class Client(Decomposing, Evaluating, Reusing, Composing, OnDemand, Browsing):
         self.webhooks = Webhooks(self._transport, parent)
         self.statements = Statements(self._transport, parent, self.blobs)
         self.maintenance = Maintenance(self._transport)
-        self._verbs = Verbs(self._transport, parent)
         self.modules = Modules(self._transport, parent, self.blobs)
         self.hub = Hub(self._transport, parent, self.blobs, self.cards, self.models, self.modules, self.compositions)
 
