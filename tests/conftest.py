@@ -20,6 +20,7 @@ from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.blobs.minio_store import MinioBlobStore
 from modelfoundry.registry.blobs.store import BlobStore
 from modelfoundry.registry.database import Database
+from modelfoundry.wire import channels
 
 SERVERS = {
     minio_server.HOW_TO_GET_IT: minio_server.__file__,
@@ -54,6 +55,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return folder if folder in SHARED_FOLDERS else path
 
     return FileOrFolder(config, log)
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Channels wait hundredths of a second before they repeat a call; they repeat it as often as ever."""
+    config, usual, short = channels.service_config, '"initialBackoff": "0.3s"', '"initialBackoff": "0.02s"'
+    assert usual in config(())
+    monkeypatch.setattr(channels, "service_config", lambda contracts: config(contracts).replace(usual, short))
 
 
 @pytest.fixture(name="minio_server", scope="session")

@@ -30,6 +30,7 @@ def refusing_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @pytest.mark.parametrize("error", EXIT_CODE_BY_ERROR, ids=lambda error: error.reason)
+@pytest.mark.usefixtures("short_waits")
 def test_every_refusal_is_two_lines_and_its_exit_code(cli, monkeypatch, refusing_registry, error):
     monkeypatch.setenv("MODELFOUNDRY_REGISTRY", refusing_registry)
     outcome = cli("model", "show", error.reason.lower().replace("_", "-"), "--json")
@@ -57,6 +58,7 @@ def test_debug_shows_where_a_failure_came_from(cli, monkeypatch, refusing_regist
     assert "Traceback" in outcome.err
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_services_that_are_not_there_are_said_so_with_what_to_start(cli, monkeypatch):
     for service in ("REGISTRY", "DECOMPOSER", "EVALUATOR", "REUSER"):
         monkeypatch.setenv(f"MODELFOUNDRY_{service}", "127.0.0.1:1")

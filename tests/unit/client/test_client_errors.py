@@ -56,6 +56,7 @@ def test_a_refused_call_raises_what_the_service_raised(serve: Any, call: Any, re
     assert isinstance(caught.value.__cause__, grpc.RpcError)
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_where_nobody_listens_the_error_says_what_to_start(call: Any) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -14,12 +14,14 @@ from modelfoundry.client.channels import CONTRACTS, client_options
 from modelfoundry.wire.channels import service_config
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_reads_are_repeated_while_the_service_is_away(serve: Any, call: Any) -> None:
     services = Services(away=3)
     assert call(serve(services), "models.get", "m").id == "m"
     assert len(services.requests) == 4
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_service_that_stays_away_is_given_up_after_four_attempts(serve: Any, call: Any) -> None:
     services = Services(away=99)
     with pytest.raises(errors.Unavailable, match="away"):
@@ -27,6 +29,7 @@ def test_a_service_that_stays_away_is_given_up_after_four_attempts(serve: Any, c
     assert len(services.requests) == 4
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_creating_is_repeated_with_one_request_id(serve: Any, call: Any) -> None:
     services = Services(away=2)
     endpoints = serve(services)
