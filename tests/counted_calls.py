@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,6 +64,7 @@ class CountedCalls:
             started.set()
             await end.wait()
             await server.stop(None)
+            await _cancelled(asyncio.all_tasks() - {asyncio.current_task()})
 
     def _note(self, path: str, first: bytes) -> None:
         method = path.rpartition("/")[2]
@@ -107,6 +108,13 @@ class _Handler(grpc.GenericRpcHandler):
                 self._note(path, request)
             first = False
             yield request
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    running = [task for task in tasks if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 def _own(metadata: Any) -> tuple[tuple[str, Any], ...]:

@@ -6,7 +6,7 @@ import torch._dynamo  # noqa: F401 - checking a network and training one import 
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2, rebuild_service_pb2, training_service_pb2
 from modelfoundry.decomposer.decompose import decompose
-from modelfoundry.decomposer.plan import plan_decomposition
+from modelfoundry.decomposer.plan import plan_checked
 from modelfoundry.decomposer.rebuild import rebuild
 from modelfoundry.decomposer.rebuild_plan import plan_rebuild
 from modelfoundry.decomposer.requests import decomposition_from_proto
@@ -14,6 +14,7 @@ from modelfoundry.decomposer.settings import DecomposerSettings
 from modelfoundry.decomposer.training import plan_training, train_model
 from modelfoundry.decomposer.training_requests import training_from_proto
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.wire.known import known_from_proto
 from modelfoundry.wire.statements import rebuild_to_proto
 from modelfoundry.workbench.jobs import workbench
 
@@ -22,10 +23,10 @@ def run_decompose(
     request: decomposer_service_pb2.DecomposeRequest, context: JobContext
 ) -> decomposer_service_pb2.DecomposeResponse:
     """Carries a queued Decompose out."""
-    with workbench(context, DecomposerSettings()) as bench:
+    with workbench(context, DecomposerSettings(), known_from_proto(request.known)) as bench:
         wanted = decomposition_from_proto(request)
-        model, dataset = bench.client.models.get(wanted.model), bench.client.datasets.get(wanted.dataset)
-        modules = decompose(plan_decomposition(wanted, model, dataset), context.name, bench)
+        model, dataset = bench.resources.model(wanted.model), bench.resources.dataset(wanted.dataset)
+        modules = decompose(plan_checked(wanted, model, dataset), context.name, bench)
     return decomposer_service_pb2.DecomposeResponse(modules=modules)
 
 

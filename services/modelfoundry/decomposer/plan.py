@@ -93,13 +93,26 @@ def plan_decomposition(request: DecompositionRequest, model: Model, dataset: Dat
     """Checks a request against the model and the data set, from metadata and the model's structure alone.
 
     Raises:
+        UnknownLabel, InvalidField, TestSplitSealed, DatasetMismatch: as `plan_checked`.
+        WeightsMismatch: the model's tensors do not fit its architecture.
+        UnknownArchitecture: the installed libraries cannot build it.
+        UnsupportedModel: the algorithm cannot take it apart; layer and reason are named.
+    """
+    plan = plan_checked(request, model, dataset)
+    check_weights(model.architecture, len(model.labels), model.input, model.tensors)
+    if request.algorithm.check_model is not None:
+        request.algorithm.check_model(model.architecture, len(model.labels), model.input)
+    return plan
+
+
+def plan_checked(request: DecompositionRequest, model: Model, dataset: Dataset) -> DecompositionPlan:
+    """The same for a model that was checked when the request came: from metadata alone, no network is built for it.
+
+    Raises:
         UnknownLabel: the model lacks a label that is asked for.
         InvalidField: problem, groups, module id or validation split are malformed.
         TestSplitSealed: validation data was asked from the test split.
         DatasetMismatch: the data set's images or labels do not fit, or a label has too few images.
-        WeightsMismatch: the model's tensors do not fit its architecture.
-        UnknownArchitecture: the installed libraries cannot build it.
-        UnsupportedModel: the algorithm cannot take it apart; layer and reason are named.
     """
     algorithm = request.algorithm
     problems = wanted_problems(algorithm, request.wanted, model.labels)
@@ -113,9 +126,6 @@ def plan_decomposition(request: DecompositionRequest, model: Model, dataset: Dat
     check_dataset_fits(dataset, model.input.shape, labels_needed(algorithm, problems, model))
     if algorithm.joint:
         check_validation_labels(dataset, request.validation, model.labels)
-    check_weights(model.architecture, len(model.labels), model.input, model.tensors)
-    if algorithm.check_model is not None:
-        algorithm.check_model(model.architecture, len(model.labels), model.input)
     subset = recorded_subset(model, dataset, request.validation)
     key = cache_key(request, problems, model, dataset, subset)
     ids = module_ids(request, problems, model, key)

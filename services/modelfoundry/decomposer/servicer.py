@@ -15,9 +15,10 @@ from modelfoundry.decomposer.listing import recipes_to_proto
 from modelfoundry.decomposer.plan import plan_decomposition
 from modelfoundry.decomposer.requests import decomposition_from_proto, write_settings
 from modelfoundry.names import check_request_id
+from modelfoundry.wire.known import known_from_proto, known_to_proto
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
-from modelfoundry.workbench.resources import AsyncResources
+from modelfoundry.workbench.resources import AsyncResources, Known
 
 DECOMPOSE_KIND = "decompose"
 
@@ -36,13 +37,15 @@ class DecomposerServicer(pb_grpc.DecomposerServiceServicer):
     ) -> operations_pb2.Operation:
         """See the contract."""
         check_request_id(request.request_id)
-        resources = AsyncResources(self._client)
+        resources = AsyncResources(self._client, Known(known_from_proto(request.known)))
         request.model = await OwnNames(resources).of(request.model, field="model")
         wanted = decomposition_from_proto(request)
         write_settings(request, wanted)
-        plan = await asyncio.to_thread(plan_decomposition, wanted, *await _inputs(request, resources))
+        model, dataset = await _inputs(request, resources)
+        plan = await asyncio.to_thread(plan_decomposition, wanted, model, dataset)
         if request.validate_only:
             return operations_pb2.Operation()
+        request.known.CopyFrom(known_to_proto(model, dataset))
         return await self._queue.enqueue(
             request,
             parent=request.parent,

@@ -7,6 +7,7 @@ import asyncio
 import grpc
 from google.longrunning import operations_pb2
 
+from modelfoundry.api.registry.v1 import known_resources_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
@@ -17,8 +18,9 @@ from modelfoundry.reuser.predicting.images import images_from_proto
 from modelfoundry.reuser.predicting.predictor import Predictor, classify
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.wire.jobs import prediction_to_proto
+from modelfoundry.wire.known import known_from_proto
 from modelfoundry.workbench.aliases import OwnNames
-from modelfoundry.workbench.resources import AsyncResources, Subject
+from modelfoundry.workbench.resources import AsyncResources, Known, Subject
 from modelfoundry.workbench.subject_names import subject_collection
 
 
@@ -37,7 +39,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.ExportRequest, context: grpc.aio.ServicerContext[pb.ExportRequest, operations_pb2.Operation]
     ) -> operations_pb2.Operation:
         """See the contract."""
-        return await self._submissions.export(request, AsyncResources(self._client))
+        return await self._submissions.export(request, self._resources(request.known))
 
     async def ComposeModel(
         self,
@@ -53,7 +55,7 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.CompactRequest, context: grpc.aio.ServicerContext[pb.CompactRequest, operations_pb2.Operation]
     ) -> operations_pb2.Operation:
         """See the contract."""
-        return await self._submissions.compact(request, AsyncResources(self._client))
+        return await self._submissions.compact(request, self._resources(request.known))
 
     async def Predict(
         self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
@@ -67,6 +69,9 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         subject = await resources.subject(name, field="subject")
         async with self._turns:
             return await asyncio.to_thread(self._predict, request, subject)
+
+    def _resources(self, known: known_resources_pb2.KnownResources) -> AsyncResources:
+        return AsyncResources(self._client, Known(known_from_proto(known)))
 
     def _predict(self, request: pb.PredictRequest, subject: Subject) -> pb.PredictResponse:
         loaded = self._predictor.loaded(subject)

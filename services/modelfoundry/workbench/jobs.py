@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from modelfoundry.names import request_id_from
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.monitor import JobMonitor
-from modelfoundry.workbench.resources import AsyncResources, Resources
+from modelfoundry.workbench.resources import AsyncResources, Known, Resource, Resources
 from modelfoundry.workbench.settings import WorkerSettings
 
 Plan = TypeVar("Plan")
@@ -47,8 +47,14 @@ class Workbench:
 
 
 @contextmanager
-def workbench(context: JobContext, settings: WorkerSettings) -> Iterator[Workbench]:
-    """Opens a job's access to the registry and fetches its checkpoint."""
+def workbench(context: JobContext, settings: WorkerSettings, known: Iterable[Resource] = ()) -> Iterator[Workbench]:
+    """Opens a job's access to the registry and fetches its checkpoint.
+
+    Args:
+        context: The job.
+        settings: Of the service.
+        known: Resources that the job's request hands on, which are not read again.
+    """
     endpoints = Endpoints(registry=context.registry)
     project = context.name.partition("/operations/")[0]  # what a job makes belongs to the job's own project
     with Client(endpoints, parent=project) as client, tempfile.TemporaryDirectory(prefix="modelfoundry-job-") as folder:
@@ -57,7 +63,7 @@ def workbench(context: JobContext, settings: WorkerSettings) -> Iterator[Workben
             context.log(f"taking up from a checkpoint, attempt {context.attempt}")
             checkpoint = client.blobs.download(context.checkpoint.digest, Path(folder) / "checkpoint.safetensors")
         monitor = JobMonitor(context, client, settings.checkpoint_seconds)
-        yield Workbench(client, Resources(client), settings.cache, monitor, checkpoint)
+        yield Workbench(client, Resources(client, Known(known)), settings.cache, monitor, checkpoint)
 
 
 def derived_request_id(operation: str, what: str) -> str:

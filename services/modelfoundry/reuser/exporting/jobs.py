@@ -11,18 +11,19 @@ from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.values.results import Compaction
 from modelfoundry.wire.jobs import EXPORT_FORMAT, compaction_to_proto, export_to_proto
+from modelfoundry.wire.known import known_from_proto
 from modelfoundry.workbench.jobs import workbench
 
 
 def run_export(request: pb.ExportRequest, context: JobContext) -> pb.ExportResponse:
     """Carries a queued Export out."""
     export_format = EXPORT_FORMAT.from_request(request.format, field="format")
-    with workbench(context, ReuserSettings()) as bench:
+    with workbench(context, ReuserSettings(), known_from_proto(request.known)) as bench:
         return export_to_proto(export_subject(request.subject, export_format, bench, compact=request.compact))
 
 
 def run_compact(request: pb.CompactRequest, context: JobContext) -> pb.CompactResponse:
     """Carries a queued Compact out."""
-    with workbench(context, ReuserSettings()) as bench:
+    with workbench(context, ReuserSettings(), known_from_proto(request.known)) as bench:
         forms = compact(request.module, batch_sizes_of(request.latency_batch_sizes), context.name, bench)
     return compaction_to_proto(Compaction(request.module, forms))

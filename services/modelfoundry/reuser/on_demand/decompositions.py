@@ -9,6 +9,7 @@ from google.longrunning import operations_pb2
 
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.api.decomposer.v1.decomposer_service_pb2_grpc import DecomposerServiceStub
+from modelfoundry.api.registry.v1 import known_resources_pb2
 from modelfoundry.client import Endpoints, RequestedModule, Retries, Service, Timeouts
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import ModelFoundryError
@@ -16,6 +17,8 @@ from modelfoundry.reuser.on_demand.wanted import WantedModules
 from modelfoundry.values.problems import BinaryProblem
 from modelfoundry.wire.computing import device_to_proto
 from modelfoundry.wire.decomposing import ALGORITHM_NAMES, set_search
+from modelfoundry.wire.known import known_to_proto
+from modelfoundry.workbench.resources import AsyncResources
 
 
 class Decompositions:
@@ -28,26 +31,35 @@ class Decompositions:
     def __init__(self, endpoints: Endpoints) -> None:
         self._transport = AsyncTransport(endpoints, Timeouts(), Retries())
 
-    async def check(self, wanted: WantedModules, answer: RequestedModule) -> None:
+    async def check(self, wanted: WantedModules, answer: RequestedModule, resources: AsyncResources) -> None:
         """Checks that a module can be made; starts nothing.
+
+        Args:
+            wanted: The request.
+            answer: What is missing, and what to make it from.
+            resources: Of the call or job that this is part of.
 
         Raises:
             ModelFoundryError: as the decomposer says; fields of a recipe are named as in RequestModulesRequest.
         """
         request = _request(wanted, answer)
+        request.known.CopyFrom(await _known(answer, resources))
         request.validate_only = True
         try:
             await self._call(request)
         except ModelFoundryError as error:
             _raise_in_terms_of_the_request(error)
 
-    async def start(self, wanted: WantedModules, answer: RequestedModule, request_id: str) -> operations_pb2.Operation:
-        """Starts to make a module, or finds the job that makes or made it.
+    async def start(
+        self, wanted: WantedModules, answer: RequestedModule, resources: AsyncResources, request_id: str
+    ) -> operations_pb2.Operation:
+        """Starts to make a module, or finds the job that makes or made it; as for `check`.
 
         Raises:
             ModelFoundryError: as the decomposer says.
         """
         request = _request(wanted, answer)
+        request.known.CopyFrom(await _known(answer, resources))
         request.request_id = request_id
         return await self._call(request)
 
@@ -72,6 +84,11 @@ def _request(wanted: WantedModules, answer: RequestedModule) -> pb.DecomposeRequ
     problem = None if wanted.jointly else BinaryProblem(answer.match.label)
     set_search(request, replace(wanted.search, problem=problem))
     return request
+
+
+async def _known(answer: RequestedModule, resources: AsyncResources) -> known_resources_pb2.KnownResources:
+    """Many labels are asked of one model and one data set: the decomposer and its jobs need not read these for each."""
+    return known_to_proto(await resources.model(answer.model), await resources.dataset(answer.dataset))
 
 
 def _raise_in_terms_of_the_request(error: ModelFoundryError) -> NoReturn:

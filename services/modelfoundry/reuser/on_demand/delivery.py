@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from google.longrunning import operations_pb2
 
+from modelfoundry.api.registry.v1 import known_resources_pb2
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import ValidationSplit
@@ -13,7 +14,9 @@ from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.wire.computing import device_to_proto, validation_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto
+from modelfoundry.wire.known import known_to_proto
 from modelfoundry.workbench.resources import AsyncResources
+from modelfoundry.workbench.subject_names import subject_collection
 
 
 class Delivery:
@@ -66,12 +69,17 @@ class Delivery:
         """
         if wanted.format is None:
             raise ValueError("the request asks for no files")
+        known = known_resources_pb2.KnownResources()
+        if subject_collection(subject, field="subject") == "modules":
+            # Modules of one model are written by a job each: these need not all read the model.
+            known = known_to_proto(await resources.model((await resources.module(subject)).base_model))
         request = pb.ExportRequest(
             parent=wanted.parent,
             subject=subject,
             format=export_format_to_proto(wanted.format),
             compact=wanted.compact,
             request_id=request_id,
+            known=known,
         )
         return await self._submissions.export(request, resources)
 

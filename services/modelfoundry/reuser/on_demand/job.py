@@ -36,6 +36,7 @@ from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.wire.jobs import export_to_proto, job_status_from_proto
+from modelfoundry.wire.known import known_to_proto
 from modelfoundry.wire.on_demand import requested_module_from_proto, requested_module_to_proto
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources
@@ -153,10 +154,12 @@ class Fulfilment:
         return offer
 
     def _compaction(self, name: str) -> SubJob:
-        def start(request_id: str) -> Awaitable[operations_pb2.Operation]:
-            parent = self._wanted.parent
-            request = reuser_service_pb2.CompactRequest(parent=parent, module=name, request_id=request_id)
-            return self._submissions.compact(request, self._resources)
+        async def start(request_id: str) -> operations_pb2.Operation:
+            base = await self._resources.model((await self._resources.module(name)).base_model)
+            request = reuser_service_pb2.CompactRequest(
+                parent=self._wanted.parent, module=name, request_id=request_id, known=known_to_proto(base)
+            )
+            return await self._submissions.compact(request, self._resources)
 
         return _sub_job(f"measuring {name}", f"compact {name}", start)
 
@@ -195,7 +198,7 @@ class Fulfilment:
         return _sub_job(
             title,
             f"decompose {search}",
-            lambda request_id: self._decompositions.start(self._wanted, answer, request_id),
+            lambda request_id: self._decompositions.start(self._wanted, answer, self._resources, request_id),
         )
 
     async def _evaluated(self, modules: Sequence[Module]) -> None:

@@ -53,8 +53,8 @@ class OnDemandServicer(pb_grpc.OnDemandServiceServicer):
             response = pb.RequestModulesResponse(modules=map(requested_module_to_proto, answers))
             if await self._completed(response, wanted, answers, resources):
                 return response
-        missing = [answer for answer in answers if answer.origin is ModuleOrigin.TO_BE_MADE]
-        await asyncio.gather(*(self._decompositions.check(wanted, answer) for answer in missing))
+            missing = [answer for answer in answers if answer.origin is ModuleOrigin.TO_BE_MADE]
+            await asyncio.gather(*(self._decompositions.check(wanted, answer, resources) for answer in missing))
         operation = await self._queue.enqueue(
             pb.RequestModulesWork(request=request, modules=response.modules),
             parent=wanted.parent,

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from modelfoundry.api.decomposer.v1 import algorithm_pb2 as _algorithm_pb2
 from modelfoundry.api.decomposer.v1 import recipe_pb2 as _recipe_pb2
+from modelfoundry.api.registry.v1 import known_resources_pb2 as _known_resources_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
 from modelfoundry.api.types.v1 import problem_pb2 as _problem_pb2
 import builtins as _builtins
@@ -40,6 +41,7 @@ class DecomposeRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where the module is registered."""
     model: _builtins.str
@@ -74,6 +76,10 @@ class DecomposeRequest(_message.Message):
     def validation(self) -> _compute_pb2.ValidationSplit:
         """How validation data is cut from the training data."""
 
+    @_builtins.property
+    def known(self) -> _known_resources_pb2.KnownResources:
+        """The model and the data set, where the caller has read them already."""
+
     def __init__(
         self,
         *,
@@ -89,10 +95,11 @@ class DecomposeRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         force: _builtins.bool = ...,
+        known: _known_resources_pb2.KnownResources | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "gradsplitter", b"gradsplitter", "seam", b"seam", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "gradsplitter", b"gradsplitter", "known", b"known", "seam", b"seam", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "dataset", b"dataset", "device", b"device", "force", b"force", "gradsplitter", b"gradsplitter", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "dataset", b"dataset", "device", b"device", "force", b"force", "gradsplitter", b"gradsplitter", "known", b"known", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_algorithm: _TypeAlias = _typing.Literal["seam", "gradsplitter"]  # noqa: Y015
     _WhichOneofArgType_algorithm: _TypeAlias = _typing.Literal["algorithm", b"algorithm"]  # noqa: Y015

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from modelfoundry.api.registry.v1 import known_resources_pb2 as _known_resources_pb2
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
 from modelfoundry.api.types.v1 import forms_pb2 as _forms_pb2
 import builtins as _builtins
@@ -60,6 +61,7 @@ class ExportRequest(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     COMPACT_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`."""
     subject: _builtins.str
@@ -72,6 +74,10 @@ class ExportRequest(_message.Message):
     """Write a module without its dead channels: smaller and faster, with the same outputs. INVALID_ARGUMENT for a model, which has
     none. FAILED_PRECONDITION when no channel of the base model can be removed.
     """
+    @_builtins.property
+    def known(self) -> _known_resources_pb2.KnownResources:
+        """The base model of a module, where the caller has read it already."""
+
     def __init__(
         self,
         *,
@@ -80,10 +86,11 @@ class ExportRequest(_message.Message):
         format: Global___ExportFormat.ValueType = ...,
         request_id: _builtins.str = ...,
         compact: _builtins.bool = ...,
+        known: _known_resources_pb2.KnownResources | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "format", b"format", "parent", b"parent", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "format", b"format", "known", b"known", "parent", b"parent", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -139,6 +146,7 @@ class CompactRequest(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     LATENCY_BATCH_SIZES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`."""
     module: _builtins.str
@@ -149,6 +157,10 @@ class CompactRequest(_message.Message):
     def latency_batch_sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Batch sizes at which a forward pass is timed, each from 1 to 1024, at most 8. Empty: 1 and 16."""
 
+    @_builtins.property
+    def known(self) -> _known_resources_pb2.KnownResources:
+        """The base model, where the caller has read it already."""
+
     def __init__(
         self,
         *,
@@ -156,10 +168,11 @@ class CompactRequest(_message.Message):
         module: _builtins.str = ...,
         latency_batch_sizes: _abc.Iterable[_builtins.int] | None = ...,
         request_id: _builtins.str = ...,
+        known: _known_resources_pb2.KnownResources | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["latency_batch_sizes", b"latency_batch_sizes", "module", b"module", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known", b"known", "latency_batch_sizes", b"latency_batch_sizes", "module", b"module", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

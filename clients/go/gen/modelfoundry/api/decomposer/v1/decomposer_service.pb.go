@@ -11,6 +11,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	v11 "modelfoundry.dev/client/gen/modelfoundry/api/registry/v1"
 	v1 "modelfoundry.dev/client/gen/modelfoundry/api/types/v1"
 	reflect "reflect"
 	sync "sync"
@@ -55,7 +56,9 @@ type DecomposeRequest struct {
 	// Check everything, start nothing. The returned operation has no name.
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Search again even when an equal module exists.
-	Force         bool `protobuf:"varint,11,opt,name=force,proto3" json:"force,omitempty"`
+	Force bool `protobuf:"varint,11,opt,name=force,proto3" json:"force,omitempty"`
+	// The model and the data set, where the caller has read them already.
+	Known         *v11.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +186,13 @@ func (x *DecomposeRequest) GetForce() bool {
 		return x.Force
 	}
 	return false
+}
+
+func (x *DecomposeRequest) GetKnown() *v11.KnownResources {
+	if x != nil {
+		return x.Known
+	}
+	return nil
 }
 
 type isDecomposeRequest_Algorithm interface {
@@ -623,7 +633,7 @@ var File_modelfoundry_api_decomposer_v1_decomposer_service_proto protoreflect.Fi
 
 const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" +
 	"\n" +
-	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xab\x04\n" +
+	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xef\x04\n" +
 	"\x10DecomposeRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1a\n" +
 	"\x05model\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x05model\x12\x1e\n" +
@@ -640,7 +650,8 @@ const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" 
 	"request_id\x18\t \x01(\tR\trequestId\x12#\n" +
 	"\rvalidate_only\x18\n" +
 	" \x01(\bR\fvalidateOnly\x12\x14\n" +
-	"\x05force\x18\v \x01(\bR\x05forceB\v\n" +
+	"\x05force\x18\v \x01(\bR\x05force\x12B\n" +
+	"\x05known\x18\x14 \x01(\v2,.modelfoundry.api.registry.v1.KnownResourcesR\x05knownB\v\n" +
 	"\talgorithm\"\x9c\x01\n" +
 	"\fSeamSettings\x12H\n" +
 	"\aproblem\x18\x01 \x01(\v2(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2A\x01\x02R\aproblem\x12B\n" +
@@ -696,35 +707,37 @@ var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_goTypes = []any
 	(*RecipeDescription)(nil),             // 8: modelfoundry.api.decomposer.v1.RecipeDescription
 	(*v1.ValidationSplit)(nil),            // 9: modelfoundry.api.types.v1.ValidationSplit
 	(v1.Device)(0),                        // 10: modelfoundry.api.types.v1.Device
-	(*v1.TargetProblem)(nil),              // 11: modelfoundry.api.types.v1.TargetProblem
-	(*SeamRecipe)(nil),                    // 12: modelfoundry.api.decomposer.v1.SeamRecipe
-	(*GradSplitterRecipe)(nil),            // 13: modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	(*AlgorithmDescription)(nil),          // 14: modelfoundry.api.decomposer.v1.AlgorithmDescription
-	(*longrunningpb.Operation)(nil),       // 15: google.longrunning.Operation
+	(*v11.KnownResources)(nil),            // 11: modelfoundry.api.registry.v1.KnownResources
+	(*v1.TargetProblem)(nil),              // 12: modelfoundry.api.types.v1.TargetProblem
+	(*SeamRecipe)(nil),                    // 13: modelfoundry.api.decomposer.v1.SeamRecipe
+	(*GradSplitterRecipe)(nil),            // 14: modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	(*AlgorithmDescription)(nil),          // 15: modelfoundry.api.decomposer.v1.AlgorithmDescription
+	(*longrunningpb.Operation)(nil),       // 16: google.longrunning.Operation
 }
 var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_depIdxs = []int32{
 	1,  // 0: modelfoundry.api.decomposer.v1.DecomposeRequest.seam:type_name -> modelfoundry.api.decomposer.v1.SeamSettings
 	2,  // 1: modelfoundry.api.decomposer.v1.DecomposeRequest.gradsplitter:type_name -> modelfoundry.api.decomposer.v1.GradSplitterSettings
 	9,  // 2: modelfoundry.api.decomposer.v1.DecomposeRequest.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
 	10, // 3: modelfoundry.api.decomposer.v1.DecomposeRequest.device:type_name -> modelfoundry.api.types.v1.Device
-	11, // 4: modelfoundry.api.decomposer.v1.SeamSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
-	12, // 5: modelfoundry.api.decomposer.v1.SeamSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
-	3,  // 6: modelfoundry.api.decomposer.v1.GradSplitterSettings.label_groups:type_name -> modelfoundry.api.decomposer.v1.LabelGroup
-	13, // 7: modelfoundry.api.decomposer.v1.GradSplitterSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	8,  // 8: modelfoundry.api.decomposer.v1.ListRecipesResponse.recipes:type_name -> modelfoundry.api.decomposer.v1.RecipeDescription
-	7,  // 9: modelfoundry.api.decomposer.v1.ListRecipesResponse.gradsplitter_recipes:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
-	14, // 10: modelfoundry.api.decomposer.v1.ListRecipesResponse.algorithms:type_name -> modelfoundry.api.decomposer.v1.AlgorithmDescription
-	13, // 11: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	12, // 12: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
-	0,  // 13: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
-	5,  // 14: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
-	15, // 15: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
-	6,  // 16: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
-	15, // [15:17] is the sub-list for method output_type
-	13, // [13:15] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	11, // 4: modelfoundry.api.decomposer.v1.DecomposeRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
+	12, // 5: modelfoundry.api.decomposer.v1.SeamSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	13, // 6: modelfoundry.api.decomposer.v1.SeamSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
+	3,  // 7: modelfoundry.api.decomposer.v1.GradSplitterSettings.label_groups:type_name -> modelfoundry.api.decomposer.v1.LabelGroup
+	14, // 8: modelfoundry.api.decomposer.v1.GradSplitterSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	8,  // 9: modelfoundry.api.decomposer.v1.ListRecipesResponse.recipes:type_name -> modelfoundry.api.decomposer.v1.RecipeDescription
+	7,  // 10: modelfoundry.api.decomposer.v1.ListRecipesResponse.gradsplitter_recipes:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
+	15, // 11: modelfoundry.api.decomposer.v1.ListRecipesResponse.algorithms:type_name -> modelfoundry.api.decomposer.v1.AlgorithmDescription
+	14, // 12: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	13, // 13: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
+	0,  // 14: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
+	5,  // 15: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
+	16, // 16: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
+	6,  // 17: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
+	16, // [16:18] is the sub-list for method output_type
+	14, // [14:16] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() }

@@ -11,7 +11,8 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	v1 "modelfoundry.dev/client/gen/modelfoundry/api/types/v1"
+	v1 "modelfoundry.dev/client/gen/modelfoundry/api/registry/v1"
+	v11 "modelfoundry.dev/client/gen/modelfoundry/api/types/v1"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -94,7 +95,9 @@ type ExportRequest struct {
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Write a module without its dead channels: smaller and faster, with the same outputs. INVALID_ARGUMENT for a model, which has
 	// none. FAILED_PRECONDITION when no channel of the base model can be removed.
-	Compact       bool `protobuf:"varint,5,opt,name=compact,proto3" json:"compact,omitempty"`
+	Compact bool `protobuf:"varint,5,opt,name=compact,proto3" json:"compact,omitempty"`
+	// The base model of a module, where the caller has read it already.
+	Known         *v1.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -162,6 +165,13 @@ func (x *ExportRequest) GetCompact() bool {
 		return x.Compact
 	}
 	return false
+}
+
+func (x *ExportRequest) GetKnown() *v1.KnownResources {
+	if x != nil {
+		return x.Known
+	}
+	return nil
 }
 
 // Response of the operation that Export starts.
@@ -256,7 +266,9 @@ type CompactRequest struct {
 	// Batch sizes at which a forward pass is timed, each from 1 to 1024, at most 8. Empty: 1 and 16.
 	LatencyBatchSizes []int32 `protobuf:"varint,3,rep,packed,name=latency_batch_sizes,json=latencyBatchSizes,proto3" json:"latency_batch_sizes,omitempty"`
 	// UUID4. A repeated call with the same id returns the first one's job.
-	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The base model, where the caller has read it already.
+	Known         *v1.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,13 +331,20 @@ func (x *CompactRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *CompactRequest) GetKnown() *v1.KnownResources {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
 // Response of the operation that Compact starts.
 type CompactResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The module.
 	Module string `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
 	// What was measured, also to be found on the module.
-	Forms         *v1.FormComparison `protobuf:"bytes,2,opt,name=forms,proto3" json:"forms,omitempty"`
+	Forms         *v11.FormComparison `protobuf:"bytes,2,opt,name=forms,proto3" json:"forms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,7 +386,7 @@ func (x *CompactResponse) GetModule() string {
 	return ""
 }
 
-func (x *CompactResponse) GetForms() *v1.FormComparison {
+func (x *CompactResponse) GetForms() *v11.FormComparison {
 	if x != nil {
 		return x.Forms
 	}
@@ -380,7 +399,7 @@ type ExportedFile struct {
 	// File name, for example `model.onnx`.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// Its bytes.
-	Content       *v1.BlobRef `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	Content       *v11.BlobRef `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,7 +441,7 @@ func (x *ExportedFile) GetPath() string {
 	return ""
 }
 
-func (x *ExportedFile) GetContent() *v1.BlobRef {
+func (x *ExportedFile) GetContent() *v11.BlobRef {
 	if x != nil {
 		return x.Content
 	}
@@ -804,26 +823,28 @@ var File_modelfoundry_api_reuser_v1_reuser_service_proto protoreflect.FileDescri
 
 const file_modelfoundry_api_reuser_v1_reuser_service_proto_rawDesc = "" +
 	"\n" +
-	"/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\xce\x01\n" +
+	"/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\x92\x02\n" +
 	"\rExportRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1e\n" +
 	"\asubject\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\asubject\x12F\n" +
 	"\x06format\x18\x03 \x01(\x0e2(.modelfoundry.api.reuser.v1.ExportFormatB\x04\xe2A\x01\x02R\x06format\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12\x18\n" +
-	"\acompact\x18\x05 \x01(\bR\acompact\"\xed\x01\n" +
+	"\acompact\x18\x05 \x01(\bR\acompact\x12B\n" +
+	"\x05known\x18\x14 \x01(\v2,.modelfoundry.api.registry.v1.KnownResourcesR\x05known\"\xed\x01\n" +
 	"\x0eExportResponse\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12@\n" +
 	"\x06format\x18\x02 \x01(\x0e2(.modelfoundry.api.reuser.v1.ExportFormatR\x06format\x12>\n" +
 	"\x05files\x18\x03 \x03(\v2(.modelfoundry.api.reuser.v1.ExportedFileR\x05files\x12%\n" +
 	"\x0emax_difference\x18\x04 \x01(\x01R\rmaxDifference\x12\x18\n" +
-	"\acompact\x18\x05 \x01(\bR\acompact\"\x9b\x01\n" +
+	"\acompact\x18\x05 \x01(\bR\acompact\"\xdf\x01\n" +
 	"\x0eCompactRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1c\n" +
 	"\x06module\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x06module\x12.\n" +
 	"\x13latency_batch_sizes\x18\x03 \x03(\x05R\x11latencyBatchSizes\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\"j\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12B\n" +
+	"\x05known\x18\x14 \x01(\v2,.modelfoundry.api.registry.v1.KnownResourcesR\x05known\"j\n" +
 	"\x0fCompactResponse\x12\x16\n" +
 	"\x06module\x18\x01 \x01(\tR\x06module\x12?\n" +
 	"\x05forms\x18\x02 \x01(\v2).modelfoundry.api.types.v1.FormComparisonR\x05forms\"`\n" +
@@ -891,34 +912,37 @@ var file_modelfoundry_api_reuser_v1_reuser_service_proto_goTypes = []any{
 	(*PredictResponse)(nil),         // 9: modelfoundry.api.reuser.v1.PredictResponse
 	(*Prediction)(nil),              // 10: modelfoundry.api.reuser.v1.Prediction
 	(*LabelProbability)(nil),        // 11: modelfoundry.api.reuser.v1.LabelProbability
-	(*v1.FormComparison)(nil),       // 12: modelfoundry.api.types.v1.FormComparison
-	(*v1.BlobRef)(nil),              // 13: modelfoundry.api.types.v1.BlobRef
-	(*ComposeModelRequest)(nil),     // 14: modelfoundry.api.reuser.v1.ComposeModelRequest
-	(*longrunningpb.Operation)(nil), // 15: google.longrunning.Operation
+	(*v1.KnownResources)(nil),       // 12: modelfoundry.api.registry.v1.KnownResources
+	(*v11.FormComparison)(nil),      // 13: modelfoundry.api.types.v1.FormComparison
+	(*v11.BlobRef)(nil),             // 14: modelfoundry.api.types.v1.BlobRef
+	(*ComposeModelRequest)(nil),     // 15: modelfoundry.api.reuser.v1.ComposeModelRequest
+	(*longrunningpb.Operation)(nil), // 16: google.longrunning.Operation
 }
 var file_modelfoundry_api_reuser_v1_reuser_service_proto_depIdxs = []int32{
 	0,  // 0: modelfoundry.api.reuser.v1.ExportRequest.format:type_name -> modelfoundry.api.reuser.v1.ExportFormat
-	0,  // 1: modelfoundry.api.reuser.v1.ExportResponse.format:type_name -> modelfoundry.api.reuser.v1.ExportFormat
-	5,  // 2: modelfoundry.api.reuser.v1.ExportResponse.files:type_name -> modelfoundry.api.reuser.v1.ExportedFile
-	12, // 3: modelfoundry.api.reuser.v1.CompactResponse.forms:type_name -> modelfoundry.api.types.v1.FormComparison
-	13, // 4: modelfoundry.api.reuser.v1.ExportedFile.content:type_name -> modelfoundry.api.types.v1.BlobRef
-	7,  // 5: modelfoundry.api.reuser.v1.PredictRequest.images:type_name -> modelfoundry.api.reuser.v1.ImageInput
-	8,  // 6: modelfoundry.api.reuser.v1.ImageInput.pixels:type_name -> modelfoundry.api.reuser.v1.PixelTensor
-	10, // 7: modelfoundry.api.reuser.v1.PredictResponse.predictions:type_name -> modelfoundry.api.reuser.v1.Prediction
-	11, // 8: modelfoundry.api.reuser.v1.Prediction.labels:type_name -> modelfoundry.api.reuser.v1.LabelProbability
-	1,  // 9: modelfoundry.api.reuser.v1.ReuserService.Export:input_type -> modelfoundry.api.reuser.v1.ExportRequest
-	14, // 10: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:input_type -> modelfoundry.api.reuser.v1.ComposeModelRequest
-	3,  // 11: modelfoundry.api.reuser.v1.ReuserService.Compact:input_type -> modelfoundry.api.reuser.v1.CompactRequest
-	6,  // 12: modelfoundry.api.reuser.v1.ReuserService.Predict:input_type -> modelfoundry.api.reuser.v1.PredictRequest
-	15, // 13: modelfoundry.api.reuser.v1.ReuserService.Export:output_type -> google.longrunning.Operation
-	15, // 14: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:output_type -> google.longrunning.Operation
-	15, // 15: modelfoundry.api.reuser.v1.ReuserService.Compact:output_type -> google.longrunning.Operation
-	9,  // 16: modelfoundry.api.reuser.v1.ReuserService.Predict:output_type -> modelfoundry.api.reuser.v1.PredictResponse
-	13, // [13:17] is the sub-list for method output_type
-	9,  // [9:13] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	12, // 1: modelfoundry.api.reuser.v1.ExportRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
+	0,  // 2: modelfoundry.api.reuser.v1.ExportResponse.format:type_name -> modelfoundry.api.reuser.v1.ExportFormat
+	5,  // 3: modelfoundry.api.reuser.v1.ExportResponse.files:type_name -> modelfoundry.api.reuser.v1.ExportedFile
+	12, // 4: modelfoundry.api.reuser.v1.CompactRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
+	13, // 5: modelfoundry.api.reuser.v1.CompactResponse.forms:type_name -> modelfoundry.api.types.v1.FormComparison
+	14, // 6: modelfoundry.api.reuser.v1.ExportedFile.content:type_name -> modelfoundry.api.types.v1.BlobRef
+	7,  // 7: modelfoundry.api.reuser.v1.PredictRequest.images:type_name -> modelfoundry.api.reuser.v1.ImageInput
+	8,  // 8: modelfoundry.api.reuser.v1.ImageInput.pixels:type_name -> modelfoundry.api.reuser.v1.PixelTensor
+	10, // 9: modelfoundry.api.reuser.v1.PredictResponse.predictions:type_name -> modelfoundry.api.reuser.v1.Prediction
+	11, // 10: modelfoundry.api.reuser.v1.Prediction.labels:type_name -> modelfoundry.api.reuser.v1.LabelProbability
+	1,  // 11: modelfoundry.api.reuser.v1.ReuserService.Export:input_type -> modelfoundry.api.reuser.v1.ExportRequest
+	15, // 12: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:input_type -> modelfoundry.api.reuser.v1.ComposeModelRequest
+	3,  // 13: modelfoundry.api.reuser.v1.ReuserService.Compact:input_type -> modelfoundry.api.reuser.v1.CompactRequest
+	6,  // 14: modelfoundry.api.reuser.v1.ReuserService.Predict:input_type -> modelfoundry.api.reuser.v1.PredictRequest
+	16, // 15: modelfoundry.api.reuser.v1.ReuserService.Export:output_type -> google.longrunning.Operation
+	16, // 16: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:output_type -> google.longrunning.Operation
+	16, // 17: modelfoundry.api.reuser.v1.ReuserService.Compact:output_type -> google.longrunning.Operation
+	9,  // 18: modelfoundry.api.reuser.v1.ReuserService.Predict:output_type -> modelfoundry.api.reuser.v1.PredictResponse
+	15, // [15:19] is the sub-list for method output_type
+	11, // [11:15] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_reuser_v1_reuser_service_proto_init() }
