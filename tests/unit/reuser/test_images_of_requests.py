@@ -37,9 +37,10 @@ def test_a_file_and_pixels_stand_side_by_side() -> None:
     [
         (bytes(162), (6, 9, 3), "images[1].pixels.shape"),
         (bytes(161), (3, 6, 9), "images[1].pixels.values"),
+        (bytes(163), (3, 6, 9), "images[1].pixels.values"),
         (b"", (), "images[1].pixels.shape"),
     ],
-    ids=["another-order", "a-byte-less", "nothing"],
+    ids=["another-order", "a-byte-less", "a-byte-more", "nothing"],
 )
 def test_pixels_of_another_shape_are_refused(values: bytes, shape: tuple[int, ...], field: str) -> None:
     wrong = pb.ImageInput(pixels=pb.PixelTensor(shape=shape, values=values))
