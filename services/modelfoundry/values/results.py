@@ -88,6 +88,14 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What a worker has to say to the people who watch its job."""
+
+    severity: Severity
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChanged:
     """A job changed its state; `error` says why it failed, was cancelled or was queued again."""

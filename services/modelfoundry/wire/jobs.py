@@ -15,6 +15,7 @@ from modelfoundry.values.results import (
     JobState,
     JobStatus,
     LabelProbability,
+    LogLine,
     LogWritten,
     Prediction,
     Progress,
@@ -30,10 +31,13 @@ from modelfoundry.wire.statuses import error_from_status
 from modelfoundry.wire.well_known import timestamp_from_proto
 
 JOB_STATE = Members(JobState, operation_pb2.OperationState)
-SEVERITY = Members(Severity, operation_pb2.Severity)
 
 PROGRESS = Pair(Progress, operation_pb2.Progress)
+progress_to_proto = PROGRESS.to_proto
 progress_from_proto = PROGRESS.from_proto
+
+LOG_LINE = Pair(LogLine, operation_pb2.LogLine, otherwise={"severity": Severity.INFO})
+log_line_to_proto = LOG_LINE.to_proto
 
 JOB_STATUS = Pair(
     JobStatus,
@@ -79,8 +83,8 @@ def job_event_from_proto(message: operation_pb2.OperationEvent) -> JobEvent | No
         case "progress":
             return ProgressMade(sequence=message.sequence, time=time, progress=progress_from_proto(message.progress))
         case "log":
-            severity = SEVERITY.from_proto(message.log.severity) or Severity.INFO
-            return LogWritten(sequence=message.sequence, time=time, severity=severity, text=message.log.text)
+            line = LOG_LINE.from_proto(message.log)
+            return LogWritten(sequence=message.sequence, time=time, severity=line.severity, text=line.text)
         case _:
             return None
 

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from modelfoundry.api.operations.v1 import operation_pb2
-from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.errors import Cancelled, LeaseLost
 from modelfoundry.runtime.jobs import JobContext, Ticket
 from modelfoundry.runtime.jobs.context import LOG_LINES_KEPT
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.values.results import Severity
 
 
 @pytest.fixture
-def saved() -> list[blob_pb2.BlobRef]:
+def saved() -> list[BlobRef]:
     return []
 
 
@@ -42,14 +42,9 @@ def test_a_job_that_is_lost_is_not_told_to_be_cancelled(context) -> None:
         context.check_cancelled()
 
 
-def test_any_name_of_a_blob_can_be_saved_as_a_checkpoint(context, saved) -> None:
-    class OtherBlobRef:
-        digest = "sha256:0"
-        size_bytes = 3
-        media_type = "m"
-
-    context.save_checkpoint(OtherBlobRef())
-    assert saved == [blob_pb2.BlobRef(digest="sha256:0", size_bytes=3, media_type="m")]
+def test_the_blob_to_be_taken_up_again_from_is_told(context, saved) -> None:
+    context.save_checkpoint(BlobRef("sha256:0", 3, "m"))
+    assert saved == [BlobRef("sha256:0", 3, "m")]
 
 
 def test_lines_that_could_not_be_reported_come_first_again(context) -> None:
@@ -58,7 +53,7 @@ def test_lines_that_could_not_be_reported_come_first_again(context) -> None:
     taken = context.take_lines(2)
     context.put_lines_back(taken)
     assert [line.text for line in context.take_lines(10)] == ["line 0", "line 1", "line 2"]
-    assert taken[0].severity == operation_pb2.SEVERITY_ERROR
+    assert taken[0].severity is Severity.ERROR
     assert not context.has_lines
 
 

@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from google.protobuf.message import Message
 
-from modelfoundry.api.operations.v1 import operation_pb2
-from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.errors import Cancelled, LeaseLost
 from modelfoundry.runtime.jobs.progress import ProgressMeter
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.values.results import LogLine, Severity
 
 LOG_LINE_LIMIT: Final = 4096
 LOG_LINES_KEPT: Final = 1000
-
-SEVERITIES: Final = {
-    "info": operation_pb2.SEVERITY_INFO,
-    "warning": operation_pb2.SEVERITY_WARNING,
-    "error": operation_pb2.SEVERITY_ERROR,
-}
-
-
-class Blob(Protocol):
-    """Names a blob: the client's `BlobRef` or the contract's."""
-
-    @property
-    def digest(self) -> str:
-        """`sha256:` and 64 hexadecimal digits."""
-        ...
-
-    @property
-    def size_bytes(self) -> int:
-        """Number of bytes."""
-        ...
-
-    @property
-    def media_type(self) -> str:
-        """Media type."""
-        ...
 
 
 class JobContext:
@@ -59,9 +34,9 @@ class JobContext:
         *,
         name: str,
         attempt: int,
-        checkpoint: blob_pb2.BlobRef | None,
+        checkpoint: BlobRef | None,
         registry: str,
-        save: Callable[[blob_pb2.BlobRef], None],
+        save: Callable[[BlobRef], None],
         stopped: threading.Event,
     ) -> None:
         self.name = name
@@ -73,7 +48,7 @@ class JobContext:
         self.stopped = stopped
         self._save = save
         self._lock = threading.Lock()
-        self._lines: list[operation_pb2.LogLine] = []
+        self._lines: list[LogLine] = []
 
     def progress(
         self, phase: str, done: int, total: int, unit: str, metrics: Mapping[str, float] | None = None
@@ -93,7 +68,7 @@ class JobContext:
         """Says something to the people who watch the job; cut to 4 KiB."""
         cut = text.encode("utf-8", "replace")[:LOG_LINE_LIMIT].decode("utf-8", "ignore")
         with self._lock:
-            self._lines.append(operation_pb2.LogLine(severity=SEVERITIES[severity], text=cut))
+            self._lines.append(LogLine(Severity(severity), cut))
             del self._lines[:-LOG_LINES_KEPT]
 
     def check_cancelled(self) -> None:
@@ -108,7 +83,7 @@ class JobContext:
         if self.cancel_requested.is_set():
             raise Cancelled(f"{self.name} was cancelled")
 
-    def save_checkpoint(self, blob: Blob) -> None:
+    def save_checkpoint(self, blob: BlobRef) -> None:
         """Notes the blob, uploaded before, from which another worker could take the job up again.
 
         Raises:
@@ -116,20 +91,20 @@ class JobContext:
             Unavailable: the registry cannot be reached.
             Internal: the registry refuses the checkpoint.
         """
-        self._save(blob_pb2.BlobRef(digest=blob.digest, size_bytes=blob.size_bytes, media_type=blob.media_type))
+        self._save(blob)
 
     @property
     def has_lines(self) -> bool:
         """True when log lines wait to be reported."""
         return bool(self._lines)
 
-    def take_lines(self, limit: int) -> list[operation_pb2.LogLine]:
+    def take_lines(self, limit: int) -> list[LogLine]:
         """Removes and returns the oldest log lines, for a report."""
         with self._lock:
             taken, self._lines = self._lines[:limit], self._lines[limit:]
         return taken
 
-    def put_lines_back(self, lines: list[operation_pb2.LogLine]) -> None:
+    def put_lines_back(self, lines: list[LogLine]) -> None:
         """Undoes `take_lines` after a report that failed."""
         with self._lock:
             self._lines = [*lines, *self._lines][-LOG_LINES_KEPT:]

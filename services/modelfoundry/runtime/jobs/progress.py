@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from google.protobuf import duration_pb2
-
-from modelfoundry.api.operations.v1 import operation_pb2
+from modelfoundry.values.results import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class ProgressMeter:
                 self._phase_start = point
             self._latest = point
 
-    def news(self) -> operation_pb2.Progress | None:
+    def news(self) -> Progress | None:
         """Progress since the last call; None when there was none."""
         with self._lock:
             latest, start = self._latest, self._phase_start
@@ -54,9 +53,9 @@ class ProgressMeter:
             self._told = None
 
 
-def _progress(start: _Point, latest: _Point) -> operation_pb2.Progress:
+def _progress(start: _Point, latest: _Point) -> Progress:
     fraction = min(max(latest.done / latest.total, 0.0), 1.0) if latest.total > 0 else 0.0
-    return operation_pb2.Progress(
+    return Progress(
         phase=latest.phase,
         fraction=fraction,
         done_units=latest.done,
@@ -67,12 +66,10 @@ def _progress(start: _Point, latest: _Point) -> operation_pb2.Progress:
     )
 
 
-def _remaining(start: _Point, latest: _Point) -> duration_pb2.Duration | None:
+def _remaining(start: _Point, latest: _Point) -> timedelta | None:
     """Time to the end of the phase at the pace of the phase; None while the pace is unknown."""
     done = latest.done - start.done
     if done <= 0 or latest.total <= 0:
         return None
-    seconds = (latest.seconds - start.seconds) / done * max(latest.total - latest.done, 0)
-    remaining = duration_pb2.Duration()
-    remaining.FromNanoseconds(int(seconds * 1e9))
-    return remaining
+    pace = (latest.seconds - start.seconds) / done
+    return timedelta(seconds=pace * max(latest.total - latest.done, 0))

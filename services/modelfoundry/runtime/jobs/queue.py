@@ -14,11 +14,13 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
-from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.api.operations.v1.job_queue_service_pb2_grpc import JobQueueServiceStub
-from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.errors import Internal, LeaseLost, Unavailable
 from modelfoundry.runtime.jobs.ticket import Ticket
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.values.results import LogLine, Progress
+from modelfoundry.wire.jobs import log_line_to_proto, progress_to_proto
+from modelfoundry.wire.resources import blob_ref_to_proto
 from modelfoundry.wire.statuses import reason_of
 
 Response = TypeVar("Response")
@@ -44,7 +46,7 @@ class LeasedJob:
         self._token = ticket.lease_token
         self._given_up = given_up
 
-    def report(self, progress: operation_pb2.Progress | None, lines: Sequence[operation_pb2.LogLine]) -> bool:
+    def report(self, progress: Progress | None, lines: Sequence[LogLine]) -> bool:
         """Prolongs the lease, once, without patience; returns whether cancelling was asked for.
 
         Raises:
@@ -52,14 +54,19 @@ class LeasedJob:
             Unavailable: the registry cannot be reached.
         """
         request = queue_pb2.ReportProgressRequest(
-            name=self._name, lease_token=self._token, progress=progress, log=lines
+            name=self._name,
+            lease_token=self._token,
+            progress=None if progress is None else progress_to_proto(progress),
+            log=map(log_line_to_proto, lines),
         )
         with _Failures():
             return self._stub.ReportProgress(request, timeout=CALL_SECONDS).cancel_requested
 
-    def save_checkpoint(self, checkpoint: blob_pb2.BlobRef) -> None:
+    def save_checkpoint(self, checkpoint: BlobRef) -> None:
         """Notes where the job can be taken up again."""
-        request = queue_pb2.SaveCheckpointRequest(name=self._name, lease_token=self._token, checkpoint=checkpoint)
+        request = queue_pb2.SaveCheckpointRequest(
+            name=self._name, lease_token=self._token, checkpoint=blob_ref_to_proto(checkpoint)
+        )
         self._patiently(lambda: self._stub.SaveCheckpoint(request, timeout=CALL_SECONDS))
 
     def complete(self, response: Message) -> None:

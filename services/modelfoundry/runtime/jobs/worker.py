@@ -21,6 +21,8 @@ from modelfoundry.runtime.jobs.context import JobContext, JobHandler
 from modelfoundry.runtime.jobs.heartbeat import Heartbeat
 from modelfoundry.runtime.jobs.queue import LeasedJob
 from modelfoundry.runtime.jobs.ticket import Ticket
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.wire.resources import blob_ref_from_proto
 from modelfoundry.wire.statuses import internal_status, status_for
 
 _log = structlog.get_logger(__name__)
@@ -44,7 +46,7 @@ def run_job(ticket: Ticket, *, given_up: threading.Event, on_lost: Callable[[], 
         context = JobContext(
             name=ticket.name,
             attempt=ticket.attempt,
-            checkpoint=blob_pb2.BlobRef.FromString(ticket.checkpoint) if ticket.checkpoint else None,
+            checkpoint=_checkpoint(ticket.checkpoint),
             registry=ticket.registry,
             save=job.save_checkpoint,
             stopped=given_up,
@@ -75,6 +77,10 @@ def _carry_out(ticket: Ticket, job: LeasedJob, context: JobContext, heartbeat: H
         job.fail(internal_status(ticket.name))
     else:
         _log.info("job succeeded")
+
+
+def _checkpoint(data: bytes) -> BlobRef | None:
+    return blob_ref_from_proto(blob_pb2.BlobRef.FromString(data)) if data else None
 
 
 def _handler(path: str) -> JobHandler:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from google.protobuf import struct_pb2
 
-from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.errors import FieldViolation, WeightsMismatch
 from modelfoundry.runtime.jobs import JobContext
+from modelfoundry.values.resources import BlobRef
 
-CHECKPOINT = blob_pb2.BlobRef(digest=f"sha256:{'c' * 64}", size_bytes=3, media_type="application/test")
+CHECKPOINT = BlobRef(digest=f"sha256:{'c' * 64}", size_bytes=3, media_type="application/test")
 
 
 def answer(request: struct_pb2.Struct, context: JobContext) -> struct_pb2.Struct:
