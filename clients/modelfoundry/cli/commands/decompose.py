@@ -74,7 +74,9 @@ def decompose(
         ),
     ] = None,
     algorithm: Algorithm[Any],
-    recipe: Annotated[str, typer.Option("--recipe", help="Recipe that settings not given come from.")] = "paper",
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="Recipe that settings not given come from. Empty: the first.")
+    ] = "",
     seed: SeedOption = 0,
     device: DeviceOption = Device.AUTO,
     validation_fraction: FractionOption = 0.1,

@@ -61,7 +61,9 @@ def get(
         str, typer.Option("--architecture", "--arch", help="Of the base model, for example zoo:resnet20.")
     ] = "",
     algorithm: Annotated[str, typer.Option("--algorithm", help=f"{' or '.join(one.name for one in ALGORITHMS)}.")] = "",
-    recipe: Annotated[str, typer.Option("--recipe", help="How missing modules are searched.")] = "paper",
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="How missing modules are searched. Empty: by the first.")
+    ] = "",
     epochs: EpochsOption = None,
     device: DeviceOption = Device.AUTO,
     detach: DetachOption = False,
@@ -123,5 +125,5 @@ def _settings(algorithm: str, recipe: str, epochs: int | None) -> dict[str, Any]
     searching = find_algorithm(algorithm) or ALGORITHMS[0]
     if epochs is not None and "epochs" not in {setting.name for setting in settings_of(searching.settings)}:
         raise InvalidField(f"--epochs says nothing to {searching.name}", field="--epochs", hint="leave it out")
-    said = {"recipe": recipe if recipe != "paper" else "", "epochs": epochs}
-    return {name: value for name, value in said.items() if value} or None
+    said = {"recipe": recipe or None, "epochs": epochs}
+    return {name: value for name, value in said.items() if value is not None} or None
