@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.decomposer.algorithms.gradsplitter import GRADSPLITTER
+from modelfoundry.decomposer.algorithms.magnitude import MAGNITUDE
 from modelfoundry.decomposer.algorithms.seam import SEAM
 
-ALGORITHMS: Final[tuple[Algorithm[Any], ...]] = (SEAM, GRADSPLITTER)
+ALGORITHMS: Final[tuple[Algorithm[Any], ...]] = (SEAM, GRADSPLITTER, MAGNITUDE)
 """All of them. The first is the one that is meant where none is named."""
 
 

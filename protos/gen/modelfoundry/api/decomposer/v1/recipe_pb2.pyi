@@ -270,3 +270,62 @@ class GradSplitterRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup_epochs) -> _WhichOneofReturnType__warmup_epochs | None: ...
 
 Global___GradSplitterRecipe: _TypeAlias = GradSplitterRecipe  # noqa: Y015
+
+@_typing.final
+class MagnitudeRecipe(_message.Message):
+    """How weights are pruned by size, and how the head behind them is trained, as data (after Han et al., NeurIPS 2015, without
+    training the weights again). Fields that are unset in a request take the value of the named recipe.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    LR_HEAD_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
+    recipe: _builtins.str
+    """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `baseline`."""
+    retention: _builtins.float
+    """Share of all weights that is kept, above 0 and at most 1: those of the greatest size in the whole network. `baseline`: 0.1."""
+    epochs: _builtins.int
+    """Epochs of the head at most, 1 to 10,000. `baseline`: 30."""
+    batch_size: _builtins.int
+    """Samples in a batch, 1 to 4096. `baseline`: 64."""
+    lr_head: _builtins.float
+    """Adam's learning rate of the head, above 0. `baseline`: 0.1."""
+    augmentation: Global___Augmentation.ValueType
+    """How training images are varied."""
+    def __init__(
+        self,
+        *,
+        recipe: _builtins.str = ...,
+        retention: _builtins.float | None = ...,
+        epochs: _builtins.int | None = ...,
+        batch_size: _builtins.int | None = ...,
+        lr_head: _builtins.float | None = ...,
+        augmentation: Global___Augmentation.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_lr_head", b"_lr_head", "_retention", b"_retention", "batch_size", b"batch_size", "epochs", b"epochs", "lr_head", b"lr_head", "retention", b"retention"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_lr_head", b"_lr_head", "_retention", b"_retention", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "lr_head", b"lr_head", "recipe", b"recipe", "retention", b"retention"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
+    _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
+    _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
+    _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__lr_head: _TypeAlias = _typing.Literal["lr_head"]  # noqa: Y015
+    _WhichOneofArgType__lr_head: _TypeAlias = _typing.Literal["_lr_head", b"_lr_head"]  # noqa: Y015
+    _WhichOneofReturnType__retention: _TypeAlias = _typing.Literal["retention"]  # noqa: Y015
+    _WhichOneofArgType__retention: _TypeAlias = _typing.Literal["_retention", b"_retention"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_head) -> _WhichOneofReturnType__lr_head | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retention) -> _WhichOneofReturnType__retention | None: ...
+
+Global___MagnitudeRecipe: _TypeAlias = MagnitudeRecipe  # noqa: Y015

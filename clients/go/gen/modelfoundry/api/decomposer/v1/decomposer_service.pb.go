@@ -41,6 +41,7 @@ type DecomposeRequest struct {
 	//
 	//	*DecomposeRequest_Seam
 	//	*DecomposeRequest_Gradsplitter
+	//	*DecomposeRequest_Magnitude
 	Algorithm isDecomposeRequest_Algorithm `protobuf_oneof:"algorithm"`
 	// How validation data is cut from the training data.
 	Validation *v1.ValidationSplit `protobuf:"bytes,5,opt,name=validation,proto3" json:"validation,omitempty"`
@@ -139,6 +140,15 @@ func (x *DecomposeRequest) GetGradsplitter() *GradSplitterSettings {
 	return nil
 }
 
+func (x *DecomposeRequest) GetMagnitude() *MagnitudeSettings {
+	if x != nil {
+		if x, ok := x.Algorithm.(*DecomposeRequest_Magnitude); ok {
+			return x.Magnitude
+		}
+	}
+	return nil
+}
+
 func (x *DecomposeRequest) GetValidation() *v1.ValidationSplit {
 	if x != nil {
 		return x.Validation
@@ -209,9 +219,16 @@ type DecomposeRequest_Gradsplitter struct {
 	Gradsplitter *GradSplitterSettings `protobuf:"bytes,12,opt,name=gradsplitter,proto3,oneof"`
 }
 
+type DecomposeRequest_Magnitude struct {
+	// Magnitude pruning: the weights of the greatest size, whatever the problem is.
+	Magnitude *MagnitudeSettings `protobuf:"bytes,13,opt,name=magnitude,proto3,oneof"`
+}
+
 func (*DecomposeRequest_Seam) isDecomposeRequest_Algorithm() {}
 
 func (*DecomposeRequest_Gradsplitter) isDecomposeRequest_Algorithm() {}
+
+func (*DecomposeRequest_Magnitude) isDecomposeRequest_Algorithm() {}
 
 // What SeaM is asked for.
 type SeamSettings struct {
@@ -268,6 +285,61 @@ func (x *SeamSettings) GetRecipe() *SeamRecipe {
 	return nil
 }
 
+// What magnitude pruning is asked for.
+type MagnitudeSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the module must tell apart.
+	Problem *v1.TargetProblem `protobuf:"bytes,1,opt,name=problem,proto3" json:"problem,omitempty"`
+	// How to prune, and to train the head.
+	Recipe        *MagnitudeRecipe `protobuf:"bytes,2,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MagnitudeSettings) Reset() {
+	*x = MagnitudeSettings{}
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MagnitudeSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MagnitudeSettings) ProtoMessage() {}
+
+func (x *MagnitudeSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MagnitudeSettings.ProtoReflect.Descriptor instead.
+func (*MagnitudeSettings) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MagnitudeSettings) GetProblem() *v1.TargetProblem {
+	if x != nil {
+		return x.Problem
+	}
+	return nil
+}
+
+func (x *MagnitudeSettings) GetRecipe() *MagnitudeRecipe {
+	if x != nil {
+		return x.Recipe
+	}
+	return nil
+}
+
 // What GradSplitter is asked for.
 type GradSplitterSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -282,7 +354,7 @@ type GradSplitterSettings struct {
 
 func (x *GradSplitterSettings) Reset() {
 	*x = GradSplitterSettings{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -294,7 +366,7 @@ func (x *GradSplitterSettings) String() string {
 func (*GradSplitterSettings) ProtoMessage() {}
 
 func (x *GradSplitterSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -307,7 +379,7 @@ func (x *GradSplitterSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GradSplitterSettings.ProtoReflect.Descriptor instead.
 func (*GradSplitterSettings) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{2}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GradSplitterSettings) GetLabelGroups() []*LabelGroup {
@@ -335,7 +407,7 @@ type LabelGroup struct {
 
 func (x *LabelGroup) Reset() {
 	*x = LabelGroup{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +419,7 @@ func (x *LabelGroup) String() string {
 func (*LabelGroup) ProtoMessage() {}
 
 func (x *LabelGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +432,7 @@ func (x *LabelGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelGroup.ProtoReflect.Descriptor instead.
 func (*LabelGroup) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{3}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LabelGroup) GetLabels() []string {
@@ -382,7 +454,7 @@ type DecomposeResponse struct {
 
 func (x *DecomposeResponse) Reset() {
 	*x = DecomposeResponse{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -394,7 +466,7 @@ func (x *DecomposeResponse) String() string {
 func (*DecomposeResponse) ProtoMessage() {}
 
 func (x *DecomposeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -407,7 +479,7 @@ func (x *DecomposeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecomposeResponse.ProtoReflect.Descriptor instead.
 func (*DecomposeResponse) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{4}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DecomposeResponse) GetModules() []string {
@@ -426,7 +498,7 @@ type ListRecipesRequest struct {
 
 func (x *ListRecipesRequest) Reset() {
 	*x = ListRecipesRequest{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -438,7 +510,7 @@ func (x *ListRecipesRequest) String() string {
 func (*ListRecipesRequest) ProtoMessage() {}
 
 func (x *ListRecipesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -451,7 +523,7 @@ func (x *ListRecipesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecipesRequest.ProtoReflect.Descriptor instead.
 func (*ListRecipesRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{5}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{6}
 }
 
 // Response of ListRecipes.
@@ -470,7 +542,7 @@ type ListRecipesResponse struct {
 
 func (x *ListRecipesResponse) Reset() {
 	*x = ListRecipesResponse{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +554,7 @@ func (x *ListRecipesResponse) String() string {
 func (*ListRecipesResponse) ProtoMessage() {}
 
 func (x *ListRecipesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +567,7 @@ func (x *ListRecipesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecipesResponse.ProtoReflect.Descriptor instead.
 func (*ListRecipesResponse) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{6}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListRecipesResponse) GetRecipes() []*RecipeDescription {
@@ -532,7 +604,7 @@ type GradSplitterRecipeDescription struct {
 
 func (x *GradSplitterRecipeDescription) Reset() {
 	*x = GradSplitterRecipeDescription{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +616,7 @@ func (x *GradSplitterRecipeDescription) String() string {
 func (*GradSplitterRecipeDescription) ProtoMessage() {}
 
 func (x *GradSplitterRecipeDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +629,7 @@ func (x *GradSplitterRecipeDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GradSplitterRecipeDescription.ProtoReflect.Descriptor instead.
 func (*GradSplitterRecipeDescription) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{7}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GradSplitterRecipeDescription) GetRecipe() *GradSplitterRecipe {
@@ -587,7 +659,7 @@ type RecipeDescription struct {
 
 func (x *RecipeDescription) Reset() {
 	*x = RecipeDescription{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +671,7 @@ func (x *RecipeDescription) String() string {
 func (*RecipeDescription) ProtoMessage() {}
 
 func (x *RecipeDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +684,7 @@ func (x *RecipeDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecipeDescription.ProtoReflect.Descriptor instead.
 func (*RecipeDescription) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{8}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RecipeDescription) GetRecipe() *SeamRecipe {
@@ -633,13 +705,14 @@ var File_modelfoundry_api_decomposer_v1_decomposer_service_proto protoreflect.Fi
 
 const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" +
 	"\n" +
-	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xef\x04\n" +
+	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xc2\x05\n" +
 	"\x10DecomposeRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1a\n" +
 	"\x05model\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x05model\x12\x1e\n" +
 	"\adataset\x18\x03 \x01(\tB\x04\xe2A\x01\x02R\adataset\x12B\n" +
 	"\x04seam\x18\x04 \x01(\v2,.modelfoundry.api.decomposer.v1.SeamSettingsH\x00R\x04seam\x12Z\n" +
-	"\fgradsplitter\x18\f \x01(\v24.modelfoundry.api.decomposer.v1.GradSplitterSettingsH\x00R\fgradsplitter\x12J\n" +
+	"\fgradsplitter\x18\f \x01(\v24.modelfoundry.api.decomposer.v1.GradSplitterSettingsH\x00R\fgradsplitter\x12Q\n" +
+	"\tmagnitude\x18\r \x01(\v21.modelfoundry.api.decomposer.v1.MagnitudeSettingsH\x00R\tmagnitude\x12J\n" +
 	"\n" +
 	"validation\x18\x05 \x01(\v2*.modelfoundry.api.types.v1.ValidationSplitR\n" +
 	"validation\x12\x12\n" +
@@ -655,7 +728,10 @@ const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" 
 	"\talgorithm\"\x9c\x01\n" +
 	"\fSeamSettings\x12H\n" +
 	"\aproblem\x18\x01 \x01(\v2(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2A\x01\x02R\aproblem\x12B\n" +
-	"\x06recipe\x18\x02 \x01(\v2*.modelfoundry.api.decomposer.v1.SeamRecipeR\x06recipe\"\xb1\x01\n" +
+	"\x06recipe\x18\x02 \x01(\v2*.modelfoundry.api.decomposer.v1.SeamRecipeR\x06recipe\"\xa6\x01\n" +
+	"\x11MagnitudeSettings\x12H\n" +
+	"\aproblem\x18\x01 \x01(\v2(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2A\x01\x02R\aproblem\x12G\n" +
+	"\x06recipe\x18\x02 \x01(\v2/.modelfoundry.api.decomposer.v1.MagnitudeRecipeR\x06recipe\"\xb1\x01\n" +
 	"\x14GradSplitterSettings\x12M\n" +
 	"\flabel_groups\x18\x01 \x03(\v2*.modelfoundry.api.decomposer.v1.LabelGroupR\vlabelGroups\x12J\n" +
 	"\x06recipe\x18\x02 \x01(\v22.modelfoundry.api.decomposer.v1.GradSplitterRecipeR\x06recipe\"*\n" +
@@ -694,50 +770,55 @@ func file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP() 
 	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescData
 }
 
-var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_goTypes = []any{
 	(*DecomposeRequest)(nil),              // 0: modelfoundry.api.decomposer.v1.DecomposeRequest
 	(*SeamSettings)(nil),                  // 1: modelfoundry.api.decomposer.v1.SeamSettings
-	(*GradSplitterSettings)(nil),          // 2: modelfoundry.api.decomposer.v1.GradSplitterSettings
-	(*LabelGroup)(nil),                    // 3: modelfoundry.api.decomposer.v1.LabelGroup
-	(*DecomposeResponse)(nil),             // 4: modelfoundry.api.decomposer.v1.DecomposeResponse
-	(*ListRecipesRequest)(nil),            // 5: modelfoundry.api.decomposer.v1.ListRecipesRequest
-	(*ListRecipesResponse)(nil),           // 6: modelfoundry.api.decomposer.v1.ListRecipesResponse
-	(*GradSplitterRecipeDescription)(nil), // 7: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
-	(*RecipeDescription)(nil),             // 8: modelfoundry.api.decomposer.v1.RecipeDescription
-	(*v1.ValidationSplit)(nil),            // 9: modelfoundry.api.types.v1.ValidationSplit
-	(v1.Device)(0),                        // 10: modelfoundry.api.types.v1.Device
-	(*v11.KnownResources)(nil),            // 11: modelfoundry.api.registry.v1.KnownResources
-	(*v1.TargetProblem)(nil),              // 12: modelfoundry.api.types.v1.TargetProblem
-	(*SeamRecipe)(nil),                    // 13: modelfoundry.api.decomposer.v1.SeamRecipe
-	(*GradSplitterRecipe)(nil),            // 14: modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	(*AlgorithmDescription)(nil),          // 15: modelfoundry.api.decomposer.v1.AlgorithmDescription
-	(*longrunningpb.Operation)(nil),       // 16: google.longrunning.Operation
+	(*MagnitudeSettings)(nil),             // 2: modelfoundry.api.decomposer.v1.MagnitudeSettings
+	(*GradSplitterSettings)(nil),          // 3: modelfoundry.api.decomposer.v1.GradSplitterSettings
+	(*LabelGroup)(nil),                    // 4: modelfoundry.api.decomposer.v1.LabelGroup
+	(*DecomposeResponse)(nil),             // 5: modelfoundry.api.decomposer.v1.DecomposeResponse
+	(*ListRecipesRequest)(nil),            // 6: modelfoundry.api.decomposer.v1.ListRecipesRequest
+	(*ListRecipesResponse)(nil),           // 7: modelfoundry.api.decomposer.v1.ListRecipesResponse
+	(*GradSplitterRecipeDescription)(nil), // 8: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
+	(*RecipeDescription)(nil),             // 9: modelfoundry.api.decomposer.v1.RecipeDescription
+	(*v1.ValidationSplit)(nil),            // 10: modelfoundry.api.types.v1.ValidationSplit
+	(v1.Device)(0),                        // 11: modelfoundry.api.types.v1.Device
+	(*v11.KnownResources)(nil),            // 12: modelfoundry.api.registry.v1.KnownResources
+	(*v1.TargetProblem)(nil),              // 13: modelfoundry.api.types.v1.TargetProblem
+	(*SeamRecipe)(nil),                    // 14: modelfoundry.api.decomposer.v1.SeamRecipe
+	(*MagnitudeRecipe)(nil),               // 15: modelfoundry.api.decomposer.v1.MagnitudeRecipe
+	(*GradSplitterRecipe)(nil),            // 16: modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	(*AlgorithmDescription)(nil),          // 17: modelfoundry.api.decomposer.v1.AlgorithmDescription
+	(*longrunningpb.Operation)(nil),       // 18: google.longrunning.Operation
 }
 var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_depIdxs = []int32{
 	1,  // 0: modelfoundry.api.decomposer.v1.DecomposeRequest.seam:type_name -> modelfoundry.api.decomposer.v1.SeamSettings
-	2,  // 1: modelfoundry.api.decomposer.v1.DecomposeRequest.gradsplitter:type_name -> modelfoundry.api.decomposer.v1.GradSplitterSettings
-	9,  // 2: modelfoundry.api.decomposer.v1.DecomposeRequest.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
-	10, // 3: modelfoundry.api.decomposer.v1.DecomposeRequest.device:type_name -> modelfoundry.api.types.v1.Device
-	11, // 4: modelfoundry.api.decomposer.v1.DecomposeRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
-	12, // 5: modelfoundry.api.decomposer.v1.SeamSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
-	13, // 6: modelfoundry.api.decomposer.v1.SeamSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
-	3,  // 7: modelfoundry.api.decomposer.v1.GradSplitterSettings.label_groups:type_name -> modelfoundry.api.decomposer.v1.LabelGroup
-	14, // 8: modelfoundry.api.decomposer.v1.GradSplitterSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	8,  // 9: modelfoundry.api.decomposer.v1.ListRecipesResponse.recipes:type_name -> modelfoundry.api.decomposer.v1.RecipeDescription
-	7,  // 10: modelfoundry.api.decomposer.v1.ListRecipesResponse.gradsplitter_recipes:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
-	15, // 11: modelfoundry.api.decomposer.v1.ListRecipesResponse.algorithms:type_name -> modelfoundry.api.decomposer.v1.AlgorithmDescription
-	14, // 12: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	13, // 13: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
-	0,  // 14: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
-	5,  // 15: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
-	16, // 16: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
-	6,  // 17: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
-	16, // [16:18] is the sub-list for method output_type
-	14, // [14:16] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 1: modelfoundry.api.decomposer.v1.DecomposeRequest.gradsplitter:type_name -> modelfoundry.api.decomposer.v1.GradSplitterSettings
+	2,  // 2: modelfoundry.api.decomposer.v1.DecomposeRequest.magnitude:type_name -> modelfoundry.api.decomposer.v1.MagnitudeSettings
+	10, // 3: modelfoundry.api.decomposer.v1.DecomposeRequest.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
+	11, // 4: modelfoundry.api.decomposer.v1.DecomposeRequest.device:type_name -> modelfoundry.api.types.v1.Device
+	12, // 5: modelfoundry.api.decomposer.v1.DecomposeRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
+	13, // 6: modelfoundry.api.decomposer.v1.SeamSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	14, // 7: modelfoundry.api.decomposer.v1.SeamSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
+	13, // 8: modelfoundry.api.decomposer.v1.MagnitudeSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	15, // 9: modelfoundry.api.decomposer.v1.MagnitudeSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.MagnitudeRecipe
+	4,  // 10: modelfoundry.api.decomposer.v1.GradSplitterSettings.label_groups:type_name -> modelfoundry.api.decomposer.v1.LabelGroup
+	16, // 11: modelfoundry.api.decomposer.v1.GradSplitterSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	9,  // 12: modelfoundry.api.decomposer.v1.ListRecipesResponse.recipes:type_name -> modelfoundry.api.decomposer.v1.RecipeDescription
+	8,  // 13: modelfoundry.api.decomposer.v1.ListRecipesResponse.gradsplitter_recipes:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
+	17, // 14: modelfoundry.api.decomposer.v1.ListRecipesResponse.algorithms:type_name -> modelfoundry.api.decomposer.v1.AlgorithmDescription
+	16, // 15: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	14, // 16: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
+	0,  // 17: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
+	6,  // 18: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
+	18, // 19: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
+	7,  // 20: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
+	19, // [19:21] is the sub-list for method output_type
+	17, // [17:19] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() }
@@ -750,6 +831,7 @@ func file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() {
 	file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*DecomposeRequest_Seam)(nil),
 		(*DecomposeRequest_Gradsplitter)(nil),
+		(*DecomposeRequest_Magnitude)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -757,7 +839,7 @@ func file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc), len(file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

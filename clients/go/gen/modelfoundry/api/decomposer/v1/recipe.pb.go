@@ -406,6 +406,98 @@ func (x *GradSplitterRecipe) GetAccuracyLoss() float64 {
 	return 0
 }
 
+// How weights are pruned by size, and how the head behind them is trained, as data (after Han et al., NeurIPS 2015, without
+// training the weights again). Fields that are unset in a request take the value of the named recipe.
+type MagnitudeRecipe struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `baseline`.
+	Recipe string `protobuf:"bytes,1,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	// Share of all weights that is kept, above 0 and at most 1: those of the greatest size in the whole network. `baseline`: 0.1.
+	Retention *float64 `protobuf:"fixed64,2,opt,name=retention,proto3,oneof" json:"retention,omitempty"`
+	// Epochs of the head at most, 1 to 10,000. `baseline`: 30.
+	Epochs *int32 `protobuf:"varint,3,opt,name=epochs,proto3,oneof" json:"epochs,omitempty"`
+	// Samples in a batch, 1 to 4096. `baseline`: 64.
+	BatchSize *int32 `protobuf:"varint,4,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
+	// Adam's learning rate of the head, above 0. `baseline`: 0.1.
+	LrHead *float64 `protobuf:"fixed64,5,opt,name=lr_head,json=lrHead,proto3,oneof" json:"lr_head,omitempty"`
+	// How training images are varied.
+	Augmentation  Augmentation `protobuf:"varint,6,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MagnitudeRecipe) Reset() {
+	*x = MagnitudeRecipe{}
+	mi := &file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MagnitudeRecipe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MagnitudeRecipe) ProtoMessage() {}
+
+func (x *MagnitudeRecipe) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MagnitudeRecipe.ProtoReflect.Descriptor instead.
+func (*MagnitudeRecipe) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MagnitudeRecipe) GetRecipe() string {
+	if x != nil {
+		return x.Recipe
+	}
+	return ""
+}
+
+func (x *MagnitudeRecipe) GetRetention() float64 {
+	if x != nil && x.Retention != nil {
+		return *x.Retention
+	}
+	return 0
+}
+
+func (x *MagnitudeRecipe) GetEpochs() int32 {
+	if x != nil && x.Epochs != nil {
+		return *x.Epochs
+	}
+	return 0
+}
+
+func (x *MagnitudeRecipe) GetBatchSize() int32 {
+	if x != nil && x.BatchSize != nil {
+		return *x.BatchSize
+	}
+	return 0
+}
+
+func (x *MagnitudeRecipe) GetLrHead() float64 {
+	if x != nil && x.LrHead != nil {
+		return *x.LrHead
+	}
+	return 0
+}
+
+func (x *MagnitudeRecipe) GetAugmentation() Augmentation {
+	if x != nil {
+		return x.Augmentation
+	}
+	return Augmentation_AUGMENTATION_UNSPECIFIED
+}
+
 var File_modelfoundry_api_decomposer_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
@@ -466,7 +558,21 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\b_lr_maskB\b\n" +
 	"\x06_alphaB\r\n" +
 	"\v_head_widthB\x10\n" +
-	"\x0e_accuracy_loss*E\n" +
+	"\x0e_accuracy_loss\"\xb1\x02\n" +
+	"\x0fMagnitudeRecipe\x12\x16\n" +
+	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12!\n" +
+	"\tretention\x18\x02 \x01(\x01H\x00R\tretention\x88\x01\x01\x12\x1b\n" +
+	"\x06epochs\x18\x03 \x01(\x05H\x01R\x06epochs\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"batch_size\x18\x04 \x01(\x05H\x02R\tbatchSize\x88\x01\x01\x12\x1c\n" +
+	"\alr_head\x18\x05 \x01(\x01H\x03R\x06lrHead\x88\x01\x01\x12P\n" +
+	"\faugmentation\x18\x06 \x01(\x0e2,.modelfoundry.api.decomposer.v1.AugmentationR\faugmentationB\f\n" +
+	"\n" +
+	"_retentionB\t\n" +
+	"\a_epochsB\r\n" +
+	"\v_batch_sizeB\n" +
+	"\n" +
+	"\b_lr_head*E\n" +
 	"\fInitialMasks\x12\x1d\n" +
 	"\x19INITIAL_MASKS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12INITIAL_MASKS_ONES\x10\x01*v\n" +
@@ -490,21 +596,23 @@ func file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP() []byte {
 }
 
 var file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_modelfoundry_api_decomposer_v1_recipe_proto_goTypes = []any{
 	(InitialMasks)(0),          // 0: modelfoundry.api.decomposer.v1.InitialMasks
 	(Augmentation)(0),          // 1: modelfoundry.api.decomposer.v1.Augmentation
 	(*SeamRecipe)(nil),         // 2: modelfoundry.api.decomposer.v1.SeamRecipe
 	(*GradSplitterRecipe)(nil), // 3: modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	(*MagnitudeRecipe)(nil),    // 4: modelfoundry.api.decomposer.v1.MagnitudeRecipe
 }
 var file_modelfoundry_api_decomposer_v1_recipe_proto_depIdxs = []int32{
 	0, // 0: modelfoundry.api.decomposer.v1.SeamRecipe.initial_masks:type_name -> modelfoundry.api.decomposer.v1.InitialMasks
 	1, // 1: modelfoundry.api.decomposer.v1.SeamRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	1, // 2: modelfoundry.api.decomposer.v1.MagnitudeRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_recipe_proto_init() }
@@ -514,13 +622,14 @@ func file_modelfoundry_api_decomposer_v1_recipe_proto_init() {
 	}
 	file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[0].OneofWrappers = []any{}
 	file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[1].OneofWrappers = []any{}
+	file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc), len(file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/decomposer/v1/recipe.proto.
  */
 export const file_modelfoundry_api_decomposer_v1_recipe: GenFile = /*@__PURE__*/
-  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEipwMKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbkIJCgdfZXBvY2hzQhMKEV9oZWFkX2Vwb2NoX2V2ZXJ5Qg0KC19iYXRjaF9zaXplQgoKCF9scl9oZWFkQgoKCF9scl9tYXNrQggKBl9hbHBoYUILCglfcGF0aWVuY2UizAMKEkdyYWRTcGxpdHRlclJlY2lwZRIOCgZyZWNpcGUYASABKAkSGgoNd2FybXVwX2Vwb2NocxgCIAEoBUgAiAEBEhMKBmN5Y2xlcxgDIAEoBUgBiAEBEhgKC21hc2tfZXBvY2hzGAQgASgFSAKIAQESGAoLaGVhZF9lcG9jaHMYBSABKAVIA4gBARIXCgpiYXRjaF9zaXplGAYgASgFSASIAQESFgoJbHJfd2FybXVwGAcgASgBSAWIAQESFAoHbHJfaGVhZBgIIAEoAUgGiAEBEhQKB2xyX21hc2sYCSABKAFIB4gBARISCgVhbHBoYRgKIAEoAUgIiAEBEhcKCmhlYWRfd2lkdGgYCyABKAVICYgBARIaCg1hY2N1cmFjeV9sb3NzGAwgASgBSAqIAQFCEAoOX3dhcm11cF9lcG9jaHNCCQoHX2N5Y2xlc0IOCgxfbWFza19lcG9jaHNCDgoMX2hlYWRfZXBvY2hzQg0KC19iYXRjaF9zaXplQgwKCl9scl93YXJtdXBCCgoIX2xyX2hlYWRCCgoIX2xyX21hc2tCCAoGX2FscGhhQg0KC19oZWFkX3dpZHRoQhAKDl9hY2N1cmFjeV9sb3NzKkUKDEluaXRpYWxNYXNrcxIdChlJTklUSUFMX01BU0tTX1VOU1BFQ0lGSUVEEAASFgoSSU5JVElBTF9NQVNLU19PTkVTEAEqdgoMQXVnbWVudGF0aW9uEhwKGEFVR01FTlRBVElPTl9VTlNQRUNJRklFRBAAEhUKEUFVR01FTlRBVElPTl9OT05FEAESFQoRQVVHTUVOVEFUSU9OX0NST1AQAhIaChZBVUdNRU5UQVRJT05fQ1JPUF9GTElQEANClQIKImNvbS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjFCC1JlY2lwZVByb3RvUAFaR21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjE7ZGVjb21wb3NlcnYxogIDTUFEqgIeTW9kZWxmb3VuZHJ5LkFwaS5EZWNvbXBvc2VyLlYxygIeTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYx4gIqTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYxXEdQQk1ldGFkYXRh6gIhTW9kZWxmb3VuZHJ5OjpBcGk6OkRlY29tcG9zZXI6OlYxYgZwcm90bzM");
+  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEipwMKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbkIJCgdfZXBvY2hzQhMKEV9oZWFkX2Vwb2NoX2V2ZXJ5Qg0KC19iYXRjaF9zaXplQgoKCF9scl9oZWFkQgoKCF9scl9tYXNrQggKBl9hbHBoYUILCglfcGF0aWVuY2UizAMKEkdyYWRTcGxpdHRlclJlY2lwZRIOCgZyZWNpcGUYASABKAkSGgoNd2FybXVwX2Vwb2NocxgCIAEoBUgAiAEBEhMKBmN5Y2xlcxgDIAEoBUgBiAEBEhgKC21hc2tfZXBvY2hzGAQgASgFSAKIAQESGAoLaGVhZF9lcG9jaHMYBSABKAVIA4gBARIXCgpiYXRjaF9zaXplGAYgASgFSASIAQESFgoJbHJfd2FybXVwGAcgASgBSAWIAQESFAoHbHJfaGVhZBgIIAEoAUgGiAEBEhQKB2xyX21hc2sYCSABKAFIB4gBARISCgVhbHBoYRgKIAEoAUgIiAEBEhcKCmhlYWRfd2lkdGgYCyABKAVICYgBARIaCg1hY2N1cmFjeV9sb3NzGAwgASgBSAqIAQFCEAoOX3dhcm11cF9lcG9jaHNCCQoHX2N5Y2xlc0IOCgxfbWFza19lcG9jaHNCDgoMX2hlYWRfZXBvY2hzQg0KC19iYXRjaF9zaXplQgwKCl9scl93YXJtdXBCCgoIX2xyX2hlYWRCCgoIX2xyX21hc2tCCAoGX2FscGhhQg0KC19oZWFkX3dpZHRoQhAKDl9hY2N1cmFjeV9sb3NzIvUBCg9NYWduaXR1ZGVSZWNpcGUSDgoGcmVjaXBlGAEgASgJEhYKCXJldGVudGlvbhgCIAEoAUgAiAEBEhMKBmVwb2NocxgDIAEoBUgBiAEBEhcKCmJhdGNoX3NpemUYBCABKAVIAogBARIUCgdscl9oZWFkGAUgASgBSAOIAQESQgoMYXVnbWVudGF0aW9uGAYgASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbkIMCgpfcmV0ZW50aW9uQgkKB19lcG9jaHNCDQoLX2JhdGNoX3NpemVCCgoIX2xyX2hlYWQqRQoMSW5pdGlhbE1hc2tzEh0KGUlOSVRJQUxfTUFTS1NfVU5TUEVDSUZJRUQQABIWChJJTklUSUFMX01BU0tTX09ORVMQASp2CgxBdWdtZW50YXRpb24SHAoYQVVHTUVOVEFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRQVVHTUVOVEFUSU9OX05PTkUQARIVChFBVUdNRU5UQVRJT05fQ1JPUBACEhoKFkFVR01FTlRBVElPTl9DUk9QX0ZMSVAQA0KVAgoiY29tLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MUILUmVjaXBlUHJvdG9QAVpHbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvZGVjb21wb3Nlci92MTtkZWNvbXBvc2VydjGiAgNNQUSqAh5Nb2RlbGZvdW5kcnkuQXBpLkRlY29tcG9zZXIuVjHKAh5Nb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjHiAipNb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjFcR1BCTWV0YWRhdGHqAiFNb2RlbGZvdW5kcnk6OkFwaTo6RGVjb21wb3Nlcjo6VjFiBnByb3RvMw");
 
 /**
  * How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
@@ -200,6 +200,63 @@ export type GradSplitterRecipe = Message<"modelfoundry.api.decomposer.v1.GradSpl
  */
 export const GradSplitterRecipeSchema: GenMessage<GradSplitterRecipe> = /*@__PURE__*/
   messageDesc(file_modelfoundry_api_decomposer_v1_recipe, 1);
+
+/**
+ * How weights are pruned by size, and how the head behind them is trained, as data (after Han et al., NeurIPS 2015, without
+ * training the weights again). Fields that are unset in a request take the value of the named recipe.
+ *
+ * @generated from message modelfoundry.api.decomposer.v1.MagnitudeRecipe
+ */
+export type MagnitudeRecipe = Message<"modelfoundry.api.decomposer.v1.MagnitudeRecipe"> & {
+  /**
+   * Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `baseline`.
+   *
+   * @generated from field: string recipe = 1;
+   */
+  recipe: string;
+
+  /**
+   * Share of all weights that is kept, above 0 and at most 1: those of the greatest size in the whole network. `baseline`: 0.1.
+   *
+   * @generated from field: optional double retention = 2;
+   */
+  retention?: number | undefined;
+
+  /**
+   * Epochs of the head at most, 1 to 10,000. `baseline`: 30.
+   *
+   * @generated from field: optional int32 epochs = 3;
+   */
+  epochs?: number | undefined;
+
+  /**
+   * Samples in a batch, 1 to 4096. `baseline`: 64.
+   *
+   * @generated from field: optional int32 batch_size = 4;
+   */
+  batchSize?: number | undefined;
+
+  /**
+   * Adam's learning rate of the head, above 0. `baseline`: 0.1.
+   *
+   * @generated from field: optional double lr_head = 5;
+   */
+  lrHead?: number | undefined;
+
+  /**
+   * How training images are varied.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.Augmentation augmentation = 6;
+   */
+  augmentation: Augmentation;
+};
+
+/**
+ * Describes the message modelfoundry.api.decomposer.v1.MagnitudeRecipe.
+ * Use `create(MagnitudeRecipeSchema)` to create a new message.
+ */
+export const MagnitudeRecipeSchema: GenMessage<MagnitudeRecipe> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_decomposer_v1_recipe, 2);
 
 /**
  * How real-valued masks begin.
