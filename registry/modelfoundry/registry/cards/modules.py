@@ -47,7 +47,11 @@ def _problem(module: module_pb2.Module) -> str:
 
 
 def _shape(module: module_pb2.Module) -> Iterator[Fact]:
-    yield Fact(SHAPE, "Artifact", f"{byte_count(module.artifact.size_bytes)}: masks and head, over the base's weights")
+    yield Fact(
+        SHAPE,
+        "Artifact",
+        f"{byte_count(module.artifact.size_bytes)}: what it changes of the base's weights, and its head",
+    )
     if not module.HasField("retention"):
         return
     kept = module.retention
