@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelfoundry.client import Composition, CompositionTask, Dataset, Model
+from modelfoundry.client import Composition, CompositionTask, Dataset, Model, Module
 from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
 from modelfoundry.evaluator.request import EvaluationRequest, check_evaluation
 from modelfoundry.values.problems import Problem, resolve
@@ -38,34 +38,36 @@ async def plan_evaluation(request: EvaluationRequest, resources: AsyncResources)
     dataset = await resources.dataset(request.dataset)
     find_split(dataset, request.split, field="split")
     others = await _other_datasets(request, resources)
-    subjects: list[Subject] = []
-    for place, name in enumerate(request.subjects):
-        collection = subject_collection(name, field="subjects")
-        if collection == "models":
-            model = await resources.model(name)
-            subjects.append(model)
-            _check_model(model, dataset, request.problem)
-            continue
-        if request.problem is not None:
-            raise InvalidField(
-                f"problem: {name} has its own target problem",
-                field="problem",
-                hint=f"leave the problem out, or leave subjects[{place}] out",
-            )
-        if collection == "compositions":
-            composition = await resources.composition(name)
-            subjects.append(composition)
-            _check_composition(composition, dataset, "dataset", own=bool(others))
-            for other_place, other in enumerate(others):
-                _check_composition(composition, other, f"other_datasets[{other_place}]", own=True)
-            if request.baselines:
-                await _check_rivals(composition, resources)
-            continue
-        module = await resources.module(name)
-        subjects.append(module)
-        base = await resources.model(module.base_model)
-        check_dataset_fits(dataset, base.input.shape, module.problem.labels)
+    datasets = (dataset, *others)
+    subjects = [await _planned(place, request, datasets, resources) for place in range(len(request.subjects))]
     return EvaluationPlan(request=request, dataset=dataset, other_datasets=others, subjects=tuple(subjects))
+
+
+async def _planned(
+    place: int, request: EvaluationRequest, datasets: tuple[Dataset, ...], resources: AsyncResources
+) -> Subject:
+    """The subject in that place, which can be measured on the data sets."""
+    name = request.subjects[place]
+    if request.problem is not None and subject_collection(name, field="subjects") != "models":
+        raise InvalidField(
+            f"problem: {name} has its own target problem",
+            field="problem",
+            hint=f"leave the problem out, or leave subjects[{place}] out",
+        )
+    subject = await resources.subject(name, field="subjects")
+    match subject:
+        case Model():
+            _check_model(subject, datasets[0], request.problem)
+        case Module():
+            base = await resources.model(subject.base_model)
+            check_dataset_fits(datasets[0], base.input.shape, subject.problem.labels)
+        case Composition():
+            for dataset_place, dataset in enumerate(datasets):
+                field = f"other_datasets[{dataset_place - 1}]" if dataset_place else "dataset"
+                _check_composition(subject, dataset, field, own=len(datasets) > 1)
+            if request.baselines:
+                await _check_rivals(subject, resources)
+    return subject
 
 
 async def _other_datasets(request: EvaluationRequest, resources: AsyncResources) -> tuple[Dataset, ...]:
