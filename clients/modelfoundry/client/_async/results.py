@@ -15,6 +15,8 @@ from modelfoundry.api.reuser.v1 import composing_pb2, on_demand_service_pb2, reu
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import Internal
+from modelfoundry.values.compositions import Composition
+from modelfoundry.values.resources import Evaluation, Model, Module
 from modelfoundry.values.results import ComposedModel, JobResult, RequestedModules, TrainedModel
 from modelfoundry.wire.composing import replacement_from_proto
 from modelfoundry.wire.compositions import composition_from_proto
@@ -38,35 +40,20 @@ async def job_result(transport: AsyncTransport, response: AnyMessage) -> JobResu
     Raises:
         Internal: a newer service answered with a kind of result that this SDK does not know.
     """
-    registry = transport.stubs.registry
     decomposed = decomposer_service_pb2.DecomposeResponse()
     evaluated = evaluator_service_pb2.EvaluateResponse()
     trained = training_service_pb2.TrainModelResponse()
     composed = composing_pb2.ComposeModelResponse()
     requested = on_demand_service_pb2.RequestModulesResponse()
     if response.Unpack(decomposed):
-        modules = []
-        for name in decomposed.modules:
-            get_module = module_pb2.GetModuleRequest(name=name)
-            module = await transport.unary(Service.REGISTRY, registry.GetModule, get_module)
-            modules.append(module_from_proto(module))
-        return tuple(modules)
+        return tuple([await _module(transport, name) for name in decomposed.modules])
     if response.Unpack(evaluated):
-        evaluations = []
-        for name in evaluated.evaluations:
-            get_evaluation = evaluation_pb2.GetEvaluationRequest(name=name)
-            evaluation = await transport.unary(Service.REGISTRY, registry.GetEvaluation, get_evaluation)
-            evaluations.append(evaluation_from_proto(evaluation))
-        return tuple(evaluations)
+        return tuple([await _evaluation(transport, name) for name in evaluated.evaluations])
     if response.Unpack(trained):
-        get_model = model_pb2.GetModelRequest(name=trained.model)
-        model = await transport.unary(Service.REGISTRY, registry.GetModel, get_model)
-        return TrainedModel(model_from_proto(model), trained.validation_accuracy)
+        return TrainedModel(await _model(transport, trained.model), trained.validation_accuracy)
     if response.Unpack(composed):
-        get_composition = composition_pb2.GetCompositionRequest(name=composed.composition)
-        composition = await transport.unary(Service.REGISTRY, registry.GetComposition, get_composition)
-        replacements = tuple(replacement_from_proto(one) for one in composed.replacements)
-        return ComposedModel(composition_from_proto(composition), replacements)
+        replacements = tuple(map(replacement_from_proto, composed.replacements))
+        return ComposedModel(await _composition(transport, composed.composition), replacements)
     if response.Unpack(requested):
         return await requested_modules(transport, requested)
     for message, value_from_proto in WHOLE_RESULTS:
@@ -83,20 +70,31 @@ async def requested_modules(
     transport: AsyncTransport, response: on_demand_service_pb2.RequestModulesResponse
 ) -> RequestedModules:
     """Everything that a complete answer names, fetched from the registry."""
-    registry = transport.stubs.registry
-    modules = []
-    for requested in response.modules:
-        get_module = module_pb2.GetModuleRequest(name=requested.module)
-        module = await transport.unary(Service.REGISTRY, registry.GetModule, get_module)
-        modules.append(module_from_proto(module))
-    composition = None
-    if response.composition:
-        get_composition = composition_pb2.GetCompositionRequest(name=response.composition)
-        message = await transport.unary(Service.REGISTRY, registry.GetComposition, get_composition)
-        composition = composition_from_proto(message)
     return RequestedModules(
         answers=tuple(map(requested_module_from_proto, response.modules)),
-        modules=tuple(modules),
-        composition=composition,
+        modules=tuple([await _module(transport, requested.module) for requested in response.modules]),
+        composition=await _composition(transport, response.composition) if response.composition else None,
         exports=tuple(map(export_from_proto, response.exports)),
     )
+
+
+async def _module(transport: AsyncTransport, name: str) -> Module:
+    request = module_pb2.GetModuleRequest(name=name)
+    return module_from_proto(await transport.unary(Service.REGISTRY, transport.stubs.registry.GetModule, request))
+
+
+async def _evaluation(transport: AsyncTransport, name: str) -> Evaluation:
+    request = evaluation_pb2.GetEvaluationRequest(name=name)
+    method = transport.stubs.registry.GetEvaluation
+    return evaluation_from_proto(await transport.unary(Service.REGISTRY, method, request))
+
+
+async def _model(transport: AsyncTransport, name: str) -> Model:
+    request = model_pb2.GetModelRequest(name=name)
+    return model_from_proto(await transport.unary(Service.REGISTRY, transport.stubs.registry.GetModel, request))
+
+
+async def _composition(transport: AsyncTransport, name: str) -> Composition:
+    request = composition_pb2.GetCompositionRequest(name=name)
+    method = transport.stubs.registry.GetComposition
+    return composition_from_proto(await transport.unary(Service.REGISTRY, method, request))
