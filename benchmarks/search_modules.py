@@ -44,9 +44,8 @@ from modelfoundry.registry.records.tables import (
     ModuleRow,
     TagRow,
 )
-from modelfoundry.registry.search.codec import result_to_proto
 from modelfoundry.registry.search.indexing import index_modules
-from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.search import Search, hit_to_proto
 from modelfoundry.registry.search.vocabulary import built_in
 
 PARENT = "projects/default"
@@ -258,7 +257,7 @@ class Rooms(NamedTuple):
 def search(rooms: Rooms, query: str, arguments: dict[str, Any]) -> search_pb2.SearchModulesResponse:
     response = search_pb2.SearchModulesResponse()
     page = rooms.search.find(query, ListRequest(PARENT, **arguments))
-    response.next_page_token = fill_page(page, result_to_proto, response.results)
+    response.next_page_token = fill_page(page, hit_to_proto, response.results)
     return response
 
 

@@ -61,7 +61,7 @@ class CatalogRows:
             project="default",
             id=last,
             kind=kind,
-            state="SUCCEEDED",
+            state="succeeded",
             request=b"",
             max_attempts=1,
             create_time=now,

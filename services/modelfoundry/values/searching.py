@@ -81,6 +81,11 @@ class VocabularyTerm:
     synonyms: tuple[str, ...] = ()
     broader: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words for it."""
+        return (self.term, *self.synonyms)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:

@@ -11,6 +11,7 @@ alias_to_proto = ALIAS.to_proto
 alias_from_proto = ALIAS.from_proto
 
 ALIAS_MOVE = Pair(AliasMove, pb.AliasMove)
+alias_move_to_proto = ALIAS_MOVE.to_proto
 alias_move_from_proto = ALIAS_MOVE.from_proto
 
 VERSION = Pair(Version, pb.Version)

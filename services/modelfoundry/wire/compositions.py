@@ -8,14 +8,19 @@ from modelfoundry.values.compositions import (
     Composition,
     CompositionMember,
     CompositionRecord,
+    CompositionTask,
     LabelChange,
     StrategyReport,
 )
 from modelfoundry.wire.architectures import INPUT_SPEC
 from modelfoundry.wire.computing import ENVIRONMENT, VALIDATION
+from modelfoundry.wire.enums import Members
 from modelfoundry.wire.pairs import Pair
 
+TASK = Members(CompositionTask, pb.Composition.Task)
+
 MEMBER = Pair(CompositionMember, pb.CompositionMember)
+member_from_proto = MEMBER.from_proto
 
 COMPOSITION_RECORD = Pair(
     CompositionRecord,

@@ -52,6 +52,13 @@ def event_filter_to_proto(kinds: Sequence[EventKind], collections: Sequence[str]
     return event_service_pb2.EventFilter(kinds=map(EVENT_KIND.to_proto, kinds), collections=collections)
 
 
+def webhook_to_proto(webhook: Webhook) -> webhook_service_pb2.Webhook:
+    """Value to message."""
+    message = WEBHOOK.to_proto(webhook)
+    message.filter.CopyFrom(event_filter_to_proto(webhook.kinds, webhook.collections))
+    return message
+
+
 def webhook_from_proto(message: webhook_service_pb2.Webhook) -> Webhook:
     """Message to value; kinds that a newer registry knows are left out."""
     kinds = map(EVENT_KIND.from_proto, message.filter.kinds)

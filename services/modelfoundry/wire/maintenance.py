@@ -7,6 +7,7 @@ from modelfoundry.values.maintenance import BlobFinding, CheckProgress, FindingK
 from modelfoundry.wire.pairs import OneOf, Pair
 
 GARBAGE_SUMMARY = Pair(GarbageSummary, pb.CollectGarbageResponse)
+garbage_summary_to_proto = GARBAGE_SUMMARY.to_proto
 garbage_summary_from_proto = GARBAGE_SUMMARY.from_proto
 
 CHECK_EVENT: OneOf[BlobFinding | CheckProgress, pb.CheckBlobsResponse] = OneOf(
@@ -14,4 +15,5 @@ CHECK_EVENT: OneOf[BlobFinding | CheckProgress, pb.CheckBlobsResponse] = OneOf(
     finding=Pair(BlobFinding, pb.BlobFinding, otherwise={"kind": FindingKind.CORRUPT}),
     progress=Pair(CheckProgress, pb.CheckProgress),
 )
+check_event_to_proto = CHECK_EVENT.to_proto
 check_event_from_proto = CHECK_EVENT.from_proto

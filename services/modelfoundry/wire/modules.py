@@ -15,6 +15,9 @@ MODULE = Pair(Module, module_pb2.Module, PROBLEM, BLOB_REF, RECORD, RETENTION, F
 module_to_request = MODULE.to_request
 module_from_proto = MODULE.from_proto
 
+EVALUATED_PART = Pair(EvaluatedPart, evaluation_pb2.EvaluatedPart)
+evaluated_part_from_proto = EVALUATED_PART.from_proto
+
 EVALUATION = Pair(
     Evaluation,
     evaluation_pb2.Evaluation,
@@ -23,7 +26,7 @@ EVALUATION = Pair(
     RETENTION,
     COST,
     MODULARITY,
-    Pair(EvaluatedPart, evaluation_pb2.EvaluatedPart),
+    EVALUATED_PART,
     ENVIRONMENT,
     otherwise={"scoring": Scoring.ALL_OUTPUTS},
 )

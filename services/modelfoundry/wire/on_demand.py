@@ -11,6 +11,7 @@ from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.searching import MATCH
 
 FOUND_LABELS = Pair(FoundLabels, label_service_pb2.FindLabelsResponse, MATCH)
+found_labels_to_proto = FOUND_LABELS.to_proto
 found_labels_from_proto = FOUND_LABELS.from_proto
 
 

@@ -13,6 +13,9 @@ BLOB_REF = Pair(BlobRef, blob_pb2.BlobRef)
 blob_ref_to_proto = BLOB_REF.to_proto
 blob_ref_from_proto = BLOB_REF.from_proto
 
+MODEL_ORIGIN = Pair(ModelOrigin, model_pb2.ModelOrigin)
+model_origin_from_proto = MODEL_ORIGIN.from_proto
+
 MODEL = Pair(
     Model,
     model_pb2.Model,
@@ -21,12 +24,15 @@ MODEL = Pair(
     BLOB_REF,
     TENSOR_SPEC,
     TRAINING_RECORD,
-    Pair(ModelOrigin, model_pb2.ModelOrigin),
+    MODEL_ORIGIN,
 )
 model_to_request = MODEL.to_request
 model_from_proto = MODEL.from_proto
 
-DATASET = Pair(Dataset, dataset_pb2.Dataset, Pair(DatasetSplit, dataset_pb2.DatasetSplit, BLOB_REF))
+DATASET_SPLIT = Pair(DatasetSplit, dataset_pb2.DatasetSplit, BLOB_REF)
+dataset_split_from_proto = DATASET_SPLIT.from_proto
+
+DATASET = Pair(Dataset, dataset_pb2.Dataset, DATASET_SPLIT)
 dataset_to_request = DATASET.to_request
 dataset_from_proto = DATASET.from_proto
 

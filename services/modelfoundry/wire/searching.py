@@ -10,9 +10,10 @@ from modelfoundry.wire.pairs import Pair
 MATCH = Pair(Match, search_pb2.Match)
 match_to_proto = MATCH.to_proto
 
-SEARCH_RESULT = Pair(
-    SearchResult, search_pb2.SearchResult, MODULE, MATCH, Pair(MeasuredSummary, search_pb2.MeasuredSummary)
-)
+MEASURED_SUMMARY = Pair(MeasuredSummary, search_pb2.MeasuredSummary)
+measured_summary_to_proto = MEASURED_SUMMARY.to_proto
+
+SEARCH_RESULT = Pair(SearchResult, search_pb2.SearchResult, MODULE, MATCH, MEASURED_SUMMARY)
 search_result_from_proto = SEARCH_RESULT.from_proto
 
 VOCABULARY = Pair(Vocabulary, vocabulary_pb2.Vocabulary, Pair(VocabularyTerm, vocabulary_pb2.VocabularyTerm))

@@ -31,7 +31,7 @@ class OneFile:
         self._content = path.read_bytes()
 
     @property
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         return len(self._content)
 
     def find(self, digest: str) -> OneFile:

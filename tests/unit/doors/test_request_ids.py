@@ -25,7 +25,6 @@ from modelfoundry.api.registry.v1 import (
     vocabulary_pb2,
 )
 from modelfoundry.api.reuser.v1 import composing_pb2, reuser_service_pb2
-from modelfoundry.client import Endpoints
 from modelfoundry.decomposer.rebuild_servicer import RebuildServicer
 from modelfoundry.decomposer.servicer import DecomposerServicer
 from modelfoundry.decomposer.training_servicer import TrainingServicer
@@ -65,7 +64,7 @@ def registry() -> RegistryServicer:
 
 
 def submissions() -> Submissions:
-    return Submissions(Endpoints(), NOTHING, NOTHING)
+    return Submissions(NOTHING)
 
 
 def upload_of(request_id: str) -> Message:
@@ -107,9 +106,9 @@ DOORS: dict[type[Message], Callable[[Any], Any]] = {
     evaluator_service_pb2.EvaluateRequest: lambda request: EvaluatorServicer(NOTHING, NOTHING).Evaluate(
         request, NOTHING
     ),
-    reuser_service_pb2.ExportRequest: lambda request: submissions().export(request),
-    reuser_service_pb2.CompactRequest: lambda request: submissions().compact(request),
-    composing_pb2.ComposeModelRequest: lambda request: submissions().compose(request),
+    reuser_service_pb2.ExportRequest: lambda request: submissions().export(request, NOTHING),
+    reuser_service_pb2.CompactRequest: lambda request: submissions().compact(request, NOTHING),
+    composing_pb2.ComposeModelRequest: lambda request: submissions().compose(request, NOTHING),
 }
 WITH_MORE = {blob_service_pb2.CreateUploadRequest: upload_of, job_queue_service_pb2.EnqueueOperationRequest: job_of}
 

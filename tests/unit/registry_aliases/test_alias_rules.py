@@ -67,7 +67,7 @@ class Service:
 
     def events(self) -> list[tuple[str, str, str]]:
         """Kind, resource and alias of what was told of aliases and deletions."""
-        kinds = ("ALIASED", "UNALIASED", "DELETED")
+        kinds = ("aliased", "unaliased", "deleted")
         with self._rows.database.read_session() as session:
             told = session.exec(select(EventRow).where(col(EventRow.kind).in_(kinds)).order_by(col(EventRow.sequence)))
             return [(event.kind, event.resource, event.alias) for event in told]
@@ -106,7 +106,7 @@ def test_the_same_move_again_is_no_move_and_no_event(service: Service, modules: 
     service.set(CHAMPION, modules[0])
     service.set(CHAMPION, named("modules", "horse@1"))
     assert service.moves(CHAMPION) == [("", modules[0])]
-    assert service.events() == [("ALIASED", modules[0], CHAMPION)]
+    assert service.events() == [("aliased", modules[0], CHAMPION)]
 
 
 def test_every_move_is_an_event_of_what_the_alias_names_now(service: Service, modules: list[str]) -> None:
@@ -114,9 +114,9 @@ def test_every_move_is_an_event_of_what_the_alias_names_now(service: Service, mo
     service.set(CHAMPION, modules[1])
     service.delete(CHAMPION)
     assert service.events() == [
-        ("ALIASED", modules[0], CHAMPION),
-        ("ALIASED", modules[1], CHAMPION),
-        ("UNALIASED", modules[1], CHAMPION),
+        ("aliased", modules[0], CHAMPION),
+        ("aliased", modules[1], CHAMPION),
+        ("unaliased", modules[1], CHAMPION),
     ]
 
 
@@ -199,9 +199,9 @@ def test_aliases_go_with_a_cascade_that_says_so_and_tells_of_it(
     assert service.names() == [kept]
     assert service.moves(CHAMPION)[0] == (modules[0], "")
     told = service.events()[3:]
-    assert ("UNALIASED", modules[0], CHAMPION) in told
-    assert told.index(("UNALIASED", modules[0], CHAMPION)) < told.index(("DELETED", modules[0], ""))
-    assert ("UNALIASED", named("models", "net"), live) in told
+    assert ("unaliased", modules[0], CHAMPION) in told
+    assert told.index(("unaliased", modules[0], CHAMPION)) < told.index(("deleted", modules[0], ""))
+    assert ("unaliased", named("models", "net"), live) in told
 
 
 def test_lineage_is_that_of_what_an_alias_stands_for(rows: CatalogRows, service: Service, modules: list[str]) -> None:

@@ -10,12 +10,13 @@ import pytest
 from blob_backends import BlobBackend
 from sqlmodel import Session, select
 
-from modelfoundry.registry.blobs.blobs import Blob, Blobs
+from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.tables import UploadRow
 from modelfoundry.registry.blobs.uploads import Upload, Uploads
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.records.tables import BlobRow
+from modelfoundry.values.resources import BlobRef
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Registry:
     uploads: Uploads
     referenced: set[str]
 
-    def upload(self, data: bytes, media_type: str = "") -> Blob:
+    def upload(self, data: bytes, media_type: str = "") -> BlobRef:
         """The whole way of a file that is sent at one go."""
         upload = self.uploads.create("default", blob_of(data, media_type))
         if not upload.complete:
@@ -69,8 +70,8 @@ class Registry:
         return digest in self.referenced
 
 
-def blob_of(data: bytes, media_type: str = "") -> Blob:
-    return Blob("sha256:" + hashlib.sha256(data).hexdigest(), len(data), media_type)
+def blob_of(data: bytes, media_type: str = "") -> BlobRef:
+    return BlobRef("sha256:" + hashlib.sha256(data).hexdigest(), len(data), media_type)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from modelfoundry.errors import (
     UploadIncomplete,
     WrongOffset,
 )
-from modelfoundry.registry.blobs.blobs import Blob
 from modelfoundry.registry.blobs.uploads import Uploads
+from modelfoundry.values.resources import BlobRef
 
 from .conftest import Registry, blob_of
 
@@ -28,7 +28,7 @@ MIB = 1024 * 1024
 def test_a_stored_digest_announced_with_another_size_is_refused(registry: Registry) -> None:
     blob = registry.upload(b"eight by")
     with pytest.raises(InvalidField) as caught:
-        registry.uploads.create("default", Blob(blob.digest, 9))
+        registry.uploads.create("default", BlobRef(blob.digest, 9))
     assert caught.value.field == "upload.blob.size_bytes"
 
 
@@ -115,16 +115,16 @@ def test_a_request_id_used_for_another_blob_is_refused(registry: Registry) -> No
 @pytest.mark.parametrize(
     ("blob", "field"),
     [
-        (Blob("sha256:xyz", 3), "upload.blob.digest"),
-        (Blob("", 3), "upload.blob.digest"),
-        (Blob("sha256:../../etc/passwd", 3), "upload.blob.digest"),
-        (Blob("sha256:" + "0" * 64, -1), "upload.blob.size_bytes"),
-        (Blob("sha256:" + "0" * 64, 1, "x" * 10_000_000), "upload.blob.media_type"),
-        (Blob("sha256:" + "0" * 64, 1, "a\nb"), "upload.blob.media_type"),
+        (BlobRef("sha256:xyz", 3), "upload.blob.digest"),
+        (BlobRef("", 3), "upload.blob.digest"),
+        (BlobRef("sha256:../../etc/passwd", 3), "upload.blob.digest"),
+        (BlobRef("sha256:" + "0" * 64, -1), "upload.blob.size_bytes"),
+        (BlobRef("sha256:" + "0" * 64, 1, "x" * 10_000_000), "upload.blob.media_type"),
+        (BlobRef("sha256:" + "0" * 64, 1, "a\nb"), "upload.blob.media_type"),
     ],
     ids=["no hex", "empty", "path", "negative size", "long media type", "line feed"],
 )
-def test_a_malformed_announcement_is_refused(registry: Registry, blob: Blob, field: str) -> None:
+def test_a_malformed_announcement_is_refused(registry: Registry, blob: BlobRef, field: str) -> None:
     with pytest.raises(InvalidField) as caught:
         registry.uploads.create("default", blob)
     assert caught.value.field == field
@@ -158,6 +158,6 @@ def test_a_blob_over_the_limit_is_refused_before_a_byte_comes(registry: Registry
 def test_a_blob_larger_than_the_free_space_is_refused_before_a_byte_comes(registry: Registry) -> None:
     uploads = Uploads(registry.database, registry.blobs, registry.spool, largest_bytes=2**62)
     with pytest.raises(StorageFull) as caught:
-        uploads.create("default", Blob("sha256:" + "0" * 64, 2**61))
+        uploads.create("default", BlobRef("sha256:" + "0" * 64, 2**61))
     assert "room" in caught.value.message
     assert registry.leftovers() == []

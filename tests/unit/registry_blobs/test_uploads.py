@@ -62,7 +62,7 @@ def test_bytes_without_a_row_are_invisible(registry: Registry, tmp_path_factory:
     path = tmp_path_factory.mktemp("orphan") / "bytes"
     path.write_bytes(b"orphan")
     blob = blob_of(b"orphan")
-    registry.backend.store.put_file(path, blob.digest, blob.size)
+    registry.backend.store.put_file(path, blob.digest, blob.size_bytes)
 
     assert registry.blobs.missing([blob.digest]) == [blob.digest]
     with pytest.raises(NotFound):
@@ -90,7 +90,7 @@ def test_a_second_upload_of_the_same_bytes_costs_nothing(registry: Registry) -> 
     second = registry.uploads.create("other", blob_of(b"the same"))
 
     assert second.complete
-    assert second.committed_bytes == second.blob.size == 8
+    assert second.committed_bytes == second.blob.size_bytes == 8
     assert registry.spool.upload_ids() == []
     assert registry.uploads.finalize(second.name) == first
     assert registry.backend.keys() == stored

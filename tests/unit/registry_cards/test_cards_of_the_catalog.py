@@ -13,8 +13,8 @@ from modelfoundry import errors
 from modelfoundry.api.registry.v1 import card_service_pb2, module_pb2
 from modelfoundry.registry.aliases.aliases import Aliases
 from modelfoundry.registry.cards.cards import Cards
-from modelfoundry.registry.cards.codec import card_to_proto
 from modelfoundry.registry.records.tables import DatasetRow, EvaluationRow, ModelRow, ModuleRow, ResourceRow
+from modelfoundry.wire.cards import card_to_proto
 
 Kind = card_service_pb2.CardLimit.Kind
 RECORD = {

@@ -13,8 +13,11 @@ import yaml
 from huggingface_hub import DatasetCard, ModelCard
 
 from modelfoundry.api.types.v1 import compute_pb2, forms_pb2, metrics_pb2
-from modelfoundry.registry.cards.card import Account, Card, Fact, Interval, Limit, LimitKind, Owned, Result
 from modelfoundry.registry.cards.markdown import quoted, render
+from modelfoundry.registry.cards.sheet import Account, Measurement, Owned, Sheet
+from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
+from modelfoundry.values.figures import Interval
+from modelfoundry.values.resources import Scoring
 
 MODULE = "projects/default/modules/net-cat"
 HOSTILE = (
@@ -22,38 +25,38 @@ HOSTILE = (
 )
 
 
-def _result(**fields: Any) -> Result:
+def _result(**fields: Any) -> Measurement:
     known: dict[str, Any] = {
         "evaluation": "projects/default/evaluations/e",
         "subject": MODULE,
-        "scoring": "ALL_OUTPUTS",
+        "scoring": Scoring.ALL_OUTPUTS,
         "dataset": "projects/default/datasets/pets",
         "dataset_digest": "sha256:" + "1" * 64,
         "split": "test",
         "problem_labels": ("cat",),
         "sample_count": 300,
         "accuracy": 0.9,
-        "interval": Interval(0.861, 0.929, 0.95),
+        "accuracy_interval": Interval(0.861, 0.929, 0.95),
         "precision": 0.91,
         "recall": 0.89,
         "f1": 0.9,
         "create_time": datetime(2026, 1, 1, tzinfo=UTC),
     }
-    return Result(**known | fields)
+    return Measurement(**known | fields)
 
 
-def _card(results: Sequence[Result] = (), account: dict[str, Any] | None = None, **owned: Any) -> Card:
+def _card(results: Sequence[Measurement] = (), account: dict[str, Any] | None = None, **owned: Any) -> Sheet:
     known: dict[str, Any] = {
         "summary": "Tells cat from the rest: a part of models/net.",
         "labels": ("cat", "rest"),
-        "facts": (Fact("How it was made", "Setting alpha", "0.5"), Fact("Where it comes from", "Name", MODULE)),
+        "facts": (CardFact("How it was made", "Setting alpha", "0.5"), CardFact("Where it comes from", "Name", MODULE)),
         "limits": (),
         "algorithm": "seam",
         "base_models": ("projects/default/models/net",),
         "datasets": ("projects/default/datasets/pets",),
     }
-    limits = (Limit(LimitKind.NO_LICENSE, "Nobody stated a licence."),)
-    return Card(MODULE, '"e"', Owned(**owned), Account(**known | (account or {})), results, limits)
+    limits = (CardLimit(LimitKind.NO_LICENSE, "Nobody stated a licence."),)
+    return Sheet(MODULE, '"e"', Owned(**owned), Account(**known | (account or {})), results, limits)
 
 
 def _front_matter(markdown: str) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def _front_matter(markdown: str) -> dict[str, Any]:
 
 
 def test_the_front_matter_says_what_the_hub_asks_for(tmp_path: Path) -> None:
-    base = _result(subject="projects/default/models/net", scoring="RESTRICTED", accuracy=0.95)
+    base = _result(subject="projects/default/models/net", scoring=Scoring.RESTRICTED, accuracy=0.95)
     path = tmp_path / "README.md"
     path.write_text(render(_card([_result(), base], license="BSD-2-Clause", tags={"team": "vision", "draft": ""})))
 
@@ -89,7 +92,7 @@ def test_the_front_matter_says_what_the_hub_asks_for(tmp_path: Path) -> None:
 
 
 def test_the_text_compares_with_the_base_model_and_says_split_samples_and_interval() -> None:
-    base = _result(subject="projects/default/models/net", scoring="RESTRICTED", accuracy=0.95)
+    base = _result(subject="projects/default/models/net", scoring=Scoring.RESTRICTED, accuracy=0.95)
 
     text = ModelCard(render(_card([_result(), base]))).text
 

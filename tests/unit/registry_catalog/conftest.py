@@ -24,12 +24,13 @@ from modelfoundry.api.registry.v1 import (
     provenance_pb2,
 )
 from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, metrics_pb2, problem_pb2
-from modelfoundry.registry.blobs.blobs import Blob, Blobs
+from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.local_store import LocalBlobStore
 from modelfoundry.registry.catalog.catalog import Catalog
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.records.shelf import Shelf
 from modelfoundry.registry.registry_service import RegistryServicer
+from modelfoundry.values.resources import BlobRef
 
 PARENT = "projects/default"
 LABELS = ("cat", "dog", "horse")
@@ -80,7 +81,7 @@ class Registry:
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         path = self._spool / digest
         path.write_bytes(content)
-        self.blobs.add_file(path, Blob(digest, len(content)))
+        self.blobs.add_file(path, BlobRef(digest, len(content)))
         return digest
 
     def weights(self, seed: int = 0, outputs: int = 3) -> bytes:

@@ -9,7 +9,7 @@ from catalog_rows import CatalogRows
 
 from modelfoundry import errors
 from modelfoundry.registry.events.history import EventQuery, History, Kept
-from modelfoundry.registry.records.event_tables import EventKind
+from modelfoundry.values.lineage import EventKind
 
 ALL = EventQuery("default")
 

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 from catalog_rows import CatalogRows, named
+from sqlalchemy import text
 from sqlmodel import select
 
 from modelfoundry import errors
 from modelfoundry.api.registry.v1 import dataset_pb2, evaluation_pb2, model_pb2
-from modelfoundry.registry.records.event_tables import EventKind, EventRow
-from modelfoundry.registry.records.journal import Change, note
+from modelfoundry.registry.records.event_tables import (
+    EventRow,
+)
+from modelfoundry.registry.records.journal import Happening, note
 from modelfoundry.registry.records.tables import DatasetRow, ModelRow
+from modelfoundry.values.lineage import EventKind
 
 
 def told(rows: CatalogRows) -> list[tuple[int, str, str]]:
@@ -40,12 +44,12 @@ def test_what_is_stored_changed_measured_and_deleted_is_told(rows: CatalogRows) 
     rows.call("DeleteEvaluation", evaluation_pb2.DeleteEvaluationRequest(name=evaluation))
 
     assert told(rows) == [
-        (1, "CREATED", "digits"),
-        (2, "CREATED", "net"),
-        (3, "UPDATED", "net"),
-        (4, "CREATED", "one"),
-        (5, "EVALUATED", "net"),
-        (6, "DELETED", "one"),
+        (1, "created", "digits"),
+        (2, "created", "net"),
+        (3, "updated", "net"),
+        (4, "created", "one"),
+        (5, "evaluated", "net"),
+        (6, "deleted", "one"),
     ]
     assert (event(rows, 3).etag, event(rows, 3).digest) == (changed.etag, "sha256:net")
     assert (event(rows, 5).evaluation, event(rows, 5).collection) == (evaluation, "models")
@@ -58,7 +62,7 @@ def test_an_update_that_changes_nothing_is_not_told(rows: CatalogRows) -> None:
         session.get_one(ModelRow, model).display_name = "NET"
         rows.add_evaluation(session, "one", model, dataset)
 
-    assert "UPDATED" not in {kind for _, kind, _ in told(rows)}
+    assert "updated" not in {kind for _, kind, _ in told(rows)}
 
 
 def test_everything_that_a_cascade_deletes_is_told(rows: CatalogRows) -> None:
@@ -71,10 +75,10 @@ def test_everything_that_a_cascade_deletes_is_told(rows: CatalogRows) -> None:
 
     deleted = told(rows)[before:]
     assert [(kind, last) for _, kind, last in deleted] == [
-        ("DELETED", "one"),
-        ("DELETED", "horse"),
-        ("DELETED", "net"),
-        ("DELETED", "digits"),
+        ("deleted", "one"),
+        ("deleted", "horse"),
+        ("deleted", "net"),
+        ("deleted", "digits"),
     ]
 
 
@@ -87,7 +91,7 @@ def test_what_does_not_happen_is_not_told(rows: CatalogRows) -> None:
         _change_and_fail(rows, dataset)
     rows.dataset("last")
 
-    assert told(rows) == [(1, "CREATED", "digits"), (2, "CREATED", "net"), (3, "CREATED", "last")]
+    assert told(rows) == [(1, "created", "digits"), (2, "created", "net"), (3, "created", "last")]
 
 
 def _change_and_fail(rows: CatalogRows, name: str) -> None:
@@ -99,9 +103,9 @@ def _change_and_fail(rows: CatalogRows, name: str) -> None:
 
 def test_what_is_no_row_of_its_own_can_be_told_too(rows: CatalogRows) -> None:
     with rows.database.session() as session:
-        note(session, Change(EventKind.ALIASED, named("modules", "cat"), alias="champion"))
+        note(session, Happening(EventKind.ALIASED, named("modules", "cat"), alias="champion"))
 
-    assert (event(rows, 1).kind, event(rows, 1).alias) == ("ALIASED", "champion")
+    assert (event(rows, 1).kind, event(rows, 1).alias) == ("aliased", "champion")
 
 
 def test_numbers_have_no_gaps_when_many_write_at_once(rows: CatalogRows) -> None:
@@ -116,3 +120,9 @@ def test_numbers_have_no_gaps_when_many_write_at_once(rows: CatalogRows) -> None
         writer.join()
 
     assert [sequence for sequence, _, _ in told(rows)] == list(range(1, 21))
+
+
+def test_databases_hold_kinds_of_events_by_the_names_that_they_always_had(rows: CatalogRows) -> None:
+    rows.dataset("digits")
+    with rows.database.session() as session:
+        assert session.execute(text("SELECT kind FROM events")).scalars().all() == ["CREATED"]

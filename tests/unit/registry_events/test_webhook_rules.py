@@ -200,7 +200,7 @@ def test_failures_put_off_the_next_attempt_and_at_last_disable(
         clock.now = row.next_attempt_time
         assert bool(deliveries.due()) is (failures < 3)
 
-    assert webhooks.get(name).state == "DISABLED"
+    assert webhooks.get(name).state == "disabled"
     assert webhooks.get(name).delivered_sequence == 0
 
 
@@ -209,7 +209,7 @@ def test_a_receiver_that_is_gone_is_left_alone(rows: CatalogRows, webhooks: Webh
     rows.dataset("first")
     deliveries.failed(taken(deliveries, name), "the receiver answered 410", is_gone=True)
 
-    assert webhooks.get(name).state == "DISABLED"
+    assert webhooks.get(name).state == "disabled"
 
 
 def test_events_that_were_forgotten_are_passed_over(

@@ -15,8 +15,9 @@ from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.intake import Intake
 from modelfoundry.registry.jobs.leases import Leases
 from modelfoundry.registry.jobs.ledger import Ledger
-from modelfoundry.registry.jobs.operation import Checkpoint, Event, Lease, NewJob, Operation, ProgressReport
+from modelfoundry.registry.jobs.operation import Lease, NewJob, Operation, ProgressReport, StoredEvent
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.values.resources import BlobRef
 
 
 class MovableClock:
@@ -56,16 +57,16 @@ class Queue:
         assert lease is not None
         return lease
 
-    def events(self, name: ResourceName, after: int = 0) -> list[Event]:
+    def events(self, name: ResourceName, after: int = 0) -> list[StoredEvent]:
         return list(self.archive.events(name, after, 100_000).events)
 
     def states(self, name: ResourceName) -> list[str]:
         return [event.state for event in self.events(name) if event.state is not None]
 
-    def checkpoint(self, letter: str) -> Checkpoint:
+    def checkpoint(self, letter: str) -> BlobRef:
         digest = f"sha256:{letter * 64}"
         self.blobs.add(digest)
-        return Checkpoint(digest, 10, "application/vnd.safetensors")
+        return BlobRef(digest, 10, "application/vnd.safetensors")
 
     @staticmethod
     def new_job(**changes: object) -> NewJob:

@@ -129,7 +129,7 @@ def test_jobs_are_forgotten_thirty_days_after_their_end(queue: Any) -> None:
     queue.archive.forget_old()
     with pytest.raises(NotFound):
         queue.archive.get(old.name)
-    assert queue.archive.get(unfinished.name).state == "QUEUED"
+    assert queue.archive.get(unfinished.name).state == "queued"
     assert queue.enqueue(cache_key="k").name != old.name
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from google.rpc import code_pb2
+from sqlalchemy import text
 
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.errors import BlobMissing, InUse, LeaseLost, NotFound
 from modelfoundry.names import ResourceName
-from modelfoundry.registry.jobs.codec import operation_to_proto
+from modelfoundry.registry.jobs.messages import operation_to_proto
 from modelfoundry.registry.jobs.operation import Operation, ProgressReport
+from modelfoundry.values.results import JobState
 
 
 def test_a_job_goes_from_queued_through_running_to_succeeded(queue: Any) -> None:
@@ -21,9 +23,9 @@ def test_a_job_goes_from_queued_through_running_to_succeeded(queue: Any) -> None
     queue.clock.move(60)
     done = queue.leases.complete(name, lease.token, queue.packed("the module"))
     assert done == queue.archive.get(name)
-    assert (done.state, done.response, done.error) == ("SUCCEEDED", queue.packed("the module"), None)
+    assert (done.state, done.response, done.error) == ("succeeded", queue.packed("the module"), None)
     assert (done.end_time - done.start_time).total_seconds() == 60
-    assert queue.states(name) == ["QUEUED", "RUNNING", "SUCCEEDED"]
+    assert queue.states(name) == ["queued", "running", "succeeded"]
 
 
 @pytest.mark.parametrize("reported", [0.33, None], ids=["a third", "nothing"])
@@ -61,18 +63,32 @@ def served(operation: Operation) -> operation_pb2.Progress:
     return metadata.progress
 
 
+def test_databases_hold_states_by_the_names_that_they_always_had(queue: Any) -> None:
+    """Databases of before are read, and a registry of before could read this one."""
+    name = queue.enqueue().name
+    queue.leases.report(name, queue.take().token, queue.progress(1), [])
+    with queue.database.session() as session:
+        assert session.execute(text("SELECT state FROM operations")).scalars().all() == ["RUNNING"]
+        written = session.execute(text("SELECT state FROM operation_events ORDER BY sequence")).scalars().all()
+        assert written == ["QUEUED", "RUNNING", ""]
+        session.execute(text("UPDATE operations SET state = 'CANCELLING'"))
+    assert queue.archive.get(name).state is JobState.CANCELLING
+    assert [event.state for event in queue.events(name)] == [JobState.QUEUED, JobState.RUNNING, None]
+    assert queue.archive.list("default", 0, "", "state = CANCELLING").operations[0].name == name
+
+
 def test_a_job_that_fails_keeps_its_error_and_tells_it_in_its_last_event(queue: Any) -> None:
     name = queue.enqueue().name
     error = queue.failure(code_pb2.FAILED_PRECONDITION, "no layer can be masked")
     failed = queue.leases.fail(name, queue.take().token, error, cancelled=False)
-    assert (failed.state, failed.error, failed.response) == ("FAILED", error, None)
+    assert (failed.state, failed.error, failed.response) == ("failed", error, None)
     assert queue.events(name)[-1].payload == error
 
 
 def test_cancelling_a_queued_job_ends_it_at_once(queue: Any) -> None:
     name = queue.enqueue().name
     cancelled = queue.archive.cancel(name)
-    assert cancelled.state == "CANCELLED"
+    assert cancelled.state == "cancelled"
     assert queue.status(cancelled.error).code == code_pb2.CANCELLED
     assert cancelled.end_time == queue.clock.now
     assert queue.leases.take(["decompose"], "worker", 15) is None
@@ -81,11 +97,11 @@ def test_cancelling_a_queued_job_ends_it_at_once(queue: Any) -> None:
 def test_a_running_job_is_told_to_stop_and_ends_as_cancelled(queue: Any) -> None:
     name = queue.enqueue().name
     lease = queue.take()
-    assert queue.leases.report(name, lease.token, None, []).state == "RUNNING"
-    assert queue.archive.cancel(name).state == "CANCELLING"
-    assert queue.leases.report(name, lease.token, None, []).state == "CANCELLING"
+    assert queue.leases.report(name, lease.token, None, []).state == "running"
+    assert queue.archive.cancel(name).state == "cancelling"
+    assert queue.leases.report(name, lease.token, None, []).state == "cancelling"
     queue.leases.fail(name, lease.token, queue.failure(code_pb2.CANCELLED), cancelled=True)
-    assert queue.states(name) == ["QUEUED", "RUNNING", "CANCELLING", "CANCELLED"]
+    assert queue.states(name) == ["queued", "running", "cancelling", "cancelled"]
 
 
 def test_cancelling_twice_is_the_same_as_once(queue: Any) -> None:
@@ -100,14 +116,14 @@ def test_a_job_that_was_done_before_it_heard_of_the_cancelling_stays_succeeded(q
     name = queue.enqueue().name
     lease = queue.take()
     queue.archive.cancel(name)
-    assert queue.leases.complete(name, lease.token, queue.packed("the module")).state == "SUCCEEDED"
+    assert queue.leases.complete(name, lease.token, queue.packed("the module")).state == "succeeded"
 
 
 def test_a_job_that_broke_while_being_cancelled_is_failed(queue: Any) -> None:
     name = queue.enqueue().name
     lease = queue.take()
     queue.archive.cancel(name)
-    assert queue.leases.fail(name, lease.token, queue.failure(), cancelled=False).state == "FAILED"
+    assert queue.leases.fail(name, lease.token, queue.failure(), cancelled=False).state == "failed"
 
 
 @pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
@@ -125,7 +141,7 @@ def test_cancelling_a_job_that_is_done_changes_nothing(queue: Any, end: str) -> 
 def test_a_released_job_is_queued_again_and_says_why(queue: Any) -> None:
     name = queue.enqueue().name
     lease = queue.take()
-    assert queue.leases.release(name, lease.token, "killed by signal 9").state == "QUEUED"
+    assert queue.leases.release(name, lease.token, "killed by signal 9").state == "queued"
     told = queue.status(queue.events(name)[-1].payload)
     assert told.code == code_pb2.UNAVAILABLE
     assert "killed by signal 9" in told.message
@@ -137,7 +153,7 @@ def test_a_job_whose_worker_is_lost_too_often_is_failed(queue: Any) -> None:
     name = queue.enqueue(max_attempts=2).name
     queue.leases.release(name, queue.take().token, "killed by signal 9")
     failed = queue.leases.release(name, queue.take().token, "killed by signal 9")
-    assert failed.state == "FAILED"
+    assert failed.state == "failed"
     error = queue.status(failed.error)
     assert error.code == code_pb2.UNAVAILABLE
     assert b"WORKER_LOST" in failed.error
@@ -148,7 +164,7 @@ def test_a_job_that_is_being_cancelled_is_cancelled_when_its_worker_is_lost(queu
     name = queue.enqueue().name
     lease = queue.take()
     queue.archive.cancel(name)
-    assert queue.leases.release(name, lease.token, "killed by signal 9").state == "CANCELLED"
+    assert queue.leases.release(name, lease.token, "killed by signal 9").state == "cancelled"
 
 
 @pytest.mark.parametrize("end", ["complete", "fail", "release"])
@@ -284,5 +300,5 @@ class TestCheckpoints:
                 raise OSError("no such bucket")
 
         other = type(queue)(database, queue.clock, released=DeadStore())
-        assert other.leases.complete(name, lease.token, queue.packed("the module")).state == "SUCCEEDED"
-        assert queue.archive.get(name).state == "SUCCEEDED"
+        assert other.leases.complete(name, lease.token, queue.packed("the module")).state == "succeeded"
+        assert queue.archive.get(name).state == "succeeded"

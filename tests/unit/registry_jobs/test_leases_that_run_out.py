@@ -19,7 +19,7 @@ def test_a_job_whose_worker_does_not_report_is_queued_again_with_the_reason(queu
     queue.clock.move(15)
     assert queue.leases.give_back_expired() == []
     queue.clock.move(0.001)
-    assert [operation.state for operation in queue.leases.give_back_expired()] == ["QUEUED"]
+    assert [operation.state for operation in queue.leases.give_back_expired()] == ["queued"]
     assert "worker@host:1 did not report for 15 seconds" in queue.status(queue.events(name)[-1].payload).message
     assert queue.leases.give_back_expired() == []
 
@@ -31,7 +31,7 @@ def test_a_report_prolongs_the_lease(queue: Any) -> None:
         queue.clock.move(14)
         queue.leases.report(name, lease.token, None, [])
         assert queue.leases.give_back_expired() == []
-    assert queue.archive.get(name).state == "RUNNING"
+    assert queue.archive.get(name).state == "running"
 
 
 def test_a_worker_that_reports_while_its_lease_is_taken_back_keeps_its_job(
@@ -50,8 +50,8 @@ def test_a_worker_that_reports_while_its_lease_is_taken_back_keeps_its_job(
 
     monkeypatch.setattr(queue.ledger, "changing", reported_first)
     assert queue.leases.give_back_expired() == []
-    assert queue.archive.get(name).state == "RUNNING"
-    assert queue.leases.complete(name, lease.token, queue.packed("the module")).state == "SUCCEEDED"
+    assert queue.archive.get(name).state == "running"
+    assert queue.leases.complete(name, lease.token, queue.packed("the module")).state == "succeeded"
 
 
 def test_a_zombie_worker_gets_lease_lost_after_its_lease_ran_out(queue: Any) -> None:
@@ -69,11 +69,11 @@ def test_a_zombie_worker_gets_lease_lost_after_its_lease_ran_out(queue: Any) -> 
 
 def test_a_job_is_failed_when_its_workers_vanish_at_every_attempt(queue: Any) -> None:
     name = queue.enqueue(max_attempts=2).name
-    for state in ("QUEUED", "FAILED"):
+    for state in ("queued", "failed"):
         queue.take()
         queue.clock.move(16)
         assert [operation.state for operation in queue.leases.give_back_expired()] == [state]
-    assert queue.states(name) == ["QUEUED", "RUNNING", "QUEUED", "RUNNING", "FAILED"]
+    assert queue.states(name) == ["queued", "running", "queued", "running", "failed"]
 
 
 def test_a_job_that_is_being_cancelled_ends_when_its_worker_vanishes(queue: Any) -> None:
@@ -82,7 +82,7 @@ def test_a_job_that_is_being_cancelled_ends_when_its_worker_vanishes(queue: Any)
     queue.archive.cancel(name)
     queue.clock.move(16)
     queue.leases.give_back_expired()
-    assert queue.archive.get(name).state == "CANCELLED"
+    assert queue.archive.get(name).state == "cancelled"
 
 
 def test_a_registry_that_comes_back_lets_living_workers_report_before_it_gives_up_on_them(queue: Any) -> None:
@@ -111,7 +111,7 @@ def test_a_new_registry_takes_up_running_jobs_of_the_old_one_with_their_checkpoi
     assert [operation.name for operation in successor.leases.give_back_expired()] == [name]
     lease = successor.take()
     assert (lease.name, lease.attempt, lease.checkpoint) == (name, 2, queue.checkpoint("a"))
-    assert successor.leases.complete(name, lease.token, queue.packed("the module")).state == "SUCCEEDED"
-    assert successor.states(name) == ["QUEUED", "RUNNING", "QUEUED", "RUNNING", "SUCCEEDED"]
+    assert successor.leases.complete(name, lease.token, queue.packed("the module")).state == "succeeded"
+    assert successor.states(name) == ["queued", "running", "queued", "running", "succeeded"]
     assert [event.sequence for event in successor.events(name)] == [1, 2, 3, 4, 5]
     successor.database.close()

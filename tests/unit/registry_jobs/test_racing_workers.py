@@ -69,8 +69,8 @@ def test_a_cancel_that_races_with_the_end_leaves_one_end(queue: Any) -> None:
         start.wait()
         queue.leases.complete(name, lease.token, queue.packed("the module"))
         canceller.join()
-        assert queue.archive.get(name).state == "SUCCEEDED"
+        assert queue.archive.get(name).state == "succeeded"
         assert queue.states(name) in (
-            ["QUEUED", "RUNNING", "SUCCEEDED"],
-            ["QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED"],
+            ["queued", "running", "succeeded"],
+            ["queued", "running", "cancelling", "succeeded"],
         )

@@ -29,7 +29,7 @@ def test_a_succeeded_job_is_shared_as_a_cache_hit(queue: Any) -> None:
     first = queue.enqueue(cache_key="k")
     finish(queue)
     shared = queue.enqueue(cache_key="k")
-    assert (shared.name, shared.cache_hit, shared.state) == (first.name, True, "SUCCEEDED")
+    assert (shared.name, shared.cache_hit, shared.state) == (first.name, True, "succeeded")
     assert queue.archive.get(first.name).cache_hit is False
 
 
@@ -78,7 +78,7 @@ def test_a_repeated_request_id_gives_the_first_job_whatever_became_of_it(queue: 
     lease = queue.take()
     queue.leases.fail(first.name, lease.token, queue.failure(), cancelled=False)
     again = queue.enqueue(request_id=request_id)
-    assert (again.name, again.state) == (first.name, "FAILED")
+    assert (again.name, again.state) == (first.name, "failed")
 
 
 def test_a_request_id_that_got_a_shared_job_keeps_to_it(queue: Any) -> None:
@@ -120,4 +120,4 @@ def test_fifty_simultaneous_calls_for_the_same_work_make_one_job(queue: Any, dat
     other.database.close()
     assert len(names) == 1
     assert len(queue.archive.list("default", 1000, "", "").operations) == 1
-    assert queue.states(names.pop()) == ["QUEUED"]
+    assert queue.states(names.pop()) == ["queued"]

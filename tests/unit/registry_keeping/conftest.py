@@ -10,11 +10,12 @@ import pytest
 from blob_backends import BlobBackend
 from sqlmodel import Session
 
-from modelfoundry.registry.blobs.blobs import Blob, Blobs
+from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.tables import OperationRow
 from modelfoundry.registry.maintenance.garbage import GarbageCollector
 from modelfoundry.registry.records.tables import BlobRow
+from modelfoundry.values.resources import BlobRef
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Keeping:
 
     def add(self, data: bytes, *, used: bool = False, hours_ago: float = 0) -> str:
         """Adds a blob; returns its digest."""
-        blob = Blob("sha256:" + hashlib.sha256(data).hexdigest(), len(data))
+        blob = BlobRef("sha256:" + hashlib.sha256(data).hexdigest(), len(data))
         path = self.folder / "file"
         path.write_bytes(data)
         self.blobs.add_file(path, blob)
@@ -56,7 +57,7 @@ class Keeping:
         with self.database.session() as session:
             session.add(
                 OperationRow(
-                    project="default", id="j", kind="export", state="SUCCEEDED", request=b"", response=response,
+                    project="default", id="j", kind="export", state="succeeded", request=b"", response=response,
                     max_attempts=1, create_time=now, update_time=now,
                 )
             )  # fmt: skip

@@ -8,17 +8,18 @@ import pytest
 
 from modelfoundry.errors import Cancelled
 from modelfoundry.registry.blobs.store import store_key
-from modelfoundry.registry.maintenance.check import Fault, Finding, Progress, check_blobs
+from modelfoundry.registry.maintenance.check import check_blobs
+from modelfoundry.values.maintenance import BlobFinding, CheckProgress, FindingKind
 
 
-def check(keeping: Any) -> list[Finding | Progress]:
+def check(keeping: Any) -> list[BlobFinding | CheckProgress]:
     return list(check_blobs(keeping.database, keeping.blobs, lambda: False))
 
 
 def test_a_sound_store_has_no_findings(keeping: Any) -> None:
     keeping.add(b"one")
     keeping.add(b"three", used=True)
-    assert check(keeping) == [Progress(2, 8, 0, complete=True)]
+    assert check(keeping) == [CheckProgress(checked_blobs=2, checked_bytes=8, findings=0, complete=True)]
 
 
 def test_each_fault_is_found_and_nothing_is_changed(keeping: Any) -> None:
@@ -32,13 +33,13 @@ def test_each_fault_is_found_and_nothing_is_changed(keeping: Any) -> None:
 
     *findings, progress = check(keeping)
 
-    assert {(finding.fault, finding.digest, finding.key, finding.size) for finding in findings} == {
-        (Fault.CORRUPT, flipped, store_key(flipped), 7),
-        (Fault.CORRUPT, cut, store_key(cut), 7),
-        (Fault.MISSING, gone, store_key(gone), 4),
-        (Fault.STRAY, stray, store_key(stray), 5),
+    assert {(finding.kind, finding.digest, finding.key, finding.size_bytes) for finding in findings} == {
+        (FindingKind.CORRUPT, flipped, store_key(flipped), 7),
+        (FindingKind.CORRUPT, cut, store_key(cut), 7),
+        (FindingKind.MISSING, gone, store_key(gone), 4),
+        (FindingKind.STRAY, stray, store_key(stray), 5),
     }
-    assert progress == Progress(4, 23, 4, complete=True)
+    assert progress == CheckProgress(checked_blobs=4, checked_bytes=23, findings=4, complete=True)
     assert keeping.backend.keys() == before
 
 

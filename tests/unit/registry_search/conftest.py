@@ -28,7 +28,7 @@ from modelfoundry.registry.records.tables import (
 from modelfoundry.registry.search.known_labels import KnownLabels
 from modelfoundry.registry.search.search import Search
 from modelfoundry.registry.search.vocabularies import Vocabularies
-from modelfoundry.registry.search.vocabulary import Term, Vocabulary
+from modelfoundry.values.searching import Vocabulary, VocabularyTerm
 
 PARENT = "projects/default"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,6 +45,10 @@ def _described(name: str, **values: Any) -> dict[str, Any]:
         "update_time": EPOCH,
         **values,
     }
+
+
+def term(word: str, synonyms: tuple[str, ...] = (), broader: tuple[str, ...] = ()) -> VocabularyTerm:
+    return VocabularyTerm(term=word, synonyms=synonyms, broader=broader)
 
 
 class Shop:
@@ -133,8 +137,8 @@ class Shop:
                 )
             )
 
-    def vocabulary(self, vocabulary_id: str, *terms: Term, parent: str = PARENT) -> Any:
-        return self.vocabularies.create(CreateCall(parent, vocabulary_id), Vocabulary(terms))
+    def vocabulary(self, vocabulary_id: str, *terms: VocabularyTerm, parent: str = PARENT) -> Any:
+        return self.vocabularies.create(CreateCall(parent, vocabulary_id), Vocabulary(terms=terms))
 
     def page(self, query: str = "", *, parent: str = PARENT, **request: Any) -> Any:
         return self.search.find(query, ListRequest(parent=parent, **request))

@@ -8,7 +8,8 @@ import pytest
 
 from modelfoundry import errors
 from modelfoundry.registry.records.tables import LabelRow, ModelRow
-from modelfoundry.registry.search.vocabulary import Term
+
+from .conftest import term
 
 PARENT = "projects/default"
 
@@ -43,7 +44,7 @@ def test_labels_of_modules_other_projects_and_data_sets_do_not_count(shop: Any) 
 
 
 def test_synonyms_members_and_super_classes_come_after_the_label_itself(shop: Any) -> None:
-    shop.vocabulary("machines", Term("contraption"), Term("whatsit", ("gizmo", "gadget"), ("contraption",)))
+    shop.vocabulary("machines", term("contraption"), term("whatsit", ("gizmo", "gadget"), ("contraption",)))
     know(shop, "a", "whatsit", "contraption", "dog")
 
     assert found(shop, "Gizmo") == [("SYNONYM", "whatsit"), ("SUPER_CLASS", "contraption")]
@@ -69,7 +70,7 @@ def test_a_word_that_means_nothing_is_answered_with_labels_that_there_are(shop: 
     know(shop, "a", "horse", "cow")
 
     nothing = shop.known_labels.find(PARENT, "quark")
-    assert (nothing.matches, nothing.known) == ((), ("cow", "horse"))
+    assert (nothing.matches, nothing.known_labels) == ((), ("cow", "horse"))
 
 
 @pytest.mark.parametrize("query", ["", "?!", "x" * 201])

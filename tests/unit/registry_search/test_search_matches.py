@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelfoundry import errors
-from modelfoundry.registry.search.vocabulary import Term
+
+from .conftest import term
 
 
 def test_cat_finds_the_class_its_kinds_and_what_contains_it_and_says_why(shop: Any) -> None:
@@ -143,7 +144,7 @@ def test_words_of_a_users_vocabulary_are_understood_in_its_project_alone(shop: A
     shop.add("mine", "wuff")
     shop.add("theirs", "wuff", parent="projects/other")
     name = shop.vocabulary(
-        "german", Term("Hund", ("wuff",), ("Tier",)), Term("Mops", ("pug",), ("Hund",)), Term("Tier")
+        "german", term("Hund", ("wuff",), ("Tier",)), term("Mops", ("pug",), ("Hund",)), term("Tier")
     )
 
     assert shop.why("hund") == {

@@ -11,7 +11,8 @@ from sqlalchemy import event
 
 from modelfoundry import errors
 from modelfoundry.registry.search import relevance
-from modelfoundry.registry.search.vocabulary import Term
+
+from .conftest import term
 
 EACH = 5
 
@@ -210,7 +211,7 @@ def test_one_label_is_read_in_order_from_the_index_and_deep_pages_begin_in_its_m
 
 def test_large_vocabularies_are_searched_too(shop: Any) -> None:
     shop.add("one", "kind 1234")
-    terms = [Term("everything"), *(Term(f"kind {number}", (), ("everything",)) for number in range(6000))]
+    terms = [term("everything"), *(term(f"kind {number}", (), ("everything",)) for number in range(6000))]
     shop.vocabulary("large", *terms)
 
     assert shop.why("everything") == {"one": [("MEMBER", "kind 1234", "everything", "large")]}

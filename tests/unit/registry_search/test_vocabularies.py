@@ -11,7 +11,10 @@ import pytest
 
 from modelfoundry import errors
 from modelfoundry.registry.records.drafts import CreateCall
-from modelfoundry.registry.search.vocabulary import Term, Vocabulary, built_in, checked_vocabulary
+from modelfoundry.registry.search.vocabulary import Thesaurus, built_in, checked_vocabulary
+from modelfoundry.values.searching import Vocabulary, VocabularyTerm
+
+from .conftest import term
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,23 +23,23 @@ ROOT = Path(__file__).parents[3]
     ("terms", "what"),
     [
         ([], "there are 0 terms"),
-        ([Term(f"t{number}") for number in range(20_001)], "there are 20001 terms"),
-        ([Term("cat"), Term("Cát!")], r"'C.*' is also term 0"),
-        ([Term("")], "has no letter"),
-        ([Term("?!")], "has no letter"),
-        ([Term("x" * 201)], "201 characters"),
-        ([Term("a\0b")], "control characters"),
-        ([Term("cat", ("",))], "has no letter"),
-        ([Term("cat", tuple(map(str, range(65))))], "there are 65"),
-        ([Term("cat", (), ("animal",))], "'animal' is no term"),
-        ([Term("cat", (), ("cat",))], "in a circle: cat > cat"),
-        ([Term("a", (), ("b",)), Term("b", (), ("c",)), Term("c", (), ("a",)), Term("d", (), ("a",))], "a > b > c > a"),
-        ([Term(f"{number:0200}", ("x" * 200,) * 30) for number in range(200)], "bytes"),
+        ([term(f"t{number}") for number in range(20_001)], "there are 20001 terms"),
+        ([term("cat"), term("Cát!")], r"'C.*' is also term 0"),
+        ([term("")], "has no letter"),
+        ([term("?!")], "has no letter"),
+        ([term("x" * 201)], "201 characters"),
+        ([term("a\0b")], "control characters"),
+        ([term("cat", ("",))], "has no letter"),
+        ([term("cat", tuple(map(str, range(65))))], "there are 65"),
+        ([term("cat", (), ("animal",))], "'animal' is no term"),
+        ([term("cat", (), ("cat",))], "in a circle: cat > cat"),
+        ([term("a", (), ("b",)), term("b", (), ("c",)), term("c", (), ("a",)), term("d", (), ("a",))], "a > b > c > a"),
+        ([term(f"{number:0200}", ("x" * 200,) * 30) for number in range(200)], "bytes"),
     ],
 )
-def test_a_vocabulary_that_breaks_a_rule_is_refused(terms: list[Term], what: str) -> None:
+def test_a_vocabulary_that_breaks_a_rule_is_refused(terms: list[VocabularyTerm], what: str) -> None:
     with pytest.raises(errors.InvalidField, match=what) as caught:
-        checked_vocabulary(Vocabulary(tuple(terms)))
+        checked_vocabulary(Thesaurus(tuple(terms)))
 
     assert caught.value.field.startswith("vocabulary.terms")
     assert caught.value.hint
@@ -44,7 +47,7 @@ def test_a_vocabulary_that_breaks_a_rule_is_refused(terms: list[Term], what: str
 
 def test_a_word_may_be_a_synonym_of_several_terms_and_a_term_a_kind_of_several() -> None:
     vocabulary = checked_vocabulary(
-        Vocabulary((Term("crane bird", ("crane",)), Term("crane machine", ("crane",)), Term("x", (), ("Crane-bird",))))
+        Thesaurus((term("crane bird", ("crane",)), term("crane machine", ("crane",)), term("x", (), ("Crane-bird",))))
     )
 
     assert [term.term for term in vocabulary.named("crane")] == ["crane bird", "crane machine"]
@@ -52,8 +55,8 @@ def test_a_word_may_be_a_synonym_of_several_terms_and_a_term_a_kind_of_several()
 
 
 def test_a_deep_vocabulary_is_checked_and_walked() -> None:
-    terms = [Term("0"), *(Term(str(number), (), (str(number - 1),)) for number in range(1, 20_000))]
-    vocabulary = checked_vocabulary(Vocabulary(tuple(terms)))
+    terms = [term("0"), *(term(str(number), (), (str(number - 1),)) for number in range(1, 20_000))]
+    vocabulary = checked_vocabulary(Thesaurus(tuple(terms)))
 
     assert sum(1 for _ in vocabulary.kinds_of(terms[0])) == 19_999
 
@@ -103,7 +106,7 @@ def test_what_is_built_in_is_what_its_script_makes() -> None:
 
 
 def test_a_vocabulary_is_registered_shown_listed_and_deleted(shop: Any) -> None:
-    made = shop.vocabulary("pets", Term("pet"), Term("cat", ("kitty",), ("pet",)))
+    made = shop.vocabulary("pets", term("pet"), term("cat", ("kitty",), ("pet",)))
     vocabularies = shop.vocabularies
 
     assert made.name == "projects/default/vocabularies/pets"
@@ -129,38 +132,38 @@ def test_what_is_built_in_is_there_in_every_project_and_stays(shop: Any) -> None
     with pytest.raises(errors.InvalidField, match="stays"):
         vocabularies.delete(name)
     with pytest.raises(errors.AlreadyExists):
-        shop.vocabulary("imagenet", Term("cat"))
+        shop.vocabulary("imagenet", term("cat"))
 
 
 def test_names_are_taken_once_and_a_repeated_call_gives_what_the_first_made(shop: Any) -> None:
-    shop.vocabulary("pets", Term("cat"))
+    shop.vocabulary("pets", term("cat"))
     with pytest.raises(errors.AlreadyExists) as caught:
-        shop.vocabulary("pets", Term("dog"))
+        shop.vocabulary("pets", term("dog"))
     assert caught.value.field == "vocabulary_id"
     call = CreateCall("projects/default", "", "6f0e7a1e-2c52-4b4c-8f0e-0a3f5d1a2b3c", "same")
-    first = shop.vocabularies.create(call, Vocabulary((Term("x"),)))
+    first = shop.vocabularies.create(call, Vocabulary(terms=(term("x"),)))
 
-    assert shop.vocabularies.create(call, Vocabulary((Term("x"),))) == first
+    assert shop.vocabularies.create(call, Vocabulary(terms=(term("x"),))) == first
     assert first.name.startswith("projects/default/vocabularies/vocabulary-")
 
 
 def test_a_project_has_at_most_64_vocabularies(shop: Any) -> None:
     for number in range(64):
-        shop.vocabulary(f"v-{number}", Term("x"))
+        shop.vocabulary(f"v-{number}", term("x"))
 
     with pytest.raises(errors.StorageFull) as caught:
-        shop.vocabulary("one-more", Term("x"))
+        shop.vocabulary("one-more", term("x"))
 
     assert caught.value.hint
-    shop.vocabulary("one-more", Term("x"), parent="projects/other")
+    shop.vocabulary("one-more", term("x"), parent="projects/other")
 
 
 def test_a_vocabulary_of_the_same_name_made_anew_is_what_searches_use(shop: Any) -> None:
     shop.add("tabby", "tabby")
-    first = shop.vocabulary("mine", Term("katze", ("tabby",)))
+    first = shop.vocabulary("mine", term("katze", ("tabby",)))
     assert shop.found("katze") == ["tabby"]
 
     shop.vocabularies.delete(first.name)
-    shop.vocabulary("mine", Term("chat", ("tabby",)))
+    shop.vocabulary("mine", term("chat", ("tabby",)))
 
     assert (shop.found("katze"), shop.found("chat")) == ([], ["tabby"])

@@ -17,6 +17,7 @@ from modelfoundry.registry.records.families import record_move, resolved
 from modelfoundry.registry.records.finding import Lock, find
 from modelfoundry.registry.records.shelf import Shelf
 from modelfoundry.registry.records.tables import CompositionRow, ModelRow, ModuleRow, ResourceRow
+from modelfoundry.values.aliases import Alias, AliasMove, Version
 
 TABLES: Final[Mapping[str, type[ResourceRow]]] = {
     "models": ModelRow,
@@ -204,6 +205,26 @@ class Aliases:
         signer = self._shelf.signer
         with self._database.read_session() as session:
             return fetch_page(session, listing, scope, request, signer)
+
+
+def alias_of(row: AliasRow) -> Alias:
+    """A stored alias."""
+    return Alias(name=row.name, target=row.target, version=row.version, update_time=row.update_time)
+
+
+def move_of(row: AliasMoveRow) -> AliasMove:
+    """A stored move."""
+    return AliasMove(alias=row.alias, previous_target=row.previous_target, target=row.target, move_time=row.move_time)
+
+
+def version_of(row: VersionRow) -> Version:
+    """A stored version."""
+    return Version(
+        name=f"{row.family_name}@{row.version}",
+        resource=row.resource,
+        version=row.version,
+        create_time=row.create_time,
+    )
 
 
 def _alias(name: str) -> VersionReference:

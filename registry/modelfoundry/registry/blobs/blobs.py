@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,19 +19,11 @@ from modelfoundry.registry.blobs.locks import KeyedLocks
 from modelfoundry.registry.blobs.store import BlobStore, StoredObject, missing
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.records.tables import BlobRow
+from modelfoundry.values.resources import BlobRef
 
 _PAGE: Final = 500
 ReferenceCheck = Callable[[Session, str], bool]
 """Says whether some resource refers to a digest, as seen in the given transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """What bytes are, never where they lie."""
-
-    digest: str
-    size: int
-    media_type: str = ""
 
 
 class Blobs:
@@ -53,19 +44,19 @@ class Blobs:
         self._references = tuple(references)
         self._locks = KeyedLocks()
 
-    def find(self, digest: str) -> Blob | None:
+    def find(self, digest: str) -> BlobRef | None:
         """The blob, or None when it was never uploaded or its bytes are gone or cut."""
         with self._database.read_session() as session:
             row = session.get(BlobRow, digest)
         if row is None or self._store.stat(digest) != row.size_bytes:
             return None
-        return Blob(row.digest, row.size_bytes, row.media_type)
+        return BlobRef(row.digest, row.size_bytes, row.media_type)
 
     def exists(self, digest: str) -> bool:
         """Whether the blob is there, with all its bytes."""
         return self.find(digest) is not None
 
-    def get(self, digest: str) -> Blob:
+    def get(self, digest: str) -> BlobRef:
         """The blob.
 
         Raises:
@@ -76,7 +67,7 @@ class Blobs:
             raise missing(digest)
         return blob
 
-    def touch(self, digest: str) -> Blob | None:
+    def touch(self, digest: str) -> BlobRef | None:
         """Like `find`, for somebody who goes on to name the blob: garbage collection leaves it alone for a while."""
         with self._database.session() as session:
             _touch(session, [digest])
@@ -101,7 +92,7 @@ class Blobs:
                 raise missing(digest)
         return self._store.open(digest, offset, limit)
 
-    def add_file(self, path: Path, blob: Blob) -> Blob:
+    def add_file(self, path: Path, blob: BlobRef) -> BlobRef:
         """Verifies a file, puts it into the store and makes it visible; the file must not be written to any more.
 
         Returns:
@@ -111,9 +102,9 @@ class Blobs:
             DigestMismatch: the file is not what `blob` says.
             StorageFull: there is no room; nothing was kept.
         """
-        return self.add(blob, lambda: self._store.put_file(path, blob.digest, blob.size))
+        return self.add(blob, lambda: self._store.put_file(path, blob.digest, blob.size_bytes))
 
-    def add(self, blob: Blob, put: Callable[[], None]) -> Blob:
+    def add(self, blob: BlobRef, put: Callable[[], None]) -> BlobRef:
         """Makes a blob visible whose bytes `put` verifies and brings into the store; not called when they are there.
 
         Returns:
@@ -151,7 +142,7 @@ class Blobs:
             self._store.delete(digest)
             return True
 
-    def unused(self, untouched_since: datetime, named: Collection[str]) -> Iterator[Blob]:
+    def unused(self, untouched_since: datetime, named: Collection[str]) -> Iterator[BlobRef]:
         """Blobs that nothing refers to and nobody touched after a moment, as they stand when each is looked at.
 
         Args:
@@ -161,12 +152,12 @@ class Blobs:
         for rows in self._pages(func.coalesce(BlobRow.touch_time, BlobRow.create_time) <= untouched_since):
             with self._database.read_session() as session:
                 found = [row for row in rows if row.digest not in named and not self._is_used(session, row.digest)]
-            yield from (Blob(row.digest, row.size_bytes, row.media_type) for row in found)
+            yield from (BlobRef(row.digest, row.size_bytes, row.media_type) for row in found)
 
-    def all(self) -> Iterator[Blob]:
+    def all(self) -> Iterator[BlobRef]:
         """Every blob that has a row, whether or not its bytes are there."""
         for rows in self._pages(true()):
-            yield from (Blob(row.digest, row.size_bytes, row.media_type) for row in rows)
+            yield from (BlobRef(row.digest, row.size_bytes, row.media_type) for row in rows)
 
     def has_row(self, digest: str) -> bool:
         """Whether a blob is known, be its bytes there or not."""
@@ -203,7 +194,7 @@ class Blobs:
         """Raises `Unavailable` unless the store can be used (readiness)."""
         self._store.check()
 
-    def _record(self, blob: Blob) -> Blob:
+    def _record(self, blob: BlobRef) -> BlobRef:
         # Another registry on the same database may have written the row in between.
         with suppress(IntegrityError), self._database.session() as session:
             if not _touch(session, [blob.digest]):
@@ -211,7 +202,7 @@ class Blobs:
                 session.add(
                     BlobRow(
                         digest=blob.digest,
-                        size_bytes=blob.size,
+                        size_bytes=blob.size_bytes,
                         media_type=blob.media_type,
                         create_time=now,
                         touch_time=now,

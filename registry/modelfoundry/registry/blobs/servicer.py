@@ -18,10 +18,12 @@ from modelfoundry.api.types.v1.blob_pb2 import BlobRef
 from modelfoundry.errors import InvalidField, ModelFoundryError
 from modelfoundry.names import check_digest, parse_parent
 from modelfoundry.registry.blobs.blobs import Blobs
-from modelfoundry.registry.blobs.codec import blob_from_proto, blob_to_proto, upload_to_proto
+from modelfoundry.registry.blobs.upload import Upload
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.runtime.server import Background, Service
+from modelfoundry.wire.resources import blob_ref_from_proto, blob_ref_to_proto
+from modelfoundry.wire.well_known import timestamp_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -73,12 +75,12 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
     async def GetBlob(self, request: pb.GetBlobRequest, context: Context) -> BlobRef:
         """See the contract."""
         parse_parent(request.parent)
-        return blob_to_proto(await self.threads.run(self._blobs.get, check_digest(request.digest, field="digest")))
+        return blob_ref_to_proto(await self.threads.run(self._blobs.get, check_digest(request.digest, field="digest")))
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.Upload:
         """See the contract."""
         project = parse_parent(request.parent)
-        blob = blob_from_proto(request.upload.blob)
+        blob = blob_ref_from_proto(request.upload.blob)
         return upload_to_proto(await self.threads.run(self._uploads.create, project, blob, request.request_id))
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.Upload:
@@ -96,7 +98,7 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
 
     async def FinalizeUpload(self, request: pb.FinalizeUploadRequest, context: Context) -> BlobRef:
         """See the contract."""
-        return blob_to_proto(await self.threads.run(self._uploads.finalize, request.name))
+        return blob_ref_to_proto(await self.threads.run(self._uploads.finalize, request.name))
 
     async def CancelUpload(self, request: pb.CancelUploadRequest, context: Context) -> Empty:
         """See the contract."""
@@ -138,6 +140,17 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
                 "name: the stream had no message", field="name", hint="name the upload in the first message"
             )
         return upload.name
+
+
+def upload_to_proto(upload: Upload) -> pb.Upload:
+    """The message of an upload."""
+    return pb.Upload(
+        name=upload.name,
+        blob=blob_ref_to_proto(upload.blob),
+        committed_bytes=upload.committed_bytes,
+        complete=upload.complete,
+        expire_time=timestamp_to_proto(upload.expire_time),
+    )
 
 
 async def _take_rest(chunks: AsyncIterator[pb.WriteBlobRequest]) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from modelfoundry.errors import DigestMismatch, InvalidField, NotFound, TooLarge, WrongOffset
 from modelfoundry.names import check_digest, shortened
-from modelfoundry.registry.blobs.blobs import Blob
+from modelfoundry.values.resources import BlobRef
 
 LIFETIME: Final = timedelta(hours=24)
 LARGEST_CHUNK_BYTES: Final = 2 * 1024 * 1024
@@ -31,7 +31,7 @@ class Upload:
 
     project: str
     id: str
-    blob: Blob
+    blob: BlobRef
     committed_bytes: int
     complete: bool
     expire_time: datetime
@@ -42,16 +42,16 @@ class Upload:
         return f"projects/{self.project}/uploads/{self.id}"
 
 
-def check_announcement(blob: Blob) -> None:
+def check_announcement(blob: BlobRef) -> None:
     """Refuses what cannot be a blob.
 
     Raises:
         InvalidField: digest, size or media type are malformed.
     """
     check_digest(blob.digest, field="upload.blob.digest")
-    if blob.size < 0:
+    if blob.size_bytes < 0:
         raise InvalidField(
-            f"upload.blob.size_bytes: {blob.size} is negative",
+            f"upload.blob.size_bytes: {blob.size_bytes} is negative",
             field="upload.blob.size_bytes",
             hint="pass the number of bytes of the file",
         )

@@ -18,7 +18,7 @@ from modelfoundry.errors import (
     UploadIncomplete,
 )
 from modelfoundry.names import check_request_id, parse_name
-from modelfoundry.registry.blobs.blobs import Blob, Blobs
+from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.locks import KeyedLocks
 from modelfoundry.registry.blobs.minio_staging import LARGEST_DIRECT_BYTES, DirectUrl, MinioStaging, StagedObject
 from modelfoundry.registry.blobs.spool import Spool
@@ -32,6 +32,7 @@ from modelfoundry.registry.blobs.upload import (
     wrong_offset,
 )
 from modelfoundry.registry.database import Database
+from modelfoundry.values.resources import BlobRef
 
 LARGEST_BLOB_BYTES: Final = 64 * 1024**3
 
@@ -66,7 +67,7 @@ class Uploads:
         self._staging = staging
         self._locks = KeyedLocks()
 
-    def create(self, project: str, blob: Blob, request_id: str = "") -> Upload:
+    def create(self, project: str, blob: BlobRef, request_id: str = "") -> Upload:
         """Opens an upload; it is complete at once when the store has the blob.
 
         Args:
@@ -88,7 +89,7 @@ class Uploads:
             id=f"u-{uuid.uuid4().hex}",
             project=project,
             digest=blob.digest,
-            size_bytes=blob.size,
+            size_bytes=blob.size_bytes,
             media_type=blob.media_type,
             request_id=request_id or None,
             create_time=datetime.now(UTC),
@@ -96,9 +97,9 @@ class Uploads:
         if known is None:
             self._check_room(blob)
             self._spool.create(row.id)
-        elif known.size != blob.size:
+        elif known.size_bytes != blob.size_bytes:
             raise InvalidField(
-                f"upload.blob.size_bytes: {blob.size} were announced, but {blob.digest} has {known.size}",
+                f"upload.blob.size_bytes: {blob.size_bytes} were announced, but {blob.digest} has {known.size_bytes}",
                 field="upload.blob.size_bytes",
                 hint="take digest and size from the same file",
             )
@@ -135,14 +136,14 @@ class Uploads:
         """
         check_chunk(data, crc32)
         with self._locks.hold(upload.id):
-            committed = upload.blob.size if upload.complete else self._spool.size(upload.id)
+            committed = upload.blob.size_bytes if upload.complete else self._spool.size(upload.id)
             if committed is None:
                 raise unknown_upload(upload.name)
             if offset != committed:
                 raise wrong_offset(offset, committed)
-            if offset + len(data) > upload.blob.size:
+            if offset + len(data) > upload.blob.size_bytes:
                 raise InvalidField(
-                    f"data: the chunk ends at {offset + len(data)}, but {upload.blob.size} bytes were announced",
+                    f"data: the chunk ends at {offset + len(data)}, but {upload.blob.size_bytes} bytes were announced",
                     field="data",
                     hint="announce the size that the file has, in a new upload",
                 )
@@ -158,11 +159,11 @@ class Uploads:
             NotFound: there is no such upload, or it was discarded.
         """
         upload = self.get(name)
-        if self._staging is None or upload.complete or upload.blob.size > LARGEST_DIRECT_BYTES:
+        if self._staging is None or upload.complete or upload.blob.size_bytes > LARGEST_DIRECT_BYTES:
             return None
         return self._staging.upload_url(upload.id)
 
-    def finalize(self, name: str) -> Blob:
+    def finalize(self, name: str) -> BlobRef:
         """Verifies the bytes and makes the blob visible; a repeated call gets the same answer.
 
         Raises:
@@ -236,7 +237,7 @@ class Uploads:
             by_request = select(UploadRow).where(UploadRow.project == project, UploadRow.request_id == request_id)
             return session.exec(by_request).first()
 
-    def _announce(self, row: UploadRow, blob: Blob) -> Upload:
+    def _announce(self, row: UploadRow, blob: BlobRef) -> Upload:
         try:
             with self._database.session() as session:
                 session.add(row)
@@ -252,8 +253,8 @@ class Uploads:
             raise
         return self._snapshot(row)
 
-    def _repeated(self, row: UploadRow, blob: Blob) -> Upload:
-        if (row.digest, row.size_bytes, row.media_type) != (blob.digest, blob.size, blob.media_type):
+    def _repeated(self, row: UploadRow, blob: BlobRef) -> Upload:
+        if (row.digest, row.size_bytes, row.media_type) != (blob.digest, blob.size_bytes, blob.media_type):
             raise RequestIdReused(
                 f"request_id: {row.request_id} was used before for another upload",
                 field="request_id",
@@ -265,7 +266,7 @@ class Uploads:
 
     def _snapshot(self, row: UploadRow) -> Upload:
         stored = self._blobs.find(row.digest)
-        committed = stored.size if stored else self._spool.size(row.id)
+        committed = stored.size_bytes if stored else self._spool.size(row.id)
         name = f"projects/{row.project}/uploads/{row.id}"
         if committed is None:
             raise unknown_upload(name)
@@ -273,22 +274,22 @@ class Uploads:
         return Upload(
             project=row.project,
             id=row.id,
-            blob=stored or Blob(row.digest, row.size_bytes, row.media_type),
+            blob=stored or BlobRef(row.digest, row.size_bytes, row.media_type),
             committed_bytes=committed,
             complete=stored is not None,
             expire_time=last + LIFETIME,
         )
 
-    def _check_room(self, blob: Blob) -> None:
+    def _check_room(self, blob: BlobRef) -> None:
         limit, reason = self._largest_bytes, "this registry takes at most"
         hint = "raise MODELFOUNDRY_REGISTRY_LARGEST_BLOB_BYTES, or split the file"
         free = self._spool.free_bytes()
         if free < limit:
             limit, reason = free, "the registry's disk has room for"
             hint = "free some space or delete modules that nobody needs, then upload again"
-        if blob.size > limit:
+        if blob.size_bytes > limit:
             raise StorageFull(
-                f"upload.blob.size_bytes: the blob has {blob.size} bytes, {reason} {limit}",
+                f"upload.blob.size_bytes: the blob has {blob.size_bytes} bytes, {reason} {limit}",
                 field="upload.blob.size_bytes",
                 hint=hint,
             )
@@ -300,7 +301,7 @@ class Uploads:
             self._discard(upload.id)
             raise
 
-    def _store(self, row: UploadRow, name: str) -> Blob:
+    def _store(self, row: UploadRow, name: str) -> BlobRef:
         committed = self._spool.size(row.id)
         if committed is None:
             raise unknown_upload(name)
@@ -314,15 +315,15 @@ class Uploads:
                 metadata={"committed_bytes": str(committed)},
             )
         try:
-            return self._blobs.add_file(self._spool.path(row.id), Blob(row.digest, row.size_bytes, row.media_type))
+            return self._blobs.add_file(self._spool.path(row.id), BlobRef(row.digest, row.size_bytes, row.media_type))
         except (DigestMismatch, StorageFull):
             self._discard(row.id)
             raise
 
-    def _adopt(self, row: UploadRow, staging: MinioStaging) -> Blob:
-        blob = Blob(row.digest, row.size_bytes, row.media_type)
+    def _adopt(self, row: UploadRow, staging: MinioStaging) -> BlobRef:
+        blob = BlobRef(row.digest, row.size_bytes, row.media_type)
         try:
-            return self._blobs.add(blob, lambda: staging.adopt(row.id, blob.digest, blob.size))
+            return self._blobs.add(blob, lambda: staging.adopt(row.id, blob.digest, blob.size_bytes))
         except (DigestMismatch, StorageFull):
             self._discard(row.id)
             raise

@@ -11,12 +11,13 @@ from sqlmodel import Session, col
 from modelfoundry.api.registry.v1 import evaluation_pb2
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
-from modelfoundry.registry.cards.card import Account, Card, Limit, LimitKind, Owned, Result
 from modelfoundry.registry.cards.compositions import composition_account
 from modelfoundry.registry.cards.datasets import dataset_account
+from modelfoundry.registry.cards.markdown import render
 from modelfoundry.registry.cards.models import model_account
 from modelfoundry.registry.cards.modules import module_account
 from modelfoundry.registry.cards.results import newest_results, result_limits
+from modelfoundry.registry.cards.sheet import Account, Measurement, Owned, Sheet
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.records.families import resolved
 from modelfoundry.registry.records.finding import find
@@ -35,6 +36,7 @@ from modelfoundry.registry.records.tables import (
     ModelRow,
     ModuleRow,
 )
+from modelfoundry.values.cards import Card, CardLimit, LimitKind
 
 TABLES: Final[dict[str, type[DescribedRow]]] = {
     "models": ModelRow,
@@ -42,6 +44,7 @@ TABLES: Final[dict[str, type[DescribedRow]]] = {
     "modules": ModuleRow,
     "compositions": CompositionRow,
 }
+LABELS_SENT: Final = 1000
 MAX_EVALUATIONS: Final = 200
 """Newest first: what a card looks at."""
 
@@ -69,7 +72,30 @@ class Cards:
         results = newest_results(evaluations)
         owned = Owned(row.display_name, row.description, row.intended_use, row.license, row.tags)
         limits = tuple(_limits(row, account, results))
-        return Card(name=row.name, etag=row.etag, owned=owned, account=account, results=results, limits=limits)
+        return finished(
+            Sheet(name=row.name, etag=row.etag, owned=owned, account=account, results=results, limits=limits)
+        )
+
+
+def finished(sheet: Sheet) -> Card:
+    """The card that callers get."""
+    labels = tuple(sheet.account.labels)
+    return Card(
+        name=sheet.name,
+        etag=sheet.etag,
+        title=sheet.title,
+        description=sheet.owned.description,
+        intended_use=sheet.owned.intended_use,
+        license=sheet.owned.license,
+        tags=sheet.owned.tags,
+        labels=labels[:LABELS_SENT],
+        label_count=len(labels),
+        facts=tuple(sheet.account.facts),
+        results=tuple(sheet.results),
+        forms=sheet.account.forms,
+        limits=tuple(sheet.limits),
+        markdown=render(sheet),
+    )
 
 
 def _collection(name: str) -> str:
@@ -110,9 +136,9 @@ def _evaluations(session: Session, name: str) -> list[evaluation_pb2.Evaluation]
     return [evaluation_to_proto(found) for found in session.scalars(query)]
 
 
-def _limits(row: DescribedRow, account: Account, results: Sequence[Result]) -> Iterator[Limit]:
+def _limits(row: DescribedRow, account: Account, results: Sequence[Measurement]) -> Iterator[CardLimit]:
     if not isinstance(row, DatasetRow):
         yield from result_limits(row.name, results)
     yield from account.limits
     if not row.license:
-        yield Limit(LimitKind.NO_LICENSE, "Nobody stated a licence: ask its owner before using it.")
+        yield CardLimit(LimitKind.NO_LICENSE, "Nobody stated a licence: ask its owner before using it.")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from modelfoundry.api.registry.v1 import composition_pb2
-from modelfoundry.registry.cards.card import Account, Fact, Limit, LimitKind
 from modelfoundry.registry.cards.facts import (
     MADE,
     PROVENANCE,
@@ -19,6 +18,8 @@ from modelfoundry.registry.cards.facts import (
     share_on,
 )
 from modelfoundry.registry.cards.quantities import last, percent, short
+from modelfoundry.registry.cards.sheet import Account
+from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
 
 TASKS: Final = {
     composition_pb2.Composition.TASK_MORE_ACCURATE: "the best source of every label of several models",
@@ -44,65 +45,65 @@ def composition_account(composition: composition_pb2.Composition) -> Account:
     )
 
 
-def _parts(composition: composition_pb2.Composition) -> Iterator[Fact]:
+def _parts(composition: composition_pb2.Composition) -> Iterator[CardFact]:
     for member in composition.members:
         renamed = f", its label {member.source_label}" if member.source_label != member.label else ""
-        yield Fact(PARTS, member.label, f"{short(member.source)}{renamed}")
+        yield CardFact(PARTS, member.label, f"{short(member.source)}{renamed}")
 
 
-def _shape(composition: composition_pb2.Composition) -> Iterator[Fact]:
+def _shape(composition: composition_pb2.Composition) -> Iterator[CardFact]:
     yield from input_facts(composition.input)
     record = composition.record
     if record.parameters:
-        yield Fact(SHAPE, "Parameters, without dead channels", f"{record.parameters:,}")
-        yield Fact(SHAPE, "Multiply-accumulates of an image", f"{record.macs:,}")
+        yield CardFact(SHAPE, "Parameters, without dead channels", f"{record.parameters:,}")
+        yield CardFact(SHAPE, "Multiply-accumulates of an image", f"{record.macs:,}")
 
 
-def _made(composition: composition_pb2.Composition) -> Iterator[Fact]:
+def _made(composition: composition_pb2.Composition) -> Iterator[CardFact]:
     record = composition.record
-    yield Fact(MADE, "Strategy", record.strategy)
+    yield CardFact(MADE, "Strategy", record.strategy)
     if record.score:
-        yield Fact(MADE, "Sources ranked by", record.score)
-    yield Fact(MADE, "Data sets", ", ".join(map(short, composition.datasets)))
+        yield CardFact(MADE, "Sources ranked by", record.score)
+    yield CardFact(MADE, "Data sets", ", ".join(map(short, composition.datasets)))
     yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
     for baseline in record.baselines:
         costs = f"; {baseline.parameters:,} parameters, {baseline.macs:,} multiply-accumulates"
         accuracy = share_on(baseline.validation_accuracy, record.validation_samples)
-        yield Fact(MADE, f"Compared with {last(baseline.name)}", accuracy + costs)
+        yield CardFact(MADE, f"Compared with {last(baseline.name)}", accuracy + costs)
     for change in record.label_changes:
-        yield Fact(
+        yield CardFact(
             MADE, f"F1 of {change.label}", f"{percent(change.before_f1)} before, {percent(change.after_f1)} after"
         )
-    yield Fact(MADE, "Seed", str(record.seed))
+    yield CardFact(MADE, "Seed", str(record.seed))
     yield from settings_facts(record.settings)
 
 
-def _provenance(composition: composition_pb2.Composition) -> Iterator[Fact]:
-    yield Fact(PROVENANCE, "Name", composition.name)
-    yield Fact(PROVENANCE, "Digest", composition.digest)
+def _provenance(composition: composition_pb2.Composition) -> Iterator[CardFact]:
+    yield CardFact(PROVENANCE, "Name", composition.name)
+    yield CardFact(PROVENANCE, "Digest", composition.digest)
     digests = {member.source: member.source_digest for member in composition.members}
     for source, digest in digests.items():
-        yield Fact(PROVENANCE, "Source", f"{short(source)}, {digest}")
+        yield CardFact(PROVENANCE, "Source", f"{short(source)}, {digest}")
     for dataset, digest in zip(composition.datasets, composition.record.dataset_digests, strict=False):
-        yield Fact(PROVENANCE, "Data set", f"{short(dataset)}, {digest}")
+        yield CardFact(PROVENANCE, "Data set", f"{short(dataset)}, {digest}")
     if composition.record.operation:
-        yield Fact(PROVENANCE, "Job", short(composition.record.operation))
+        yield CardFact(PROVENANCE, "Job", short(composition.record.operation))
     yield from environment_facts(composition.record.environment)
 
 
-def _limits(composition: composition_pb2.Composition) -> Iterator[Limit]:
+def _limits(composition: composition_pb2.Composition) -> Iterator[CardLimit]:
     record = composition.record
     yield from few_validation_samples(record.validation_samples)
     if not record.calibrated:
-        yield Limit(
+        yield CardLimit(
             LimitKind.NOT_CALIBRATED,
             "Scores of different sources were not calibrated: their probabilities are not quite comparable.",
         )
-    yield Limit(LimitKind.CLOSED_SET, "It answers with one of its labels for every image, also for images of none.")
+    yield CardLimit(LimitKind.CLOSED_SET, "It answers with one of its labels for every image, also for images of none.")
     better = [each for each in record.baselines if each.validation_accuracy > record.validation_accuracy]
     if better:
         best = max(better, key=lambda each: each.validation_accuracy)
-        yield Limit(
+        yield CardLimit(
             LimitKind.LESS_ACCURATE,
             f"On validation data {short(best.name)} has {percent(best.validation_accuracy)}, the composition "
             f"{percent(record.validation_accuracy)}.",

@@ -10,8 +10,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2
-from modelfoundry.registry.cards.card import Fact, Limit, LimitKind
 from modelfoundry.registry.cards.quantities import percent, percent_range, wilson_interval
+from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
 
 MADE: Final = "How it was made"
 SHAPE: Final = "What it is"
@@ -20,29 +20,29 @@ FEW_SAMPLES: Final = 200
 """Below this, an accuracy of 95 % is known no better than within 3 points."""
 
 
-def input_facts(spec: architecture_pb2.InputSpec) -> Iterator[Fact]:
+def input_facts(spec: architecture_pb2.InputSpec) -> Iterator[CardFact]:
     """What an image looks like."""
-    yield Fact(SHAPE, "Image", f"{spec.channels} x {spec.height} x {spec.width} (channels, height, width)")
+    yield CardFact(SHAPE, "Image", f"{spec.channels} x {spec.height} x {spec.width} (channels, height, width)")
     if spec.mean:
-        yield Fact(SHAPE, "Mean, subtracted", numbers(spec.mean))
+        yield CardFact(SHAPE, "Mean, subtracted", numbers(spec.mean))
     if spec.std:
-        yield Fact(SHAPE, "Standard deviation, divided by", numbers(spec.std))
+        yield CardFact(SHAPE, "Standard deviation, divided by", numbers(spec.std))
 
 
-def settings_facts(settings: Struct) -> Iterator[Fact]:
+def settings_facts(settings: Struct) -> Iterator[CardFact]:
     """Every setting in force."""
     for key, value in sorted(MessageToDict(settings).items()):
-        yield Fact(MADE, f"Setting {key}", json.dumps(_whole(value), ensure_ascii=False, sort_keys=True))
+        yield CardFact(MADE, f"Setting {key}", json.dumps(_whole(value), ensure_ascii=False, sort_keys=True))
 
 
-def chosen_facts(split: compute_pb2.ValidationSplit, accuracy: float, samples: int) -> Iterator[Fact]:
+def chosen_facts(split: compute_pb2.ValidationSplit, accuracy: float, samples: int) -> Iterator[CardFact]:
     """What it was chosen on, and how well it did there."""
     part = f"{split.fraction:g} of {split.source_split or 'train'}, seed {split.seed}"
-    yield Fact(MADE, "Validation data", f"{samples:,} samples, {part}")
-    yield Fact(MADE, "Validation accuracy", share_on(accuracy, samples))
+    yield CardFact(MADE, "Validation data", f"{samples:,} samples, {part}")
+    yield CardFact(MADE, "Validation accuracy", share_on(accuracy, samples))
 
 
-def environment_facts(environment: compute_pb2.Environment) -> Iterator[Fact]:
+def environment_facts(environment: compute_pb2.Environment) -> Iterator[CardFact]:
     """Libraries and device."""
     libraries = ", ".join(f"{name} {version}" for name, version in sorted(environment.libraries.items()))
     for name, value in (
@@ -52,7 +52,7 @@ def environment_facts(environment: compute_pb2.Environment) -> Iterator[Fact]:
         ("Device", environment.device),
     ):
         if value:
-            yield Fact(PROVENANCE, name, value)
+            yield CardFact(PROVENANCE, name, value)
 
 
 def share_on(share: float, samples: int) -> str:
@@ -60,18 +60,18 @@ def share_on(share: float, samples: int) -> str:
     return f"{percent(share)} (95 % interval {percent_range(wilson_interval(share, samples))}, {samples:,} samples)"
 
 
-def few_validation_samples(samples: int) -> Iterator[Limit]:
+def few_validation_samples(samples: int) -> Iterator[CardLimit]:
     """The limit of a choice on few samples."""
     if 0 < samples < FEW_SAMPLES:
-        yield Limit(
+        yield CardLimit(
             LimitKind.FEW_SAMPLES,
             f"It was chosen on {samples} validation samples: another choice may have been as good by chance.",
         )
 
 
-def partial_data(share_of: str) -> Limit:
+def partial_data(share_of: str) -> CardLimit:
     """The limit of training on an imbalanced part."""
-    return Limit(LimitKind.PARTIAL_DATA, f"{share_of} on an imbalanced part of the training data.")
+    return CardLimit(LimitKind.PARTIAL_DATA, f"{share_of} on an imbalanced part of the training data.")
 
 
 def numbers(values: Sequence[float]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from modelfoundry.registry.cards.card import Card, Result
 from modelfoundry.registry.cards.quantities import last
+from modelfoundry.registry.cards.sheet import Measurement, Sheet
+from modelfoundry.values.resources import Scoring
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
@@ -33,7 +34,7 @@ SIZES: Final = (
 )
 
 
-def model_card_data(card: Card) -> ModelCardData:
+def model_card_data(card: Sheet) -> ModelCardData:
     """Of a model, module or composition."""
     from huggingface_hub import ModelCardData
 
@@ -50,7 +51,7 @@ def model_card_data(card: Card) -> ModelCardData:
     )
 
 
-def dataset_card_data(card: Card) -> DatasetCardData:
+def dataset_card_data(card: Sheet) -> DatasetCardData:
     """Of a data set."""
     from huggingface_hub import DatasetCardData
 
@@ -64,15 +65,15 @@ def dataset_card_data(card: Card) -> DatasetCardData:
     )
 
 
-def _eval_results(card: Card, result: Result) -> list[EvalResult]:
+def _eval_results(card: Sheet, result: Measurement) -> list[EvalResult]:
     """What was measured of the resource itself; comparisons stand in the text."""
     from huggingface_hub import EvalResult
 
-    if result.subject != card.name or result.scoring != "ALL_OUTPUTS":
+    if result.subject != card.name or result.scoring != Scoring.ALL_OUTPUTS:
         return []
     problem = {"labels": list(result.problem_labels)} if result.problem_labels else {}
     figures = {"accuracy": result.accuracy, "precision": result.precision, "recall": result.recall, "f1": result.f1}
-    bounds = [round(result.interval.lower, 6), round(result.interval.upper, 6)]
+    bounds = [round(result.accuracy_interval.lower, 6), round(result.accuracy_interval.upper, 6)]
     return [
         EvalResult(
             task_type=TASK,
@@ -83,13 +84,13 @@ def _eval_results(card: Card, result: Result) -> list[EvalResult]:
             dataset_args={"samples": result.sample_count, **problem},
             metric_type=metric,
             metric_value=round(value, 6),
-            metric_args={"interval": bounds, "level": result.interval.level} if metric == "accuracy" else None,
+            metric_args={"interval": bounds, "level": result.accuracy_interval.level} if metric == "accuracy" else None,
         )
         for metric, value in figures.items()
     ]
 
 
-def _license(card: Card) -> dict[str, Any]:
+def _license(card: Sheet) -> dict[str, Any]:
     stated = card.owned.license
     if not stated:
         return {}
@@ -98,7 +99,7 @@ def _license(card: Card) -> dict[str, Any]:
     return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", stated.lower()).strip("-") or "other"}
 
 
-def _tags(card: Card, kind: str) -> list[str]:
+def _tags(card: Sheet, kind: str) -> list[str]:
     made = [card.account.algorithm] if card.name.split("/")[-2] == "modules" else []
     owned = [f"{key}:{value}" if value else key for key, value in sorted(card.owned.tags.items())]
     return list(dict.fromkeys([LIBRARY, f"{LIBRARY}-{kind}", *made, *owned]))

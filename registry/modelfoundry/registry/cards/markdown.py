@@ -7,22 +7,23 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from modelfoundry.api.types.v1.forms_pb2 import FormComparison
-from modelfoundry.registry.cards.card import Card, Result
 from modelfoundry.registry.cards.front_matter import dataset_card_data, model_card_data
 from modelfoundry.registry.cards.quantities import percent, percent_range, short
+from modelfoundry.registry.cards.sheet import Measurement, Sheet
+from modelfoundry.values.figures import FormComparison
+from modelfoundry.values.resources import Scoring
 
 LABELS_SHOWN: Final = 100
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~&!$^=])")
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 SCORINGS: Final = {
-    "ALL_OUTPUTS": "",
-    "RESTRICTED": ", restricted to these labels",
-    "ENSEMBLE": ", ensemble of what it was made of",
+    Scoring.ALL_OUTPUTS: "",
+    Scoring.RESTRICTED: ", restricted to these labels",
+    Scoring.ENSEMBLE: ", ensemble of what it was made of",
 }
 
 
-def render(card: Card) -> str:
+def render(card: Sheet) -> str:
     """The whole card, ending with a line end."""
     from huggingface_hub import DatasetCard, ModelCard  # here: it takes half a second, and few calls need it
 
@@ -42,7 +43,7 @@ def quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in _LINE_ENDS.split(shown))
 
 
-def _body(card: Card) -> str:
+def _body(card: Sheet) -> str:
     parts = [f"# {escaped(card.title)}", escaped(card.account.summary)]
     for title, text in (("Description", card.owned.description), ("Intended use", card.owned.intended_use)):
         if text.strip():
@@ -60,12 +61,12 @@ def _body(card: Card) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _results(card: Card) -> str:
+def _results(card: Sheet) -> str:
     header = ("Measured", "Data set", "Split", "Images", "Accuracy", "95 % interval", "Precision", "Recall", "F1")
     return _table(header, [_result_row(card, result) for result in card.results])
 
 
-def _result_row(card: Card, result: Result) -> tuple[str, ...]:
+def _result_row(card: Sheet, result: Measurement) -> tuple[str, ...]:
     who = "this" if result.subject == card.name else short(result.subject)
     about = f" on {', '.join(result.problem_labels)}" if result.problem_labels else ""
     texts = (
@@ -74,7 +75,7 @@ def _result_row(card: Card, result: Result) -> tuple[str, ...]:
         result.split,
         f"{result.sample_count:,}",
         percent(result.accuracy),
-        percent_range(result.interval),
+        percent_range(result.accuracy_interval),
         percent(result.precision),
         percent(result.recall),
         percent(result.f1),

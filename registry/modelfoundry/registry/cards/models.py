@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from google.protobuf.json_format import MessageToDict
 
 from modelfoundry.api.registry.v1 import model_pb2
-from modelfoundry.registry.cards.card import Account, Fact, Limit, LimitKind
 from modelfoundry.registry.cards.facts import (
     MADE,
     PROVENANCE,
@@ -21,6 +20,8 @@ from modelfoundry.registry.cards.facts import (
     some,
 )
 from modelfoundry.registry.cards.quantities import byte_count, short
+from modelfoundry.registry.cards.sheet import Account
+from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
 
 
 def model_account(model: model_pb2.Model) -> Account:
@@ -36,49 +37,49 @@ def model_account(model: model_pb2.Model) -> Account:
     )
 
 
-def _shape(model: model_pb2.Model) -> Iterator[Fact]:
-    yield Fact(SHAPE, "Architecture", model.architecture.builder)
+def _shape(model: model_pb2.Model) -> Iterator[CardFact]:
+    yield CardFact(SHAPE, "Architecture", model.architecture.builder)
     if not model.architecture.builder.startswith("exported:"):
         for key, value in sorted(MessageToDict(model.architecture.parameters).items()):
-            yield Fact(SHAPE, f"Parameter {key}", f"{value:g}" if isinstance(value, float) else str(value))
+            yield CardFact(SHAPE, f"Parameter {key}", f"{value:g}" if isinstance(value, float) else str(value))
     yield from input_facts(model.input)
-    yield Fact(SHAPE, "Weights", f"{byte_count(model.weights.size_bytes)} in {len(model.tensors)} tensors")
+    yield CardFact(SHAPE, "Weights", f"{byte_count(model.weights.size_bytes)} in {len(model.tensors)} tensors")
 
 
-def _made(model: model_pb2.Model) -> Iterator[Fact]:
+def _made(model: model_pb2.Model) -> Iterator[CardFact]:
     if model.training_dataset:
-        yield Fact(MADE, "Data set", short(model.training_dataset))
+        yield CardFact(MADE, "Data set", short(model.training_dataset))
     if not model.HasField("training"):
         return
     record = model.training
-    yield Fact(MADE, "Recipe", record.recipe)
+    yield CardFact(MADE, "Recipe", record.recipe)
     if record.label_counts:
         least, most = min(record.label_counts), max(record.label_counts)
         counts = f"{sum(record.label_counts):,}, {least:,} to {most:,} of a label"
-        yield Fact(MADE, "Training samples", counts)
+        yield CardFact(MADE, "Training samples", counts)
     yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
-    yield Fact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
-    yield Fact(MADE, "Seed", str(record.seed))
+    yield CardFact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
+    yield CardFact(MADE, "Seed", str(record.seed))
     yield from settings_facts(record.settings)
 
 
-def _provenance(model: model_pb2.Model) -> Iterator[Fact]:
-    yield Fact(PROVENANCE, "Name", model.name)
-    yield Fact(PROVENANCE, "Weights", model.weights.digest)
+def _provenance(model: model_pb2.Model) -> Iterator[CardFact]:
+    yield CardFact(PROVENANCE, "Name", model.name)
+    yield CardFact(PROVENANCE, "Weights", model.weights.digest)
     if model.HasField("origin"):
         origin = model.origin
         whence = f", exported from {origin.resource}, {origin.digest}" if origin.resource else ""
-        yield Fact(PROVENANCE, "Imported", f"from a folder of {origin.format}{whence}")
+        yield CardFact(PROVENANCE, "Imported", f"from a folder of {origin.format}{whence}")
     if model.operation:
-        yield Fact(PROVENANCE, "Job", short(model.operation))
+        yield CardFact(PROVENANCE, "Job", short(model.operation))
     if model.HasField("training"):
-        yield Fact(PROVENANCE, "Data set", f"{short(model.training_dataset)}, {model.training.dataset_digest}")
+        yield CardFact(PROVENANCE, "Data set", f"{short(model.training_dataset)}, {model.training.dataset_digest}")
         yield from environment_facts(model.training.environment)
 
 
-def _limits(model: model_pb2.Model) -> Iterator[Limit]:
+def _limits(model: model_pb2.Model) -> Iterator[CardLimit]:
     if not model.training_dataset:
-        yield Limit(
+        yield CardLimit(
             LimitKind.ORIGIN_UNKNOWN,
             "It is not known what it was trained on: images that it is measured on may have been among them.",
         )
@@ -89,4 +90,4 @@ def _limits(model: model_pb2.Model) -> Iterator[Limit]:
             yield partial_data("It was trained")
         untrained = [label for label, count in zip(model.labels, record.label_counts, strict=False) if not count]
         if untrained:
-            yield Limit(LimitKind.PARTIAL_DATA, f"It saw no image of {some(untrained)}.")
+            yield CardLimit(LimitKind.PARTIAL_DATA, f"It saw no image of {some(untrained)}.")

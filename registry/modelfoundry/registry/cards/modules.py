@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modelfoundry.api.registry.v1 import module_pb2
-from modelfoundry.registry.cards.card import Account, Fact, Limit, LimitKind
 from modelfoundry.registry.cards.facts import (
     MADE,
     PROVENANCE,
@@ -19,6 +18,9 @@ from modelfoundry.registry.cards.facts import (
     some,
 )
 from modelfoundry.registry.cards.quantities import byte_count, percent, short
+from modelfoundry.registry.cards.sheet import Account
+from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
+from modelfoundry.wire.figures import forms_from_proto
 
 
 def module_account(module: module_pb2.Module) -> Account:
@@ -32,7 +34,7 @@ def module_account(module: module_pb2.Module) -> Account:
         algorithm=module.record.algorithm,
         base_models=(module.base_model,),
         datasets=(module.dataset,),
-        forms=module.forms if module.HasField("forms") else None,
+        forms=forms_from_proto(module.forms) if module.HasField("forms") else None,
     )
 
 
@@ -46,8 +48,8 @@ def _problem(module: module_pb2.Module) -> str:
             return f"Tells {some(module.outputs)} apart"
 
 
-def _shape(module: module_pb2.Module) -> Iterator[Fact]:
-    yield Fact(
+def _shape(module: module_pb2.Module) -> Iterator[CardFact]:
+    yield CardFact(
         SHAPE,
         "Artifact",
         f"{byte_count(module.artifact.size_bytes)}: what it changes of the base's weights, and its head",
@@ -56,46 +58,46 @@ def _shape(module: module_pb2.Module) -> Iterator[Fact]:
         return
     kept = module.retention
     counts = f"{kept.kept_weights:,} of {kept.total_weights:,}"
-    yield Fact(SHAPE, "Weights kept", f"{percent(kept.weight_retention)} ({counts})")
+    yield CardFact(SHAPE, "Weights kept", f"{percent(kept.weight_retention)} ({counts})")
     counts = f"{kept.kept_kernels:,} of {kept.total_kernels:,}"
-    yield Fact(SHAPE, "Convolution kernels kept", f"{percent(kept.kernel_retention)} ({counts})")
+    yield CardFact(SHAPE, "Convolution kernels kept", f"{percent(kept.kernel_retention)} ({counts})")
 
 
-def _made(module: module_pb2.Module) -> Iterator[Fact]:
+def _made(module: module_pb2.Module) -> Iterator[CardFact]:
     record = module.record
-    yield Fact(MADE, "Algorithm", record.algorithm)
-    yield Fact(MADE, "Data set", short(module.dataset))
+    yield CardFact(MADE, "Algorithm", record.algorithm)
+    yield CardFact(MADE, "Data set", short(module.dataset))
     if record.training_samples:
-        yield Fact(MADE, "Training samples of the problem", f"{record.training_samples:,}")
+        yield CardFact(MADE, "Training samples of the problem", f"{record.training_samples:,}")
     yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
     base = share_on(record.validation_accuracy_base, record.validation_samples)
-    yield Fact(MADE, "Validation accuracy of the base model", base)
-    yield Fact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
-    yield Fact(MADE, "Seed", str(record.seed))
+    yield CardFact(MADE, "Validation accuracy of the base model", base)
+    yield CardFact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
+    yield CardFact(MADE, "Seed", str(record.seed))
     yield from settings_facts(record.settings)
 
 
-def _provenance(module: module_pb2.Module) -> Iterator[Fact]:
-    yield Fact(PROVENANCE, "Name", module.name)
-    yield Fact(PROVENANCE, "Artifact", module.artifact.digest)
-    yield Fact(PROVENANCE, "Base model", f"{short(module.base_model)}, {module.base_digest}")
-    yield Fact(PROVENANCE, "Data set", f"{short(module.dataset)}, {module.record.dataset_digest}")
+def _provenance(module: module_pb2.Module) -> Iterator[CardFact]:
+    yield CardFact(PROVENANCE, "Name", module.name)
+    yield CardFact(PROVENANCE, "Artifact", module.artifact.digest)
+    yield CardFact(PROVENANCE, "Base model", f"{short(module.base_model)}, {module.base_digest}")
+    yield CardFact(PROVENANCE, "Data set", f"{short(module.dataset)}, {module.record.dataset_digest}")
     if module.record.operation:
-        yield Fact(PROVENANCE, "Job", short(module.record.operation))
+        yield CardFact(PROVENANCE, "Job", short(module.record.operation))
     yield from environment_facts(module.record.environment)
 
 
-def _limits(module: module_pb2.Module) -> Iterator[Limit]:
+def _limits(module: module_pb2.Module) -> Iterator[CardLimit]:
     record = module.record
     yield from few_validation_samples(record.validation_samples)
     if record.fell_back:
-        yield Limit(
+        yield CardLimit(
             LimitKind.FELL_BACK,
             f"No epoch reached the base model's validation accuracy of {percent(record.validation_accuracy_base)}: the "
             f"best trade-off was kept, which has {percent(record.validation_accuracy)}.",
         )
     if record.empty_layers:
-        yield Limit(
+        yield CardLimit(
             LimitKind.LAYERS_KEPT_OPEN,
             f"The search left no kernel in {some(record.empty_layers)}: one was kept open in each, so that there is "
             "something to run.",
@@ -103,15 +105,17 @@ def _limits(module: module_pb2.Module) -> Iterator[Limit]:
     if record.HasField("subset"):
         yield partial_data("It was searched")
     if module.problem.WhichOneof("kind") == "multi_class":
-        yield Limit(LimitKind.CLOSED_SET, "It answers with one of its labels for every image, also for images of none.")
+        yield CardLimit(
+            LimitKind.CLOSED_SET, "It answers with one of its labels for every image, also for images of none."
+        )
     if not module.HasField("forms"):
-        yield Limit(
+        yield CardLimit(
             LimitKind.COST_UNKNOWN,
             "Size and speed were not measured. Masked weights are still multiplied by ordinary runtimes: a small share "
             "of weights kept makes nothing faster by itself.",
         )
     elif module.forms.held_layers:
-        yield Limit(
+        yield CardLimit(
             LimitKind.LAYERS_KEPT_OPEN,
             f"Every channel of {some(module.forms.held_layers)} was dead: the compacted form keeps one in each, "
             "multiplied by 0.",

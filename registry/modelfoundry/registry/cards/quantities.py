@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from modelfoundry.registry.cards.card import Interval
+from modelfoundry.values.figures import Interval
 
 LEVEL = 0.95
 

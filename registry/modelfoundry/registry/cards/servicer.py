@@ -9,9 +9,9 @@ import grpc
 
 from modelfoundry.api.registry.v1 import card_service_pb2, card_service_pb2_grpc
 from modelfoundry.registry.cards.cards import Cards
-from modelfoundry.registry.cards.codec import card_to_proto
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.runtime.server import Service
+from modelfoundry.wire.cards import card_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -9,11 +9,11 @@ from typing import Final
 from modelfoundry.errors import InvalidField, TestSplitSealed
 from modelfoundry.names import shortened
 from modelfoundry.registry.catalog.composition_sources import check_source_name
-from modelfoundry.registry.catalog.drafts import CompositionDraft, CompositionRecordDraft, MemberDraft
+from modelfoundry.registry.catalog.drafts import CompositionDraft, CompositionRecordDraft
 from modelfoundry.registry.catalog.models import check_input
 from modelfoundry.registry.records.references import check_operation, check_reference
 from modelfoundry.registry.records.wording import check_about, check_labels, check_line
-from modelfoundry.values.compositions import CompositionTask
+from modelfoundry.values.compositions import CompositionMember, CompositionTask
 
 MAX_KEY: Final = 200
 MAX_DATASETS: Final = 100
@@ -40,7 +40,7 @@ def check_composition(draft: CompositionDraft, project: str) -> None:
     _check_record(draft.record, project, field="composition.record")
 
 
-def _check_members(members: Sequence[MemberDraft], project: str, *, field: str) -> None:
+def _check_members(members: Sequence[CompositionMember], project: str, *, field: str) -> None:
     seen: dict[str, int] = {}
     for index, member in enumerate(members):
         path = f"{field}[{index}]"

@@ -9,12 +9,13 @@ from sqlmodel import Session
 
 from modelfoundry.errors import InvalidField, UnknownLabel
 from modelfoundry.names import near, shortened
-from modelfoundry.registry.catalog.drafts import InputDraft, MemberDraft
 from modelfoundry.registry.records.finding import find
 from modelfoundry.registry.records.references import check_reference
 from modelfoundry.registry.records.shelf import Parent
 from modelfoundry.registry.records.tables import CompositionSourceRow, ModelRow, ModuleRow
 from modelfoundry.registry.records.wording import MAX_LICENSE
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.compositions import CompositionMember
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def check_source_name(name: str, project: str, *, field: str) -> None:
 
 
 def find_sources(
-    session: Session, members: Sequence[MemberDraft], image: InputDraft, *, field: str
+    session: Session, members: Sequence[CompositionMember], image: InputSpec, *, field: str
 ) -> Mapping[str, Source]:
     """Every source that members name, by its name, after each member was checked against its source.
 
@@ -86,7 +87,7 @@ def find_sources(
     return sources
 
 
-def check_image_size(model: ModelRow, image: InputDraft, *, field: str) -> None:
+def check_image_size(model: ModelRow, image: InputSpec, *, field: str) -> None:
     """Checks that a model takes the images of a composition.
 
     Raises:
@@ -128,7 +129,7 @@ def _find(session: Session, name: str, path: str) -> Source:
     return Source(module, find(session, ModelRow, module.base_model, field=f"{path}.source"), path)
 
 
-def _check_member(member: MemberDraft, source: Source, path: str) -> None:
+def _check_member(member: CompositionMember, source: Source, path: str) -> None:
     if member.source_digest not in {"", source.digest}:
         raise InvalidField(
             f"{path}.source_digest is {shortened(member.source_digest)!r}, {member.source} has {source.digest}",

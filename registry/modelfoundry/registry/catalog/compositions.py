@@ -18,7 +18,7 @@ from modelfoundry.registry.catalog.composition_sources import (
     find_sources,
     joined_license,
 )
-from modelfoundry.registry.catalog.drafts import CompositionDraft, MemberDraft
+from modelfoundry.registry.catalog.drafts import CompositionDraft
 from modelfoundry.registry.listing.fields import ChoiceField, MembersField, TextField
 from modelfoundry.registry.listing.pages import Listing
 from modelfoundry.registry.records.describing import (
@@ -37,7 +37,7 @@ from modelfoundry.registry.records.tables import (
     DatasetRow,
     ModelRow,
 )
-from modelfoundry.values.compositions import CompositionTask
+from modelfoundry.values.compositions import CompositionMember, CompositionTask
 from modelfoundry.values.resources import Relation
 
 _NAME: Final = col(CompositionRow.name)
@@ -120,7 +120,7 @@ class Compositions(DescribedCollection[CompositionRow]):
         self._delete(name, etag, carried=("evaluations",))
 
 
-def content_digest(draft: CompositionDraft, members: Sequence[MemberDraft]) -> str:
+def content_digest(draft: CompositionDraft, members: Sequence[CompositionMember]) -> str:
     """SHA-256 over what is computed: members with sources, digests and calibration in order, and the input."""
     return definition_digest(
         (

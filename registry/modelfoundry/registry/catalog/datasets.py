@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, MalformedFile
 from modelfoundry.names import parse_parent, shortened
-from modelfoundry.registry.catalog.drafts import DatasetDraft, SplitDraft
+from modelfoundry.registry.catalog.drafts import DatasetDraft
 from modelfoundry.registry.catalog.models import MAX_CHANNELS, MAX_EXTENT
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, Tensor, open_safetensors
 from modelfoundry.registry.catalog.tensor_values import count_values
@@ -30,6 +30,7 @@ from modelfoundry.registry.records.drafts import CreateCall
 from modelfoundry.registry.records.shelf import Shelf, Use
 from modelfoundry.registry.records.tables import DatasetRow
 from modelfoundry.registry.records.wording import check_about, check_labels
+from modelfoundry.values.resources import DatasetSplit
 
 MAX_SPLITS: Final = 64
 _SPLIT: Final = re.compile(r"[a-z0-9_-]{1,63}")
@@ -85,7 +86,8 @@ class Datasets(DescribedCollection[DatasetRow]):
             digest=content_digest(draft),
         )
         uses = [
-            Use(split.content, f"dataset.splits[{index}].content.digest") for index, split in enumerate(draft.splits)
+            Use(split.content.digest, f"dataset.splits[{index}].content.digest")
+            for index, split in enumerate(draft.splits)
         ]
         return self._add(call, row, blobs=uses, labels=draft.labels)
 
@@ -104,7 +106,7 @@ class Datasets(DescribedCollection[DatasetRow]):
         image_size: tuple[int, ...] = ()
         for index, split in enumerate(draft.splits):
             field = f"dataset.splits[{index}].content"
-            file = open_safetensors(self._shelf.blobs, split.content, field=field)
+            file = open_safetensors(self._shelf.blobs, split.content.digest, field=field)
             images, labels = _images_and_labels(file, field)
             image_size = image_size or images.shape[1:]
             if images.shape[1:] != image_size:
@@ -120,12 +122,12 @@ class Datasets(DescribedCollection[DatasetRow]):
 
 def content_digest(draft: DatasetDraft) -> str:
     """SHA-256 over label names, split names and split digests, whatever the order of the splits."""
-    splits = sorted([split.split, split.content] for split in draft.splits)
+    splits = sorted([split.split, split.content.digest] for split in draft.splits)
     text = json.dumps({"labels": list(draft.labels), "splits": splits}, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_split_names(splits: Sequence[SplitDraft]) -> None:
+def _check_split_names(splits: Sequence[DatasetSplit]) -> None:
     if not 1 <= len(splits) <= MAX_SPLITS:
         raise InvalidField(
             f"dataset.splits: there are {len(splits)}", field="dataset.splits", hint=f"pass 1 to {MAX_SPLITS} splits"

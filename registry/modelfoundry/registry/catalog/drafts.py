@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelfoundry.registry.records.drafts import About
-from modelfoundry.values.compositions import CompositionTask
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.compositions import CompositionMember, CompositionTask
 from modelfoundry.values.problems import Problem
+from modelfoundry.values.resources import DatasetSplit, EvaluatedPart, ModelOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +24,12 @@ class TrainingDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginDraft:
-    """Where an imported model was before."""
-
-    format: str
-    resource: str = ""
-    digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ModelDraft:
     """A model to be registered."""
 
     builder: str
     parameters: Mapping[str, Any]
-    channels: int
-    height: int
-    width: int
-    mean: Sequence[float]
-    std: Sequence[float]
+    input: InputSpec
     labels: Sequence[str]
     weights: str
     """Digest."""
@@ -48,16 +37,7 @@ class ModelDraft:
     training_dataset: str = ""
     operation: str = ""
     training: TrainingDraft | None = None
-    origin: OriginDraft | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SplitDraft:
-    """A split of a data set to be registered."""
-
-    split: str
-    content: str
-    """Digest."""
+    origin: ModelOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +45,7 @@ class DatasetDraft:
     """A data set to be registered."""
 
     labels: Sequence[str]
-    splits: Sequence[SplitDraft]
+    splits: Sequence[DatasetSplit]
     about: About = field(default_factory=About)
 
 
@@ -97,30 +77,6 @@ class ModuleDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class InputDraft:
-    """What an image looks like."""
-
-    channels: int
-    height: int
-    width: int
-    mean: Sequence[float] = ()
-    std: Sequence[float] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MemberDraft:
-    """Where one label of a composition comes from."""
-
-    label: str
-    source: str
-    source_label: str
-    source_digest: str
-    scale: float
-    bias: float
-    validation_score: float
-
-
-@dataclass(frozen=True, slots=True)
 class CompositionRecordDraft:
     """How a composition was made: what the registry looks at, and the whole as JSON."""
 
@@ -140,8 +96,8 @@ class CompositionDraft:
     """A composition to be registered."""
 
     task: CompositionTask | None
-    members: Sequence[MemberDraft]
-    input: InputDraft
+    members: Sequence[CompositionMember]
+    input: InputSpec
     datasets: Sequence[str]
     record: CompositionRecordDraft
     about: About = field(default_factory=About)
@@ -162,14 +118,6 @@ class FormsDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluatedPartDraft:
-    """Images of one data set among those of several."""
-
-    dataset: str
-    dataset_digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class EvaluationDraft:
     """A measurement to be stored."""
 
@@ -186,4 +134,4 @@ class EvaluationDraft:
     sample_count: int = 0
     accuracy: float | None = None
     operation: str = ""
-    parts: tuple[EvaluatedPartDraft, ...] = ()
+    parts: tuple[EvaluatedPart, ...] = ()

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from modelfoundry.errors import InvalidField, TestSplitSealed, UnknownArchitecture
 from modelfoundry.names import DIGEST, near, parse_parent, shortened
-from modelfoundry.registry.catalog.drafts import InputDraft, ModelDraft, OriginDraft, TrainingDraft
+from modelfoundry.registry.catalog.drafts import ModelDraft, TrainingDraft
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile, open_safetensors
 from modelfoundry.registry.catalog.tensor_values import check_finite
 from modelfoundry.registry.listing.fields import TextField
@@ -33,7 +33,8 @@ from modelfoundry.registry.records.tables import (
     ModelRow,
 )
 from modelfoundry.registry.records.wording import check_about, check_labels, check_line
-from modelfoundry.values.resources import Relation
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.resources import ModelOrigin, Relation
 
 FAMILIES: Final = ("zoo", "torchvision", "timm", "exported")
 MAX_PARAMETERS: Final = 64
@@ -118,11 +119,11 @@ def _row(name: str, project: str, draft: ModelDraft, weights: SafetensorsFile, s
         **described(name, project, draft.about, shelf.now()),
         builder=draft.builder,
         parameters=dict(draft.parameters),
-        channels=draft.channels,
-        height=draft.height,
-        width=draft.width,
-        mean=list(draft.mean),
-        std=list(draft.std),
+        channels=draft.input.channels,
+        height=draft.input.height,
+        width=draft.input.width,
+        mean=list(draft.input.mean),
+        std=list(draft.input.std),
         labels=list(draft.labels),
         weights_digest=weights.digest,
         weights_bytes=weights.size,
@@ -142,7 +143,7 @@ def _check_draft(draft: ModelDraft, project: str) -> None:
         _check_exported(draft.parameters, field="model.architecture.parameters")
     else:
         _check_parameters(draft.parameters, field="model.architecture.parameters")
-    check_input(draft, field="model.input")
+    check_input(draft.input, field="model.input")
     if draft.training_dataset:
         check_reference(draft.training_dataset, "datasets", project, field="model.training_dataset")
     check_operation(draft.operation, project, field="model.operation")
@@ -168,7 +169,7 @@ def _check_training(training: TrainingDraft, label_count: int, *, field: str) ->
         )
 
 
-def _check_origin(origin: OriginDraft, *, field: str) -> None:
+def _check_origin(origin: ModelOrigin, *, field: str) -> None:
     if origin.format not in ORIGINS:
         raise InvalidField(
             f"{field}.format: {shortened(origin.format)!r} is none of the formats",
@@ -227,7 +228,7 @@ def _check_exported(parameters: Mapping[str, Any], *, field: str) -> None:
         raise InvalidField(f"{field} has {size} bytes", field=field, hint=f"use at most {MAX_EXPORTED_BYTES}")
 
 
-def check_input(draft: ModelDraft | InputDraft, *, field: str) -> None:
+def check_input(draft: InputSpec, *, field: str) -> None:
     """Checks size, channels, mean and standard deviation of images.
 
     Raises:

@@ -79,7 +79,7 @@ def open_safetensors(blobs: BlobReader, digest: str, *, field: str) -> Safetenso
     blob = blobs.find(digest)
     if blob is None:
         raise missing_blob(digest, field=f"{field}.digest")
-    size = blob.size
+    size = blob.size_bytes
     header_size = _header_size(blobs, digest, size, field)
     text = read_bytes(blobs, digest, _PREFIX_BYTES, header_size)
     entries = _parsed(text, field)

@@ -12,7 +12,7 @@ from modelfoundry.api.registry.v1 import (
     module_pb2,
 )
 from modelfoundry.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
-from modelfoundry.registry.catalog import codec
+from modelfoundry.registry.catalog import requests
 from modelfoundry.registry.catalog.catalog import Catalog
 from modelfoundry.registry.records.calls import changes, create_call, fill_page, list_request
 from modelfoundry.registry.records.listed_modules import listed_module_to_proto
@@ -37,7 +37,7 @@ class CatalogCalls(RegistryServiceServicer):
     def CreateModel(self, request: model_pb2.CreateModelRequest) -> model_pb2.Model:
         """See the contract."""
         call = create_call(request, request.model_id, validate_only=request.validate_only)
-        return model_to_proto(self._catalog.models.create(call, codec.model_from_proto(request.model)))
+        return model_to_proto(self._catalog.models.create(call, requests.model_from_proto(request.model)))
 
     @in_thread
     def GetModel(self, request: model_pb2.GetModelRequest) -> model_pb2.Model:
@@ -69,7 +69,7 @@ class CatalogCalls(RegistryServiceServicer):
     def CreateDataset(self, request: dataset_pb2.CreateDatasetRequest) -> dataset_pb2.Dataset:
         """See the contract."""
         call = create_call(request, request.dataset_id, validate_only=request.validate_only)
-        return dataset_to_proto(self._catalog.datasets.create(call, codec.dataset_from_proto(request.dataset)))
+        return dataset_to_proto(self._catalog.datasets.create(call, requests.dataset_from_proto(request.dataset)))
 
     @in_thread
     def GetDataset(self, request: dataset_pb2.GetDatasetRequest) -> dataset_pb2.Dataset:
@@ -101,7 +101,7 @@ class CatalogCalls(RegistryServiceServicer):
     def CreateModule(self, request: module_pb2.CreateModuleRequest) -> module_pb2.Module:
         """See the contract."""
         call = create_call(request, request.module_id, validate_only=request.validate_only)
-        return module_to_proto(self._catalog.modules.create(call, codec.module_from_proto(request.module)))
+        return module_to_proto(self._catalog.modules.create(call, requests.module_from_proto(request.module)))
 
     @in_thread
     def GetModule(self, request: module_pb2.GetModuleRequest) -> module_pb2.Module:
@@ -126,7 +126,7 @@ class CatalogCalls(RegistryServiceServicer):
     @in_thread
     def SetModuleForms(self, request: module_pb2.SetModuleFormsRequest) -> module_pb2.Module:
         """See the contract."""
-        row = self._catalog.modules.set_forms(request.name, codec.forms_from_proto(request.forms))
+        row = self._catalog.modules.set_forms(request.name, requests.forms_from_proto(request.forms))
         return module_to_proto(row)
 
     @in_thread
@@ -139,7 +139,7 @@ class CatalogCalls(RegistryServiceServicer):
     def CreateComposition(self, request: composition_pb2.CreateCompositionRequest) -> composition_pb2.Composition:
         """See the contract."""
         call = create_call(request, request.composition_id, validate_only=request.validate_only)
-        draft = codec.composition_from_proto(request.composition)
+        draft = requests.composition_from_proto(request.composition)
         return composition_to_proto(self._catalog.compositions.create(call, draft))
 
     @in_thread
@@ -174,7 +174,7 @@ class CatalogCalls(RegistryServiceServicer):
     def CreateEvaluation(self, request: evaluation_pb2.CreateEvaluationRequest) -> evaluation_pb2.Evaluation:
         """See the contract."""
         call = create_call(request)
-        draft = codec.evaluation_from_proto(request.evaluation)
+        draft = requests.evaluation_from_proto(request.evaluation)
         return evaluation_to_proto(self._catalog.evaluations.create(call, draft))
 
     @in_thread

@@ -11,7 +11,11 @@ from sqlmodel import Session, col
 
 from modelfoundry.errors import CursorExpired, InvalidField
 from modelfoundry.registry.database import Database
-from modelfoundry.registry.records.event_tables import EventCounterRow, EventKind, EventRow
+from modelfoundry.registry.records.event_tables import (
+    EventCounterRow,
+    EventRow,
+)
+from modelfoundry.values.lineage import EventKind, RegistryEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +137,17 @@ def next_events(session: Session, query: EventQuery, after: int, limit: int) -> 
     if query.collections:
         statement = statement.where(col(EventRow.collection).in_(query.collections))
     return session.scalars(statement.order_by(col(EventRow.sequence)).limit(limit)).all()
+
+
+def event_of(row: EventRow) -> RegistryEvent:
+    """A stored event."""
+    return RegistryEvent(
+        sequence=row.sequence,
+        kind=row.kind,
+        resource=row.resource,
+        digest=row.digest,
+        etag=row.etag,
+        evaluation=row.evaluation,
+        alias=row.alias,
+        time=row.event_time,
+    )

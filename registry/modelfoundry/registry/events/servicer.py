@@ -11,11 +11,13 @@ import grpc
 
 from modelfoundry.api.registry.v1 import event_service_pb2, event_service_pb2_grpc
 from modelfoundry.names import parse_parent
-from modelfoundry.registry.events import codec
-from modelfoundry.registry.events.history import EventQuery, History
+from modelfoundry.registry.events.filters import query_from_proto
+from modelfoundry.registry.events.history import EventQuery, History, event_of
 from modelfoundry.registry.events.watch import EventWatch, Quiet
 from modelfoundry.registry.listing.pages import page_size
 from modelfoundry.registry.threads import Threads
+from modelfoundry.wire.lineage import event_to_proto
+from modelfoundry.wire.well_known import timestamp_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Request = event_service_pb2.WatchEventsRequest | event_service_pb2.ListEventsRequest
@@ -37,9 +39,11 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         async with aclosing(self._watch.follow(_query(request), _after(request))) as events:
             async for event in events:
                 if isinstance(event, Quiet):
-                    yield codec.keep_alive(event.through, self._now())
+                    yield event_service_pb2.RegistryEvent(
+                        sequence=event.through, event_time=timestamp_to_proto(self._now())
+                    )
                 else:
-                    yield codec.event_to_proto(event)
+                    yield event_to_proto(event_of(event))
 
     async def ListEvents(
         self, request: event_service_pb2.ListEventsRequest, context: Context
@@ -48,12 +52,14 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         limit = page_size(request.page_size)
         page = await self._threads.run(self._history.page, _query(request), _after(request), limit)
         return event_service_pb2.ListEventsResponse(
-            events=map(codec.event_to_proto, page.events), through_sequence=page.through, newest_sequence=page.newest
+            events=[event_to_proto(event_of(row)) for row in page.events],
+            through_sequence=page.through,
+            newest_sequence=page.newest,
         )
 
 
 def _query(request: Request) -> EventQuery:
-    return codec.query_from_proto(parse_parent(request.parent), request.filter, field="filter")
+    return query_from_proto(parse_parent(request.parent), request.filter, field="filter")
 
 
 def _after(request: Request) -> int | None:

@@ -13,11 +13,12 @@ from sqlmodel import SQLModel, col, select
 from modelfoundry.errors import InUse, InvalidField
 from modelfoundry.names import ResourceName
 from modelfoundry.registry.jobs.ledger import Ledger, find, to_operation
-from modelfoundry.registry.jobs.operation import DONE, Event, EventType, Operation, State
+from modelfoundry.registry.jobs.operation import DONE, EventType, Operation, StoredEvent
 from modelfoundry.registry.jobs.tables import OperationEventRow, OperationRow
 from modelfoundry.registry.listing.fields import ChoiceField, MomentField, TextField
 from modelfoundry.registry.listing.pages import Listing, ListRequest, fetch_page
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.values.results import JobState
 
 EVENTS_KEPT: Final = 10_000
 KEPT_FOR: Final = timedelta(days=30)
@@ -31,7 +32,7 @@ OPERATIONS: Final = Listing(
     filterable={
         "kind": TextField(_COLUMNS.kind),
         "target": TextField(_COLUMNS.target),
-        "state": ChoiceField(_COLUMNS.state, {state.value: state.value for state in State}),
+        "state": ChoiceField(_COLUMNS.state, {state.name: state for state in JobState}),
         "create_time": MomentField(_COLUMNS.create_time),
         "update_time": MomentField(_COLUMNS.update_time),
         "end_time": MomentField(_COLUMNS.end_time),
@@ -59,7 +60,7 @@ class EventPage:
         done: Whether the job is done and these are all that were left.
     """
 
-    events: tuple[Event, ...]
+    events: tuple[StoredEvent, ...]
     more: bool
     done: bool
 
@@ -118,7 +119,7 @@ class Archive:
             row = find(session, name, lock=True)
             if row.state not in DONE:
                 raise InUse(
-                    f"{name} is {row.state} and cannot be deleted",
+                    f"{name} is {row.state.name} and cannot be deleted",
                     field="name",
                     hint="cancel it and wait for its end",
                     metadata={"resource": str(name)},
@@ -190,11 +191,11 @@ def _fitting(sizes: Sequence[int]) -> int:
     return len(sizes)
 
 
-def _event(row: OperationEventRow) -> Event:
-    return Event(
+def _event(row: OperationEventRow) -> StoredEvent:
+    return StoredEvent(
         sequence=row.sequence,
         time=row.event_time,
         type=EventType(row.type),
-        state=State(row.state) if row.state else None,
+        state=row.state,
         payload=row.payload,
     )

@@ -14,7 +14,7 @@ from modelfoundry.api.operations.v1 import (
     operation_pb2,
 )
 from modelfoundry.names import parse_name
-from modelfoundry.registry.jobs import codec
+from modelfoundry.registry.jobs import messages
 from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.operation import Clock
 from modelfoundry.registry.jobs.watch import OperationWatch
@@ -42,10 +42,10 @@ class OperationEventsServicer(operation_events_service_pb2_grpc.OperationEventsS
         async with aclosing(self._watch.follow(name, sequence)) as events:
             async for event in events:
                 if event is None:
-                    yield codec.keep_alive(name, sequence, self._clock())
+                    yield messages.keep_alive(name, sequence, self._clock())
                 else:
                     sequence = event.sequence
-                    yield codec.event_to_proto(name, event)
+                    yield messages.event_to_proto(name, event)
 
     async def ListOperationEvents(
         self, request: operation_events_service_pb2.ListOperationEventsRequest, context: Context
@@ -55,5 +55,5 @@ class OperationEventsServicer(operation_events_service_pb2_grpc.OperationEventsS
         limit = page_size(request.page_size)
         page = await self._threads.run(self._archive.events, name, request.after_sequence, limit)
         return operation_events_service_pb2.ListOperationEventsResponse(
-            events=[codec.event_to_proto(name, event) for event in page.events], more=page.more
+            events=[messages.event_to_proto(name, event) for event in page.events], more=page.more
         )

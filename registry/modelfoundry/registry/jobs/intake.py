@@ -15,11 +15,12 @@ from sqlmodel import Session, col, select
 from modelfoundry.errors import RequestIdReused, Unavailable
 from modelfoundry.registry.jobs.ledger import Ledger, to_operation
 from modelfoundry.registry.jobs.lifecycle import Lifecycle
-from modelfoundry.registry.jobs.operation import NewJob, Operation, State
+from modelfoundry.registry.jobs.operation import NewJob, Operation
 from modelfoundry.registry.jobs.tables import OperationRequestRow, OperationRow, stored_key
+from modelfoundry.values.results import JobState
 
 TRIES: Final = 10
-_SHARED: Final = (State.QUEUED, State.RUNNING, State.SUCCEEDED)
+_SHARED: Final = (JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Intake:
         return answered
 
     def _share(self, job: NewJob, row: OperationRow) -> Operation:
-        hit = row.state == State.SUCCEEDED
+        hit = row.state == JobState.SUCCEEDED
         if job.request_id:
             with self._ledger.database.session() as session:
                 _remember(session, job, row, cache_hit=hit)
@@ -105,7 +106,7 @@ class Intake:
                 id=f"{job.kind}-{secrets.token_hex(6)}",
                 kind=job.kind,
                 target=job.target,
-                state=State.QUEUED,
+                state=JobState.QUEUED,
                 request=job.request,
                 request_id=job.request_id,
                 cache_key=job.cache_key,
@@ -116,7 +117,7 @@ class Intake:
             )
             session.add(row)
             session.flush()
-            Lifecycle(session, row, now).enter(State.QUEUED)
+            Lifecycle(session, row, now).enter(JobState.QUEUED)
             if job.request_id:
                 _remember(session, job, row, cache_hit=False)
         return to_operation(row)

@@ -14,8 +14,10 @@ from modelfoundry.errors import BlobMissing
 from modelfoundry.names import ResourceName
 from modelfoundry.registry.jobs.ledger import Ledger, lease_lost, to_operation
 from modelfoundry.registry.jobs.lifecycle import Lifecycle
-from modelfoundry.registry.jobs.operation import HELD, Checkpoint, Lease, Operation, ProgressReport, State
+from modelfoundry.registry.jobs.operation import HELD, Lease, Operation, ProgressReport
 from modelfoundry.registry.jobs.tables import OperationRow
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.values.results import JobState
 
 GRACE: Final = timedelta(seconds=15)
 
@@ -45,7 +47,7 @@ class Leases:
         now = self._ledger.now()
         oldest = (
             select(OperationRow.key)
-            .where(OperationRow.state == State.QUEUED, col(OperationRow.kind).in_(kinds))
+            .where(OperationRow.state == JobState.QUEUED, col(OperationRow.kind).in_(kinds))
             .order_by(col(OperationRow.key))
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -53,9 +55,9 @@ class Leases:
         # One statement finds the job and takes it: what was read before decides nothing, so no two workers get one job.
         taking = (
             sqlalchemy.update(OperationRow)
-            .where(col(OperationRow.key) == oldest.scalar_subquery(), col(OperationRow.state) == State.QUEUED)
+            .where(col(OperationRow.key) == oldest.scalar_subquery(), col(OperationRow.state) == JobState.QUEUED)
             .values(
-                state=State.RUNNING,
+                state=JobState.RUNNING,
                 attempt=OperationRow.attempt + 1,
                 start_time=sqlalchemy.func.coalesce(col(OperationRow.start_time), now),
                 lease_token=secrets.token_urlsafe(24),
@@ -69,7 +71,7 @@ class Leases:
             row = session.scalars(taking).one_or_none()
             if row is None:
                 return None
-            Lifecycle(session, row, now).enter(State.RUNNING)
+            Lifecycle(session, row, now).enter(JobState.RUNNING)
         return _lease(row)
 
     def report(
@@ -86,7 +88,7 @@ class Leases:
             job.report(progress, log)
         return to_operation(job.row)
 
-    def save_checkpoint(self, name: ResourceName, lease_token: str, checkpoint: Checkpoint) -> None:
+    def save_checkpoint(self, name: ResourceName, lease_token: str, checkpoint: BlobRef) -> None:
         """Notes the blob from which the job can be taken up again.
 
         Raises:
@@ -175,12 +177,12 @@ class Leases:
 
     def waiting_kinds(self) -> set[str]:
         """Kinds of which jobs are queued."""
-        query = select(OperationRow.kind).where(OperationRow.state == State.QUEUED).distinct()
+        query = select(OperationRow.kind).where(OperationRow.state == JobState.QUEUED).distinct()
         with self._ledger.database.read_session() as session:
             return set(session.exec(query))
 
     def _waits(self, kinds: Collection[str]) -> bool:
-        query = select(OperationRow.key).where(OperationRow.state == State.QUEUED, col(OperationRow.kind).in_(kinds))
+        query = select(OperationRow.key).where(OperationRow.state == JobState.QUEUED, col(OperationRow.kind).in_(kinds))
         with self._ledger.database.read_session() as session:
             return session.exec(query.limit(1)).first() is not None
 
@@ -193,7 +195,7 @@ def _refuse_when_done(job: Lifecycle, name: ResourceName) -> None:
 def _lease(row: OperationRow) -> Lease:
     checkpoint = None
     if row.checkpoint_digest is not None:
-        checkpoint = Checkpoint(row.checkpoint_digest, row.checkpoint_bytes, row.checkpoint_media_type)
+        checkpoint = BlobRef(row.checkpoint_digest, row.checkpoint_bytes, row.checkpoint_media_type)
     return Lease(
         name=ResourceName(row.project, "operations", row.id),
         kind=row.kind,

@@ -15,7 +15,7 @@ from modelfoundry.errors import LeaseLost, NotFound
 from modelfoundry.names import ResourceName, near
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.lifecycle import Lifecycle
-from modelfoundry.registry.jobs.operation import Clock, Operation, State
+from modelfoundry.registry.jobs.operation import Clock, Operation
 from modelfoundry.registry.jobs.tables import OperationRow
 
 _DIGEST_BYTES: Final = re.compile(rb"sha256:[0-9a-f]{64}")
@@ -129,7 +129,7 @@ def to_operation(row: OperationRow, *, cache_hit: bool = False) -> Operation:
         name=ResourceName(row.project, "operations", row.id),
         kind=row.kind,
         target=row.target,
-        state=State(row.state),
+        state=row.state,
         attempt=row.attempt,
         request_id=row.request_id,
         response=row.response,

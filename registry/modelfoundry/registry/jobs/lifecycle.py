@@ -9,8 +9,10 @@ from typing import Final
 from sqlmodel import Session
 
 from modelfoundry.registry.jobs import failures
-from modelfoundry.registry.jobs.operation import DONE, HELD, Checkpoint, EventType, ProgressReport, State
+from modelfoundry.registry.jobs.operation import DONE, HELD, EventType, ProgressReport
 from modelfoundry.registry.jobs.tables import OperationEventRow, OperationRow, stored_key
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.values.results import JobState
 
 PROGRESS_EVENTS_APART: Final = timedelta(seconds=1)
 
@@ -39,7 +41,7 @@ class Lifecycle:
         """Whether a worker has the job."""
         return self.row.state in HELD
 
-    def enter(self, state: State, reason: bytes = b"") -> None:
+    def enter(self, state: JobState, reason: bytes = b"") -> None:
         """Changes the state."""
         self.row.state = state
         self._record(EventType.STATE_CHANGE, reason, state)
@@ -62,7 +64,7 @@ class Lifecycle:
         if new_phase or self._progress_is_due():
             self._record_waiting_progress()
 
-    def keep_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def keep_checkpoint(self, checkpoint: BlobRef) -> None:
         """Notes where the job can be taken up again."""
         self.row.checkpoint_digest = checkpoint.digest
         self.row.checkpoint_bytes = checkpoint.size_bytes
@@ -72,45 +74,45 @@ class Lifecycle:
     def succeed(self, response: bytes) -> None:
         """Ends the job with its result, also when cancelling was asked for: it was done first."""
         self.row.response = response
-        self._end(State.SUCCEEDED)
+        self._end(JobState.SUCCEEDED)
 
     def fail(self, error: bytes) -> None:
         """Ends the job with an error."""
         self.row.error = error
-        self._end(State.FAILED, error)
+        self._end(JobState.FAILED, error)
 
     def end_as_cancelled(self, error: bytes) -> None:
         """Ends the job as cancelled."""
         self.row.error = error
-        self._end(State.CANCELLED, error)
+        self._end(JobState.CANCELLED, error)
 
     def cancel(self) -> None:
         """Ends a queued job, asks the worker of a running one to stop, and does nothing to others."""
-        if self.row.state == State.QUEUED:
+        if self.row.state == JobState.QUEUED:
             self.end_as_cancelled(failures.cancelled())
-        elif self.row.state == State.RUNNING:
+        elif self.row.state == JobState.RUNNING:
             # Who asks for the same work from now on wants it done, not cancelled.
             self.row.cache_slot = None
-            self.enter(State.CANCELLING)
+            self.enter(JobState.CANCELLING)
 
     def give_back(self, cause: str) -> None:
         """Takes the job from a lost worker: it is queued again, or ended."""
         row = self.row
         row.lease_token = None
         lost = failures.worker_lost(cause, row.attempt, row.max_attempts)
-        if row.state == State.CANCELLING:
+        if row.state == JobState.CANCELLING:
             self.end_as_cancelled(failures.cancelled())
         elif row.attempt >= row.max_attempts:
             self.fail(lost)
         else:
             self._record_waiting_progress()
             row.lease_expires = None
-            self.enter(State.QUEUED, lost)
+            self.enter(JobState.QUEUED, lost)
 
-    def _end(self, state: State, reason: bytes = b"") -> None:
+    def _end(self, state: JobState, reason: bytes = b"") -> None:
         self._record_waiting_progress()
         row = self.row
-        if state != State.SUCCEEDED:
+        if state != JobState.SUCCEEDED:
             row.cache_slot = None
         row.lease_expires = None
         row.checkpoint_digest = None
@@ -129,7 +131,7 @@ class Lifecycle:
             row.event_progress_time = self._now
             self._record(EventType.PROGRESS, row.progress)
 
-    def _record(self, event_type: EventType, payload: bytes, state: State | None = None) -> None:
+    def _record(self, event_type: EventType, payload: bytes, state: JobState | None = None) -> None:
         row = self.row
         row.last_sequence += 1
         row.update_time = self._now
@@ -139,7 +141,7 @@ class Lifecycle:
                 sequence=row.last_sequence,
                 event_time=self._now,
                 type=event_type,
-                state=state or "",
+                state=state,
                 payload=payload,
             )
         )

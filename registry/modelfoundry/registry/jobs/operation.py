@@ -9,23 +9,14 @@ from enum import StrEnum
 from typing import Final
 
 from modelfoundry.names import ResourceName
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.values.results import JobState
 
 Clock = Callable[[], datetime]
 
 
-class State(StrEnum):
-    """Where a job stands."""
-
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    CANCELLING = "CANCELLING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-
-HELD: Final = (State.RUNNING, State.CANCELLING)
-DONE: Final = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+HELD: Final = (JobState.RUNNING, JobState.CANCELLING)
+DONE: Final = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 class EventType(StrEnum):
@@ -43,7 +34,7 @@ class Operation:
     name: ResourceName
     kind: str
     target: str
-    state: State
+    state: JobState
     attempt: int
     request_id: str
     response: bytes | None
@@ -84,15 +75,6 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The blob from which a job can be taken up again."""
-
-    digest: str
-    size_bytes: int
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Lease:
     """A job in the hands of a worker."""
 
@@ -100,7 +82,7 @@ class Lease:
     kind: str
     request: bytes
     attempt: int
-    checkpoint: Checkpoint | None
+    checkpoint: BlobRef | None
     token: str
     seconds: float
 
@@ -114,8 +96,8 @@ class ProgressReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a job.
+class StoredEvent:
+    """Something that happened to a job, as it is kept: a `JobEvent` whose content the queue does not look into.
 
     Attributes:
         sequence: Grows by exactly 1 with every event of the job, from 1.
@@ -126,7 +108,7 @@ class Event:
     sequence: int
     time: datetime
     type: EventType
-    state: State | None
+    state: JobState | None
     payload: bytes
 
     @property

@@ -13,7 +13,7 @@ from google.protobuf import empty_pb2
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.registry.bells import Bells
-from modelfoundry.registry.jobs import codec
+from modelfoundry.registry.jobs import messages
 from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.patience import patience
 from modelfoundry.registry.threads import Threads
@@ -36,7 +36,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
     ) -> operations_pb2.Operation:
         """Returns a job."""
         name = parse_name(request.name, "operations", field="name")
-        return codec.operation_to_proto(await self._threads.run(self._archive.get, name))
+        return messages.operation_to_proto(await self._threads.run(self._archive.get, name))
 
     async def ListOperations(
         self, request: operations_pb2.ListOperationsRequest, context: Context
@@ -47,7 +47,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
             self._archive.list, project, request.page_size, request.page_token, request.filter
         )
         return operations_pb2.ListOperationsResponse(
-            operations=[codec.operation_to_proto(operation) for operation in page.operations],
+            operations=[messages.operation_to_proto(operation) for operation in page.operations],
             next_page_token=page.next_page_token,
         )
 
@@ -82,7 +82,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
                 operation = await self._threads.run(self._archive.get, name)
                 async with self._shutdown.ends():
                     if operation.done or clock() >= end or not await bell.wait(end - clock()):
-                        return codec.operation_to_proto(operation)
+                        return messages.operation_to_proto(operation)
 
 
 def _timeout(request: operations_pb2.WaitOperationRequest) -> float:

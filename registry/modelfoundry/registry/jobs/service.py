@@ -25,7 +25,7 @@ from modelfoundry.registry.jobs.events_servicer import OperationEventsServicer
 from modelfoundry.registry.jobs.intake import Intake
 from modelfoundry.registry.jobs.leases import Leases
 from modelfoundry.registry.jobs.ledger import Ledger
-from modelfoundry.registry.jobs.operation import Clock, State, queue_topic
+from modelfoundry.registry.jobs.operation import Clock, queue_topic
 from modelfoundry.registry.jobs.operations_servicer import OperationsServicer
 from modelfoundry.registry.jobs.queue_servicer import JobQueueServicer
 from modelfoundry.registry.jobs.watch import OperationWatch
@@ -33,6 +33,7 @@ from modelfoundry.registry.listing.tokens import TokenSigner
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.runtime.server import Background, Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
+from modelfoundry.values.results import JobState
 
 POLL_SECONDS: Final = 0.2
 REAP_SECONDS: Final = 1.0
@@ -114,7 +115,7 @@ class JobService(Part):
         for operation in await self.threads.run(self._leases.give_back_expired):
             _log.warning("lease ran out", operation=str(operation.name), state=operation.state)
             self._bells.ring(str(operation.name))
-            if operation.state == State.QUEUED:
+            if operation.state == JobState.QUEUED:
                 self._bells.ring(queue_topic(operation.kind))
 
     async def poll(self) -> None:

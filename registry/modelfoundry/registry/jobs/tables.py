@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from modelfoundry.registry.database import UtcDateTime
+from modelfoundry.registry.database import MemberName, UtcDateTime
+from modelfoundry.values.results import JobState
 
 
 class OperationRow(SQLModel, table=True):
@@ -32,7 +33,7 @@ class OperationRow(SQLModel, table=True):
     id: str
     kind: str
     target: str = ""
-    state: str
+    state: JobState = Field(sa_type=MemberName(JobState))
     request: bytes = Field(sa_type=LargeBinary)
     response: bytes | None = Field(default=None, sa_type=LargeBinary)
     error: bytes | None = Field(default=None, sa_type=LargeBinary)
@@ -81,7 +82,7 @@ class OperationEventRow(SQLModel, table=True):
     sequence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     event_time: datetime = Field(sa_type=UtcDateTime)
     type: str
-    state: str = ""
+    state: JobState | None = Field(default=None, nullable=False, sa_type=MemberName(JobState))
     payload: bytes = Field(default=b"", sa_type=LargeBinary)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from modelfoundry.names import ResourceName
 from modelfoundry.registry.bells import Bells
 from modelfoundry.registry.jobs.archive import Archive, EventPage
-from modelfoundry.registry.jobs.operation import Event
+from modelfoundry.registry.jobs.operation import StoredEvent
 from modelfoundry.registry.threads import Threads
 
 BATCH: Final = 500
@@ -34,7 +34,7 @@ class OperationWatch:
         self._keep_alive_seconds = keep_alive_seconds
         self._reads: dict[tuple[ResourceName, int, int], asyncio.Task[EventPage]] = {}
 
-    async def follow(self, name: ResourceName, after: int) -> AsyncGenerator[Event | None]:
+    async def follow(self, name: ResourceName, after: int) -> AsyncGenerator[StoredEvent | None]:
         """Yields the events with numbers above `after`, and None when it is time for a sign of life.
 
         Ends after the job's last event.

@@ -11,7 +11,6 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from modelfoundry.errors import CorruptBlob, InvalidField, NotFound
-from modelfoundry.registry.blobs.blobs import Blob
 from modelfoundry.registry.blobs.holds import Hold
 from modelfoundry.registry.blobs.local_store import LocalBlobStore, disk_errors
 from modelfoundry.registry.blobs.store import BlobStore
@@ -25,6 +24,7 @@ from modelfoundry.registry.maintenance.manifest import (
 )
 from modelfoundry.registry.settings import RegistrySettings
 from modelfoundry.registry.storage import open_blob_store
+from modelfoundry.values.resources import BlobRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +90,20 @@ def refuse_servers(settings: RegistrySettings, what: str) -> Path:
     return Path(url.database)
 
 
-def copy_blob(source: BlobStore, target: BlobStore, blob: Blob, scratch: Path) -> bool:
+def copy_blob(source: BlobStore, target: BlobStore, blob: BlobRef, scratch: Path) -> bool:
     """Copies a blob, verified on both sides; returns False when the target has it.
 
     Raises:
         NotFound, CorruptBlob: the source lacks it, or has other bytes.
     """
-    if target.stat(blob.digest) == blob.size:
+    if target.stat(blob.digest) == blob.size_bytes:
         return False
     with disk_errors(scratch.parent):
         try:
             with closing(source.open(blob.digest)) as chunks, scratch.open("wb") as file:
                 for chunk in chunks:
                     file.write(chunk)
-            target.put_file(scratch, blob.digest, blob.size)
+            target.put_file(scratch, blob.digest, blob.size_bytes)
         finally:
             scratch.unlink(missing_ok=True)
     return True
@@ -142,10 +142,10 @@ def _copy(database: Database, source: BlobStore, folder: Path, hold: Hold) -> Co
         )
     with disk_errors(folder):
         Manifest(database.revision(), create_time, file_blob(folder / DATABASE_FILE), tuple(blobs)).write(folder)
-    return Copied(len(blobs), sum(blob.size for blob in blobs), copied)
+    return Copied(len(blobs), sum(blob.size_bytes for blob in blobs), copied)
 
 
-def _snapshot(database: Database, path: Path) -> list[Blob]:
+def _snapshot(database: Database, path: Path) -> list[BlobRef]:
     """Copies the database as it is at one moment (SQLite's online backup); returns the blobs that it names."""
     with disk_errors(path.parent):
         path.unlink(missing_ok=True)
@@ -158,4 +158,4 @@ def _snapshot(database: Database, path: Path) -> list[Blob]:
             copy.execute("DELETE FROM blob_holds")
         # One file, complete without those beside it; the restored registry sets its own mode.
         copy.execute("PRAGMA journal_mode = DELETE")
-        return [Blob(digest, size) for digest, size in copy.execute("SELECT digest, size_bytes FROM blobs")]
+        return [BlobRef(digest, size) for digest, size in copy.execute("SELECT digest, size_bytes FROM blobs")]

@@ -4,60 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from sqlmodel import col, select
 
 from modelfoundry.errors import Cancelled, CorruptBlob, NotFound
-from modelfoundry.registry.blobs.blobs import Blob, Blobs
+from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.store import store_key
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.records.tables import BlobUseRow
+from modelfoundry.values.maintenance import BlobFinding, CheckProgress, FindingKind
+from modelfoundry.values.resources import BlobRef
 
 PROGRESS_EVERY: Final = 1000
 NAMED_RESOURCES: Final = 20
 
 
-class Fault(Enum):
-    """What can be wrong with a blob."""
-
-    CORRUPT = "corrupt"
-    MISSING = "missing"
-    STRAY = "stray"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong.
-
-    Attributes:
-        fault: What it is.
-        digest: Which blob; empty for an object that is none.
-        key: Where it lies in the store.
-        size: Bytes that should be there; of a stray, those that are.
-        resources: At most 20 resources that are made of it.
-    """
-
-    fault: Fault
-    digest: str
-    key: str
-    size: int
-    resources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a check is."""
-
-    blobs: int
-    size: int
-    findings: int
-    complete: bool = False
-
-
-def check_blobs(database: Database, blobs: Blobs, stopped: Callable[[], bool]) -> Iterator[Finding | Progress]:
+def check_blobs(database: Database, blobs: Blobs, stopped: Callable[[], bool]) -> Iterator[BlobFinding | CheckProgress]:
     """Yields findings as they are made, progress in between, complete progress at the end. Holds a chunk in memory.
 
     Args:
@@ -73,19 +36,25 @@ def check_blobs(database: Database, blobs: Blobs, stopped: Callable[[], bool]) -
     for blob in blobs.all():
         fault = _fault(blobs, blob, stopped)
         count += 1
-        size += blob.size
+        size += blob.size_bytes
         if fault is not None:
             findings += 1
-            yield Finding(fault, blob.digest, store_key(blob.digest), blob.size, _resources(database, blob.digest))
+            yield BlobFinding(
+                kind=fault,
+                digest=blob.digest,
+                key=store_key(blob.digest),
+                size_bytes=blob.size_bytes,
+                resources=_resources(database, blob.digest),
+            )
         if count % PROGRESS_EVERY == 0:
-            yield Progress(count, size, findings)
+            yield CheckProgress(checked_blobs=count, checked_bytes=size, findings=findings, complete=False)
     for stray in blobs.stray_objects():
         findings += 1
-        yield Finding(Fault.STRAY, stray.digest or "", stray.key, stray.size)
-    yield Progress(count, size, findings, complete=True)
+        yield BlobFinding(kind=FindingKind.STRAY, digest=stray.digest or "", key=stray.key, size_bytes=stray.size)
+    yield CheckProgress(checked_blobs=count, checked_bytes=size, findings=findings, complete=True)
 
 
-def _fault(blobs: Blobs, blob: Blob, stopped: Callable[[], bool]) -> Fault | None:
+def _fault(blobs: Blobs, blob: BlobRef, stopped: Callable[[], bool]) -> FindingKind | None:
     read = 0
     try:
         with closing(blobs.read(blob.digest)) as chunks:
@@ -94,11 +63,11 @@ def _fault(blobs: Blobs, blob: Blob, stopped: Callable[[], bool]) -> Fault | Non
                 if stopped():
                     raise Cancelled("the check was stopped", hint="start it again; it changed nothing")
     except CorruptBlob:
-        return Fault.CORRUPT
+        return FindingKind.CORRUPT
     except NotFound:
         # Garbage collection may have removed it since its row was read.
-        return Fault.MISSING if blobs.has_row(blob.digest) else None
-    return None if read == blob.size else Fault.CORRUPT
+        return FindingKind.MISSING if blobs.has_row(blob.digest) else None
+    return None if read == blob.size_bytes else FindingKind.CORRUPT
 
 
 def _resources(database: Database, digest: str) -> tuple[str, ...]:

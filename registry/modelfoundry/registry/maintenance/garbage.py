@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from modelfoundry.errors import Cancelled, InUse, InvalidField
 from modelfoundry.registry.blobs.blobs import Blobs
@@ -13,18 +14,11 @@ from modelfoundry.registry.blobs.holds import is_held
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.ledger import digests_in_responses
+from modelfoundry.values.maintenance import GarbageSummary
 
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What a garbage collection removed, or would, and what stays."""
-
-    removed_blobs: int = 0
-    removed_bytes: int = 0
-    removed_strays: int = 0
-    removed_stray_bytes: int = 0
-    kept_blobs: int = 0
-    kept_bytes: int = 0
+NOTHING: Final = GarbageSummary(
+    removed_blobs=0, removed_bytes=0, removed_strays=0, removed_stray_bytes=0, kept_blobs=0, kept_bytes=0
+)
 
 
 class GarbageCollector:
@@ -53,7 +47,7 @@ class GarbageCollector:
         self._uploads = uploads
         self._turn = threading.Lock()
 
-    def collect(self, *, dry_run: bool = False, min_age: timedelta | None = None) -> Collected:
+    def collect(self, *, dry_run: bool = False, min_age: timedelta | None = None) -> GarbageSummary:
         """Removes what nothing uses, or only counts it.
 
         Raises:
@@ -88,7 +82,7 @@ class GarbageCollector:
         if self._stopped():
             raise Cancelled("the registry is being stopped", hint="start it again; the next collection goes on")
 
-    def _sweep(self, counted: Collected, untouched_since: datetime, *, dry_run: bool) -> Collected:
+    def _sweep(self, counted: GarbageSummary, untouched_since: datetime, *, dry_run: bool) -> GarbageSummary:
         with self._database.read_session() as session:
             named = digests_in_responses(session)
         removed = size = 0
@@ -96,10 +90,10 @@ class GarbageCollector:
             self._refuse_stopped()
             if dry_run or self._blobs.discard(blob.digest, untouched_since=untouched_since):
                 removed += 1
-                size += blob.size
+                size += blob.size_bytes
         return replace(counted, removed_blobs=removed, removed_bytes=size)
 
-    def _sweep_strays(self, counted: Collected, untouched_since: datetime, *, dry_run: bool) -> Collected:
+    def _sweep_strays(self, counted: GarbageSummary, untouched_since: datetime, *, dry_run: bool) -> GarbageSummary:
         removed, size = counted.removed_strays, counted.removed_stray_bytes
         for stray in self._blobs.stray_objects():
             self._refuse_stopped()
@@ -110,14 +104,14 @@ class GarbageCollector:
                 size += stray.size
         return replace(counted, removed_strays=removed, removed_stray_bytes=size)
 
-    def _sweep_uploads(self, untouched_since: datetime, *, dry_run: bool) -> Collected:
+    def _sweep_uploads(self, untouched_since: datetime, *, dry_run: bool) -> GarbageSummary:
         removed = size = 0
         if self._uploads is None:
-            return Collected()
+            return NOTHING
         for staged in self._uploads.abandoned(untouched_since):
             self._refuse_stopped()
             if not dry_run:
                 self._uploads.discard_abandoned(staged.upload_id)
             removed += 1
             size += staged.size
-        return Collected(removed_strays=removed, removed_stray_bytes=size)
+        return replace(NOTHING, removed_strays=removed, removed_stray_bytes=size)

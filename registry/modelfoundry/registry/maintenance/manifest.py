@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from modelfoundry.errors import InvalidField, MalformedFile
 from modelfoundry.names import DIGEST
-from modelfoundry.registry.blobs.blobs import Blob
+from modelfoundry.values.resources import BlobRef
 
 FORMAT: Final = "modelfoundry.backup"
 FORMAT_VERSION: Final = 1
@@ -35,8 +35,8 @@ class Manifest:
 
     schema: str
     create_time: str
-    database: Blob
-    blobs: tuple[Blob, ...]
+    database: BlobRef
+    blobs: tuple[BlobRef, ...]
 
     def write(self, folder: Path) -> None:
         """Makes the backup valid, durably."""
@@ -46,8 +46,8 @@ class Manifest:
             "modelfoundry": version("modelfoundry"),
             "schema": self.schema,
             "create_time": self.create_time,
-            "database": {"digest": self.database.digest, "size_bytes": self.database.size},
-            "blobs": [{"digest": blob.digest, "size_bytes": blob.size} for blob in self.blobs],
+            "database": {"digest": self.database.digest, "size_bytes": self.database.size_bytes},
+            "blobs": [{"digest": blob.digest, "size_bytes": blob.size_bytes} for blob in self.blobs],
         }
         beside = folder / f"{FILE_NAME}.part"
         with beside.open("w", encoding="utf-8") as file:
@@ -82,10 +82,10 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
 
 
-def file_blob(path: Path) -> Blob:
+def file_blob(path: Path) -> BlobRef:
     """Digest and size of a file."""
     with path.open("rb") as file:
-        return Blob("sha256:" + hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+        return BlobRef("sha256:" + hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
 
 
 def _parsed(content: Any) -> Manifest:
@@ -99,12 +99,12 @@ def _parsed(content: Any) -> Manifest:
     )
 
 
-def _blobs(entries: Any) -> Iterator[Blob]:
+def _blobs(entries: Any) -> Iterator[BlobRef]:
     for entry in entries:
         yield _blob(entry)
 
 
-def _blob(entry: Any) -> Blob:
+def _blob(entry: Any) -> BlobRef:
     if not DIGEST.fullmatch(entry["digest"]):
         raise ValueError("no digest")
-    return Blob(entry["digest"], int(entry["size_bytes"]))
+    return BlobRef(entry["digest"], int(entry["size_bytes"]))

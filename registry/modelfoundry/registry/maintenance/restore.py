@@ -40,7 +40,7 @@ def restore(settings: RegistrySettings, folder: Path) -> Copied:
     scratch = settings.spool_folder / "restored.part"
     copied = sum(copy_blob(source, target, blob, scratch) for blob in manifest.blobs)
     _place(folder / DATABASE_FILE, path)
-    return Copied(len(manifest.blobs), sum(blob.size for blob in manifest.blobs), copied)
+    return Copied(len(manifest.blobs), sum(blob.size_bytes for blob in manifest.blobs), copied)
 
 
 def _check(manifest: Manifest, folder: Path, path: Path) -> None:

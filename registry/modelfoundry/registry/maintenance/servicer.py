@@ -18,10 +18,10 @@ from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.uploads import Uploads
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.maintenance.check import check_blobs
-from modelfoundry.registry.maintenance.codec import collected_to_proto, event_to_proto
 from modelfoundry.registry.maintenance.garbage import GarbageCollector
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.runtime.server import Background, Service
+from modelfoundry.wire.maintenance import check_event_to_proto, garbage_summary_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -67,7 +67,7 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
         """See the contract."""
         min_age = request.min_age.ToTimedelta() if request.HasField("min_age") else None
         collected = await self.threads.run(self._collector.collect, dry_run=request.dry_run, min_age=min_age)
-        return collected_to_proto(collected)
+        return garbage_summary_to_proto(collected)
 
     async def CheckBlobs(self, request: pb.CheckBlobsRequest, context: Context) -> AsyncIterator[pb.CheckBlobsResponse]:
         """See the contract."""
@@ -75,7 +75,7 @@ class MaintenanceServicer(maintenance_service_pb2_grpc.MaintenanceServiceService
         events = check_blobs(self._database, self._blobs, lambda: left.is_set() or self._closing.is_set())
         try:
             while (event := await self.threads.run(next, events, None)) is not None:
-                yield event_to_proto(event)
+                yield check_event_to_proto(event)
         finally:
             left.set()
 

@@ -14,7 +14,7 @@ class StoredBlob(Protocol):
     """A blob that is there."""
 
     @property
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """Number of bytes."""
         ...
 

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
-from modelfoundry.registry.database import UtcDateTime
-
-
-class EventKind(StrEnum):
-    """What happened to a resource."""
-
-    CREATED = "CREATED"
-    UPDATED = "UPDATED"
-    EVALUATED = "EVALUATED"
-    ALIASED = "ALIASED"
-    DELETED = "DELETED"
-    UNALIASED = "UNALIASED"
+from modelfoundry.registry.database import MemberName, UtcDateTime
+from modelfoundry.values.lineage import EventKind
 
 
 class EventRow(SQLModel, table=True):
@@ -30,7 +19,7 @@ class EventRow(SQLModel, table=True):
     sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     """From 1, without gaps, in the order of the commits."""
     project: str
-    kind: str
+    kind: EventKind = Field(sa_type=MemberName(EventKind))
     collection: str
     resource: str
     digest: str = ""

@@ -11,9 +11,9 @@ from sqlmodel import Session, col, select
 from modelfoundry.errors import InUse, NotFound
 from modelfoundry.names import ResourceName, VersionReference, near, parse_reference, singular_of
 from modelfoundry.registry.records.alias_tables import AliasMoveRow, AliasRow, VersionRow
-from modelfoundry.registry.records.event_tables import EventKind
-from modelfoundry.registry.records.journal import Change, note
+from modelfoundry.registry.records.journal import Happening, note
 from modelfoundry.registry.records.tables import resource_tables
+from modelfoundry.values.lineage import EventKind
 
 NAMED_ALIASES: Final = 20
 SEARCHED_ALIASES: Final = 2000
@@ -81,7 +81,7 @@ def record_move(session: Session, alias: AliasRow, previous: str, target: str, n
     named = target or previous
     row = session.get_one(resource_tables()[alias.collection], named)
     kind = EventKind.ALIASED if target else EventKind.UNALIASED
-    note(session, Change(kind, named, row.content_digest, getattr(row, "etag", ""), alias=alias.name))
+    note(session, Happening(kind, named, row.content_digest, getattr(row, "etag", ""), alias=alias.name))
 
 
 def leave_families(session: Session, resources: Sequence[str], now: datetime) -> None:

@@ -12,14 +12,18 @@ from sqlalchemy.orm import Session, UOWTransaction
 from sqlmodel import col
 
 from modelfoundry.registry.database import Database
-from modelfoundry.registry.records.event_tables import EventCounterRow, EventKind, EventRow
+from modelfoundry.registry.records.event_tables import (
+    EventCounterRow,
+    EventRow,
+)
 from modelfoundry.registry.records.tables import EvaluationRow, ResourceRow
+from modelfoundry.values.lineage import EventKind
 
 _CHANGES: Final = "modelfoundry_changes"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Happening:
     """Something that happened to a resource."""
 
     kind: EventKind
@@ -32,7 +36,7 @@ class Change:
     """For ALIASED and UNALIASED: the alias."""
 
 
-def note(session: Session, change: Change) -> None:
+def note(session: Session, change: Happening) -> None:
     """Has a change told when the transaction commits, for what is no change of a resource's own row."""
     session.info.setdefault(_CHANGES, []).append(change)
 
@@ -56,7 +60,7 @@ class Journal:
         # Here and not while flushing: the counter is the last row that a transaction takes, so that two cannot wait
         # for each other, and it is held for a short time.
         session.flush()
-        changes: list[Change] = session.info.pop(_CHANGES, [])
+        changes: list[Happening] = session.info.pop(_CHANGES, [])
         if not changes:
             return
         last = col(EventCounterRow.last_sequence)
@@ -72,7 +76,7 @@ def _note_flushed(session: Session, _flush: UOWTransaction) -> None:
         if isinstance(row, ResourceRow):
             note(session, _change(EventKind.CREATED, row))
         if isinstance(row, EvaluationRow):
-            note(session, Change(EventKind.EVALUATED, row.subject, row.subject_digest, evaluation=row.name))
+            note(session, Happening(EventKind.EVALUATED, row.subject, row.subject_digest, evaluation=row.name))
     for row in session.dirty:
         if isinstance(row, ResourceRow) and session.is_modified(row):
             note(session, _change(EventKind.UPDATED, row))
@@ -81,11 +85,11 @@ def _note_flushed(session: Session, _flush: UOWTransaction) -> None:
             note(session, _change(EventKind.DELETED, row))
 
 
-def _change(kind: EventKind, row: ResourceRow) -> Change:
-    return Change(kind, row.name, row.content_digest, getattr(row, "etag", ""))
+def _change(kind: EventKind, row: ResourceRow) -> Happening:
+    return Happening(kind, row.name, row.content_digest, getattr(row, "etag", ""))
 
 
-def _values(change: Change, sequence: int, now: datetime) -> dict[str, object]:
+def _values(change: Happening, sequence: int, now: datetime) -> dict[str, object]:
     _, project, collection, _ = change.resource.split("/")
     return {
         "sequence": sequence,

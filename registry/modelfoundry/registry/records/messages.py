@@ -7,12 +7,10 @@ back what was registered, with what was left unset, and so that a statement is s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.json_format import Error, MessageToDict, ParseDict
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelfoundry.api.registry.v1 import (
     composition_pb2,
@@ -21,7 +19,7 @@ from modelfoundry.api.registry.v1 import (
     model_pb2,
     module_pb2,
 )
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.records.blob_reader import MEDIA_TYPE
 from modelfoundry.registry.records.stored_messages import packed_module, stored_message
@@ -34,9 +32,12 @@ from modelfoundry.registry.records.tables import (
     ModuleRow,
 )
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.values.resources import BlobRef
+from modelfoundry.wire.computing import problem_to_proto
+from modelfoundry.wire.resources import blob_ref_to_proto
+from modelfoundry.wire.well_known import timestamp_to_proto
 
 Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module | composition_pb2.Composition
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def model_to_proto(row: ModelRow) -> model_pb2.Model:
@@ -51,7 +52,7 @@ def model_to_proto(row: ModelRow) -> model_pb2.Model:
             channels=row.channels, height=row.height, width=row.width, mean=row.mean, std=row.std
         ),
         labels=row.labels,
-        weights=_blob(row.weights_digest, row.weights_bytes),
+        weights=blob_ref_to_proto(BlobRef(row.weights_digest, row.weights_bytes, MEDIA_TYPE)),
         tensors=[blob_pb2.TensorSpec(name=name, dtype=dtype, shape=shape) for name, dtype, shape in row.tensors],
         training_dataset=row.training_dataset or "",
         operation=row.operation,
@@ -71,7 +72,7 @@ def dataset_to_proto(row: DatasetRow) -> dataset_pb2.Dataset:
         splits=[
             dataset_pb2.DatasetSplit(
                 split=split["split"],
-                content=_blob(split["digest"], split["size_bytes"]),
+                content=blob_ref_to_proto(BlobRef(split["digest"], split["size_bytes"], MEDIA_TYPE)),
                 sample_count=split["sample_count"],
                 label_counts=split["label_counts"],
             )
@@ -122,7 +123,7 @@ def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
             dataset_digest=row.dataset_digest,
             split=row.split,
             operation=row.operation,
-            create_time=timestamp(row.create_time),
+            create_time=timestamp_to_proto(row.create_time),
         )
     )
     return message
@@ -137,7 +138,7 @@ def module_message_of(row: ModuleRow) -> module_pb2.Module:
         base_digest=row.base_digest,
         problem=problem_to_proto(problem),
         outputs=problem.outputs,
-        artifact=_blob(row.artifact_digest, row.artifact_bytes),
+        artifact=blob_ref_to_proto(BlobRef(row.artifact_digest, row.artifact_bytes, MEDIA_TYPE)),
         dataset=row.dataset,
     )
     if row.forms is not None:
@@ -153,17 +154,6 @@ def problem_of(row: ModuleRow) -> Problem:
     return OpenSetProblem(labels) if row.open_set else MultiClassProblem(labels)
 
 
-def problem_to_proto(problem: Problem) -> problem_pb2.TargetProblem:
-    """The message of a problem."""
-    match problem:
-        case BinaryProblem(label):
-            return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=label))
-        case MultiClassProblem(labels):
-            return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=labels))
-        case OpenSetProblem(labels):
-            return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=labels))
-
-
 def described_fields(row: DescribedRow) -> dict[str, Any]:
     """The fields that all described resources have."""
     return {
@@ -174,16 +164,10 @@ def described_fields(row: DescribedRow) -> dict[str, Any]:
         "license": row.license,
         "tags": row.tags,
         "intended_use": row.intended_use,
-        "create_time": timestamp(row.create_time),
-        "update_time": timestamp(row.update_time),
+        "create_time": timestamp_to_proto(row.create_time),
+        "update_time": timestamp_to_proto(row.update_time),
         "etag": row.etag,
     }
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """A moment."""
-    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
-    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
 
 
 def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:
@@ -197,7 +181,3 @@ def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:
     except (Error, ValueError):
         # A Struct may carry what JSON cannot.
         raise InvalidField(f"{field} has NaN or infinity", field=field, hint="pass finite numbers") from None
-
-
-def _blob(digest: str, size: int) -> blob_pb2.BlobRef:
-    return blob_pb2.BlobRef(digest=digest, size_bytes=size, media_type=MEDIA_TYPE)

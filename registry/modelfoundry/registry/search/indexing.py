@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, select, update
@@ -19,21 +19,12 @@ from modelfoundry.registry.search.tables import (
     SearchTermRow,
     Source,
 )
+from modelfoundry.values.searching import MeasuredSummary
 
 AT_ONCE: Final = 500
 TEST_SPLIT: Final = "test"
 Term = tuple[str, Source, str]
 """Project, source and folded text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What is known of a module's quality, short; see MeasuredSummary in the contract."""
-
-    accuracy: float | None = None
-    f1: float | None = None
-    dataset: str = ""
-    latency_ms: float | None = None
 
 
 def index_modules(session: Session, names: Sequence[str]) -> None:
@@ -98,7 +89,7 @@ def _facts(session: Session, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {row["module"]: {**row, **_measured_columns(measured[row["module"]])} for row in rows}
 
 
-def _measured_columns(measured: Measured) -> dict[str, Any]:
+def _measured_columns(measured: MeasuredSummary) -> dict[str, Any]:
     return {
         "accuracy": measured.accuracy,
         "f1": measured.f1,
@@ -108,7 +99,7 @@ def _measured_columns(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _measured(session: Session, names: Sequence[str]) -> Mapping[str, Measured]:
+def _measured(session: Session, names: Sequence[str]) -> Mapping[str, MeasuredSummary]:
     query = (
         select(
             col(EvaluationRow.subject),
@@ -120,15 +111,15 @@ def _measured(session: Session, names: Sequence[str]) -> Mapping[str, Measured]:
         .where(col(EvaluationRow.subject).in_(names))
         .order_by(col(EvaluationRow.create_time).desc(), col(EvaluationRow.name))
     )
-    found: dict[str, Measured] = defaultdict(Measured)
+    found: dict[str, MeasuredSummary] = defaultdict(MeasuredSummary)
     for subject, split, accuracy, dataset, content in session.execute(query):
         best = found[subject]
         latency = min((one for one in (best.latency_ms, _latency(content)) if one is not None), default=None)
         if split == TEST_SPLIT and accuracy is not None and (best.accuracy is None or accuracy > best.accuracy):
             f1 = content.get("classification", {}).get("f1", 0.0)
-            found[subject] = Measured(accuracy, f1, dataset, latency)
+            found[subject] = MeasuredSummary(accuracy=accuracy, f1=f1, dataset=dataset, latency_ms=latency)
         else:
-            found[subject] = Measured(best.accuracy, best.f1, best.dataset, latency)
+            found[subject] = replace(best, latency_ms=latency)
     return found
 
 

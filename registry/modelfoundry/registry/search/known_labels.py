@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import select
@@ -15,23 +15,15 @@ from modelfoundry.names import parse_parent
 from modelfoundry.registry.records.shelf import Shelf
 from modelfoundry.registry.records.tables import LabelRow, ModelRow
 from modelfoundry.registry.search.folding import distance, fold
-from modelfoundry.registry.search.matching import Match, MatchKind, related
+from modelfoundry.registry.search.matching import rank, related
 from modelfoundry.registry.search.search import MAX_QUERY
 from modelfoundry.registry.search.vocabularies import vocabularies_of
+from modelfoundry.values.on_demand import FoundLabels
+from modelfoundry.values.searching import Match, MatchKind
 
 MAX_MATCHES: Final = 200
 MAX_KNOWN: Final = 20
 MAX_NEAR_WORDS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class FoundLabels:
-    """What a word means, the strongest reason first, or some of what could have been meant."""
-
-    matches: tuple[Match, ...]
-    """Labels as models spell them."""
-    known: tuple[str, ...]
-    """Without matches: labels that there are."""
 
 
 class KnownLabels:
@@ -58,8 +50,8 @@ class KnownLabels:
             matches = list(_meant(session, project, fold(query), spellings))
         if not matches:
             known = sorted(label for labels in spellings.values() for label in labels)
-            return FoundLabels((), tuple(known[:MAX_KNOWN]))
-        return FoundLabels(tuple(_strongest(matches, spellings))[:MAX_MATCHES], ())
+            return FoundLabels(known_labels=tuple(known[:MAX_KNOWN]))
+        return FoundLabels(matches=tuple(_strongest(matches, spellings))[:MAX_MATCHES])
 
 
 def _spellings(session: Session, project: str) -> Mapping[str, Sequence[str]]:
@@ -81,11 +73,15 @@ def _meant(session: Session, project: str, query: str, spellings: Mapping[str, S
     """Reasons with folded labels, all of labels that there are."""
     vocabularies = vocabularies_of(session, project)
     if query in spellings:
-        yield Match(MatchKind.LABEL, query)
+        yield Match(kind=MatchKind.LABEL, label=query)
     for name, vocabulary in vocabularies:
         yield from (match for match in related(query, name, vocabulary) if match.label in spellings)
     words = query.split()
-    yield from (Match(MatchKind.PREFIX, label) for label in spellings if label != query and _has(label.split(), words))
+    yield from (
+        Match(kind=MatchKind.PREFIX, label=label)
+        for label in spellings
+        if label != query and _has(label.split(), words)
+    )
     if query in spellings or any(vocabulary.named(query) for _, vocabulary in vocabularies):
         return
     if len(words) > MAX_NEAR_WORDS:
@@ -93,7 +89,7 @@ def _meant(session: Session, project: str, query: str, spellings: Mapping[str, S
     for label in spellings:
         slips = distance(words, label.split())
         if slips is not None:
-            yield Match(MatchKind.SPELLING, label, distance=slips)
+            yield Match(kind=MatchKind.SPELLING, label=label, distance=slips)
 
 
 def _has(label: Sequence[str], words: Sequence[str]) -> bool:
@@ -105,7 +101,7 @@ def _has(label: Sequence[str], words: Sequence[str]) -> bool:
 def _strongest(matches: Sequence[Match], spellings: Mapping[str, Sequence[str]]) -> Iterator[Match]:
     """Each label once as models spell it, the strongest reason first."""
     seen: set[str] = set()
-    for match in sorted(matches, key=lambda match: (match.rank, match.label)):
+    for match in sorted(matches, key=lambda match: (rank(match), match.label)):
         if match.label not in seen:
             seen.add(match.label)
             yield from (replace(match, label=spelling) for spelling in spellings[match.label])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from sqlmodel import Session
@@ -13,38 +12,19 @@ from sqlmodel import Session
 from modelfoundry.registry.search.tables import Source
 from modelfoundry.registry.search.terms import exactly, terms_of
 from modelfoundry.registry.search.vocabularies import vocabularies_of
-from modelfoundry.registry.search.vocabulary import Vocabulary
+from modelfoundry.registry.search.vocabulary import Thesaurus
+from modelfoundry.values.searching import Match, MatchKind, VocabularyTerm
 
 FARTHEST: Final = 100
+_TEXT: Final = Match(kind=MatchKind.TEXT)
 
 
-class MatchKind(IntEnum):
-    """How a module answers a query, in the order of relevance; the numbers are those of the contract."""
-
-    LABEL = 1
-    SYNONYM = 2
-    MEMBER = 3
-    SUPER_CLASS = 4
-    PREFIX = 5
-    TEXT = 6
-    SPELLING = 7
+_ORDER: Final = {kind: place for place, kind in enumerate(MatchKind, start=1)}
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One reason why a module was found; see the contract."""
-
-    kind: MatchKind
-    label: str = ""
-    """Folded in what `meaning` gives; as the module has it in results."""
-    term: str = ""
-    vocabulary: str = ""
-    distance: int = 0
-
-    @property
-    def rank(self) -> int:
-        """Smaller is stronger."""
-        return self.kind * FARTHEST + min(self.distance, FARTHEST - 1)
+def rank(match: Match) -> int:
+    """Smaller is stronger: by kind, which is declared in this order, and then by slips. Page tokens carry it."""
+    return _ORDER[match.kind] * FARTHEST + min(match.distance, FARTHEST - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +53,7 @@ def meaning(session: Session, project: str, query: str) -> Meaning:
     words = query.split()
     vocabularies = vocabularies_of(session, project)
     by_label: dict[str, list[Match]] = defaultdict(list)
-    by_label[query].append(Match(MatchKind.LABEL, query))
+    by_label[query].append(Match(kind=MatchKind.LABEL, label=query))
     for name, vocabulary in vocabularies:
         for match in related(query, name, vocabulary):
             by_label[match.label].append(match)
@@ -82,24 +62,28 @@ def meaning(session: Session, project: str, query: str) -> Meaning:
     terms = terms_of(session, project)
     for identity, label in terms.with_words(Source.LABEL, words):
         if label != query:
-            reasons.setdefault(identity, []).append(Match(MatchKind.PREFIX, label))
+            reasons.setdefault(identity, []).append(Match(kind=MatchKind.PREFIX, label=label))
     if query not in ids and not any(vocabulary.named(query) for _, vocabulary in vocabularies):
         for identity, label, distance in terms.near(words):
-            reasons.setdefault(identity, []).append(Match(MatchKind.SPELLING, label, distance=distance))
+            reasons.setdefault(identity, []).append(Match(kind=MatchKind.SPELLING, label=label, distance=distance))
     return _meaning(reasons, _text_tier(session, project, words))
 
 
-def related(query: str, name: str, vocabulary: Vocabulary) -> Iterable[Match]:
+def related(query: str, name: str, vocabulary: Thesaurus) -> Iterable[Match]:
     """Words that a vocabulary of some name connects with a folded query, which is none of them."""
     for term in vocabulary.named(query):
         words = vocabulary.folded(term)
-        yield from (Match(MatchKind.SYNONYM, word, term.term, name) for word in words if word != query)
+        yield from (_by_way(MatchKind.SYNONYM, word, term, name) for word in words if word != query)
         for kind, others in (
             (MatchKind.MEMBER, vocabulary.kinds_of(term)),
             (MatchKind.SUPER_CLASS, vocabulary.super_classes_of(term)),
         ):
             for other in others:
-                yield from (Match(kind, word, term.term, name) for word in vocabulary.folded(other))
+                yield from (_by_way(kind, word, term, name) for word in vocabulary.folded(other))
+
+
+def _by_way(kind: MatchKind, label: str, term: VocabularyTerm, vocabulary: str) -> Match:
+    return Match(kind=kind, label=label, term=term.term, vocabulary=vocabulary)
 
 
 def _text_tier(session: Session, project: str, words: Sequence[str]) -> Tier | None:
@@ -108,23 +92,16 @@ def _text_tier(session: Session, project: str, words: Sequence[str]) -> Tier | N
     if len(also) < len(set(whole)):
         return None
     ends = terms_of(session, project).with_words(Source.TEXT, [last])
-    return (
-        Tier(Match(MatchKind.TEXT).rank, tuple(identity for identity, _ in ends), tuple(also.values()))
-        if ends
-        else None
-    )
+    return Tier(rank(_TEXT), tuple(identity for identity, _ in ends), tuple(also.values())) if ends else None
 
 
 def _meaning(reasons: Mapping[int, Sequence[Match]], text_tier: Tier | None) -> Meaning:
-    ordered = {
-        identity: tuple(sorted(dict.fromkeys(matches), key=lambda match: match.rank))
-        for identity, matches in reasons.items()
-    }
+    ordered = {identity: tuple(sorted(dict.fromkeys(matches), key=rank)) for identity, matches in reasons.items()}
     by_rank: dict[int, list[int]] = defaultdict(list)
     for identity, matches in ordered.items():
-        by_rank[matches[0].rank].append(identity)
-    tiers = [Tier(rank, tuple(identities)) for rank, identities in by_rank.items()]
+        by_rank[rank(matches[0])].append(identity)
+    tiers = [Tier(place, tuple(identities)) for place, identities in by_rank.items()]
     if text_tier is not None:
         tiers.append(text_tier)
-        ordered |= {identity: (Match(MatchKind.TEXT),) for identity in text_tier.terms}
+        ordered |= dict.fromkeys(text_tier.terms, (_TEXT,))
     return Meaning(ordered, tuple(sorted(tiers, key=lambda tier: tier.rank)))

@@ -11,19 +11,27 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Mapped, load_only
 from sqlmodel import Session, col
 
+from modelfoundry.api.registry.v1 import search_pb2
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_parent
 from modelfoundry.registry.listing.fields import EntriesField, MembersField, MomentField, NumberField, TextField
 from modelfoundry.registry.listing.filters import compile_filter
 from modelfoundry.registry.listing.pages import Listing, ListRequest, Page, fetch_page, page_size
 from modelfoundry.registry.listing.tokens import TokenSigner
-from modelfoundry.registry.records.listed_modules import WITHOUT_RECORD, ListedModule, PackedModuleRow
+from modelfoundry.registry.records.listed_modules import (
+    WITHOUT_RECORD,
+    ListedModule,
+    PackedModuleRow,
+    listed_module_to_proto,
+)
 from modelfoundry.registry.records.shelf import Shelf
 from modelfoundry.registry.records.tables import LabelRow, ModuleRow, TagRow
 from modelfoundry.registry.search.folding import fold
-from modelfoundry.registry.search.matching import Match, MatchKind, Meaning, meaning
+from modelfoundry.registry.search.matching import Meaning, meaning, rank
 from modelfoundry.registry.search.relevance import Window, fetch_relevant, in_any, window_start
 from modelfoundry.registry.search.tables import NOT_MEASURED, SearchEntryRow, SearchModuleRow
+from modelfoundry.values.searching import Match, MatchKind, MeasuredSummary
+from modelfoundry.wire.searching import match_to_proto, measured_summary_to_proto
 
 MAX_QUERY: Final = 200
 MAX_MATCHES: Final = 16
@@ -92,7 +100,7 @@ class Facts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Hit:
     """A module that was found."""
 
     module: ListedModule
@@ -107,7 +115,7 @@ class Search:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
-    def find(self, query: str, request: ListRequest) -> Page[Result]:
+    def find(self, query: str, request: ListRequest) -> Page[Hit]:
         """Returns a page of results.
 
         Args:
@@ -152,13 +160,13 @@ def _window(request: ListRequest, signer: TokenSigner) -> Window:
     return Window(page_size(request.page_size), behind, arguments)
 
 
-def _with_reasons(session: Session, page: Page[int], asked: Meaning | None) -> Page[Result]:
+def _with_reasons(session: Session, page: Page[int], asked: Meaning | None) -> Page[Hit]:
     facts = _facts(session, page.rows)
     query = select(ModuleRow).where(col(ModuleRow.name).in_([one.module for one in facts])).options(*WITHOUT_RECORD)
     modules = {row.name: row for row in session.scalars(query)}
     terms = _terms_of(session, page.rows) if asked is not None else {}
     results = [
-        Result(
+        Hit(
             ListedModule(modules[one.module], one.packed),
             one,
             () if asked is None else _reasons(modules[one.module], terms[one.id], asked),
@@ -198,4 +206,18 @@ def _reasons(module: ModuleRow, terms: Sequence[int], asked: Meaning) -> tuple[M
         for match in asked.reasons.get(term, ())
         if match.kind is not MatchKind.TEXT or any(set(tier.also) <= mine for tier in asked.tiers if term in tier.terms)
     ]
-    return tuple(sorted(dict.fromkeys(found), key=lambda match: (match.rank, match.label)))[:MAX_MATCHES]
+    return tuple(sorted(dict.fromkeys(found), key=lambda match: (rank(match), match.label)))[:MAX_MATCHES]
+
+
+def hit_to_proto(hit: Hit) -> search_pb2.SearchResult:
+    """The message of what was found; its module by the quick way of lists."""
+    facts = hit.facts
+    measured = MeasuredSummary(
+        accuracy=facts.accuracy, f1=facts.f1, dataset=facts.measured_dataset, latency_ms=facts.latency_ms
+    )
+    return search_pb2.SearchResult(
+        module=listed_module_to_proto(hit.module),
+        matches=map(match_to_proto, hit.matches),
+        measured=measured_summary_to_proto(measured),
+        architecture=facts.architecture,
+    )

@@ -16,11 +16,12 @@ from modelfoundry.api.registry.v1.search_service_pb2_grpc import (
 )
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.registry.records.calls import create_call, fill_page, list_request
-from modelfoundry.registry.search import codec
 from modelfoundry.registry.search.known_labels import KnownLabels
-from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.search import Search, hit_to_proto
 from modelfoundry.registry.search.vocabularies import Vocabularies
 from modelfoundry.runtime.server import Service
+from modelfoundry.wire.on_demand import found_labels_to_proto
+from modelfoundry.wire.searching import VOCABULARY, vocabulary_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -52,30 +53,28 @@ class SearchServicer(SearchServiceServicer, LabelServiceServicer, Part):
     ) -> label_service_pb2.FindLabelsResponse:
         """See the contract."""
         found = await self.threads.run(self._known_labels.find, request.parent, request.query)
-        return label_service_pb2.FindLabelsResponse(
-            matches=map(codec.match_to_proto, found.matches), known_labels=found.known
-        )
+        return found_labels_to_proto(found)
 
     async def CreateVocabulary(
         self, request: vocabulary_pb2.CreateVocabularyRequest, context: Context
     ) -> vocabulary_pb2.Vocabulary:
         """See the contract."""
         call = create_call(request, request.vocabulary_id, validate_only=request.validate_only)
-        draft = codec.vocabulary_from_proto(request.vocabulary)
-        return codec.vocabulary_to_proto(await self.threads.run(self._vocabularies.create, call, draft))
+        draft = VOCABULARY.from_request(request.vocabulary, field="vocabulary")
+        return vocabulary_to_proto(await self.threads.run(self._vocabularies.create, call, draft))
 
     async def GetVocabulary(
         self, request: vocabulary_pb2.GetVocabularyRequest, context: Context
     ) -> vocabulary_pb2.Vocabulary:
         """See the contract."""
-        return codec.vocabulary_to_proto(await self.threads.run(self._vocabularies.show, request.name))
+        return vocabulary_to_proto(await self.threads.run(self._vocabularies.show, request.name))
 
     async def ListVocabularies(
         self, request: vocabulary_pb2.ListVocabulariesRequest, context: Context
     ) -> vocabulary_pb2.ListVocabulariesResponse:
         """See the contract."""
         found = await self.threads.run(self._vocabularies.of_project, request.parent)
-        return vocabulary_pb2.ListVocabulariesResponse(vocabularies=map(codec.vocabulary_to_proto, found))
+        return vocabulary_pb2.ListVocabulariesResponse(vocabularies=map(vocabulary_to_proto, found))
 
     async def DeleteVocabulary(self, request: vocabulary_pb2.DeleteVocabularyRequest, context: Context) -> Empty:
         """See the contract."""
@@ -85,5 +84,5 @@ class SearchServicer(SearchServiceServicer, LabelServiceServicer, Part):
     def _found(self, request: search_pb2.SearchModulesRequest) -> search_pb2.SearchModulesResponse:
         response = search_pb2.SearchModulesResponse()
         page = self._search.find(request.query, list_request(request, request.order_by))
-        response.next_page_token = fill_page(page, codec.result_to_proto, response.results)
+        response.next_page_token = fill_page(page, hit_to_proto, response.results)
         return response

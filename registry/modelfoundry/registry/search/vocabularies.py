@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
@@ -23,12 +21,13 @@ from modelfoundry.registry.records.wording import check_about
 from modelfoundry.registry.search.tables import VocabularyRow
 from modelfoundry.registry.search.vocabulary import (
     BUILT_IN,
-    Term,
-    Vocabulary,
+    Thesaurus,
     built_in,
     checked_vocabulary,
     terms_from_json,
 )
+from modelfoundry.values.kinds import Kind
+from modelfoundry.values.searching import Vocabulary
 
 MAX_VOCABULARIES: Final = 64
 _LISTING: Final = Listing(
@@ -38,31 +37,17 @@ _LISTING: Final = Listing(
     default_order="name",
 )
 MAX_READ: Final = 256
-_READ: Final[dict[str, Vocabulary]] = {}
+_READ: Final[dict[str, Thesaurus]] = {}
 """Contents by uid."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVocabulary:
-    """A vocabulary with its name; those that are built in have neither uid nor time."""
-
-    name: str
-    term_count: int
-    display_name: str
-    description: str
-    terms: tuple[Term, ...] = ()
-    """Empty in lists."""
-    uid: str = ""
-    create_time: datetime | None = None
 
 
 class Vocabularies(Collection[VocabularyRow]):
     """All vocabularies. Methods block: call them from a thread."""
 
     def __init__(self, shelf: Shelf) -> None:
-        super().__init__(shelf, "vocabularies", _LISTING)
+        super().__init__(shelf, Kind.VOCABULARY, _LISTING)
 
-    def create(self, call: CreateCall, vocabulary: Vocabulary) -> StoredVocabulary:
+    def create(self, call: CreateCall, vocabulary: Vocabulary) -> Vocabulary:
         """Registers a vocabulary.
 
         Raises:
@@ -76,7 +61,7 @@ class Vocabularies(Collection[VocabularyRow]):
         if earlier is not None:
             return _stored(earlier)
         check_about(About(vocabulary.display_name, vocabulary.description), "vocabulary")
-        checked_vocabulary(vocabulary)
+        checked_vocabulary(Thesaurus(vocabulary.terms))
         project = parse_parent(call.parent)
         self._refuse_too_many(project)
         row = VocabularyRow(
@@ -94,7 +79,7 @@ class Vocabularies(Collection[VocabularyRow]):
         )
         return _stored(self._add(call, row))
 
-    def show(self, name: str) -> StoredVocabulary:
+    def show(self, name: str) -> Vocabulary:
         """Returns a vocabulary with its terms.
 
         Raises:
@@ -105,7 +90,7 @@ class Vocabularies(Collection[VocabularyRow]):
             return _stored_built_in(parsed.parent, parsed.id, with_terms=True)
         return _stored(self.get(name))
 
-    def of_project(self, parent: str) -> Sequence[StoredVocabulary]:
+    def of_project(self, parent: str) -> Sequence[Vocabulary]:
         """All vocabularies of `projects/{project}` without their terms, those that are built in first."""
         project = parse_parent(parent)
         columns = (
@@ -118,7 +103,7 @@ class Vocabularies(Collection[VocabularyRow]):
         )
         query = select(*columns).where(col(VocabularyRow.project) == project).order_by(col(VocabularyRow.name))
         with self._shelf.database.read_session() as session:
-            own = [StoredVocabulary(**row) for row in session.execute(query).mappings()]
+            own = [Vocabulary(**row) for row in session.execute(query).mappings()]
         return [*(_stored_built_in(parent, one, with_terms=False) for one in BUILT_IN), *own]
 
     def delete(self, name: str) -> None:
@@ -150,9 +135,9 @@ class Vocabularies(Collection[VocabularyRow]):
             )
 
 
-def vocabularies_of(session: Session, project: str) -> list[tuple[str, Vocabulary]]:
+def vocabularies_of(session: Session, project: str) -> list[tuple[str, Thesaurus]]:
     """Names and contents of all vocabularies that searches in a project look through."""
-    parent = f"projects/{project}/vocabularies"
+    parent = f"projects/{project}/{Kind.VOCABULARY}"
     own = session.execute(
         select(col(VocabularyRow.name), col(VocabularyRow.uid))
         .where(col(VocabularyRow.project) == project)
@@ -164,36 +149,37 @@ def vocabularies_of(session: Session, project: str) -> list[tuple[str, Vocabular
     ]
 
 
-def _content(session: Session, name: str, uid: str) -> Vocabulary:
+def _content(session: Session, name: str, uid: str) -> Thesaurus:
     """A vocabulary never changes and its uid is never used again, so it is read once."""
     known = _READ.get(uid)
     if known is None:
         terms = session.scalars(select(col(VocabularyRow.terms)).where(col(VocabularyRow.name) == name)).one()
-        known = Vocabulary(terms_from_json(terms))
+        known = Thesaurus(terms_from_json(terms))
         while len(_READ) >= MAX_READ:
             _READ.pop(next(iter(_READ)), None)
         _READ[uid] = known
     return known
 
 
-def _stored(row: VocabularyRow) -> StoredVocabulary:
-    return StoredVocabulary(
-        row.name,
-        row.term_count,
-        row.display_name,
-        row.description,
-        terms_from_json(row.terms),
-        row.uid,
-        row.create_time,
+def _stored(row: VocabularyRow) -> Vocabulary:
+    return Vocabulary(
+        name=row.name,
+        term_count=row.term_count,
+        display_name=row.display_name,
+        description=row.description,
+        terms=terms_from_json(row.terms),
+        uid=row.uid,
+        create_time=row.create_time,
     )
 
 
-def _stored_built_in(parent: str, name: str, *, with_terms: bool) -> StoredVocabulary:
+def _stored_built_in(parent: str, name: str, *, with_terms: bool) -> Vocabulary:
     content = built_in(name)
-    return StoredVocabulary(
-        f"{parent}/vocabularies/{name}",
-        len(content.terms),
-        content.display_name,
-        content.description,
-        content.terms if with_terms else (),
+    return Vocabulary(
+        name=f"{parent}/{Kind.VOCABULARY}/{name}",
+        term_count=len(content.terms),
+        display_name=content.display_name,
+        description=content.description,
+        terms=content.terms if with_terms else (),
+        built_in=True,
     )

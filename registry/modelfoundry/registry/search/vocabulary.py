@@ -14,6 +14,7 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
 from modelfoundry.registry.records.wording import MAX_LABEL, check_line
 from modelfoundry.registry.search.folding import fold
+from modelfoundry.values.searching import VocabularyTerm
 
 MAX_TERMS: Final = 20_000
 MAX_BYTES: Final = 1024 * 1024
@@ -21,45 +22,31 @@ MAX_WORDS: Final = 64
 BUILT_IN: Final = ("cifar-100", "imagenet")
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One meaning: a word, other words for it, and the terms that it is directly a kind of."""
-
-    term: str
-    synonyms: tuple[str, ...] = ()
-    broader: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """All words for it."""
-        return (self.term, *self.synonyms)
-
-
 @dataclass(frozen=True)
-class Vocabulary:
-    """Terms whose super-classes are terms too and go in no circle (`checked_vocabulary`)."""
+class Thesaurus:
+    """A vocabulary to look words up in: super-classes are terms too and go in no circle (`checked_vocabulary`)."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[VocabularyTerm, ...]
     display_name: str = ""
     description: str = ""
 
-    def named(self, word: str) -> Sequence[Term]:
+    def named(self, word: str) -> Sequence[VocabularyTerm]:
         """Terms that a folded word names."""
         return self._by_word.get(word, ())
 
-    def folded(self, term: Term) -> tuple[str, ...]:
+    def folded(self, term: VocabularyTerm) -> tuple[str, ...]:
         """All words for a term, folded."""
         return self._folded[term.term]
 
-    def kinds_of(self, term: Term) -> Iterator[Term]:
+    def kinds_of(self, term: VocabularyTerm) -> Iterator[VocabularyTerm]:
         """All terms below a term."""
         return self._walk(term, lambda name: self._below.get(name, ()))
 
-    def super_classes_of(self, term: Term) -> Iterator[Term]:
+    def super_classes_of(self, term: VocabularyTerm) -> Iterator[VocabularyTerm]:
         """All terms above a term."""
         return self._walk(term, lambda name: self._above[name])
 
-    def _walk(self, term: Term, step: Any) -> Iterator[Term]:
+    def _walk(self, term: VocabularyTerm, step: Any) -> Iterator[VocabularyTerm]:
         seen = {fold(term.term)}
         waiting = [*step(fold(term.term))]
         while waiting:
@@ -70,7 +57,7 @@ class Vocabulary:
                 waiting += step(name)
 
     @cached_property
-    def _by_name(self) -> Mapping[str, Term]:
+    def _by_name(self) -> Mapping[str, VocabularyTerm]:
         return {fold(term.term): term for term in self.terms}
 
     @cached_property
@@ -78,8 +65,8 @@ class Vocabulary:
         return {term.term: tuple(dict.fromkeys(map(fold, term.words))) for term in self.terms}
 
     @cached_property
-    def _by_word(self) -> Mapping[str, list[Term]]:
-        found: dict[str, list[Term]] = defaultdict(list)
+    def _by_word(self) -> Mapping[str, list[VocabularyTerm]]:
+        found: dict[str, list[VocabularyTerm]] = defaultdict(list)
         for term in self.terms:
             for word in self._folded[term.term]:
                 found[word].append(term)
@@ -98,7 +85,7 @@ class Vocabulary:
         return dict(found)
 
 
-def checked_vocabulary(vocabulary: Vocabulary, *, prefix: str = "vocabulary") -> Vocabulary:
+def checked_vocabulary(vocabulary: Thesaurus, *, prefix: str = "vocabulary") -> Thesaurus:
     """Returns `vocabulary` when it keeps the rules of the contract.
 
     Args:
@@ -125,7 +112,7 @@ def checked_vocabulary(vocabulary: Vocabulary, *, prefix: str = "vocabulary") ->
     return vocabulary
 
 
-def _check_words(term: Term, path: str) -> None:
+def _check_words(term: VocabularyTerm, path: str) -> None:
     for name, words in (("synonyms", term.synonyms), ("broader", term.broader)):
         if len(words) > MAX_WORDS:
             raise InvalidField(
@@ -142,7 +129,7 @@ def _check_words(term: Term, path: str) -> None:
                 )
 
 
-def _check_names(terms: Sequence[Term], path: str) -> None:
+def _check_names(terms: Sequence[VocabularyTerm], path: str) -> None:
     names: dict[str, int] = {}
     for index, term in enumerate(terms):
         first = names.setdefault(fold(term.term), index)
@@ -163,7 +150,7 @@ def _check_names(terms: Sequence[Term], path: str) -> None:
                 )
 
 
-def _check_circles(terms: Sequence[Term], path: str) -> None:
+def _check_circles(terms: Sequence[VocabularyTerm], path: str) -> None:
     """Takes away terms whose super-classes are all gone, again and again: what stays goes in circles."""
     above = {fold(term.term): set(map(fold, term.broader)) for term in terms}
     below: dict[str, list[str]] = defaultdict(list)
@@ -195,20 +182,25 @@ def _circle(above: Mapping[str, set[str]]) -> list[str]:
     return [*way[way.index(following) :], following]
 
 
-def vocabulary_from_json(content: Mapping[str, Any]) -> Vocabulary:
+def vocabulary_from_json(content: Mapping[str, Any]) -> Thesaurus:
     """A vocabulary from its stored form."""
-    return Vocabulary(
+    return Thesaurus(
         terms_from_json(content["terms"]), str(content.get("display_name", "")), str(content.get("description", ""))
     )
 
 
-def terms_from_json(terms: Iterable[Mapping[str, Any]]) -> tuple[Term, ...]:
+def terms_from_json(terms: Iterable[Mapping[str, Any]]) -> tuple[VocabularyTerm, ...]:
     """Terms from their stored form."""
-    return tuple(Term(str(one["term"]), tuple(one.get("synonyms", ())), tuple(one.get("broader", ()))) for one in terms)
+    return tuple(
+        VocabularyTerm(
+            term=str(one["term"]), synonyms=tuple(one.get("synonyms", ())), broader=tuple(one.get("broader", ()))
+        )
+        for one in terms
+    )
 
 
 @cache
-def built_in(name: str) -> Vocabulary:
+def built_in(name: str) -> Thesaurus:
     """A vocabulary that comes with the registry, one of `BUILT_IN`."""
     file = resources.files(__package__) / "builtin" / f"{name}.json"
     return vocabulary_from_json(json.loads(file.read_text(encoding="utf-8")))

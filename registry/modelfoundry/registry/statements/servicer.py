@@ -16,10 +16,10 @@ from modelfoundry.registry.database import Database
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.registry.records.families import resolved
 from modelfoundry.registry.records.finding import find
-from modelfoundry.registry.records.messages import timestamp
 from modelfoundry.registry.records.tables import CompositionRow, ModuleRow, ResourceRow
 from modelfoundry.registry.statements.tables import StatementKeyRow, StatementRow
 from modelfoundry.runtime.server import Service
+from modelfoundry.wire.well_known import timestamp_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 SIGNED: Final[dict[str, type[ResourceRow]]] = {"modules": ModuleRow, "compositions": CompositionRow}
@@ -59,7 +59,7 @@ class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer, Par
             row = session.get(StatementRow, name)
         if row is not None:
             message.envelope.ParseFromString(row.envelope)
-            message.sign_time.CopyFrom(timestamp(row.sign_time))
+            message.sign_time.CopyFrom(timestamp_to_proto(row.sign_time))
         return message
 
     def _keys(self) -> list[pb.SigningKey]:
@@ -71,7 +71,7 @@ class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer, Par
             pb.SigningKey(
                 key_id=row.key_id,
                 public_key=row.public_key,
-                create_time=timestamp(row.create_time),
+                create_time=timestamp_to_proto(row.create_time),
                 current=row.key_id == self._key_id,
             )
             for row in rows

@@ -13,8 +13,13 @@ from sqlmodel import col
 
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.events.history import EventQuery, last_forgotten, newest_sequence, next_events
-from modelfoundry.registry.records.event_tables import EventKind, EventRow
-from modelfoundry.registry.webhooks.tables import WebhookRow, WebhookState
+from modelfoundry.registry.records.event_tables import (
+    EventRow,
+)
+from modelfoundry.registry.webhooks.tables import (
+    WebhookRow,
+)
+from modelfoundry.values.lineage import EventKind, WebhookState
 
 # An attempt takes less; whoever is killed during one leaves it to be made again after this time.
 ATTEMPT: Final = timedelta(seconds=30)
@@ -77,7 +82,7 @@ class Deliveries:
             if row.delivered_sequence < forgotten:
                 row.last_error = f"events up to {forgotten} were forgotten before they were delivered"
                 row.delivered_sequence = forgotten
-            query = EventQuery(row.project, tuple(map(EventKind, row.kinds)), tuple(row.collections))
+            query = EventQuery(row.project, tuple(EventKind[kind] for kind in row.kinds), tuple(row.collections))
             events = next_events(session, query, row.delivered_sequence, 1)
             if not events:
                 row.delivered_sequence = newest

@@ -16,11 +16,12 @@ import structlog
 from google.protobuf.json_format import MessageToDict
 
 from modelfoundry.names import singular_of
-from modelfoundry.registry.events.codec import event_to_proto
+from modelfoundry.registry.events.history import event_of
 from modelfoundry.registry.records.event_tables import EventRow
 from modelfoundry.registry.webhooks.deliveries import Deliveries, Delivery
 from modelfoundry.registry.webhooks.destination import Destination, Unreachable, find_address, post
 from modelfoundry.registry.webhooks.signing import signature
+from modelfoundry.wire.lineage import event_to_proto
 
 POLL_SECONDS: Final = 0.5
 GONE: Final = 410
@@ -100,9 +101,9 @@ class Sender:
 
 def event_body(event: EventRow) -> bytes:
     """What is sent of an event: JSON with `type`, `timestamp` and `data`."""
-    data = MessageToDict(event_to_proto(event), preserving_proto_field_name=True)
+    data = MessageToDict(event_to_proto(event_of(event)), preserving_proto_field_name=True)
     content = {
-        "type": f"{singular_of(event.collection)}.{event.kind.lower()}",
+        "type": f"{singular_of(event.collection)}.{event.kind}",
         "timestamp": event.event_time.astimezone(UTC).isoformat(),
         "data": data,
     }

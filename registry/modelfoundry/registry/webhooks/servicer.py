@@ -9,12 +9,12 @@ from google.protobuf.empty_pb2 import Empty
 
 from modelfoundry.api.registry.v1 import webhook_service_pb2, webhook_service_pb2_grpc
 from modelfoundry.names import parse_parent
-from modelfoundry.registry.events.codec import filter_to_proto, query_from_proto
-from modelfoundry.registry.events.history import EventQuery
-from modelfoundry.registry.records.event_tables import EventKind
+from modelfoundry.registry.events.filters import query_from_proto
 from modelfoundry.registry.threads import Threads
 from modelfoundry.registry.webhooks.tables import WebhookRow
 from modelfoundry.registry.webhooks.webhooks import WebhookDraft, Webhooks
+from modelfoundry.values.lineage import EventKind, Webhook
+from modelfoundry.wire.lineage import webhook_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -31,22 +31,20 @@ class WebhookServicer(webhook_service_pb2_grpc.WebhookServiceServicer):
     ) -> webhook_service_pb2.Webhook:
         """Registers a webhook; the one answer that has its secret."""
         row = await self._threads.run(self._webhooks.create, _draft(request))
-        message = webhook_to_proto(row)
-        message.secret = row.secret
-        return message
+        return webhook_to_proto(webhook_of(row, with_secret=True))
 
     async def GetWebhook(
         self, request: webhook_service_pb2.GetWebhookRequest, context: Context
     ) -> webhook_service_pb2.Webhook:
         """Returns a webhook."""
-        return webhook_to_proto(await self._threads.run(self._webhooks.get, request.name))
+        return webhook_to_proto(webhook_of(await self._threads.run(self._webhooks.get, request.name)))
 
     async def ListWebhooks(
         self, request: webhook_service_pb2.ListWebhooksRequest, context: Context
     ) -> webhook_service_pb2.ListWebhooksResponse:
         """Lists webhooks."""
         rows = await self._threads.run(self._webhooks.list, request.parent)
-        return webhook_service_pb2.ListWebhooksResponse(webhooks=map(webhook_to_proto, rows))
+        return webhook_service_pb2.ListWebhooksResponse(webhooks=[webhook_to_proto(webhook_of(row)) for row in rows])
 
     async def DeleteWebhook(self, request: webhook_service_pb2.DeleteWebhookRequest, context: Context) -> Empty:
         """Forgets a webhook."""
@@ -54,22 +52,21 @@ class WebhookServicer(webhook_service_pb2_grpc.WebhookServiceServicer):
         return Empty()
 
 
-def webhook_to_proto(row: WebhookRow) -> webhook_service_pb2.Webhook:
-    """A stored webhook, without its secret."""
-    query = EventQuery(row.project, tuple(map(EventKind, row.kinds)), tuple(row.collections))
-    message = webhook_service_pb2.Webhook(
+def webhook_of(row: WebhookRow, *, with_secret: bool = False) -> Webhook:
+    """A stored webhook."""
+    return Webhook(
         name=row.name,
         url=row.url,
-        filter=filter_to_proto(query),
-        state=webhook_service_pb2.WebhookState.Value(f"WEBHOOK_STATE_{row.state}"),
+        kinds=tuple(EventKind[kind] for kind in row.kinds),
+        collections=tuple(row.collections),
+        secret=row.secret if with_secret else "",
+        state=row.state,
         delivered_sequence=row.delivered_sequence,
         failures=row.failures,
         last_error=row.last_error,
+        next_attempt_time=row.next_attempt_time if row.failures else None,
+        create_time=row.create_time,
     )
-    message.create_time.FromDatetime(row.create_time)
-    if row.failures:
-        message.next_attempt_time.FromDatetime(row.next_attempt_time)
-    return message
 
 
 def _draft(request: webhook_service_pb2.CreateWebhookRequest) -> WebhookDraft:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import JSON, BigInteger
 from sqlmodel import Field, SQLModel
 
-from modelfoundry.registry.database import UtcDateTime
-
-
-class WebhookState(StrEnum):
-    """Whether a webhook is served."""
-
-    ACTIVE = "ACTIVE"
-    DISABLED = "DISABLED"
+from modelfoundry.registry.database import MemberName, UtcDateTime
+from modelfoundry.values.lineage import WebhookState
 
 
 class WebhookRow(SQLModel, table=True):
@@ -28,9 +21,10 @@ class WebhookRow(SQLModel, table=True):
     create_time: datetime = Field(sa_type=UtcDateTime)
     url: str
     kinds: list[str] = Field(sa_type=JSON)
+    """Names of `EventKind`s."""
     collections: list[str] = Field(sa_type=JSON)
     secret: str
-    state: str = WebhookState.ACTIVE
+    state: WebhookState = Field(default=WebhookState.ACTIVE, sa_type=MemberName(WebhookState))
     delivered_sequence: int = Field(sa_type=BigInteger)
     """Everything up to this event was delivered, or was not asked for."""
     failures: int = 0

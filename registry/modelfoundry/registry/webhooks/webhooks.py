@@ -67,7 +67,7 @@ class Webhooks:
             project=draft.query.project,
             create_time=self._now(),
             url=draft.url,
-            kinds=list(draft.query.kinds),
+            kinds=[kind.name for kind in draft.query.kinds],
             collections=list(draft.query.collections),
             secret=check_secret(draft.secret, field="webhook.secret") if draft.secret else new_secret(),
             delivered_sequence=0,

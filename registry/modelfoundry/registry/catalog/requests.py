@@ -1,9 +1,8 @@
-"""Resources of the catalog, to and from their messages."""
+"""What requests ask to be stored: what the catalog looks at as values, records also as JSON, just as they came."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from modelfoundry.api.registry.v1 import (
@@ -13,30 +12,26 @@ from modelfoundry.api.registry.v1 import (
     model_pb2,
     module_pb2,
 )
-from modelfoundry.api.types.v1 import forms_pb2, problem_pb2
+from modelfoundry.api.types.v1 import forms_pb2
 from modelfoundry.registry.catalog.drafts import (
     CompositionDraft,
     CompositionRecordDraft,
     DatasetDraft,
-    EvaluatedPartDraft,
     EvaluationDraft,
     FormsDraft,
-    InputDraft,
-    MemberDraft,
     ModelDraft,
     ModuleDraft,
-    OriginDraft,
     RecordDraft,
-    SplitDraft,
     TrainingDraft,
 )
 from modelfoundry.registry.records.drafts import About
-from modelfoundry.registry.records.messages import message_to_json
-from modelfoundry.values.compositions import CompositionTask
-from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.registry.records.messages import Described, message_to_json
+from modelfoundry.wire.architectures import input_spec_from_proto
+from modelfoundry.wire.compositions import TASK, member_from_proto
+from modelfoundry.wire.computing import problem_from_proto
+from modelfoundry.wire.modules import evaluated_part_from_proto
+from modelfoundry.wire.resources import dataset_split_from_proto, model_origin_from_proto
 
-Described = model_pb2.Model | dataset_pb2.Dataset | module_pb2.Module | composition_pb2.Composition
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What an EvaluationRow has columns for; the rest of the message is kept as it came.
 _EVALUATION_COLUMNS = (
     "name",
@@ -62,17 +57,13 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
         about=about_from_proto(message),
         builder=message.architecture.builder,
         parameters=message_to_json(message.architecture.parameters, field="model.architecture.parameters"),
-        channels=message.input.channels,
-        height=message.input.height,
-        width=message.input.width,
-        mean=tuple(message.input.mean),
-        std=tuple(message.input.std),
+        input=input_spec_from_proto(message.input),
         labels=tuple(message.labels),
         weights=message.weights.digest,
         training_dataset=message.training_dataset,
         operation=message.operation,
         training=_training_from_proto(message.training) if message.HasField("training") else None,
-        origin=_origin_from_proto(message.origin) if message.HasField("origin") else None,
+        origin=model_origin_from_proto(message.origin) if message.HasField("origin") else None,
     )
 
 
@@ -85,16 +76,12 @@ def _training_from_proto(record: model_pb2.TrainingRecord) -> TrainingDraft:
     )
 
 
-def _origin_from_proto(origin: model_pb2.ModelOrigin) -> OriginDraft:
-    return OriginDraft(origin.format, origin.resource, origin.digest)
-
-
 def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:
     """A data set to be registered; output-only fields are ignored."""
     return DatasetDraft(
         about=about_from_proto(message),
         labels=tuple(message.labels),
-        splits=tuple(SplitDraft(split.split, split.content.digest) for split in message.splits),
+        splits=tuple(map(dataset_split_from_proto, message.splits)),
     )
 
 
@@ -153,46 +140,22 @@ def evaluation_from_proto(message: evaluation_pb2.Evaluation) -> EvaluationDraft
         split=message.split,
         content=message_to_json(content, field="evaluation"),
         module=message.module,
-        problem=problem_from_proto(message.problem) if message.HasField("problem") else None,
+        problem=problem_from_proto(message.problem),
         sample_count=message.sample_count,
         accuracy=message.classification.accuracy if message.HasField("classification") else None,
         operation=message.operation,
-        parts=tuple(EvaluatedPartDraft(part.dataset, part.dataset_digest) for part in message.parts),
+        parts=tuple(map(evaluated_part_from_proto, message.parts)),
     )
-
-
-def problem_from_proto(message: problem_pb2.TargetProblem) -> Problem | None:
-    """A problem, or None when none is set."""
-    match message.WhichOneof("kind"):
-        case "binary":
-            return BinaryProblem(message.binary.label)
-        case "multi_class":
-            return MultiClassProblem(tuple(message.multi_class.labels))
-        case "open_set":
-            return OpenSetProblem(tuple(message.open_set.labels))
-        case _:
-            return None
 
 
 def composition_from_proto(message: composition_pb2.Composition) -> CompositionDraft:
     """A composition to be registered; output-only fields are ignored."""
-    record, image = message.record, message.input
+    record = message.record
     return CompositionDraft(
         about=about_from_proto(message),
-        task=_task_from_proto(message.task),
-        members=[
-            MemberDraft(
-                label=member.label,
-                source=member.source,
-                source_label=member.source_label,
-                source_digest=member.source_digest,
-                scale=member.scale,
-                bias=member.bias,
-                validation_score=member.validation_score,
-            )
-            for member in message.members
-        ],
-        input=InputDraft(image.channels, image.height, image.width, tuple(image.mean), tuple(image.std)),
+        task=TASK.from_proto(message.task),
+        members=tuple(map(member_from_proto, message.members)),
+        input=input_spec_from_proto(message.input),
         base_model=message.base_model,
         datasets=tuple(message.datasets),
         record=CompositionRecordDraft(
@@ -206,14 +169,6 @@ def composition_from_proto(message: composition_pb2.Composition) -> CompositionD
             shares=dict(_shares(record)),
         ),
     )
-
-
-def _task_from_proto(number: composition_pb2.Composition.Task.ValueType) -> CompositionTask | None:
-    """The task, or None when none that is known is set."""
-    try:
-        return CompositionTask[composition_pb2.Composition.Task.Name(number).removeprefix("TASK_")]
-    except (KeyError, ValueError):
-        return None
 
 
 def _shares(record: composition_pb2.CompositionRecord) -> Iterator[tuple[str, float]]:

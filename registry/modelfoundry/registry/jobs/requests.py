@@ -1,31 +1,21 @@
-"""Between the messages of the queue's services and its values."""
+"""What requests to the queue may say: each part is checked as it is read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
-from google.longrunning import operations_pb2
-from google.protobuf import any_pb2, duration_pb2, timestamp_pb2
+from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, status_pb2
 
 from modelfoundry.api.operations.v1 import job_queue_service_pb2 as queue_pb2
 from modelfoundry.api.operations.v1 import operation_pb2
 from modelfoundry.api.types.v1 import blob_pb2
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import ResourceName, check_digest, check_request_id, parse_parent, shortened
-from modelfoundry.registry.jobs.operation import (
-    Checkpoint,
-    Event,
-    EventType,
-    Lease,
-    NewJob,
-    Operation,
-    ProgressReport,
-    State,
-)
+from modelfoundry.names import check_digest, check_request_id, parse_parent, shortened
+from modelfoundry.registry.jobs.operation import NewJob, ProgressReport
+from modelfoundry.values.resources import BlobRef
 
 KIND: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TEXT_LIMIT: Final = 512
@@ -33,62 +23,6 @@ LOG_LINES: Final = 100
 LOG_BYTES: Final = 4096
 DEFAULT_ATTEMPTS: Final = 3
 MOST_ATTEMPTS: Final = 10
-_STATES: Final = {state: operation_pb2.OperationState.Value(f"OPERATION_STATE_{state}") for state in State}
-
-
-def operation_to_proto(operation: Operation) -> operations_pb2.Operation:
-    """The job as people and services see it."""
-    metadata = operation_pb2.OperationMetadata(
-        kind=operation.kind,
-        target=operation.target,
-        state=_STATES[operation.state],
-        attempt=operation.attempt,
-        request_id=operation.request_id,
-        cache_hit=operation.cache_hit,
-        create_time=_timestamp(operation.create_time),
-        start_time=_timestamp(operation.start_time),
-        end_time=_timestamp(operation.end_time),
-        update_time=_timestamp(operation.update_time),
-        last_sequence=operation.last_sequence,
-    )
-    if operation.progress is not None:
-        metadata.progress.ParseFromString(operation.progress)
-    if operation.state is State.SUCCEEDED:
-        # Said here and not by whoever reports: a search that stopped early, a job that waited for others and one whose
-        # last report was overtaken by its result are done all the same, also those of before.
-        metadata.progress.fraction = 1.0
-        metadata.progress.ClearField("remaining")
-    message = operations_pb2.Operation(name=str(operation.name), done=operation.done)
-    message.metadata.Pack(metadata)
-    if operation.response is not None:
-        message.response.ParseFromString(operation.response)
-    if operation.error is not None:
-        message.error.ParseFromString(operation.error)
-    return message
-
-
-def event_to_proto(name: ResourceName, event: Event) -> operation_pb2.OperationEvent:
-    """An event as it is streamed and listed."""
-    message = operation_pb2.OperationEvent(
-        operation=str(name), sequence=event.sequence, event_time=_timestamp(event.time)
-    )
-    match event.type:
-        case EventType.STATE_CHANGE:
-            message.state_change.state = _STATES[event.state or State.QUEUED]
-            if event.payload:
-                message.state_change.error.ParseFromString(event.payload)
-        case EventType.PROGRESS:
-            message.progress.ParseFromString(event.payload)
-        case EventType.LOG:
-            message.log.ParseFromString(event.payload)
-    return message
-
-
-def keep_alive(name: ResourceName, sequence: int, now: datetime) -> operation_pb2.OperationEvent:
-    """The event that says that nothing happened after `sequence`."""
-    return operation_pb2.OperationEvent(
-        operation=str(name), sequence=sequence, event_time=_timestamp(now), keep_alive=operation_pb2.KeepAlive()
-    )
 
 
 def new_job_from_proto(request: queue_pb2.EnqueueOperationRequest) -> NewJob:
@@ -115,24 +49,6 @@ def new_job_from_proto(request: queue_pb2.EnqueueOperationRequest) -> NewJob:
         request_id=check_request_id(request.request_id),
         max_attempts=request.max_attempts or DEFAULT_ATTEMPTS,
     )
-
-
-def lease_to_proto(lease: Lease) -> queue_pb2.LeasedOperation:
-    """The job as its worker gets it."""
-    message = queue_pb2.LeasedOperation(
-        name=str(lease.name), kind=lease.kind, attempt=lease.attempt, lease_token=lease.token
-    )
-    message.request.ParseFromString(lease.request)
-    message.lease_duration.FromMicroseconds(round(lease.seconds * 1e6))
-    if lease.checkpoint is not None:
-        message.checkpoint.CopyFrom(
-            blob_pb2.BlobRef(
-                digest=lease.checkpoint.digest,
-                size_bytes=lease.checkpoint.size_bytes,
-                media_type=lease.checkpoint.media_type,
-            )
-        )
-    return message
 
 
 def progress_from_proto(progress: operation_pb2.Progress) -> ProgressReport:
@@ -167,13 +83,13 @@ def log_from_proto(lines: Sequence[operation_pb2.LogLine]) -> list[bytes]:
     return [line.SerializeToString() for line in lines]
 
 
-def checkpoint_from_proto(checkpoint: blob_pb2.BlobRef) -> Checkpoint:
+def checkpoint_from_proto(checkpoint: blob_pb2.BlobRef) -> BlobRef:
     """The blob from which a job can be taken up again.
 
     Raises:
         InvalidField: the digest is none.
     """
-    return Checkpoint(
+    return BlobRef(
         digest=check_digest(checkpoint.digest, field="checkpoint.digest"),
         size_bytes=checkpoint.size_bytes,
         media_type=check_text(checkpoint.media_type, "checkpoint.media_type"),
@@ -248,11 +164,3 @@ def check_text(text: str, field: str) -> str:
             f"{field}: {shortened(text)!r} has characters that cannot be shown", field=field, hint="leave them out"
         )
     return text
-
-
-def _timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
-    if moment is None:
-        return None
-    message = timestamp_pb2.Timestamp()
-    message.FromDatetime(moment)
-    return message
