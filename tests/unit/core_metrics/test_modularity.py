@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.conv import _ConvNd
 
 from modelfoundry.core.masking import WeightMasks, maskable_layers
 from modelfoundry.core.metrics import (
@@ -125,6 +126,10 @@ def test_every_convolution_of_many_networks_is_followed(builder: str, size: int)
 
     active = active_kernels(network, inputs)
 
-    convolutions = {layer.weight_name for layer in maskable_layers(network) if layer.is_convolution}
+    convolutions = {
+        layer.weight_name
+        for layer in maskable_layers(network)
+        if isinstance(network.get_submodule(layer.name), _ConvNd)
+    }
     assert set(active) == convolutions
     assert all(rows.shape == (2, network.get_parameter(name).shape[0]) for name, rows in active.items())

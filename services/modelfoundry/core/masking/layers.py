@@ -12,7 +12,7 @@ from modelfoundry.errors import UnsupportedModel
 
 
 @dataclass(frozen=True, slots=True)
-class MaskableLayer:
+class MaskableParameters:
     """A layer whose weight, and bias where it has one, can be masked."""
 
     name: str
@@ -25,7 +25,6 @@ class MaskableLayer:
     """Name of the bias among the network's parameters, where it is masked with this layer."""
     weight_shape: tuple[int, ...]
     """Output channels first (second in transposed convolutions)."""
-    is_convolution: bool
 
     @property
     def has_bias(self) -> bool:
@@ -38,7 +37,7 @@ class MaskableLayer:
         return (self.weight_name,) if self.bias_name is None else (self.weight_name, self.bias_name)
 
 
-def maskable_layers(network: nn.Module) -> tuple[MaskableLayer, ...]:
+def maskable_layers(network: nn.Module) -> tuple[MaskableParameters, ...]:
     """Lists the layers that masks can be put on, in the order of the network (SeaM, Qi et al., ICSE 2023).
 
     These are all convolutions (of any dimension, grouped and transposed too) and all `nn.Linear`: stem, shortcuts and
@@ -50,7 +49,7 @@ def maskable_layers(network: nn.Module) -> tuple[MaskableLayer, ...]:
     Raises:
         UnsupportedModel: there is no such layer.
     """
-    layers: list[MaskableLayer] = []
+    layers: list[MaskableParameters] = []
     seen: set[nn.Parameter] = set()
     for prefix, module in network.named_modules():
         own = dict(module.named_parameters(recurse=False, remove_duplicate=False))
@@ -61,13 +60,12 @@ def maskable_layers(network: nn.Module) -> tuple[MaskableLayer, ...]:
             bias_name = None if bias is None or bias in seen else _join(prefix, bias_key)
             seen |= {weight} if bias is None else {weight, bias}
             layers.append(
-                MaskableLayer(
+                MaskableParameters(
                     name=_join(prefix, part),
                     layer_type=type(module).__name__,
                     weight_name=_join(prefix, weight_key),
                     bias_name=bias_name,
                     weight_shape=tuple(weight.shape),
-                    is_convolution=isinstance(module, _ConvNd),
                 )
             )
     if not layers:
