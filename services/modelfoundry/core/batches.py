@@ -17,6 +17,7 @@ Augmentation = Literal["none", "crop", "crop_flip"]
 """Not at all; random crops after padding; the same and horizontal flips."""
 
 _PIXELS_AT_ONCE: Final = 2**21
+"""Bounds the memory of activations, which grows with the area of the images."""
 _IMAGES_AT_ONCE: Final = 512
 
 

@@ -103,6 +103,7 @@ class Builders:
         raise self._unknown(builder)
 
     def _unknown(self, builder: str) -> UnknownArchitecture:
+        # The whole name first, for slips in it; then what is behind the colon alone, for a family left out or misspelt.
         known = self.known()
         similar = near(builder, known) or near(builder.rpartition(":")[2], (name.partition(":")[2] for name in known))
         by_name = {name.partition(":")[2]: name for name in reversed(known)}

@@ -142,6 +142,7 @@ _FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16"})
 
 
 def _mismatches(expected: Mapping[str, Tensor], given: Mapping[str, TensorSpec]) -> Iterator[FieldViolation]:
+    # Tied parameters are one object under several names; a file, which has no ties, may name it once.
     present = {id(expected[name]) for name in given if name in expected}
     for name, tensor in expected.items():
         shape = tuple(tensor.shape)

@@ -65,11 +65,15 @@ def live_units(network: nn.Module, plan: ChannelPlan) -> ChannelMasks:
     producers = _numbered((group.producers, starts[group.name]) for group in plan.groups)
     layers = dict(network.named_modules())
     alive = torch.ones(sum(group.units for group in plan.groups) + 1, dtype=torch.bool)  # the last: no unit at all
+    # Layer by layer: which weights connect, the unit that each output is (-1, the last entry: none, and that is always
+    # alive, like the logits), and the unit that each input is.
     reads = {}
     for name, read in consumers.items():
         written = producers.get(name, torch.full((_widths(layers[name])[1],), -1))
         # What only keeps itself alive, through the groups of one convolution, is dead.
         reads[name] = (_connections(layers[name]) & ((written[:, None] != read) | (read < 0)), written, read)
+    # All begin alive and die in rounds, as many as the longest chain of layers that only feed dead ones. Two units of a
+    # residual stream that read nothing but each other survive this: too many stay at times, never too few.
     while True:
         found = torch.zeros_like(alive)
         for connected, written, read in reads.values():

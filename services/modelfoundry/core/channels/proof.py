@@ -32,11 +32,13 @@ def randomised(network: nn.Module, images: Tensor) -> nn.Module:
         network: Untouched.
         images: float64 [n, channels, height, width], n above 1.
     """
+    # The network's own weights would prove less: trained ones hold zeros and dead ReLUs, fresh norms and layer scales
+    # hide whole blocks, and behind any of these a wrong cut changes nothing.
     random = copy.deepcopy(network).to("cpu", torch.float64).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     for parameter in random.parameters():
         if parameter.dim() > 1:
-            scale = (2 * len(parameter) / parameter.numel()) ** 0.5
+            scale = (2 * len(parameter) / parameter.numel()) ** 0.5  # He et al., 2015: as large behind ReLU as before
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * scale)
         else:
             parameter.copy_(torch.rand(parameter.shape, generator=generator, dtype=torch.float64) * 1.5 - 0.4)
@@ -82,6 +84,7 @@ def _provable(
         return candidates
     if len(candidates) == 1:
         return ()
+    # With those accepted so far, not by themselves: cuts of two groups meet in every layer between them.
     middle = len(candidates) // 2
     first = _provable(network, images, accepted, candidates[:middle])
     return first + _provable(network, images, accepted + first, candidates[middle:])

@@ -174,7 +174,7 @@ def _tie_group(graph: Any, group: Any, names: dict[Any, str], ties: ChannelTies)
         target = item.dep.target.module
         name = names.get(target, "")
         obstacle = _obstacle(target, name)
-        if None in item.root_idxs:
+        if None in item.root_idxs:  # how torch-pruning notes channels that an expansion made of others
             obstacle, tied = f"an operation before {name or 'the output'} repeats them", list(own)
         else:
             tied = [own[index] for index in item.root_idxs]

@@ -56,6 +56,8 @@ def fit_calibration(log_odds: Tensor, positive: Tensor) -> Calibration:
     count = int(truth.sum())
     target = np.where(truth, (count + 1) / (count + 2), 1 / (len(truth) - count + 2))
     spread = float(values.std()) or 1.0  # the solver stops early on values far from 1
+    # scikit-learn takes no targets between 0 and 1: every image stands there twice, as the label with the weight of its
+    # target and as the rest with what is left of 1, which is the same likelihood. C=inf: without regularisation.
     untyped: Any = linear_model
     regression = untyped.LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
     regression.fit(

@@ -110,6 +110,7 @@ class _Known:
 
 
 def _content(tensor: Tensor) -> tuple[Hashable, ...]:
+    # By bits: values would call 0.0 and -0.0 equal, which are not behind a division, and NaN different from itself.
     flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
     return (tensor.dtype, tuple(tensor.shape), tensor.device, hashlib.sha256(flat.numpy().data).digest())
 
@@ -139,7 +140,7 @@ def _part(value: Any, tensors: list[Tensor]) -> Hashable:
         case Tensor():
             tensors.append(value)
             return ("tensor", id(value))
-        case torch.SymInt():
+        case torch.SymInt():  # a batch size of any number, while `torch.export` traces
             return ("symbol", str(value.node.expr))
         case tuple() | list():
             return ("items", tuple(_part(item, tensors) for item in value))

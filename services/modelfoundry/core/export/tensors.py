@@ -91,6 +91,8 @@ def _with_shared(description: Any, state: dict[str, Tensor]) -> dict[str, Tensor
 
 def _shared_names(state: Mapping[str, Tensor]) -> dict[str, str]:
     """Names of tensors that are another one in memory, to the first name of that."""
+    # A composition's sources have one object for equal tensors (`share_equal_tensors`). The extents as well: a view of
+    # the beginning of a tensor lies at the same address.
     first: dict[tuple[int, torch.Size], str] = {}
     names = {name: first.setdefault((tensor.data_ptr(), tensor.shape), name) for name, tensor in state.items()}
     return {name: original for name, original in names.items() if name != original}

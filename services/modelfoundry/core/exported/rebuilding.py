@@ -40,7 +40,7 @@ def rebuilt(description: Any, state: Mapping[str, Tensor], builders: Builders) -
             "kind": str(kind),
         } if (name, version) == (FORMAT, FORMAT_VERSION):
             spec = InputSpec(channels, height, width, tuple(mean), tuple(std)).checked()
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]):  # weights are drawn only to be overwritten
                 network = (
                     _composed_of(description, state, spec, tuple(outputs), builders)
                     if kind == "composition"

@@ -19,6 +19,8 @@ class _StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, weight: Tensor, scores: Tensor) -> Tensor:
+        # Mask and product in one function: autograd would keep the bits of all weights besides. Chosen, not multiplied:
+        # 0 times an infinite weight is no number.
         ctx.save_for_backward(weight)
         return torch.where(scores > 0, weight, 0.0)
 

@@ -124,6 +124,7 @@ class _Watch(TorchFunctionMode):
             source = args[0] if args else named["input"]
             followed = self._origins.get(source)
             if followed is not None:
+                # Overwritten, not joined: what counts is what the last of these operations hands to a consumer.
                 followed.active = _above_zero(output)
                 self._origins[output] = followed
         return output
