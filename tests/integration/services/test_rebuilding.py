@@ -28,7 +28,7 @@ from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import read_module, write_module
 
 SEAM = SeamRecipe(epochs=3, lr_mask=0.2, alpha=2.0)
-SPLIT = GradSplitterRecipe(
+JOINT = GradSplitterRecipe(
     warmup_epochs=1, cycles=1, mask_epochs=1, head_epochs=0, lr_warmup=0.05, lr_mask=0.05, accuracy_loss=1.0
 )
 GROUPS = (("3", "8"),)
@@ -63,8 +63,8 @@ def seam(client: Client) -> Module:
 
 
 @pytest.fixture(scope="module")
-def split(client: Client) -> Sequence[Module]:
-    job = client.decompose_all("net", "digits", label_groups=GROUPS, recipe=SPLIT, seed=5)
+def joint(client: Client) -> Sequence[Module]:
+    job = client.decompose_all("net", "digits", label_groups=GROUPS, recipe=JOINT, seed=5)
     return job.wait(timeout=280)
 
 
@@ -95,9 +95,9 @@ def test_a_seam_module_is_what_its_record_gives_bit_by_bit(client: Client, seam:
     assert {module.name for module in client.modules.list()} == modules
 
 
-def test_a_gradsplitter_module_is_what_its_record_gives_bit_by_bit(client: Client, split: Sequence[Module]) -> None:
+def test_a_gradsplitter_module_is_what_its_record_gives_bit_by_bit(client: Client, joint: Sequence[Module]) -> None:
     modules = {module.name for module in client.modules.list()}
-    grouped = next(module for module in split if module.outputs == ("3", "8", "rest"))
+    grouped = next(module for module in joint if module.outputs == ("3", "8", "rest"))
     result = client.statements.rebuild(grouped).wait(timeout=280)
     assert (result.equal, result.differences, result.changes) == (True, (), ())
     assert {module.name for module in client.modules.list()} == modules
@@ -151,15 +151,15 @@ def test_threads_are_those_of_the_record_and_other_versions_are_named(client: Cl
     assert [(change.what, change.recorded) for change in result.changes] == [("torch", "0.0.1")]
 
 
-def test_a_record_that_does_not_say_enough_is_refused_with_the_reason(client: Client, split: Sequence[Module]) -> None:
-    settings = {key: value for key, value in split[0].record.settings.items() if key != "label_groups"}
-    record = replace(split[0].record, settings=settings)
-    client.modules.create(replace(split[0], name="", record=record), module_id="of-before")
+def test_a_record_that_does_not_say_enough_is_refused_with_the_reason(client: Client, joint: Sequence[Module]) -> None:
+    settings = {key: value for key, value in joint[0].record.settings.items() if key != "label_groups"}
+    record = replace(joint[0].record, settings=settings)
+    client.modules.create(replace(joint[0], name="", record=record), module_id="of-before")
     with pytest.raises(errors.UnsupportedModel, match="before the label groups of a joint search were recorded"):
         client.statements.rebuild("of-before")
     ok, detail = the_check(client.statements.verify("of-before", rebuild=True))
     assert (ok, "cannot be repeated" in detail) == (False, True)
-    record = replace(split[0].record, algorithm="guessing")
-    client.modules.create(replace(split[0], name="", record=record), module_id="guessed")
+    record = replace(joint[0].record, algorithm="guessing")
+    client.modules.create(replace(joint[0], name="", record=record), module_id="guessed")
     with pytest.raises(errors.UnsupportedModel, match="'guessing', which this version does not know"):
         client.statements.rebuild("guessed")

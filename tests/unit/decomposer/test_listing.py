@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from asked_decompositions import every_algorithm
 
 from modelfoundry.decomposer.algorithms import ALGORITHMS
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
@@ -13,8 +14,6 @@ from modelfoundry.decomposer.listing import described, recipes_to_proto
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.algorithms import SettingDescription, SettingType
 from modelfoundry.wire.decomposing import ALGORITHM_NAMES, algorithm_from_proto, finds_all_labels, recipe_class
-
-every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
 
 
 def test_the_contract_and_the_list_know_the_same_algorithms_in_the_same_order() -> None:

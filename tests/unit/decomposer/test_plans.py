@@ -7,40 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from asked_decompositions import every_algorithm, request
 
 from modelfoundry import errors
 from modelfoundry.decomposer.algorithms import ALGORITHMS
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.decomposer.algorithms.gradsplitter import GRADSPLITTER
-from modelfoundry.decomposer.algorithms.problems import LabelGroups, Wanted
+from modelfoundry.decomposer.algorithms.problems import LabelGroups
 from modelfoundry.decomposer.algorithms.seam import SEAM
 from modelfoundry.decomposer.plan import DecompositionPlan, DecompositionRequest, plan_decomposition
 from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import TrainingSubset, ValidationSplit
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.values.resources import BlobRef, Dataset, Model, TrainingRecord
-
-every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
-
-
-def request(algorithm: Algorithm[Any] = SEAM, wanted: Wanted | None = None, **given: Any) -> DecompositionRequest:
-    standard = LabelGroups(()) if algorithm.joint else BinaryProblem("3")
-    return DecompositionRequest(
-        **{
-            "parent": "projects/p",
-            "model": "projects/p/models/digits-cnn",
-            "dataset": "projects/p/datasets/digits",
-            "algorithm": algorithm,
-            "wanted": standard if wanted is None else wanted,
-            "settings": algorithm.resolve("", {}),
-            "validation": ValidationSplit(),
-            "seed": 0,
-            "device": "cpu",
-            "module_id": "",
-            "force": False,
-            **given,
-        }
-    )
 
 
 def without(dataset: Dataset, label: str) -> Dataset:

@@ -21,16 +21,17 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
 from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.on_demand import FoundLabels, RequestedModule
-from modelfoundry.values.recipes import GradSplitterRecipe, SeamRecipe
+from modelfoundry.values.recipes import ALGORITHM_OF, GradSplitterRecipe, SeamRecipe
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.results import (
     Progress,
     RequestedModules,
 )
 from modelfoundry.wire.computing import device_to_proto
+from modelfoundry.wire.decomposing import recipe_class
 from modelfoundry.wire.jobs import export_format_to_proto
 from modelfoundry.wire.on_demand import found_labels_from_proto, requested_module_from_proto
-from modelfoundry.wire.recipes import gradsplitter_recipe_to_proto, seam_recipe_to_proto
+from modelfoundry.wire.recipes import named_settings, recipe_to_proto
 from modelfoundry.wire.well_known import struct_to_proto
 
 
@@ -143,11 +144,12 @@ class OnDemand:
             if format is None
             else export_format_to_proto(chosen(format, ExportFormat, "format")),
             compact=compact,
-            seam=seam_recipe_to_proto(recipe) if isinstance(recipe, SeamRecipe) else None,
-            gradsplitter=gradsplitter_recipe_to_proto(recipe) if isinstance(recipe, GradSplitterRecipe) else None,
             device=device_to_proto(chosen(device, Device, "device")),
             settings=struct_to_proto(settings or {}),
         )
+        if recipe is not None:
+            name = ALGORITHM_OF[type(recipe)]
+            getattr(request, name).CopyFrom(recipe_to_proto(recipe_class(name), named_settings(recipe), field=name))
         method = self._transport.stubs.on_demand.RequestModules
         timeout = self._transport.timeouts.check
         response = self._transport.unary(Service.REUSER, method, request, timeout=timeout)
