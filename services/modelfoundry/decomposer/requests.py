@@ -13,7 +13,7 @@ from modelfoundry.decomposer.plan import DecompositionRequest
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import check_id, parse_name, parse_parent
 from modelfoundry.values.computing import Device
-from modelfoundry.wire.computing import DEVICE, PROBLEM, VALIDATION
+from modelfoundry.wire.computing import DEVICE, VALIDATION
 from modelfoundry.wire.decomposing import search_from_proto
 from modelfoundry.wire.recipes import recipe_to_proto
 
@@ -38,18 +38,13 @@ def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionReque
             field=search.algorithm,
             hint=f"use one of {known}",
         )
-    if algorithm.joint:
-        wanted: Any = LabelGroups(search.label_groups)
-    else:
-        asked = getattr(request, search.algorithm)
-        wanted = PROBLEM.from_request(asked.problem, field=f"{search.algorithm}.problem")
     settings = dict(search.settings)
     return DecompositionRequest(
         parent=request.parent,
         model=request.model,
         dataset=request.dataset,
         algorithm=algorithm,
-        wanted=wanted,
+        wanted=LabelGroups(search.label_groups) if search.problem is None else search.problem,
         settings=algorithm.resolve(settings.pop("recipe"), settings),
         validation=VALIDATION.from_request(request.validation, field="validation"),
         seed=request.seed,

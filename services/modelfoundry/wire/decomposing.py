@@ -13,7 +13,7 @@ from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import near, shortened
 from modelfoundry.values.algorithms import AlgorithmDescription, NamedSettings, Search, SettingDescription
-from modelfoundry.wire.computing import problem_from_proto, problem_to_proto
+from modelfoundry.wire.computing import PROBLEM, problem_to_proto
 from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.recipes import given_settings, recipe_to_proto
 
@@ -97,7 +97,7 @@ def search_from_proto(request: pb.DecomposeRequest) -> Search:
     """What a request asks for, and the settings that it names.
 
     Raises:
-        InvalidField: no algorithm is set, or a setting has a value that this version does not know.
+        InvalidField: no algorithm is set, no problem is, or a setting has a value that this version does not know.
     """
     algorithm = request.WhichOneof("algorithm")
     if algorithm is None:
@@ -110,7 +110,7 @@ def search_from_proto(request: pb.DecomposeRequest) -> Search:
     joint = finds_all_labels(algorithm)
     return Search(
         algorithm=algorithm,
-        problem=None if joint else problem_from_proto(asked.problem),
+        problem=None if joint else PROBLEM.from_request(asked.problem, field=f"{algorithm}.problem"),
         label_groups=tuple(tuple(group.labels) for group in asked.label_groups) if joint else (),
         settings={"recipe": asked.recipe.recipe, **given_settings(asked.recipe, field=f"{algorithm}.recipe")},
     )

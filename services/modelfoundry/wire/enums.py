@@ -65,9 +65,14 @@ def numbers_of(members: type[E], wire: EnumDescriptor, unknown: StrEnum | None =
     Raises:
         TypeError: a member stands on one side only.
     """
-    prefix = wire.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    numbers = {value.name.removeprefix(prefix): value.number for value in wire.values if value.number}
+    numbers = names_of(wire)
     names = {member.name for member in members if member is not unknown} | (numbers.keys() & set(members.__members__))
     if names != numbers.keys():
         raise TypeError(f"{members.__name__} and {wire.full_name} differ in {sorted(names ^ numbers.keys())}")
     return {members[name]: number for name, number in numbers.items()}
+
+
+def names_of(wire: EnumDescriptor) -> dict[str, int]:
+    """Every member of a contract's enum but the unspecified one, without the prefix that all share, and its number."""
+    prefix = wire.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {value.name.removeprefix(prefix): value.number for value in wire.values if value.number}

@@ -24,6 +24,7 @@ from modelfoundry.values.recipes import (
     TrainingRecipeDescription,
 )
 from modelfoundry.wire.computing import SUBSET
+from modelfoundry.wire.enums import names_of
 from modelfoundry.wire.pairs import Pair
 
 RecipeMessage = TypeVar("RecipeMessage", bound=Message)
@@ -128,8 +129,5 @@ def _to_wire(descriptor: FieldDescriptor, value: Any, path: str) -> Any:
 
 
 def _words(enum: EnumDescriptor) -> dict[int, str]:
-    """Number to word of every member but the unspecified one, without the prefix that all members share."""
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return {
-        number: value.name.removeprefix(prefix).lower() for number, value in enum.values_by_number.items() if number
-    }
+    """Number to word of every member but the unspecified one."""
+    return {number: name.lower() for name, number in names_of(enum).items()}
