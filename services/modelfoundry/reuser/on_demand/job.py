@@ -14,7 +14,6 @@ from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.client import (
     AsyncClient,
-    BinaryProblem,
     ComposedModel,
     Export,
     JobStatus,
@@ -22,13 +21,13 @@ from modelfoundry.client import (
     ModuleOrigin,
     RequestedModule,
 )
-from modelfoundry.errors import ConstraintUnmet, FieldViolation, Internal, UnsupportedModel
+from modelfoundry.errors import Internal, UnsupportedModel
 from modelfoundry.names import shortened
 from modelfoundry.reuser.on_demand.choosing import broken, figures_text
 from modelfoundry.reuser.on_demand.decompositions import Decompositions
 from modelfoundry.reuser.on_demand.delivery import Delivery, subjects_of
 from modelfoundry.reuser.on_demand.offers import ModuleOffer
-from modelfoundry.reuser.on_demand.plan import figures_of
+from modelfoundry.reuser.on_demand.outcomes import module_of, taken, unmet
 from modelfoundry.reuser.on_demand.shortlist import module_offer, quoted
 from modelfoundry.reuser.on_demand.sub_jobs import SubJob, SubJobs
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_from_proto
@@ -40,8 +39,8 @@ from modelfoundry.wire.known import known_to_proto
 from modelfoundry.wire.on_demand import requested_module_from_proto, requested_module_to_proto
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources
+from modelfoundry.workbench.splits import SEALED_SPLIT
 
-TEST_SPLIT = "test"
 Result = TypeVar("Result")
 
 
@@ -131,10 +130,10 @@ class Fulfilment:
                 why = (
                     f"the surest module that satisfies the constraints, now that it is measured: {figures_text(offer)}"
                 )
-                return _taken(answer, offer, ModuleOrigin.REGISTERED, why)
+                return taken(answer, offer, ModuleOrigin.REGISTERED, why)
             tried.append(f"{name}: {figures_text(offer)}")
         if not answer.model:
-            raise self._unmet(answer, offer, missed or ("max_latency_ms",))
+            raise unmet(answer, offer, self._wanted.constraints, missed or ("max_latency_ms",))
         return replace(
             answer,
             origin=ModuleOrigin.TO_BE_MADE,
@@ -182,7 +181,7 @@ class Fulfilment:
         searches = {self._search(answer): answer for answer in missing}
         found = await self._jobs.results([self._decomposition(key, answer) for key, answer in searches.items()])
         modules = dict(zip(searches, found, strict=True))
-        made = [_module_of(answer.match.label, modules[self._search(answer)]) for answer in missing]
+        made = [module_of(answer.match.label, modules[self._search(answer)]) for answer in missing]
         self._resources.known.add(*made)
         return made
 
@@ -206,8 +205,8 @@ class Fulfilment:
         by_dataset: dict[str, list[str]] = defaultdict(list)
         for module in modules:
             dataset = await self._resources.dataset(module.dataset)
-            if TEST_SPLIT not in {split.split for split in dataset.splits}:
-                self._log(f"{module.name} is not measured: {dataset.name} has no split {TEST_SPLIT!r}", "warning")
+            if SEALED_SPLIT not in {split.split for split in dataset.splits}:
+                self._log(f"{module.name} is not measured: {dataset.name} has no split {SEALED_SPLIT!r}", "warning")
             elif not [each async for each in self._client.evaluations.list(_measured_on_test(module))]:
                 by_dataset[dataset.name].append(module.name)
         await self._jobs.results([self._evaluation(dataset, names) for dataset, names in by_dataset.items()])
@@ -226,21 +225,8 @@ class Fulfilment:
         if constraints.max_latency_ms and offer.latency_ms is None:
             missed = (*missed, "max_latency_ms")
         if missed:
-            raise self._unmet(answer, offer, missed)
-        return _taken(answer, offer, ModuleOrigin.MADE, f"{answer.reason}; what was made: {figures_text(offer)}")
-
-    def _unmet(self, answer: RequestedModule, offer: ModuleOffer, missed: Sequence[str]) -> ConstraintUnmet:
-        wanted = ", ".join(f"{name} {getattr(self._wanted.constraints, name)}" for name in missed)
-        return ConstraintUnmet(
-            f"{offer.name}, the module of {shortened(answer.label)!r}, misses {wanted}: {figures_text(offer)}",
-            field=f"constraints.{missed[0]}",
-            hint=f"relax {' and '.join(missed)}, or register a better model; the module stays registered",
-            violations=tuple(
-                FieldViolation(f"constraints.{name}", f"{offer.name} reached {_reached(offer, name)}")
-                for name in missed
-            ),
-            metadata={"module": offer.name},
-        )
+            raise unmet(answer, offer, self._wanted.constraints, missed)
+        return taken(answer, offer, ModuleOrigin.MADE, f"{answer.reason}; what was made: {figures_text(offer)}")
 
     def _export(self, subject: str) -> SubJob:
         return _sub_job(
@@ -257,42 +243,8 @@ def _sub_job(title: str, what: str, start: Callable[[str], Awaitable[operations_
     return SubJob(title, what, started)
 
 
-def _taken(answer: RequestedModule, offer: ModuleOffer, origin: ModuleOrigin, reason: str) -> RequestedModule:
-    return replace(
-        answer,
-        origin=origin,
-        module=offer.name,
-        reason=reason,
-        figures=figures_of(offer),
-        match=replace(answer.match, label=offer.label),
-        model=offer.model,
-        dataset=offer.dataset,
-        algorithm=offer.algorithm,
-    )
-
-
-def _module_of(label: str, modules: object) -> Module:
-    if isinstance(modules, tuple):
-        for module in modules:
-            if isinstance(module, Module) and module.problem == BinaryProblem(label):
-                return module
-    raise Internal(f"the decomposition gave no module of {label!r}")
-
-
 def _measured_on_test(module: Module) -> str:
-    return f"subject = {quoted(module.name)} AND split = {quoted(TEST_SPLIT)}"
-
-
-def _reached(offer: ModuleOffer, name: str) -> str:
-    match name:
-        case "min_accuracy":
-            return f"{offer.accuracy.value:.4f}" if offer.accuracy else "none"
-        case "max_bytes":
-            return f"{offer.size_bytes}"
-        case "max_latency_ms":
-            return "no measurement" if offer.latency_ms is None else f"{offer.latency_ms:.3f}"
-        case _:
-            return f"{getattr(offer, name) or 'none'}"
+    return f"subject = {quoted(module.name)} AND split = {quoted(SEALED_SPLIT)}"
 
 
 def _as(kind: type[Result], result: object) -> Result:
