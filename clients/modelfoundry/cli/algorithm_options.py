@@ -12,7 +12,7 @@ import typer
 
 from modelfoundry.decomposer.algorithms import ALGORITHMS, find_algorithm
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
-from modelfoundry.decomposer.algorithms.settings import Setting, settings_of
+from modelfoundry.decomposer.algorithms.settings import Setting
 from modelfoundry.errors import InvalidField
 
 _REST: Final = inspect.Parameter.VAR_KEYWORD
@@ -61,7 +61,7 @@ def check_unused(algorithm: Algorithm[Any], options: Mapping[str, object]) -> No
 
 
 def _check_taken(algorithm: Algorithm[Any], settings: Mapping[str, Any]) -> None:
-    taken = {setting.name for setting in settings_of(algorithm.settings)}
+    taken = {setting.name for setting in algorithm.settings}
     check_unused(algorithm, {_flag(name): value for name, value in settings.items() if name not in taken})
 
 
@@ -69,7 +69,7 @@ def _owners() -> dict[str, list[tuple[str, Setting]]]:
     """Setting to the algorithms that have it, in their order."""
     owners: dict[str, list[tuple[str, Setting]]] = {}
     for algorithm in ALGORITHMS:
-        for setting in settings_of(algorithm.settings):
+        for setting in algorithm.settings:
             owners.setdefault(setting.name, []).append((algorithm.name, setting))
     return owners
 

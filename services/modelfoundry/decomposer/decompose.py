@@ -11,7 +11,7 @@ from pathlib import Path
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.metrics import retention
-from modelfoundry.core.modules import ModuleArtifact, kept_of_base, write_module
+from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, kept_of_base, write_module
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.plan import DecompositionPlan
 from modelfoundry.errors import AlreadyExists, ModelFoundryError, NotFound
@@ -97,7 +97,14 @@ def search_modules(plan: DecompositionPlan, bench: Workbench) -> Searched:
     result = request.algorithm.search(task)
     base.network.to("cpu")
     artifacts = tuple(
-        ModuleArtifact(plan.model.weights.digest, problem, found.masks, found.head, request.algorithm.name)
+        ModuleArtifact(
+            base_digest=plan.model.weights.digest,
+            problem=problem,
+            masks=found.masks,
+            head=found.head,
+            algorithm=request.algorithm.name,
+            rewritten=RewrittenTensors(found.rewritten),
+        )
         for problem, found in zip(plan.problems, result.modules, strict=True)
     )
     return Searched(base, artifacts, result, environment(device))

@@ -10,7 +10,7 @@ from typing import Any
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.decomposer.algorithms.problems import KINDS
-from modelfoundry.decomposer.algorithms.settings import Setting, settings_of
+from modelfoundry.decomposer.algorithms.settings import Setting
 from modelfoundry.values.algorithms import AlgorithmDescription, NamedSettings, SettingDescription, SettingType
 from modelfoundry.wire.decomposing import algorithm_to_proto, recipe_class
 from modelfoundry.wire.recipes import recipe_to_proto
@@ -35,7 +35,7 @@ def described(algorithm: Algorithm[Any]) -> AlgorithmDescription:
         paper=algorithm.paper,
         problems=tuple(KINDS[kind] for kind in algorithm.problems),
         joint=algorithm.joint,
-        settings=tuple(map(_described_setting, settings_of(algorithm.settings))),
+        settings=tuple(map(_described_setting, algorithm.settings)),
         recipes=tuple(
             NamedSettings(name=name, description=recipe.description, settings=recipe.settings.record())
             for name, recipe in algorithm.recipes.items()

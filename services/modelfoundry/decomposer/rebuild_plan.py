@@ -8,6 +8,7 @@ from typing import Any
 
 from modelfoundry.client import Dataset, Model, Module
 from modelfoundry.decomposer.algorithms import find_algorithm
+from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.decomposer.algorithms.problems import LabelGroups, Wanted
 from modelfoundry.decomposer.algorithms.settings import Settings, settings_of
 from modelfoundry.decomposer.plan import LABEL_GROUPS, DecompositionPlan, DecompositionRequest, plan_decomposition
@@ -71,7 +72,7 @@ def _request(module: Module) -> DecompositionRequest:
         dataset=module.dataset,
         algorithm=algorithm,
         wanted=wanted,
-        settings=_settings(algorithm.settings, settings),
+        settings=_settings(algorithm, settings),
         validation=record.validation,
         seed=record.seed,
         device="cuda" if record.environment.device.startswith("cuda") else "cpu",
@@ -80,8 +81,12 @@ def _request(module: Module) -> DecompositionRequest:
     )
 
 
-def _settings(kind: type[Settings], recorded: Mapping[str, Any]) -> Settings:
+def _settings(algorithm: Algorithm[Settings], recorded: Mapping[str, Any]) -> Settings:
     """The settings of a record, whose numbers came through JSON."""
+    recipe = str(recorded.get("recipe", ""))
+    if recipe not in algorithm.recipes:
+        raise _unsupported(f"its recipe {shortened(recipe)!r} is none that this version knows")
+    kind = type(algorithm.recipes[recipe].settings)
     types: dict[str, Any] = {"recipe": str, **{one.name: one.type for one in settings_of(kind)}}
     unknown = recorded.keys() - types.keys()
     missing = types.keys() - recorded.keys()

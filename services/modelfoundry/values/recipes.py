@@ -43,6 +43,10 @@ class SeamRecipe:
         alpha: Weight of the retention term in the loss, 0 or more.
         patience: Epochs below the base model's validation accuracy until the search stops. 0: never.
         augmentation: How training images are varied.
+        retention: `distilled`: share of the weights that the module keeps, above 0 and at most 1.
+        steps: `distilled`: batches that the masks learn from, 1 to 1,000,000.
+        lr_norm: `distilled`: learning rate of scales and shifts of batch normalisations, above 0.
+        temperature: `distilled`: by which logits are divided when module and base are compared, above 0.
     """
 
     recipe: str = "paper"
@@ -55,6 +59,10 @@ class SeamRecipe:
     alpha: float | None = None
     patience: int | None = None
     augmentation: Augmentation | None = None
+    retention: float | None = None
+    steps: int | None = None
+    lr_norm: float | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ import pytest
 
 from modelfoundry.cli.exit_codes import ExitCode
 from modelfoundry.decomposer.algorithms import ALGORITHMS
-from modelfoundry.decomposer.algorithms.settings import settings_of
 
 
 def test_help_says_what_the_exit_codes_mean(cli):
@@ -104,12 +103,12 @@ def test_a_problem_is_given_in_exactly_one_way(cli, arguments, word):
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.name)
 def test_every_setting_of_an_algorithm_is_an_option_and_says_nothing_to_those_without_it(cli, algorithm):
     shown = cli("decompose", "--help").out
-    own = {setting.name for setting in settings_of(algorithm.settings)}
+    own = {setting.name for setting in algorithm.settings}
     assert f"{algorithm.name}: " in " ".join(shown.replace("│", " ").split())
     for name in own:
         assert f"--{name.replace('_', '-')}" in shown
     for other in ALGORITHMS:
-        for setting in settings_of(other.settings):
+        for setting in other.settings:
             if setting.name not in own:
                 option = f"--{setting.name.replace('_', '-')}"
                 asked = ("decompose", "net", "--dataset", "d", "--algorithm", algorithm.name)

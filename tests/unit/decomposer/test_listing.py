@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ def test_the_contract_and_the_list_know_the_same_algorithms_in_the_same_order() 
 @every_algorithm
 def test_the_contract_has_a_field_for_every_setting_and_no_other(algorithm: Algorithm[Any]) -> None:
     known = set(recipe_class(algorithm.name).DESCRIPTOR.fields_by_name)
-    assert {field.name for field in fields(algorithm.settings)} == known
+    assert {"recipe", *(setting.name for setting in algorithm.settings)} == known
     assert finds_all_labels(algorithm.name) is algorithm.joint
 
 
@@ -48,18 +47,21 @@ def _outside(setting: SettingDescription) -> list[Any]:
 @every_algorithm
 def test_limits_that_are_told_are_those_that_hold(algorithm: Algorithm[Any]) -> None:
     for setting in described(algorithm).settings:
+        having = (name for name, recipe in algorithm.recipes.items() if setting.name in recipe.settings.record())
+        recipe = next(having)
         for value in _outside(setting):
             if setting.zero_allowed and value == 0:
                 continue
             with pytest.raises(InvalidField) as caught:
-                algorithm.resolve("", {setting.name: value})
+                algorithm.resolve(recipe, {setting.name: value})
             assert caught.value.field == f"{algorithm.name}.recipe.{setting.name}"
             assert caught.value.hint == f"give {setting.allowed}"
         for value in setting.choices:
-            algorithm.resolve("", {setting.name: value})
+            algorithm.resolve(recipe, {setting.name: value})
 
 
 def test_recipes_are_listed_as_messages_of_their_own_too() -> None:
     response = recipes_to_proto(ALGORITHMS)
-    assert [one.recipe.epochs for one in response.recipes] == [300]
+    assert [(one.recipe.recipe, one.recipe.epochs) for one in response.recipes] == [("paper", 300), ("distilled", 0)]
+    assert [one.recipe.HasField("retention") for one in response.recipes] == [False, True]
     assert [one.recipe.cycles for one in response.gradsplitter_recipes] == [20]

@@ -84,7 +84,7 @@ def test_without_augmentation_an_image_is_its_only_view() -> None:
 @pytest.mark.parametrize("in_memory", [IN_MEMORY, 100], ids=["memory", "file"])
 def test_answers_are_those_of_the_base_in_evaluation_mode(in_memory: int) -> None:
     base, views = network(), pool(in_memory=in_memory)
-    views.fill(torch.arange(600), Unwatched())
+    views.fill([torch.arange(600)], Unwatched())
     chosen = torch.tensor([5, 400, 5])
     with torch.no_grad():
         expected = base.eval()(views.inputs(chosen))
@@ -93,11 +93,11 @@ def test_answers_are_those_of_the_base_in_evaluation_mode(in_memory: int) -> Non
 
 def test_only_what_is_drawn_is_made_and_nothing_twice() -> None:
     views, watching = pool(), Counting()
-    views.fill(torch.tensor([4, 2, 4, 9]), watching)
+    views.fill([torch.tensor([4, 2, 4, 9])], watching)
     assert watching.reports == [("the base's answers", 0, 3)]
-    views.fill(torch.tensor([9, 4]), watching)
+    views.fill([torch.tensor([9, 4])], watching)
     assert len(watching.reports) == 1
-    views.fill(torch.arange(600), watching)
+    views.fill([torch.arange(600)], watching)
     assert [report[1:] for report in watching.reports[1:]] == [(0, 597), (256, 597), (512, 597)]
     with pytest.raises(RuntimeError):
         pool().logits(torch.tensor([1]))
@@ -105,19 +105,19 @@ def test_only_what_is_drawn_is_made_and_nothing_twice() -> None:
 
 def test_filling_in_parts_gives_what_filling_at_once_gives() -> None:
     whole, parts = pool(), pool()
-    whole.fill(torch.arange(600), Unwatched())
+    whole.fill([torch.arange(600)], Unwatched())
     for start in (400, 0, 137):
-        parts.fill(torch.arange(start, 600), Unwatched())
+        parts.fill([torch.arange(start, 600)], Unwatched())
     assert torch.allclose(parts.logits(torch.arange(600)), whole.logits(torch.arange(600)), atol=1e-6)
 
 
 def test_filling_is_cancelled_between_batches_and_goes_on_later() -> None:
     views = pool()
     with pytest.raises(Cancelled):
-        views.fill(torch.arange(600), Counting(cancel_at=2))
+        views.fill([torch.arange(600)], Counting(cancel_at=3))
     assert views.logits(torch.arange(256)).shape == (256, 5)
     watching = Counting()
-    views.fill(torch.arange(600), watching)
+    views.fill([torch.arange(600)], watching)
     assert watching.reports[0][1:] == (0, 600 - 256)
 
 
@@ -125,7 +125,7 @@ def test_the_base_stays_in_its_mode() -> None:
     base = network().train()
     statistics = base.state_dict()["1.running_mean"].clone()
     views = ViewPool(base, images(), GREY, augmentation="crop", seed=0, device=torch.device("cpu"))
-    views.fill(torch.arange(10), Unwatched())
+    views.fill([torch.arange(10)], Unwatched())
     assert base.training
     assert torch.equal(base.state_dict()["1.running_mean"], statistics)
 

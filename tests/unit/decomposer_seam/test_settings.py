@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from modelfoundry.decomposer.algorithms.seam import SEAM
-from modelfoundry.decomposer.algorithms.seam.settings import RECIPES, SeamSettings
+from modelfoundry.decomposer.algorithms.seam.recipes import RECIPES
+from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
 from modelfoundry.errors import InvalidField
 
 

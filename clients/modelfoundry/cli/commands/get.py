@@ -18,7 +18,6 @@ from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.rendering.request_table import print_delivered, print_plan
 from modelfoundry.cli.session import Session
 from modelfoundry.decomposer.algorithms import ALGORITHMS, find_algorithm
-from modelfoundry.decomposer.algorithms.settings import settings_of
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
 
@@ -123,7 +122,7 @@ async def _get(
 def _settings(algorithm: str, recipe: str, epochs: int | None) -> dict[str, Any] | None:
     """What was said about the search; None where that is nothing."""
     searching = find_algorithm(algorithm) or ALGORITHMS[0]
-    if epochs is not None and "epochs" not in {setting.name for setting in settings_of(searching.settings)}:
+    if epochs is not None and "epochs" not in {setting.name for setting in searching.settings}:
         raise InvalidField(f"--epochs says nothing to {searching.name}", field="--epochs", hint="leave it out")
     said = {"recipe": recipe or None, "epochs": epochs}
     return {name: value for name, value in said.items() if value is not None} or None

@@ -102,7 +102,7 @@ def _settings(record: DecompositionRecord) -> str:
 
 
 def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> list[tuple[str, str]]:
-    chosen = f"epoch {record.chosen_epoch} of {record.epochs_run}"
+    chosen = f"epoch {record.chosen_epoch} of {record.epochs_run}" if record.epochs_run else "the last step"
     fallback = ", the best trade-off: none reached the base model's accuracy" if record.fell_back else ""
     return [
         (

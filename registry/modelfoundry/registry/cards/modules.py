@@ -72,7 +72,8 @@ def _made(module: module_pb2.Module) -> Iterator[CardFact]:
     yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
     base = share_on(record.validation_accuracy_base, record.validation_samples)
     yield CardFact(MADE, "Validation accuracy of the base model", base)
-    yield CardFact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
+    if record.epochs_run:
+        yield CardFact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
     yield CardFact(MADE, "Seed", str(record.seed))
     yield from settings_facts(record.settings)
 

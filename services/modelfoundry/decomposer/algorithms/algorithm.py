@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
-from modelfoundry.decomposer.algorithms.settings import Recipe, S, resolve_recipe
+from modelfoundry.decomposer.algorithms.settings import Recipe, S, Setting, resolve_recipe, settings_of
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 
 if TYPE_CHECKING:
@@ -47,9 +47,13 @@ class Algorithm(Generic[S]):
     None: it takes all."""
 
     @property
-    def settings(self) -> type[S]:
-        """Class of its settings."""
-        return type(next(iter(self.recipes.values())).settings)
+    def settings(self) -> tuple[Setting, ...]:
+        """Every setting that any of its recipes has, each name once: as the first recipe has it that does."""
+        found: dict[str, Setting] = {}
+        for recipe in self.recipes.values():
+            for setting in settings_of(type(recipe.settings)):
+                found.setdefault(setting.name, setting)
+        return tuple(found.values())
 
     def resolve(self, recipe: str, overrides: Mapping[str, Any]) -> S:
         """The settings of a recipe with some of them replaced.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from modelfoundry.core.datasets import ImageSet
-from modelfoundry.core.heads import LinearHead
+from modelfoundry.core.heads import Head
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.epochs import Chosen, EpochRecord
@@ -53,9 +54,11 @@ class FoundModule:
     """One of the modules that a search found."""
 
     masks: WeightMasks
-    head: LinearHead
+    head: Head
     empty_layers: tuple[str, ...] = ()
     """Layers in which nothing was left, so that one unit was kept."""
+    rewritten: Mapping[str, Tensor] = field(default_factory=dict)
+    """Tensors that the module has in place of the base's own, by name; float16 or float32, on the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class SearchResult(Generic[M_co]):
     """Of the untouched base on the same, in [0, 1]."""
     chosen_epoch: int
     epochs_run: int
+    """0 where a search is not by epochs."""
     fell_back: bool
     """No epoch was good enough; the algorithm says which one is taken then."""
     history: tuple[EpochRecord, ...]

@@ -170,11 +170,11 @@ def resolve_recipe(recipes: Mapping[str, Recipe[S]], name: str, overrides: Mappi
             field=f"{path}.recipe",
             hint=f"did you mean {similar[0]}?" if similar else f"use one of {', '.join(recipes)}",
         )
-    settable = {one.name for one in settings_of(type(first))}
+    settable = {one.name for one in settings_of(type(recipes[name].settings))}
     for key in overrides:
         if key not in settable:
             raise InvalidField(
-                f"{path}.{shortened(key)}: there is no such setting",
+                f"{path}.{shortened(key)}: there is no such setting of the recipe {name!r}",
                 field=f"{path}.{shortened(key)}",
                 hint=f"use one of {', '.join(near(key, settable) or sorted(settable))}",
             )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
-from modelfoundry.decomposer.algorithms.seam.settings import RECIPES, SeamSettings
+from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
+from modelfoundry.decomposer.algorithms.seam.recipes import RECIPES
+from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 
 if TYPE_CHECKING:
     from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 
 
-def _search(task: SearchTask[SeamSettings]) -> SearchResult[FoundModule]:
+def _search(task: SearchTask[SeamSettings | DistilledSettings]) -> SearchResult[FoundModule]:
     from modelfoundry.decomposer.algorithms.linear_head import posed_task
+    from modelfoundry.decomposer.algorithms.seam.distilled.module import distil_module
     from modelfoundry.decomposer.algorithms.seam.search import search
 
-    return search(posed_task(task))
+    if isinstance(task.settings, DistilledSettings):
+        return distil_module(cast("SearchTask[DistilledSettings]", task))
+    return search(posed_task(cast("SearchTask[SeamSettings]", task)))
 
 
 SEAM: Final = Algorithm(

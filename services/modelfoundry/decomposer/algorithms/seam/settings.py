@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from modelfoundry.decomposer.algorithms.settings import (
     ABOVE_ZERO,
     ZERO_OR_MORE,
     Augmentation,
-    Recipe,
     Settings,
     setting,
     whole,
@@ -51,15 +49,3 @@ class SeamSettings(Settings):
     def trains_masks(self, epoch: int) -> bool:
         """Whether an epoch (from 0) trains masks and head, or the head alone."""
         return self.head_epoch_every == 0 or epoch % self.head_epoch_every != 0
-
-
-RECIPES: Final[Mapping[str, Recipe[SeamSettings]]] = {
-    "paper": Recipe(
-        settings=SeamSettings(),
-        description=(
-            "SeaM as published (Qi et al., ICSE 2023): masks begin with everything kept, every fifth epoch trains the "
-            "head alone, 300 epochs. Adapt lr_mask (0.01 to 0.12) and alpha (1 to 2) to the network: higher values "
-            "drop more weights sooner. Selection uses validation data, where the published code used test data."
-        ),
-    ),
-}

@@ -69,6 +69,9 @@ Global___Augmentation: _TypeAlias = Augmentation  # noqa: Y015
 class SeamRecipe(_message.Message):
     """How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
     (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
+
+    The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
+    `distilled` has batch_size, lr_mask, augmentation and fields 11 to 14.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -83,6 +86,10 @@ class SeamRecipe(_message.Message):
     ALPHA_FIELD_NUMBER: _builtins.int
     PATIENCE_FIELD_NUMBER: _builtins.int
     AUGMENTATION_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    LR_NORM_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
     recipe: _builtins.str
     """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`."""
     initial_masks: Global___InitialMasks.ValueType
@@ -94,11 +101,11 @@ class SeamRecipe(_message.Message):
     `paper`: 5.
     """
     batch_size: _builtins.int
-    """Samples in a batch, 1 to 4096. `paper`: 64."""
+    """Samples in a batch, 1 to 4096. `paper`: 64. `distilled`: 2 to 4096; 64 unless set."""
     lr_head: _builtins.float
     """Adam's learning rate of the head, above 0. `paper`: 0.1."""
     lr_mask: _builtins.float
-    """Adam's learning rate of the masks, above 0. `paper`: 0.01 to 0.12 by network; 0.05 unless set."""
+    """Adam's learning rate of the masks, above 0. `paper`: 0.01 to 0.12 by network; 0.05 unless set. `distilled`: 0.003."""
     alpha: _builtins.float
     """Weight of the retention term in the loss, 0 or more. `paper`: 1 to 2 by network; 1 unless set."""
     patience: _builtins.int
@@ -107,6 +114,14 @@ class SeamRecipe(_message.Message):
     """
     augmentation: Global___Augmentation.ValueType
     """How training images are varied."""
+    retention: _builtins.float
+    """Share of the weights that the module keeps, above 0 and at most 1. `distilled`: 0.1."""
+    steps: _builtins.int
+    """Batches that the masks learn from, 1 to 1,000,000. `distilled`: 840."""
+    lr_norm: _builtins.float
+    """Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01."""
+    temperature: _builtins.float
+    """By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4."""
     def __init__(
         self,
         *,
@@ -120,10 +135,14 @@ class SeamRecipe(_message.Message):
         alpha: _builtins.float | None = ...,
         patience: _builtins.int | None = ...,
         augmentation: Global___Augmentation.ValueType = ...,
+        retention: _builtins.float | None = ...,
+        steps: _builtins.int | None = ...,
+        lr_norm: _builtins.float | None = ...,
+        temperature: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_patience", b"_patience", "alpha", b"alpha", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "patience", b"patience"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_patience", b"_patience", "alpha", b"alpha", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "initial_masks", b"initial_masks", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "patience", b"patience", "recipe", b"recipe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "initial_masks", b"initial_masks", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "recipe", b"recipe", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
     _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
@@ -137,8 +156,16 @@ class SeamRecipe(_message.Message):
     _WhichOneofArgType__lr_head: _TypeAlias = _typing.Literal["_lr_head", b"_lr_head"]  # noqa: Y015
     _WhichOneofReturnType__lr_mask: _TypeAlias = _typing.Literal["lr_mask"]  # noqa: Y015
     _WhichOneofArgType__lr_mask: _TypeAlias = _typing.Literal["_lr_mask", b"_lr_mask"]  # noqa: Y015
+    _WhichOneofReturnType__lr_norm: _TypeAlias = _typing.Literal["lr_norm"]  # noqa: Y015
+    _WhichOneofArgType__lr_norm: _TypeAlias = _typing.Literal["_lr_norm", b"_lr_norm"]  # noqa: Y015
     _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
     _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
+    _WhichOneofReturnType__retention: _TypeAlias = _typing.Literal["retention"]  # noqa: Y015
+    _WhichOneofArgType__retention: _TypeAlias = _typing.Literal["_retention", b"_retention"]  # noqa: Y015
+    _WhichOneofReturnType__steps: _TypeAlias = _typing.Literal["steps"]  # noqa: Y015
+    _WhichOneofArgType__steps: _TypeAlias = _typing.Literal["_steps", b"_steps"]  # noqa: Y015
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
     @_typing.overload
@@ -152,7 +179,15 @@ class SeamRecipe(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_mask) -> _WhichOneofReturnType__lr_mask | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_norm) -> _WhichOneofReturnType__lr_norm | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retention) -> _WhichOneofReturnType__retention | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__steps) -> _WhichOneofReturnType__steps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
 
 Global___SeamRecipe: _TypeAlias = SeamRecipe  # noqa: Y015
 

@@ -7,6 +7,7 @@ it. So the pool of a large data set takes the memory of the base's logits, and t
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from tempfile import TemporaryFile
 from typing import Final
 
@@ -89,18 +90,22 @@ class ViewPool:
             raise RuntimeError("a view was drawn that the pool was not filled with")
         return self._logits[views].to(self._device)
 
-    def fill(self, views: Tensor, monitor: Monitor) -> None:
+    def fill(self, draws: Iterable[Tensor], monitor: Monitor) -> None:
         """Runs the base on those of the views that are not known yet.
 
         Args:
-            views: int64 [n], in any order, any of them several times.
-            monitor: Told of every batch, asked before it whether to go on.
+            draws: Views of many steps, int64 [n] each, in any order, any of them several times.
+            monitor: Told of every batch, asked before it and between draws whether to go on.
 
         Raises:
             Cancelled: the monitor says so; what was made stays known.
         """
-        wanted = torch.zeros_like(self._known)
-        wanted[views] = True
+        wanted = self._known.clone()
+        for views in draws:
+            monitor.check_cancelled()
+            wanted[views] = True
+            if bool(wanted.all()):
+                break
         missing = torch.nonzero(wanted & ~self._known).flatten()
         done = 0
         for part in torch.split(missing, _AT_ONCE) if len(missing) else ():

@@ -139,10 +139,9 @@ class Distillation:
         settings = self._task.settings
         return kept_of(self._masks.total, density_at(self.step, settings.steps, settings.retention))
 
-    def views_ahead(self) -> Tensor:
-        """All views that the steps to come draw, int64 [n]."""
-        steps = range(self.step, self._task.settings.steps)
-        return torch.cat([torch.empty(0, dtype=torch.int64), *(self._views(step) for step in steps)])
+    def views_ahead(self) -> Iterator[Tensor]:
+        """The views that every step to come draws, int64 [batch] each."""
+        return map(self._views, range(self.step, self._task.settings.steps))
 
     def run_step(self) -> None:
         """One batch: keeps the best, compares with the base, moves scores, scales and shifts."""

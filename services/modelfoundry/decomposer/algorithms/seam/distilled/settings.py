@@ -18,13 +18,17 @@ class DistilledSettings(Settings):
 
     path: ClassVar[str] = "seam.recipe"
     recipe: str = "distilled"
-    retention: float = setting(0.1, "Share of the weights that the module keeps.", SHARE)
-    steps: int = setting(840, "Batches that the masks learn from.", whole(1, 1_000_000))
+    retention: float = setting(
+        0.1, "Share of the weights that the module keeps (of seam, the recipe distilled).", SHARE
+    )
+    steps: int = setting(840, "Recipe distilled: batches that the masks learn from.", whole(1, 1_000_000))
     # Of one view there is no batch to normalise by.
     batch_size: int = setting(64, "Samples in a batch.", whole(2, 4096))
     lr_mask: float = setting(0.003, "Learning rate of the masks (Adam).", ABOVE_ZERO)
-    lr_norm: float = setting(0.01, "Learning rate of scales and shifts of batch normalisations (Adam).", ABOVE_ZERO)
+    lr_norm: float = setting(
+        0.01, "Recipe distilled: learning rate of scales and shifts of batch normalisations (Adam).", ABOVE_ZERO
+    )
     temperature: float = setting(
-        4.0, "By which logits are divided when module and base are compared: the higher, the softer.", ABOVE_ZERO
+        4.0, "Recipe distilled: logits of module and base are divided by it when they are compared.", ABOVE_ZERO
     )
     augmentation: Augmentation = setting("crop_flip", "How training images are varied.")  # noqa: RUF009

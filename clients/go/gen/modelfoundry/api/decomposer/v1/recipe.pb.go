@@ -129,6 +129,9 @@ func (Augmentation) EnumDescriptor() ([]byte, []int) {
 
 // How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
 // (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
+//
+// The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
+// `distilled` has batch_size, lr_mask, augmentation and fields 11 to 14.
 type SeamRecipe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`.
@@ -140,11 +143,11 @@ type SeamRecipe struct {
 	// Every so many epochs one trains the head alone, beginning with epoch 0; the others train masks and head. 0: never.
 	// `paper`: 5.
 	HeadEpochEvery *int32 `protobuf:"varint,4,opt,name=head_epoch_every,json=headEpochEvery,proto3,oneof" json:"head_epoch_every,omitempty"`
-	// Samples in a batch, 1 to 4096. `paper`: 64.
+	// Samples in a batch, 1 to 4096. `paper`: 64. `distilled`: 2 to 4096; 64 unless set.
 	BatchSize *int32 `protobuf:"varint,5,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
 	// Adam's learning rate of the head, above 0. `paper`: 0.1.
 	LrHead *float64 `protobuf:"fixed64,6,opt,name=lr_head,json=lrHead,proto3,oneof" json:"lr_head,omitempty"`
-	// Adam's learning rate of the masks, above 0. `paper`: 0.01 to 0.12 by network; 0.05 unless set.
+	// Adam's learning rate of the masks, above 0. `paper`: 0.01 to 0.12 by network; 0.05 unless set. `distilled`: 0.003.
 	LrMask *float64 `protobuf:"fixed64,7,opt,name=lr_mask,json=lrMask,proto3,oneof" json:"lr_mask,omitempty"`
 	// Weight of the retention term in the loss, 0 or more. `paper`: 1 to 2 by network; 1 unless set.
 	Alpha *float64 `protobuf:"fixed64,8,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
@@ -152,7 +155,15 @@ type SeamRecipe struct {
 	// `paper`: 0.
 	Patience *int32 `protobuf:"varint,9,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
 	// How training images are varied.
-	Augmentation  Augmentation `protobuf:"varint,10,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
+	Augmentation Augmentation `protobuf:"varint,10,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
+	// Share of the weights that the module keeps, above 0 and at most 1. `distilled`: 0.1.
+	Retention *float64 `protobuf:"fixed64,11,opt,name=retention,proto3,oneof" json:"retention,omitempty"`
+	// Batches that the masks learn from, 1 to 1,000,000. `distilled`: 840.
+	Steps *int32 `protobuf:"varint,12,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01.
+	LrNorm *float64 `protobuf:"fixed64,13,opt,name=lr_norm,json=lrNorm,proto3,oneof" json:"lr_norm,omitempty"`
+	// By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4.
+	Temperature   *float64 `protobuf:"fixed64,14,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,6 +266,34 @@ func (x *SeamRecipe) GetAugmentation() Augmentation {
 		return x.Augmentation
 	}
 	return Augmentation_AUGMENTATION_UNSPECIFIED
+}
+
+func (x *SeamRecipe) GetRetention() float64 {
+	if x != nil && x.Retention != nil {
+		return *x.Retention
+	}
+	return 0
+}
+
+func (x *SeamRecipe) GetSteps() int32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *SeamRecipe) GetLrNorm() float64 {
+	if x != nil && x.LrNorm != nil {
+		return *x.LrNorm
+	}
+	return 0
+}
+
+func (x *SeamRecipe) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
 }
 
 // How GradSplitter searches: schedule, learning rates, weight of the kernels' share and choice of the epoch, as data
@@ -502,7 +541,7 @@ var File_modelfoundry_api_decomposer_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\n" +
-	"+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\x8f\x04\n" +
+	"+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\xc6\x05\n" +
 	"\n" +
 	"SeamRecipe\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12Q\n" +
@@ -516,7 +555,12 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\x05alpha\x18\b \x01(\x01H\x05R\x05alpha\x88\x01\x01\x12\x1f\n" +
 	"\bpatience\x18\t \x01(\x05H\x06R\bpatience\x88\x01\x01\x12P\n" +
 	"\faugmentation\x18\n" +
-	" \x01(\x0e2,.modelfoundry.api.decomposer.v1.AugmentationR\faugmentationB\t\n" +
+	" \x01(\x0e2,.modelfoundry.api.decomposer.v1.AugmentationR\faugmentation\x12!\n" +
+	"\tretention\x18\v \x01(\x01H\aR\tretention\x88\x01\x01\x12\x19\n" +
+	"\x05steps\x18\f \x01(\x05H\bR\x05steps\x88\x01\x01\x12\x1c\n" +
+	"\alr_norm\x18\r \x01(\x01H\tR\x06lrNorm\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\x0e \x01(\x01H\n" +
+	"R\vtemperature\x88\x01\x01B\t\n" +
 	"\a_epochsB\x13\n" +
 	"\x11_head_epoch_everyB\r\n" +
 	"\v_batch_sizeB\n" +
@@ -525,7 +569,13 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\n" +
 	"\b_lr_maskB\b\n" +
 	"\x06_alphaB\v\n" +
-	"\t_patience\"\xc7\x04\n" +
+	"\t_patienceB\f\n" +
+	"\n" +
+	"_retentionB\b\n" +
+	"\x06_stepsB\n" +
+	"\n" +
+	"\b_lr_normB\x0e\n" +
+	"\f_temperature\"\xc7\x04\n" +
 	"\x12GradSplitterRecipe\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12(\n" +
 	"\rwarmup_epochs\x18\x02 \x01(\x05H\x00R\fwarmupEpochs\x88\x01\x01\x12\x1b\n" +

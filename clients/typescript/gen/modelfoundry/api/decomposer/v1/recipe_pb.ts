@@ -10,11 +10,14 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/decomposer/v1/recipe.proto.
  */
 export const file_modelfoundry_api_decomposer_v1_recipe: GenFile = /*@__PURE__*/
-  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEipwMKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbkIJCgdfZXBvY2hzQhMKEV9oZWFkX2Vwb2NoX2V2ZXJ5Qg0KC19iYXRjaF9zaXplQgoKCF9scl9oZWFkQgoKCF9scl9tYXNrQggKBl9hbHBoYUILCglfcGF0aWVuY2UizAMKEkdyYWRTcGxpdHRlclJlY2lwZRIOCgZyZWNpcGUYASABKAkSGgoNd2FybXVwX2Vwb2NocxgCIAEoBUgAiAEBEhMKBmN5Y2xlcxgDIAEoBUgBiAEBEhgKC21hc2tfZXBvY2hzGAQgASgFSAKIAQESGAoLaGVhZF9lcG9jaHMYBSABKAVIA4gBARIXCgpiYXRjaF9zaXplGAYgASgFSASIAQESFgoJbHJfd2FybXVwGAcgASgBSAWIAQESFAoHbHJfaGVhZBgIIAEoAUgGiAEBEhQKB2xyX21hc2sYCSABKAFIB4gBARISCgVhbHBoYRgKIAEoAUgIiAEBEhcKCmhlYWRfd2lkdGgYCyABKAVICYgBARIaCg1hY2N1cmFjeV9sb3NzGAwgASgBSAqIAQFCEAoOX3dhcm11cF9lcG9jaHNCCQoHX2N5Y2xlc0IOCgxfbWFza19lcG9jaHNCDgoMX2hlYWRfZXBvY2hzQg0KC19iYXRjaF9zaXplQgwKCl9scl93YXJtdXBCCgoIX2xyX2hlYWRCCgoIX2xyX21hc2tCCAoGX2FscGhhQg0KC19oZWFkX3dpZHRoQhAKDl9hY2N1cmFjeV9sb3NzIvUBCg9NYWduaXR1ZGVSZWNpcGUSDgoGcmVjaXBlGAEgASgJEhYKCXJldGVudGlvbhgCIAEoAUgAiAEBEhMKBmVwb2NocxgDIAEoBUgBiAEBEhcKCmJhdGNoX3NpemUYBCABKAVIAogBARIUCgdscl9oZWFkGAUgASgBSAOIAQESQgoMYXVnbWVudGF0aW9uGAYgASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbkIMCgpfcmV0ZW50aW9uQgkKB19lcG9jaHNCDQoLX2JhdGNoX3NpemVCCgoIX2xyX2hlYWQqRQoMSW5pdGlhbE1hc2tzEh0KGUlOSVRJQUxfTUFTS1NfVU5TUEVDSUZJRUQQABIWChJJTklUSUFMX01BU0tTX09ORVMQASp2CgxBdWdtZW50YXRpb24SHAoYQVVHTUVOVEFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRQVVHTUVOVEFUSU9OX05PTkUQARIVChFBVUdNRU5UQVRJT05fQ1JPUBACEhoKFkFVR01FTlRBVElPTl9DUk9QX0ZMSVAQA0KVAgoiY29tLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MUILUmVjaXBlUHJvdG9QAVpHbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvZGVjb21wb3Nlci92MTtkZWNvbXBvc2VydjGiAgNNQUSqAh5Nb2RlbGZvdW5kcnkuQXBpLkRlY29tcG9zZXIuVjHKAh5Nb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjHiAipNb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjFcR1BCTWV0YWRhdGHqAiFNb2RlbGZvdW5kcnk6OkFwaTo6RGVjb21wb3Nlcjo6VjFiBnByb3RvMw");
+  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEitwQKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbhIWCglyZXRlbnRpb24YCyABKAFIB4gBARISCgVzdGVwcxgMIAEoBUgIiAEBEhQKB2xyX25vcm0YDSABKAFICYgBARIYCgt0ZW1wZXJhdHVyZRgOIAEoAUgKiAEBQgkKB19lcG9jaHNCEwoRX2hlYWRfZXBvY2hfZXZlcnlCDQoLX2JhdGNoX3NpemVCCgoIX2xyX2hlYWRCCgoIX2xyX21hc2tCCAoGX2FscGhhQgsKCV9wYXRpZW5jZUIMCgpfcmV0ZW50aW9uQggKBl9zdGVwc0IKCghfbHJfbm9ybUIOCgxfdGVtcGVyYXR1cmUizAMKEkdyYWRTcGxpdHRlclJlY2lwZRIOCgZyZWNpcGUYASABKAkSGgoNd2FybXVwX2Vwb2NocxgCIAEoBUgAiAEBEhMKBmN5Y2xlcxgDIAEoBUgBiAEBEhgKC21hc2tfZXBvY2hzGAQgASgFSAKIAQESGAoLaGVhZF9lcG9jaHMYBSABKAVIA4gBARIXCgpiYXRjaF9zaXplGAYgASgFSASIAQESFgoJbHJfd2FybXVwGAcgASgBSAWIAQESFAoHbHJfaGVhZBgIIAEoAUgGiAEBEhQKB2xyX21hc2sYCSABKAFIB4gBARISCgVhbHBoYRgKIAEoAUgIiAEBEhcKCmhlYWRfd2lkdGgYCyABKAVICYgBARIaCg1hY2N1cmFjeV9sb3NzGAwgASgBSAqIAQFCEAoOX3dhcm11cF9lcG9jaHNCCQoHX2N5Y2xlc0IOCgxfbWFza19lcG9jaHNCDgoMX2hlYWRfZXBvY2hzQg0KC19iYXRjaF9zaXplQgwKCl9scl93YXJtdXBCCgoIX2xyX2hlYWRCCgoIX2xyX21hc2tCCAoGX2FscGhhQg0KC19oZWFkX3dpZHRoQhAKDl9hY2N1cmFjeV9sb3NzIvUBCg9NYWduaXR1ZGVSZWNpcGUSDgoGcmVjaXBlGAEgASgJEhYKCXJldGVudGlvbhgCIAEoAUgAiAEBEhMKBmVwb2NocxgDIAEoBUgBiAEBEhcKCmJhdGNoX3NpemUYBCABKAVIAogBARIUCgdscl9oZWFkGAUgASgBSAOIAQESQgoMYXVnbWVudGF0aW9uGAYgASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbkIMCgpfcmV0ZW50aW9uQgkKB19lcG9jaHNCDQoLX2JhdGNoX3NpemVCCgoIX2xyX2hlYWQqRQoMSW5pdGlhbE1hc2tzEh0KGUlOSVRJQUxfTUFTS1NfVU5TUEVDSUZJRUQQABIWChJJTklUSUFMX01BU0tTX09ORVMQASp2CgxBdWdtZW50YXRpb24SHAoYQVVHTUVOVEFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRQVVHTUVOVEFUSU9OX05PTkUQARIVChFBVUdNRU5UQVRJT05fQ1JPUBACEhoKFkFVR01FTlRBVElPTl9DUk9QX0ZMSVAQA0KVAgoiY29tLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MUILUmVjaXBlUHJvdG9QAVpHbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvZGVjb21wb3Nlci92MTtkZWNvbXBvc2VydjGiAgNNQUSqAh5Nb2RlbGZvdW5kcnkuQXBpLkRlY29tcG9zZXIuVjHKAh5Nb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjHiAipNb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjFcR1BCTWV0YWRhdGHqAiFNb2RlbGZvdW5kcnk6OkFwaTo6RGVjb21wb3Nlcjo6VjFiBnByb3RvMw");
 
 /**
  * How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
  * (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
+ *
+ * The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
+ * `distilled` has batch_size, lr_mask, augmentation and fields 11 to 14.
  *
  * @generated from message modelfoundry.api.decomposer.v1.SeamRecipe
  */
@@ -49,7 +52,7 @@ export type SeamRecipe = Message<"modelfoundry.api.decomposer.v1.SeamRecipe"> & 
   headEpochEvery?: number | undefined;
 
   /**
-   * Samples in a batch, 1 to 4096. `paper`: 64.
+   * Samples in a batch, 1 to 4096. `paper`: 64. `distilled`: 2 to 4096; 64 unless set.
    *
    * @generated from field: optional int32 batch_size = 5;
    */
@@ -63,7 +66,7 @@ export type SeamRecipe = Message<"modelfoundry.api.decomposer.v1.SeamRecipe"> & 
   lrHead?: number | undefined;
 
   /**
-   * Adam's learning rate of the masks, above 0. `paper`: 0.01 to 0.12 by network; 0.05 unless set.
+   * Adam's learning rate of the masks, above 0. `paper`: 0.01 to 0.12 by network; 0.05 unless set. `distilled`: 0.003.
    *
    * @generated from field: optional double lr_mask = 7;
    */
@@ -90,6 +93,34 @@ export type SeamRecipe = Message<"modelfoundry.api.decomposer.v1.SeamRecipe"> & 
    * @generated from field: modelfoundry.api.decomposer.v1.Augmentation augmentation = 10;
    */
   augmentation: Augmentation;
+
+  /**
+   * Share of the weights that the module keeps, above 0 and at most 1. `distilled`: 0.1.
+   *
+   * @generated from field: optional double retention = 11;
+   */
+  retention?: number | undefined;
+
+  /**
+   * Batches that the masks learn from, 1 to 1,000,000. `distilled`: 840.
+   *
+   * @generated from field: optional int32 steps = 12;
+   */
+  steps?: number | undefined;
+
+  /**
+   * Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01.
+   *
+   * @generated from field: optional double lr_norm = 13;
+   */
+  lrNorm?: number | undefined;
+
+  /**
+   * By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4.
+   *
+   * @generated from field: optional double temperature = 14;
+   */
+  temperature?: number | undefined;
 };
 
 /**

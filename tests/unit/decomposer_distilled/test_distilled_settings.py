@@ -1,0 +1,63 @@
+"""The recipe by name, with settings of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelfoundry.decomposer.algorithms.seam import SEAM
+from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
+from modelfoundry.errors import InvalidField
+
+
+def test_the_recipe_is_known_by_name_and_the_paper_s_stays_the_default() -> None:
+    assert SEAM.resolve("distilled", {}) == DistilledSettings()
+    assert SEAM.resolve("", {}).recipe == "paper"
+
+
+def test_settings_replace_those_of_the_recipe() -> None:
+    settings = SEAM.resolve("distilled", {"retention": 0.05, "batch_size": 32})
+    assert settings.record() == {
+        "recipe": "distilled",
+        "retention": 0.05,
+        "steps": 840,
+        "batch_size": 32,
+        "lr_mask": 0.003,
+        "lr_norm": 0.01,
+        "temperature": 4.0,
+        "augmentation": "crop_flip",
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("retention", 0.0),
+        ("retention", -0.1),
+        ("retention", 1.01),
+        ("retention", float("nan")),
+        ("steps", 0),
+        ("steps", 1_000_001),
+        ("batch_size", 1),
+        ("batch_size", 4097),
+        ("lr_mask", 0.0),
+        ("lr_norm", -1.0),
+        ("temperature", 0.0),
+        ("temperature", float("inf")),
+        ("augmentation", "rotate"),
+    ],
+    ids=str,
+)
+def test_values_out_of_range_are_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(InvalidField) as caught:
+        SEAM.resolve("distilled", {field: value})
+    assert caught.value.field == f"seam.recipe.{field}"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("recipe", "field"), [("distilled", "epochs"), ("distilled", "alpha"), ("paper", "retention"), ("paper", "steps")]
+)
+def test_a_setting_of_another_recipe_is_refused_with_the_recipe_s_name(recipe: str, field: str) -> None:
+    with pytest.raises(InvalidField, match=f"no such setting of the recipe '{recipe}'") as caught:
+        SEAM.resolve(recipe, {field: 1})
+    assert caught.value.field == f"seam.recipe.{field}"
