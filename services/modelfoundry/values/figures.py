@@ -66,7 +66,10 @@ class LayerRetention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionMetrics:
-    """What a module kept of its base model (SeaM's weight retention rate), whole and per layer."""
+    """What a module kept of its base model (SeaM's weight retention rate), whole and per layer.
+
+    What lies in a channel that was cut is not kept; what is rewritten is.
+    """
 
     weight_retention: float
     kept_weights: int

@@ -157,7 +157,7 @@ class DecompositionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """The part of a model that solves one target problem: masks over its base model and a small head."""
+    """The part of a model that solves one target problem: what it changes of its base model, and a head."""
 
     name: str = ""
     base_model: str

@@ -60,7 +60,7 @@ class RebuildResponse(_message.Message):
     module: _builtins.str
     """The module that was compared: `projects/{project}/modules/{module}`."""
     equal: _builtins.bool
-    """True when all masks and the head are equal bit by bit. Promised only where `changes` is empty."""
+    """True when all masks, the head and all else are equal bit by bit. Promised only where `changes` is empty."""
     mask_entries: _builtins.int
     """Number of mask entries of the module."""
     @_builtins.property
@@ -103,7 +103,9 @@ class TensorDifference(_message.Message):
     DIFFERING_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     tensor: _builtins.str
-    """Parameter of the base model for masks; `head.0.weight` and so on for the head."""
+    """Parameter of the base model for masks; `head.0.weight` and so on for the head, `rewritten.` and `cuts.` and a name for what
+    else a module has.
+    """
     differing: _builtins.int
     """Entries that differ: bits for masks, float32 values for the head. All of them where the shapes differ."""
     entries: _builtins.int

@@ -29,7 +29,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Module(_message.Message):
-    """The part of a model that solves one target problem: masks over its base model and a small head."""
+    """The part of a model that solves one target problem: what it changes of its base model (masks, and also tensors that it rewrites
+    and channels that it loses), and a head.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -106,7 +108,9 @@ class Module(_message.Message):
 
     @_builtins.property
     def artifact(self) -> _blob_pb2.BlobRef:
-        """Masks and head: a safetensors file in ModelFoundry's module format. `digest` is required; size and media type are filled in."""
+        """What it changes, and its head: a safetensors file in ModelFoundry's module format (docs/module-format.md). `digest` is
+        required; size and media type are filled in.
+        """
 
     @_builtins.property
     def record(self) -> Global___DecompositionRecord:

@@ -149,7 +149,7 @@ class ModuleConstraints(_message.Message):
     has it; never on a test split. For GradSplitter that is the accuracy of all modules of the search together on all labels.
     """
     max_bytes: _builtins.int
-    """Most bytes of the module's artifact: masks and head, which need the base model's weights besides."""
+    """Most bytes of the module's artifact, which needs the base model's weights besides."""
     max_latency_ms: _builtins.float
     """Most milliseconds of one image (median, batch size 1) as Compact measured: of the compacted form where `compact` is set, else
     of the masked form. Only registered modules without this figure may be left: the best is then measured in the job, and the

@@ -209,7 +209,9 @@ class RetentionMetrics(_message.Message):
     TOTAL_KERNELS_FIELD_NUMBER: _builtins.int
     LAYERS_FIELD_NUMBER: _builtins.int
     weight_retention: _builtins.float
-    """Kept mask entries over all mask entries, weights and biases of masked layers (SeaM's weight retention rate), in [0, 1]."""
+    """Kept mask entries over all mask entries, weights and biases of masked layers (SeaM's weight retention rate), in [0, 1]. What
+    lies in a channel that was cut is not kept; what is rewritten is.
+    """
     kept_weights: _builtins.int
     """Number of kept mask entries."""
     total_weights: _builtins.int

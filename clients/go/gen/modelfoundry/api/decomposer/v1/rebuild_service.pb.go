@@ -84,7 +84,7 @@ type RebuildResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The module that was compared: `projects/{project}/modules/{module}`.
 	Module string `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
-	// True when all masks and the head are equal bit by bit. Promised only where `changes` is empty.
+	// True when all masks, the head and all else are equal bit by bit. Promised only where `changes` is empty.
 	Equal bool `protobuf:"varint,2,opt,name=equal,proto3" json:"equal,omitempty"`
 	// Tensors that differ.
 	Differences []*TensorDifference `protobuf:"bytes,3,rep,name=differences,proto3" json:"differences,omitempty"`
@@ -173,7 +173,8 @@ func (x *RebuildResponse) GetChanges() []*EnvironmentChange {
 // A tensor in which the module and what its record gives are not equal.
 type TensorDifference struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Parameter of the base model for masks; `head.0.weight` and so on for the head.
+	// Parameter of the base model for masks; `head.0.weight` and so on for the head, `rewritten.` and `cuts.` and a name for what
+	// else a module has.
 	Tensor string `protobuf:"bytes,1,opt,name=tensor,proto3" json:"tensor,omitempty"`
 	// Entries that differ: bits for masks, float32 values for the head. All of them where the shapes differ.
 	Differing int64 `protobuf:"varint,2,opt,name=differing,proto3" json:"differing,omitempty"`

@@ -26,7 +26,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// The part of a model that solves one target problem: masks over its base model and a small head.
+// The part of a model that solves one target problem: what it changes of its base model (masks, and also tensors that it rewrites
+// and channels that it loses), and a head.
 type Module struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `projects/{project}/modules/{module}`.
@@ -49,7 +50,8 @@ type Module struct {
 	Problem *v1.TargetProblem `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
 	// Meaning of every output, in order: the label and `rest`, or the labels of the problem.
 	Outputs []string `protobuf:"bytes,10,rep,name=outputs,proto3" json:"outputs,omitempty"`
-	// Masks and head: a safetensors file in ModelFoundry's module format. `digest` is required; size and media type are filled in.
+	// What it changes, and its head: a safetensors file in ModelFoundry's module format (docs/module-format.md). `digest` is
+	// required; size and media type are filled in.
 	Artifact *v1.BlobRef `protobuf:"bytes,11,opt,name=artifact,proto3" json:"artifact,omitempty"`
 	// Data set that the masks were searched on: `projects/{project}/datasets/{dataset}`.
 	Dataset string `protobuf:"bytes,12,opt,name=dataset,proto3" json:"dataset,omitempty"`

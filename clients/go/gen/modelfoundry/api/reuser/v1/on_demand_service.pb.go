@@ -256,7 +256,7 @@ type ModuleConstraints struct {
 	// Least accuracy, in [0, 1], on the validation samples that the module's search set aside from its training data, as its record
 	// has it; never on a test split. For GradSplitter that is the accuracy of all modules of the search together on all labels.
 	MinAccuracy float64 `protobuf:"fixed64,1,opt,name=min_accuracy,json=minAccuracy,proto3" json:"min_accuracy,omitempty"`
-	// Most bytes of the module's artifact: masks and head, which need the base model's weights besides.
+	// Most bytes of the module's artifact, which needs the base model's weights besides.
 	MaxBytes int64 `protobuf:"varint,2,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
 	// Most milliseconds of one image (median, batch size 1) as Compact measured: of the compacted form where `compact` is set, else
 	// of the masked form. Only registered modules without this figure may be left: the best is then measured in the job, and the

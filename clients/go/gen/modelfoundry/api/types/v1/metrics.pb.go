@@ -372,7 +372,8 @@ func (x *ConfusionRow) GetCounts() []int64 {
 // What a module kept of its base model.
 type RetentionMetrics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kept mask entries over all mask entries, weights and biases of masked layers (SeaM's weight retention rate), in [0, 1].
+	// Kept mask entries over all mask entries, weights and biases of masked layers (SeaM's weight retention rate), in [0, 1]. What
+	// lies in a channel that was cut is not kept; what is rewritten is.
 	WeightRetention float64 `protobuf:"fixed64,1,opt,name=weight_retention,json=weightRetention,proto3" json:"weight_retention,omitempty"`
 	// Number of kept mask entries.
 	KeptWeights int64 `protobuf:"varint,2,opt,name=kept_weights,json=keptWeights,proto3" json:"kept_weights,omitempty"`

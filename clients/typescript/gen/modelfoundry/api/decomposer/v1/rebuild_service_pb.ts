@@ -59,7 +59,7 @@ export type RebuildResponse = Message<"modelfoundry.api.decomposer.v1.RebuildRes
   module: string;
 
   /**
-   * True when all masks and the head are equal bit by bit. Promised only where `changes` is empty.
+   * True when all masks, the head and all else are equal bit by bit. Promised only where `changes` is empty.
    *
    * @generated from field: bool equal = 2;
    */
@@ -108,7 +108,8 @@ export const RebuildResponseSchema: GenMessage<RebuildResponse> = /*@__PURE__*/
  */
 export type TensorDifference = Message<"modelfoundry.api.decomposer.v1.TensorDifference"> & {
   /**
-   * Parameter of the base model for masks; `head.0.weight` and so on for the head.
+   * Parameter of the base model for masks; `head.0.weight` and so on for the head, `rewritten.` and `cuts.` and a name for what
+   * else a module has.
    *
    * @generated from field: string tensor = 1;
    */

@@ -135,7 +135,7 @@ export type ModuleConstraints = Message<"modelfoundry.api.reuser.v1.ModuleConstr
   minAccuracy: number;
 
   /**
-   * Most bytes of the module's artifact: masks and head, which need the base model's weights besides.
+   * Most bytes of the module's artifact, which needs the base model's weights besides.
    *
    * @generated from field: int64 max_bytes = 2;
    */

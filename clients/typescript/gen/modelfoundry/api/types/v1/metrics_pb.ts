@@ -216,7 +216,8 @@ export const ConfusionRowSchema: GenMessage<ConfusionRow> = /*@__PURE__*/
  */
 export type RetentionMetrics = Message<"modelfoundry.api.types.v1.RetentionMetrics"> & {
   /**
-   * Kept mask entries over all mask entries, weights and biases of masked layers (SeaM's weight retention rate), in [0, 1].
+   * Kept mask entries over all mask entries, weights and biases of masked layers (SeaM's weight retention rate), in [0, 1]. What
+   * lies in a channel that was cut is not kept; what is rewritten is.
    *
    * @generated from field: double weight_retention = 1;
    */
