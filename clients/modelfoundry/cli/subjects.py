@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelfoundry.values.kinds import Kind
+
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient
 
@@ -14,7 +16,7 @@ async def subject_name(client: AsyncClient, text: str) -> str:
     Raises:
         NotFound: there is none of them; the hint names near ones.
     """
-    return await _name(client, text, ("modules", "models", "compositions"))
+    return await _name(client, text, (Kind.MODULE, Kind.MODEL, Kind.COMPOSITION))
 
 
 async def signed_name(client: AsyncClient, text: str) -> str:
@@ -23,7 +25,7 @@ async def signed_name(client: AsyncClient, text: str) -> str:
     Raises:
         NotFound: there is none of them; the hint names near ones.
     """
-    return await _name(client, text, ("modules", "compositions"))
+    return await _name(client, text, (Kind.MODULE, Kind.COMPOSITION))
 
 
 async def described_name(client: AsyncClient, text: str) -> str:
@@ -32,7 +34,7 @@ async def described_name(client: AsyncClient, text: str) -> str:
     Raises:
         NotFound: there is none of them; the hint names near ones.
     """
-    return await _name(client, text, ("modules", "models", "compositions", "datasets"))
+    return await _name(client, text, (Kind.MODULE, Kind.MODEL, Kind.COMPOSITION, Kind.DATASET))
 
 
 async def _name(client: AsyncClient, text: str, among: tuple[str, ...]) -> str:

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Final, cast
 from modelfoundry.errors import InvalidField, NotFound
 from modelfoundry.names import shortened
 from modelfoundry.values.compositions import Composition
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import full_name
 from modelfoundry.values.resources import Dataset, Model, Module
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient
 
-SUBJECTS: Final = ("modules", "models", "compositions")
-_KINDS: Final = {"modules": "module", "models": "model", "compositions": "composition", "datasets": "data set"}
+SUBJECTS: Final = (Kind.MODULE, Kind.MODEL, Kind.COMPOSITION)
+_KINDS: Final[dict[str, str]] = {
+    Kind.MODULE: "module",
+    Kind.MODEL: "model",
+    Kind.COMPOSITION: "composition",
+    Kind.DATASET: "data set",
+}
 
 
 async def find_subject(client: AsyncClient, reference: str, *, field: str = "subject") -> Model | Module | Composition:
@@ -63,11 +69,11 @@ def _meant(reference: str, field: str, among: tuple[str, ...]) -> tuple[str, ...
 
 async def _get(client: AsyncClient, name: str) -> Model | Module | Composition | Dataset:
     match name.split("/")[-2]:
-        case "modules":
+        case Kind.MODULE:
             return await client.modules.get(name)
-        case "models":
+        case Kind.MODEL:
             return await client.models.get(name)
-        case "datasets":
+        case Kind.DATASET:
             return await client.datasets.get(name)
         case _:
             return await client.compositions.get(name)

@@ -14,6 +14,7 @@ from modelfoundry.decomposer.algorithms.settings import Settings, settings_of
 from modelfoundry.decomposer.plan import LABEL_GROUPS, DecompositionPlan, DecompositionRequest, plan_decomposition
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel, WeightsMismatch
 from modelfoundry.names import parse_name, shortened
+from modelfoundry.values.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _request(module: Module) -> DecompositionRequest:
             raise _unsupported("it was made before the label groups of a joint search were recorded")
         wanted = LabelGroups(tuple(tuple(group) for group in groups))
     return DecompositionRequest(
-        parent=parse_name(module.name, "modules", field="module").parent,
+        parent=parse_name(module.name, Kind.MODULE, field="module").parent,
         model=module.base_model,
         dataset=module.dataset,
         algorithm=algorithm,

@@ -12,6 +12,7 @@ from modelfoundry.api.decomposer.v1 import rebuild_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.decomposer.rebuild_plan import plan_rebuild
 from modelfoundry.names import check_request_id, parse_name
+from modelfoundry.values.kinds import Kind
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources
@@ -35,7 +36,7 @@ class RebuildServicer(pb_grpc.RebuildServiceServicer):
         check_request_id(request.request_id)
         resources = AsyncResources(self._client)
         request.module = await OwnNames(resources).of(request.module, field="module")
-        name = parse_name(request.module, "modules", field="module")
+        name = parse_name(request.module, Kind.MODULE, field="module")
         module = await resources.module(request.module)
         model, dataset = await asyncio.gather(resources.model(module.base_model), resources.dataset(module.dataset))
         await asyncio.to_thread(plan_rebuild, module, model, dataset)

@@ -13,6 +13,7 @@ from modelfoundry.decomposer.plan import DecompositionRequest
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import check_id, parse_name, parse_parent
 from modelfoundry.values.computing import Device
+from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.computing import DEVICE, VALIDATION
 from modelfoundry.wire.decomposing import search_from_proto
 from modelfoundry.wire.recipes import recipe_to_proto
@@ -25,8 +26,8 @@ def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionReque
         InvalidField: a name, a setting or the algorithm is malformed or missing.
     """
     parse_parent(request.parent)
-    parse_name(request.model, "models", field="model")
-    parse_name(request.dataset, "datasets", field="dataset")
+    parse_name(request.model, Kind.MODEL, field="model")
+    parse_name(request.dataset, Kind.DATASET, field="dataset")
     if request.module_id:
         check_id(request.module_id, field="module_id")
     search = search_from_proto(request)

@@ -9,6 +9,7 @@ from modelfoundry.core.training import Recipe, TrainingSettings, resolve_recipe
 from modelfoundry.decomposer.training import TrainingRequest
 from modelfoundry.names import check_id, parse_name, parse_parent
 from modelfoundry.values.computing import Device, TrainingSubset
+from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.architectures import ARCHITECTURE
 from modelfoundry.wire.computing import DEVICE, VALIDATION, subset_to_proto
 from modelfoundry.wire.recipes import given_settings, recipe_to_proto
@@ -21,7 +22,7 @@ def training_from_proto(request: pb.TrainModelRequest) -> TrainingRequest:
         InvalidField: a name or a setting is malformed or out of range.
     """
     parse_parent(request.parent)
-    parse_name(request.dataset, "datasets", field="dataset")
+    parse_name(request.dataset, Kind.DATASET, field="dataset")
     if request.model_id:
         check_id(request.model_id, field="model_id")
     recipe = request.recipe

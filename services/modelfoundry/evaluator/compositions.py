@@ -15,6 +15,7 @@ from modelfoundry.core.evaluation import unrestricted_predictions
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import classification
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import MultiClassProblem
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
 from modelfoundry.workbench.networks import LoadedComposition, LoadedModel, load_composition, load_model
@@ -96,7 +97,7 @@ def _split_of(shared: Measuring, dataset: Dataset) -> ImageSet:
 
 def _load_rival(shared: Measuring, name: str) -> LoadedModel | LoadedComposition:
     bench = shared.bench
-    if subject_collection(name, field="subject") == "models":
+    if subject_collection(name, field="subject") == Kind.MODEL:
         return load_model(bench.client, bench.cache, bench.resources.model(name))
     return load_composition(bench.resources, bench.cache, bench.resources.composition(name))
 

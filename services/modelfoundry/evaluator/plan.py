@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from modelfoundry.client import Composition, CompositionTask, Dataset, Model, Module
 from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
 from modelfoundry.evaluator.request import EvaluationRequest, check_evaluation
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem, resolve
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
 from modelfoundry.workbench.resources import AsyncResources, Subject
@@ -48,7 +49,7 @@ async def _planned(
 ) -> Subject:
     """The subject in that place, which can be measured on the data sets."""
     name = request.subjects[place]
-    if request.problem is not None and subject_collection(name, field="subjects") != "models":
+    if request.problem is not None and subject_collection(name, field="subjects") != Kind.MODEL:
         raise InvalidField(
             f"problem: {name} has its own target problem",
             field="problem",
@@ -85,7 +86,7 @@ async def _other_datasets(request: EvaluationRequest, resources: AsyncResources)
         found.append(await resources.dataset(name))
         find_split(found[-1], request.split, field="split")
     for place, subject in enumerate(request.subjects):
-        if found and subject_collection(subject, field="subjects") != "compositions":
+        if found and subject_collection(subject, field="subjects") != Kind.COMPOSITION:
             field = f"subjects[{place}]"
             raise InvalidField(
                 f"{field}: {subject} is no composition, and only these have labels of several data sets",

@@ -9,6 +9,7 @@ from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.values.computing import Device
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem
 from modelfoundry.wire.computing import DEVICE, PROBLEM
 from modelfoundry.workbench.batch_sizes import check_batch_sizes
@@ -43,9 +44,9 @@ def evaluation_from_proto(request: pb.EvaluateRequest) -> EvaluationRequest:
         InvalidField: a name is malformed, or the device or the kind of the problem is unknown.
     """
     parse_parent(request.parent)
-    parse_name(request.dataset, "datasets", field="dataset")
+    parse_name(request.dataset, Kind.DATASET, field="dataset")
     for place, name in enumerate(request.other_datasets):
-        parse_name(name, "datasets", field=f"other_datasets[{place}]")
+        parse_name(name, Kind.DATASET, field=f"other_datasets[{place}]")
     return EvaluationRequest(
         parent=request.parent,
         subjects=tuple(request.subjects),

@@ -12,6 +12,7 @@ from modelfoundry.reuser.composing.request import composition_from_proto
 from modelfoundry.reuser.exporting.compact import batch_sizes_of, plan_compaction
 from modelfoundry.reuser.exporting.export import plan_export
 from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
+from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.jobs import EXPORT_FORMAT
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
@@ -83,7 +84,7 @@ class Submissions:
         check_request_id(request.request_id)
         parse_parent(request.parent)
         request.module = await OwnNames(resources).of(request.module, field="module")
-        parse_name(request.module, "modules", field="module")
+        parse_name(request.module, Kind.MODULE, field="module")
         cache_key = await plan_compaction(request.module, batch_sizes_of(request.latency_batch_sizes), resources)
         return await self._queue.enqueue(
             request,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelfoundry.api.reuser.v1 import composing_pb2
 from modelfoundry.values.composing import NewLabel, Strategy
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import full_name, subject_name
 from modelfoundry.values.results import Replacement
 from modelfoundry.wire.enums import Members
@@ -23,5 +24,5 @@ def new_label_to_proto(label: NewLabel, parent: str) -> composing_pb2.NewLabel:
         label=label.label,
         source_label=label.source_label,
         sources=[subject_name(source, parent) for source in label.sources],
-        dataset="" if label.dataset is None else full_name(label.dataset, "datasets", parent),
+        dataset="" if label.dataset is None else full_name(label.dataset, Kind.DATASET, parent),
     )

@@ -20,6 +20,7 @@ from modelfoundry.core.modules import (
 )
 from modelfoundry.core.networks import load_network
 from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.kinds import Kind
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.resources import Resources
 from modelfoundry.workbench.subject_names import subject_collection
@@ -154,7 +155,7 @@ def load_sources(resources: Resources, cache: BlobCache, names: Iterable[str]) -
         return models[name]
 
     for name in dict.fromkeys(names):
-        if subject_collection(name, field="source") == "models":
+        if subject_collection(name, field="source") == Kind.MODEL:
             found[name] = model(name)
         else:
             module = resources.module(name)

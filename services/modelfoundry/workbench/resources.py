@@ -10,6 +10,7 @@ from typing import TypeVar
 from modelfoundry.client import AsyncClient, Client
 from modelfoundry.errors import NotFound
 from modelfoundry.values.compositions import Composition
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import Dataset, Model, Module
 from modelfoundry.workbench.subject_names import subject_collection
 
@@ -86,9 +87,9 @@ class AsyncResources:
             field: Path of the request field that has it.
         """
         match subject_collection(name, field=field):
-            case "models":
+            case Kind.MODEL:
                 return await self.model(name)
-            case "modules":
+            case Kind.MODULE:
                 return await self.module(name)
             case _:
                 return await self.composition(name)
@@ -153,9 +154,9 @@ class Resources:
     def subject(self, name: str, *, field: str) -> Subject:
         """The model, module or composition of a name, which a request has in a field."""
         match subject_collection(name, field=field):
-            case "models":
+            case Kind.MODEL:
                 return self.model(name)
-            case "modules":
+            case Kind.MODULE:
                 return self.module(name)
             case _:
                 return self.composition(name)

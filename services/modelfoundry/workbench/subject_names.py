@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
+from modelfoundry.values.kinds import Kind
 
 
 def subject_collection(name: str, *, field: str) -> str:
@@ -13,7 +14,7 @@ def subject_collection(name: str, *, field: str) -> str:
         InvalidField: it is none of these.
     """
     match name.split("/", 4):
-        case ["projects", _, ("models" | "modules" | "compositions") as collection, _]:
+        case ["projects", _, (Kind.MODEL | Kind.MODULE | Kind.COMPOSITION) as collection, _]:
             return collection
         case _:
             raise InvalidField(

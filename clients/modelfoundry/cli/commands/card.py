@@ -14,6 +14,7 @@ from modelfoundry.cli.completion import complete_subjects
 from modelfoundry.cli.options import TagOption
 from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import described_name
+from modelfoundry.values.kinds import Kind
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient, AsyncCompositions, AsyncDatasets, AsyncModels, AsyncModules, Card
@@ -77,11 +78,11 @@ def describe(
 
 def _collection(client: AsyncClient, name: str) -> AsyncModules | AsyncModels | AsyncCompositions | AsyncDatasets:
     match name.split("/"):
-        case [*_, "models", _]:
+        case [*_, Kind.MODEL, _]:
             return client.models
-        case [*_, "compositions", _]:
+        case [*_, Kind.COMPOSITION, _]:
             return client.compositions
-        case [*_, "datasets", _]:
+        case [*_, Kind.DATASET, _]:
             return client.datasets
         case _:
             return client.modules

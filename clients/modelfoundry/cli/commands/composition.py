@@ -17,9 +17,10 @@ from modelfoundry.cli.rendering.json_output import print_json
 from modelfoundry.cli.rendering.statement_text import statement_text
 from modelfoundry.cli.rendering.tables import print_facts
 from modelfoundry.cli.session import Session
+from modelfoundry.values.kinds import Kind
 
 app = typer.Typer(help="Compositions: classifiers joined from modules and models.")
-app.add_typer(alias_commands("compositions"), name="alias")
+app.add_typer(alias_commands(Kind.COMPOSITION), name="alias")
 
 
 @command(app, "list")
@@ -62,7 +63,7 @@ def export(
     ] = False,
 ) -> None:
     """Write a composition as a folder that can be published: card, config, safetensors, ONNX, an example that runs."""
-    export_folder(session, "compositions", composition, folder, compact=compact)
+    export_folder(session, Kind.COMPOSITION, composition, folder, compact=compact)
 
 
 @command(app, "rm")

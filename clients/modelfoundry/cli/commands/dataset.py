@@ -27,6 +27,7 @@ from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count, moment
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
 from modelfoundry.cli.session import Session
+from modelfoundry.values.kinds import Kind
 
 if TYPE_CHECKING:
     from modelfoundry.client import Dataset
@@ -108,7 +109,7 @@ def remove(
     """Remove data sets. One that others depend on is refused, unless --cascade removes them too."""
     with session.client() as client:
         if cascade:
-            remove_cascading(session, client, "datasets", datasets, client.datasets.delete, yes=yes)
+            remove_cascading(session, client, Kind.DATASET, datasets, client.datasets.delete, yes=yes)
         else:
             remove_all(session, datasets, client.datasets.delete)
 

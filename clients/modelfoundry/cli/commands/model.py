@@ -33,12 +33,13 @@ from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, p
 from modelfoundry.cli.rendering.training_text import training_facts
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.kinds import Kind
 
 if TYPE_CHECKING:
     from modelfoundry.client import Client, InputSpec, Model
 
 app = typer.Typer(help="Trained classifiers in the registry.")
-app.add_typer(alias_commands("models"), name="alias")
+app.add_typer(alias_commands(Kind.MODEL), name="alias")
 
 
 @command(app, "push")
@@ -136,7 +137,7 @@ def export(
     format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
 ) -> None:
     """Write a model as a folder that can be published: card, config, safetensors, ONNX and an example that runs."""
-    export_folder(session, "models", model, folder)
+    export_folder(session, Kind.MODEL, model, folder)
 
 
 @command(app, "rm")
@@ -150,7 +151,7 @@ def remove(
     """Remove models. One that others depend on is refused, unless --cascade removes them too."""
     with session.client() as client:
         if cascade:
-            remove_cascading(session, client, "models", models, client.models.delete, yes=yes)
+            remove_cascading(session, client, Kind.MODEL, models, client.models.delete, yes=yes)
         else:
             remove_all(session, models, client.models.delete)
 

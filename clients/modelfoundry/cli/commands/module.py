@@ -28,11 +28,12 @@ from modelfoundry.cli.rendering.statement_text import statement_text
 from modelfoundry.cli.rendering.tables import print_facts, print_line
 from modelfoundry.cli.session import Session
 from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.kinds import Kind
 
 STATEMENT_FILE: Final = "statement.dsse.json"
 
 app = typer.Typer(help="Modules: parts of models in the registry.")
-app.add_typer(alias_commands("modules"), name="alias")
+app.add_typer(alias_commands(Kind.MODULE), name="alias")
 
 
 @command(app, "list")
@@ -89,7 +90,7 @@ def export(
     compact: CompactOption = False,
 ) -> None:
     """Write a module as a folder that can be published: card, config, safetensors, ONNX and an example that runs."""
-    export_folder(session, "modules", module, folder, compact=compact)
+    export_folder(session, Kind.MODULE, module, folder, compact=compact)
 
 
 @command(app, "rm")
@@ -103,6 +104,6 @@ def remove(
     """Remove modules with their evaluations. One that others use is refused, unless --cascade removes them too."""
     with session.client() as client:
         if cascade:
-            remove_cascading(session, client, "modules", modules, client.modules.delete, yes=yes)
+            remove_cascading(session, client, Kind.MODULE, modules, client.modules.delete, yes=yes)
         else:
             remove_all(session, modules, client.modules.delete)

@@ -11,6 +11,7 @@ from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.composing import NewLabel, Strategy
 from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.results import ComposedModel
 from modelfoundry.wire.composing import new_label_to_proto, strategy_to_proto
@@ -162,7 +163,7 @@ class AsyncComposing:
             InvalidField, UnknownLabel, DatasetMismatch, TestSplitSealed, NotFound, Unavailable: as the service says.
         """
         task = composing_pb2.PatchTask(
-            model=full_name(model, "models", self.parent),
+            model=full_name(model, Kind.MODEL, self.parent),
             labels=labels,
             sources=[subject_name(source, self.parent) for source in sources],
         )
@@ -195,7 +196,7 @@ class AsyncComposing:
     ) -> AsyncJob[ComposedModel]:
         """Starts a composition of a request that has its task already."""
         request.parent = self.parent
-        request.dataset = "" if dataset is None else full_name(dataset, "datasets", self.parent)
+        request.dataset = "" if dataset is None else full_name(dataset, Kind.DATASET, self.parent)
         request.validation.CopyFrom(validation_to_proto(validation or ValidationSplit()))
         request.score = score
         request.strategy = strategy_to_proto(chosen(strategy, Strategy, "strategy"))
@@ -210,5 +211,5 @@ class AsyncComposing:
 def _model_or_composition(source: Named, parent: str) -> str:
     """The full name of a source; a bare id names a model."""
     if isinstance(source, str) and "/" not in source:
-        return full_name(source, "models", parent)
+        return full_name(source, Kind.MODEL, parent)
     return subject_name(source, parent)

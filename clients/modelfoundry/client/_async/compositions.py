@@ -13,6 +13,7 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.compositions import Composition
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.wire.compositions import composition_from_proto, composition_to_request
 
@@ -49,7 +50,7 @@ class AsyncCompositions:
         Raises:
             NotFound: there is none; the hint names near ones.
         """
-        request = composition_pb2.GetCompositionRequest(name=full_name(composition, "compositions", self._parent))
+        request = composition_pb2.GetCompositionRequest(name=full_name(composition, Kind.COMPOSITION, self._parent))
         response = await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetComposition, request)
         return composition_from_proto(response)
 
@@ -86,7 +87,7 @@ class AsyncCompositions:
             tags=tags,
             intended_use=intended_use,
         )
-        name = full_name(composition, "compositions", self._parent)
+        name = full_name(composition, Kind.COMPOSITION, self._parent)
         message = composition_pb2.Composition(name=name, **fields.values)
         if isinstance(composition, Composition):
             message.etag = composition.etag
@@ -101,6 +102,6 @@ class AsyncCompositions:
             EtagMismatch: a `Composition` was passed, and somebody changed it since.
         """
         etag = composition.etag if isinstance(composition, Composition) else ""
-        name = full_name(composition, "compositions", self._parent)
+        name = full_name(composition, Kind.COMPOSITION, self._parent)
         request = composition_pb2.DeleteCompositionRequest(name=name, etag=etag)
         await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteComposition, request)

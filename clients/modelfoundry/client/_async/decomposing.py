@@ -14,6 +14,7 @@ from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.algorithms import AlgorithmDescription, Search
 from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem, label_groups_from, problem_from
 from modelfoundry.values.recipes import (
     GradSplitterRecipe,
@@ -183,7 +184,7 @@ class AsyncDecomposing:
             architecture=architecture_to_proto(
                 Architecture(architecture) if isinstance(architecture, str) else architecture
             ),
-            dataset=full_name(dataset, "datasets", self.parent),
+            dataset=full_name(dataset, Kind.DATASET, self.parent),
             recipe=training_recipe_to_proto(recipe or TrainingRecipe()),
             validation=validation_to_proto(validation or ValidationSplit()),
             seed=seed,
@@ -234,8 +235,8 @@ class AsyncDecomposing:
         """Starts a search, of one module or of all."""
         request = decomposer_service_pb2.DecomposeRequest(
             parent=self.parent,
-            model=full_name(model, "models", self.parent),
-            dataset=full_name(dataset, "datasets", self.parent),
+            model=full_name(model, Kind.MODEL, self.parent),
+            dataset=full_name(dataset, Kind.DATASET, self.parent),
             validation=validation_to_proto(validation or ValidationSplit()),
             seed=seed,
             device=device_to_proto(chosen(device, Device, "device")),

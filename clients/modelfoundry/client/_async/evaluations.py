@@ -12,6 +12,7 @@ from modelfoundry.client._async.pages import each
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Evaluation
 from modelfoundry.wire.modules import evaluation_from_proto, evaluation_to_request
@@ -41,7 +42,7 @@ class AsyncEvaluations:
         Raises:
             NotFound: there is none.
         """
-        request = evaluation_pb2.GetEvaluationRequest(name=full_name(evaluation, "evaluations", self._parent))
+        request = evaluation_pb2.GetEvaluationRequest(name=full_name(evaluation, Kind.EVALUATION, self._parent))
         response = await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetEvaluation, request)
         return evaluation_from_proto(response)
 
@@ -63,5 +64,5 @@ class AsyncEvaluations:
         Raises:
             NotFound: there is none.
         """
-        request = evaluation_pb2.DeleteEvaluationRequest(name=full_name(evaluation, "evaluations", self._parent))
+        request = evaluation_pb2.DeleteEvaluationRequest(name=full_name(evaluation, Kind.EVALUATION, self._parent))
         await self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteEvaluation, request)

@@ -19,6 +19,7 @@ from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, subject_name
 from modelfoundry.values.resources import Model
 
@@ -135,9 +136,9 @@ class AsyncHub:
 
     async def _digest(self, name: str) -> str:
         match name.split("/"):
-            case [*_, "models", _]:
+            case [*_, Kind.MODEL, _]:
                 return (await self._models.get(name)).weights.digest
-            case [*_, "compositions", _]:
+            case [*_, Kind.COMPOSITION, _]:
                 return (await self._compositions.get(name)).digest
             case _:
                 return (await self._modules.get(name)).artifact.digest

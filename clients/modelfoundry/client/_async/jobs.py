@@ -18,6 +18,7 @@ from modelfoundry.client._async.pages import each
 from modelfoundry.client._async.results import job_result
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import full_name
 from modelfoundry.values.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
 from modelfoundry.wire.jobs import job_event_from_proto, job_status_from_proto
@@ -182,4 +183,4 @@ class AsyncJobs:
             yield event
 
     def _full_name(self, job: str) -> str:
-        return full_name(job, "operations", self._parent)
+        return full_name(job, Kind.OPERATION, self._parent)

@@ -19,6 +19,7 @@ from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE, as_safetensors, read_tensor_specs
 from modelfoundry.values.architectures import Architecture, InputSpec, ModelCheck, TensorSpec
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Model, ModelOrigin
 from modelfoundry.wire.architectures import (
@@ -94,7 +95,7 @@ class AsyncModels:
             description=description,
             license=license,
             tags=dict(tags or {}),
-            training_dataset=full_name(training_dataset, "datasets", self._parent),
+            training_dataset=full_name(training_dataset, Kind.DATASET, self._parent),
             intended_use=intended_use,
             origin=origin,
         )
@@ -139,7 +140,7 @@ class AsyncModels:
         Raises:
             NotFound: there is none; the hint names near ones.
         """
-        request = model_pb2.GetModelRequest(name=full_name(model, "models", self._parent))
+        request = model_pb2.GetModelRequest(name=full_name(model, Kind.MODEL, self._parent))
         return model_from_proto(await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetModel, request))
 
     async def list(self, filter: str = "", order_by: str = "") -> AsyncIterator[Model]:
@@ -175,7 +176,7 @@ class AsyncModels:
             tags=tags,
             intended_use=intended_use,
         )
-        message = model_pb2.Model(name=full_name(model, "models", self._parent), **fields.values)
+        message = model_pb2.Model(name=full_name(model, Kind.MODEL, self._parent), **fields.values)
         if isinstance(model, Model):
             message.etag = model.etag
         request = model_pb2.UpdateModelRequest(model=message, update_mask=fields.mask)
@@ -195,7 +196,7 @@ class AsyncModels:
             EtagMismatch: a `Model` was passed, and somebody changed it since.
         """
         request = model_pb2.DeleteModelRequest(
-            name=full_name(model, "models", self._parent),
+            name=full_name(model, Kind.MODEL, self._parent),
             etag=model.etag if isinstance(model, Model) else "",
             cascade=cascade,
         )

@@ -19,6 +19,7 @@ from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.figures import FormComparison
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Module
 from modelfoundry.wire.figures import forms_to_proto
@@ -85,7 +86,7 @@ class AsyncModules:
         Raises:
             NotFound: there is none; the hint names near ones.
         """
-        request = module_pb2.GetModuleRequest(name=full_name(module, "modules", self._parent))
+        request = module_pb2.GetModuleRequest(name=full_name(module, Kind.MODULE, self._parent))
         return module_from_proto(await self._transport.unary(Service.REGISTRY, self._stubs.registry.GetModule, request))
 
     async def list(self, filter: str = "", order_by: str = "") -> AsyncIterator[Module]:
@@ -121,7 +122,7 @@ class AsyncModules:
             tags=tags,
             intended_use=intended_use,
         )
-        message = module_pb2.Module(name=full_name(module, "modules", self._parent), **fields.values)
+        message = module_pb2.Module(name=full_name(module, Kind.MODULE, self._parent), **fields.values)
         if isinstance(module, Module):
             message.etag = module.etag
         request = module_pb2.UpdateModuleRequest(module=message, update_mask=fields.mask)
@@ -132,7 +133,7 @@ class AsyncModules:
     async def set_forms(self, module: Named, forms: FormComparison) -> Module:
         """Keeps what was measured of a module's forms, in place of an earlier measurement."""
         request = module_pb2.SetModuleFormsRequest(
-            name=full_name(module, "modules", self._parent), forms=forms_to_proto(forms)
+            name=full_name(module, Kind.MODULE, self._parent), forms=forms_to_proto(forms)
         )
         return module_from_proto(
             await self._transport.unary(Service.REGISTRY, self._stubs.registry.SetModuleForms, request)
@@ -150,7 +151,7 @@ class AsyncModules:
             EtagMismatch: a `Module` was passed, and somebody changed it since.
         """
         request = module_pb2.DeleteModuleRequest(
-            name=full_name(module, "modules", self._parent),
+            name=full_name(module, Kind.MODULE, self._parent),
             etag=module.etag if isinstance(module, Module) else "",
             cascade=cascade,
         )

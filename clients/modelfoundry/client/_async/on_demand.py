@@ -18,6 +18,7 @@ from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
 from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import FoundLabels, RequestedModule
 from modelfoundry.values.recipes import ALGORITHM_OF, GradSplitterRecipe, SeamRecipe
 from modelfoundry.values.references import Named, full_name
@@ -133,7 +134,7 @@ class AsyncOnDemand:
                 max_bytes=max_bytes,
                 max_latency_ms=max_latency_ms,
                 license=license,
-                dataset="" if dataset is None else full_name(dataset, "datasets", self.parent),
+                dataset="" if dataset is None else full_name(dataset, Kind.DATASET, self.parent),
                 architecture=architecture,
                 algorithm=algorithm,
             ),

@@ -8,6 +8,7 @@ from modelfoundry.api.registry.v1 import webhook_service_pb2
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.transport import AsyncTransport
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.lineage import EventKind, Webhook
 from modelfoundry.values.references import full_name
 from modelfoundry.wire.lineage import event_filter_to_proto, webhook_from_proto
@@ -78,4 +79,4 @@ class AsyncWebhooks:
         await self._transport.unary(Service.REGISTRY, self._stubs.webhooks.DeleteWebhook, request)
 
     def _full_name(self, webhook: str) -> str:
-        return full_name(webhook, "webhooks", self._parent)
+        return full_name(webhook, Kind.WEBHOOK, self._parent)

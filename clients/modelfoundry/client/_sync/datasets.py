@@ -21,6 +21,7 @@ from modelfoundry.client.sources.prepare import prepare_dataset
 from modelfoundry.client.transfers import TotalProgress
 from modelfoundry.client.transport import Transport
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Dataset, DatasetSplit
 from modelfoundry.wire.resources import dataset_from_proto, dataset_to_request
@@ -104,7 +105,7 @@ class Datasets:
         Raises:
             NotFound: there is none; the hint names near ones.
         """
-        request = dataset_pb2.GetDatasetRequest(name=full_name(dataset, "datasets", self._parent))
+        request = dataset_pb2.GetDatasetRequest(name=full_name(dataset, Kind.DATASET, self._parent))
         return dataset_from_proto(self._transport.unary(Service.REGISTRY, self._stubs.registry.GetDataset, request))
 
     def list(self, filter: str = "", order_by: str = "") -> Iterator[Dataset]:
@@ -140,7 +141,7 @@ class Datasets:
             tags=tags,
             intended_use=intended_use,
         )
-        message = dataset_pb2.Dataset(name=full_name(dataset, "datasets", self._parent), **fields.values)
+        message = dataset_pb2.Dataset(name=full_name(dataset, Kind.DATASET, self._parent), **fields.values)
         if isinstance(dataset, Dataset):
             message.etag = dataset.etag
         request = dataset_pb2.UpdateDatasetRequest(dataset=message, update_mask=fields.mask)
@@ -158,7 +159,7 @@ class Datasets:
             EtagMismatch: a `Dataset` was passed, and somebody changed it since.
         """
         request = dataset_pb2.DeleteDatasetRequest(
-            name=full_name(dataset, "datasets", self._parent),
+            name=full_name(dataset, Kind.DATASET, self._parent),
             etag=dataset.etag if isinstance(dataset, Dataset) else "",
             cascade=cascade,
         )

@@ -16,6 +16,7 @@ from modelfoundry.client.transport import Transport
 from modelfoundry.values.algorithms import AlgorithmDescription, Search
 from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem, label_groups_from, problem_from
 from modelfoundry.values.recipes import (
     GradSplitterRecipe,
@@ -185,7 +186,7 @@ class Decomposing:
             architecture=architecture_to_proto(
                 Architecture(architecture) if isinstance(architecture, str) else architecture
             ),
-            dataset=full_name(dataset, "datasets", self.parent),
+            dataset=full_name(dataset, Kind.DATASET, self.parent),
             recipe=training_recipe_to_proto(recipe or TrainingRecipe()),
             validation=validation_to_proto(validation or ValidationSplit()),
             seed=seed,
@@ -236,8 +237,8 @@ class Decomposing:
         """Starts a search, of one module or of all."""
         request = decomposer_service_pb2.DecomposeRequest(
             parent=self.parent,
-            model=full_name(model, "models", self.parent),
-            dataset=full_name(dataset, "datasets", self.parent),
+            model=full_name(model, Kind.MODEL, self.parent),
+            dataset=full_name(dataset, Kind.DATASET, self.parent),
             validation=validation_to_proto(validation or ValidationSplit()),
             seed=seed,
             device=device_to_proto(chosen(device, Device, "device")),

@@ -12,6 +12,7 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.computing import Device
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem, problem_from
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.resources import Evaluation
@@ -65,7 +66,7 @@ class Evaluating:
         """
         measured = [subjects] if isinstance(subjects, Named) else subjects
         datasets = [dataset] if isinstance(dataset, Named) else dataset
-        first, *others = [full_name(each, "datasets", self.parent) for each in datasets] or [""]
+        first, *others = [full_name(each, Kind.DATASET, self.parent) for each in datasets] or [""]
         posed = problem_from(problem, label, labels)
         request = evaluator_service_pb2.EvaluateRequest(
             parent=self.parent,

@@ -14,6 +14,7 @@ from modelfoundry.client._sync.pages import each
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Evaluation
 from modelfoundry.wire.modules import evaluation_from_proto, evaluation_to_request
@@ -43,7 +44,7 @@ class Evaluations:
         Raises:
             NotFound: there is none.
         """
-        request = evaluation_pb2.GetEvaluationRequest(name=full_name(evaluation, "evaluations", self._parent))
+        request = evaluation_pb2.GetEvaluationRequest(name=full_name(evaluation, Kind.EVALUATION, self._parent))
         response = self._transport.unary(Service.REGISTRY, self._stubs.registry.GetEvaluation, request)
         return evaluation_from_proto(response)
 
@@ -65,5 +66,5 @@ class Evaluations:
         Raises:
             NotFound: there is none.
         """
-        request = evaluation_pb2.DeleteEvaluationRequest(name=full_name(evaluation, "evaluations", self._parent))
+        request = evaluation_pb2.DeleteEvaluationRequest(name=full_name(evaluation, Kind.EVALUATION, self._parent))
         self._transport.unary(Service.REGISTRY, self._stubs.registry.DeleteEvaluation, request)

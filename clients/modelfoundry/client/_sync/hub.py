@@ -21,6 +21,7 @@ from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, subject_name
 from modelfoundry.values.resources import Model
 
@@ -137,9 +138,9 @@ class Hub:
 
     def _digest(self, name: str) -> str:
         match name.split("/"):
-            case [*_, "models", _]:
+            case [*_, Kind.MODEL, _]:
                 return (self._models.get(name)).weights.digest
-            case [*_, "compositions", _]:
+            case [*_, Kind.COMPOSITION, _]:
                 return (self._compositions.get(name)).digest
             case _:
                 return (self._modules.get(name)).artifact.digest

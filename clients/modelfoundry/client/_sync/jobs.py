@@ -20,6 +20,7 @@ from modelfoundry.client._sync.pages import each
 from modelfoundry.client._sync.results import job_result
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import full_name
 from modelfoundry.values.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
 from modelfoundry.wire.jobs import job_event_from_proto, job_status_from_proto
@@ -182,4 +183,4 @@ class Jobs:
             yield event
 
     def _full_name(self, job: str) -> str:
-        return full_name(job, "operations", self._parent)
+        return full_name(job, Kind.OPERATION, self._parent)

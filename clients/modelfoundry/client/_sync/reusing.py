@@ -16,6 +16,7 @@ from modelfoundry.client.images import ImageLike, batches, image_inputs
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.exports import Export, ExportFormat
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.results import Compaction, Prediction
 from modelfoundry.wire.jobs import export_format_to_proto, predictions_from_proto
@@ -67,7 +68,7 @@ class Reusing:
         """
         request = reuser_service_pb2.CompactRequest(
             parent=self.parent,
-            module=full_name(module, "modules", self.parent),
+            module=full_name(module, Kind.MODULE, self.parent),
             latency_batch_sizes=latency_batch_sizes,
             request_id=request_id or new_request_id(),
         )

@@ -19,6 +19,7 @@ from modelfoundry.client.content import content_of
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, any_name, full_name
 from modelfoundry.values.results import Progress
 from modelfoundry.values.statements import Check, Rebuild, SigningKey, Statement, Verification
@@ -87,7 +88,7 @@ class Statements:
             NotFound, Unavailable: as the service says.
         """
         request = rebuild_service_pb2.RebuildRequest(
-            module=full_name(module, "modules", self._parent), request_id=request_id or new_request_id()
+            module=full_name(module, Kind.MODULE, self._parent), request_id=request_id or new_request_id()
         )
         timeout = self._transport.timeouts.check
         operation = self._transport.unary(Service.DECOMPOSER, self._stubs.rebuilding.Rebuild, request, timeout=timeout)
@@ -213,13 +214,13 @@ class Statements:
         registry = self._stubs.registry
         try:
             match name.split("/"):
-                case ["projects", _, "models", _]:
+                case ["projects", _, Kind.MODEL, _]:
                     model = model_pb2.GetModelRequest(name=name)
                     return (self._transport.unary(Service.REGISTRY, registry.GetModel, model)).weights.digest
-                case ["projects", _, "datasets", _]:
+                case ["projects", _, Kind.DATASET, _]:
                     dataset = dataset_pb2.GetDatasetRequest(name=name)
                     return (self._transport.unary(Service.REGISTRY, registry.GetDataset, dataset)).digest
-                case ["projects", _, "modules", _]:
+                case ["projects", _, Kind.MODULE, _]:
                     module = module_pb2.GetModuleRequest(name=name)
                     return (self._transport.unary(Service.REGISTRY, registry.GetModule, module)).artifact.digest
         except (errors.NotFound, errors.InvalidField):

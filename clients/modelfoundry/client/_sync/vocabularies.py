@@ -10,6 +10,7 @@ from modelfoundry.api.registry.v1 import vocabulary_pb2
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import new_request_id
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import full_name
 from modelfoundry.values.searching import Vocabulary, VocabularyTerm
 from modelfoundry.wire.searching import vocabulary_from_proto, vocabulary_to_request
@@ -89,4 +90,4 @@ class Vocabularies:
 
     def _name(self, vocabulary: str | Vocabulary) -> str:
         name = vocabulary if isinstance(vocabulary, str) else vocabulary.name
-        return full_name(name, "vocabularies", self._parent)
+        return full_name(name, Kind.VOCABULARY, self._parent)

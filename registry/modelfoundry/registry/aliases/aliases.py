@@ -18,11 +18,12 @@ from modelfoundry.registry.records.finding import Lock, find
 from modelfoundry.registry.records.shelf import Shelf
 from modelfoundry.registry.records.tables import CompositionRow, ModelRow, ModuleRow, ResourceRow
 from modelfoundry.values.aliases import Alias, AliasMove, Version
+from modelfoundry.values.kinds import Kind
 
 TABLES: Final[Mapping[str, type[ResourceRow]]] = {
-    "models": ModelRow,
-    "modules": ModuleRow,
-    "compositions": CompositionRow,
+    Kind.MODEL: ModelRow,
+    Kind.MODULE: ModuleRow,
+    Kind.COMPOSITION: CompositionRow,
 }
 """Collections that have families."""
 ALIASES: Final = Listing(

@@ -32,6 +32,7 @@ from modelfoundry.registry.blobs.upload import (
     wrong_offset,
 )
 from modelfoundry.registry.database import Database
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import BlobRef
 
 LARGEST_BLOB_BYTES: Final = 64 * 1024**3
@@ -225,7 +226,7 @@ class Uploads:
         return () if self._staging is None else self._staging.objects()
 
     def _row(self, name: str) -> UploadRow:
-        parsed = parse_name(name, "uploads", field="name")
+        parsed = parse_name(name, Kind.UPLOAD, field="name")
         with self._database.read_session() as session:
             row = session.get(UploadRow, parsed.id)
         if row is None or row.project != parsed.project:

@@ -37,12 +37,13 @@ from modelfoundry.registry.records.tables import (
     ModuleRow,
 )
 from modelfoundry.values.cards import Card, CardLimit, LimitKind
+from modelfoundry.values.kinds import Kind
 
 TABLES: Final[dict[str, type[DescribedRow]]] = {
-    "models": ModelRow,
-    "datasets": DatasetRow,
-    "modules": ModuleRow,
-    "compositions": CompositionRow,
+    Kind.MODEL: ModelRow,
+    Kind.DATASET: DatasetRow,
+    Kind.MODULE: ModuleRow,
+    Kind.COMPOSITION: CompositionRow,
 }
 LABELS_SENT: Final = 1000
 MAX_EVALUATIONS: Final = 200

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modelfoundry.registry.cards.quantities import last
 from modelfoundry.registry.cards.sheet import Measurement, Sheet
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import Scoring
 
 if TYPE_CHECKING:
@@ -100,6 +101,6 @@ def _license(card: Sheet) -> dict[str, Any]:
 
 
 def _tags(card: Sheet, kind: str) -> list[str]:
-    made = [card.account.algorithm] if card.name.split("/")[-2] == "modules" else []
+    made = [card.account.algorithm] if card.name.split("/")[-2] == Kind.MODULE else []
     owned = [f"{key}:{value}" if value else key for key, value in sorted(card.owned.tags.items())]
     return list(dict.fromkeys([LIBRARY, f"{LIBRARY}-{kind}", *made, *owned]))

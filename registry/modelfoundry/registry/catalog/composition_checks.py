@@ -14,6 +14,7 @@ from modelfoundry.registry.catalog.models import check_input
 from modelfoundry.registry.records.references import check_operation, check_reference
 from modelfoundry.registry.records.wording import check_about, check_labels, check_line
 from modelfoundry.values.compositions import CompositionMember, CompositionTask
+from modelfoundry.values.kinds import Kind
 
 MAX_KEY: Final = 200
 MAX_DATASETS: Final = 100
@@ -64,7 +65,7 @@ def _check_members(members: Sequence[CompositionMember], project: str, *, field:
 
 def _check_base_name(draft: CompositionDraft, project: str, *, field: str) -> None:
     if draft.task is CompositionTask.PATCH:
-        check_reference(draft.base_model, "models", project, field=field)
+        check_reference(draft.base_model, Kind.MODEL, project, field=field)
     elif draft.base_model:
         raise InvalidField(
             f"{field} is set, the task is {draft.task.name if draft.task else 'unknown'}",
@@ -82,7 +83,7 @@ def _check_dataset_names(draft: CompositionDraft, project: str, *, field: str) -
             hint=f"name 1 to {MAX_DATASETS} data sets that sources were chosen on",
         )
     for index, name in enumerate(names):
-        check_reference(name, "datasets", project, field=f"{field}[{index}]")
+        check_reference(name, Kind.DATASET, project, field=f"{field}[{index}]")
         if name in names[:index]:
             raise InvalidField(
                 f"{field}[{index}]: {name} is there twice", field=f"{field}[{index}]", hint="name every data set once"

@@ -16,6 +16,7 @@ from modelfoundry.registry.records.tables import CompositionSourceRow, ModelRow,
 from modelfoundry.registry.records.wording import MAX_LICENSE
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.compositions import CompositionMember
+from modelfoundry.values.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def check_source_name(name: str, project: str, *, field: str) -> None:
         InvalidField: it is not.
     """
     match name.split("/", 3):
-        case ["projects", _, ("modules" | "models") as collection, _]:
+        case ["projects", _, (Kind.MODULE | Kind.MODEL) as collection, _]:
             check_reference(name, collection, project, field=field)
         case _:
             raise InvalidField(

@@ -38,6 +38,7 @@ from modelfoundry.registry.records.tables import (
     ModelRow,
 )
 from modelfoundry.values.compositions import CompositionMember, CompositionTask
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import Relation
 
 _NAME: Final = col(CompositionRow.name)
@@ -65,7 +66,7 @@ class Compositions(DescribedCollection[CompositionRow]):
     """All compositions. Methods block: call them from a thread."""
 
     def __init__(self, shelf: Shelf) -> None:
-        super().__init__(shelf, "compositions", COMPOSITIONS)
+        super().__init__(shelf, Kind.COMPOSITION, COMPOSITIONS)
 
     def create(self, call: CreateCall, draft: CompositionDraft) -> CompositionRow:
         """Registers a composition of modules and models that are there.
@@ -117,7 +118,7 @@ class Compositions(DescribedCollection[CompositionRow]):
             NotFound: there is no such composition.
             EtagMismatch: somebody else changed it.
         """
-        self._delete(name, etag, carried=("evaluations",))
+        self._delete(name, etag, carried=(Kind.EVALUATION,))
 
 
 def content_digest(draft: CompositionDraft, members: Sequence[CompositionMember]) -> str:

@@ -30,6 +30,7 @@ from modelfoundry.registry.records.drafts import CreateCall
 from modelfoundry.registry.records.shelf import Shelf, Use
 from modelfoundry.registry.records.tables import DatasetRow
 from modelfoundry.registry.records.wording import check_about, check_labels
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import DatasetSplit
 
 MAX_SPLITS: Final = 64
@@ -59,7 +60,7 @@ class Datasets(DescribedCollection[DatasetRow]):
     """All data sets. Methods block: call them from a thread."""
 
     def __init__(self, shelf: Shelf) -> None:
-        super().__init__(shelf, "datasets", DATASETS)
+        super().__init__(shelf, Kind.DATASET, DATASETS)
 
     def create(self, call: CreateCall, draft: DatasetDraft) -> DatasetRow:
         """Registers a data set whose splits were uploaded.

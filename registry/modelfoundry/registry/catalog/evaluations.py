@@ -26,6 +26,7 @@ from modelfoundry.registry.records.tables import (
     ModelRow,
     ModuleRow,
 )
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import resolve
 from modelfoundry.values.resources import Relation
 
@@ -54,7 +55,7 @@ class Evaluations(Collection[EvaluationRow]):
     """All evaluations. Methods block: call them from a thread."""
 
     def __init__(self, shelf: Shelf) -> None:
-        super().__init__(shelf, "evaluations", EVALUATIONS)
+        super().__init__(shelf, Kind.EVALUATION, EVALUATIONS)
 
     def create(self, call: CreateCall, draft: EvaluationDraft) -> EvaluationRow:
         """Stores a measurement.
@@ -120,7 +121,7 @@ class Evaluations(Collection[EvaluationRow]):
 
 
 def _measured_module(session: Session, draft: EvaluationDraft, project: str) -> tuple[ModuleRow, ModuleRow]:
-    check_reference(draft.subject, "modules", project, field="evaluation.subject")
+    check_reference(draft.subject, Kind.MODULE, project, field="evaluation.subject")
     module = find(session, ModuleRow, draft.subject, field="evaluation.subject")
     if draft.module not in {"", module.name}:
         raise InvalidField(
@@ -134,12 +135,12 @@ def _measured_module(session: Session, draft: EvaluationDraft, project: str) -> 
 
 
 def _measured_model(session: Session, draft: EvaluationDraft, project: str) -> tuple[ModelRow, ModuleRow | None]:
-    check_reference(draft.subject, "models", project, field="evaluation.subject")
+    check_reference(draft.subject, Kind.MODEL, project, field="evaluation.subject")
     model = find(session, ModelRow, draft.subject, field="evaluation.subject")
     _check_subject(draft, model.weights_digest, model.labels)
     if not draft.module:
         return model, None
-    check_reference(draft.module, "modules", project, field="evaluation.module")
+    check_reference(draft.module, Kind.MODULE, project, field="evaluation.module")
     module = find(session, ModuleRow, draft.module, field="evaluation.module")
     if module.base_model != model.name:
         raise InvalidField(
@@ -151,7 +152,7 @@ def _measured_model(session: Session, draft: EvaluationDraft, project: str) -> t
 
 
 def _measured_composition(session: Session, draft: EvaluationDraft, project: str) -> CompositionRow:
-    check_reference(draft.subject, "compositions", project, field="evaluation.subject")
+    check_reference(draft.subject, Kind.COMPOSITION, project, field="evaluation.subject")
     composition = find(session, CompositionRow, draft.subject, field="evaluation.subject")
     _check_subject(draft, composition.digest, composition.labels)
     if draft.module:
@@ -179,7 +180,7 @@ def _check_parts(session: Session, draft: EvaluationDraft, composition: Composit
 
 
 def _check_draft(draft: EvaluationDraft, project: str) -> None:
-    check_reference(draft.dataset, "datasets", project, field="evaluation.dataset")
+    check_reference(draft.dataset, Kind.DATASET, project, field="evaluation.dataset")
     if draft.parts and (draft.parts[0].dataset != draft.dataset or "/compositions/" not in draft.subject):
         raise InvalidField(
             f"evaluation.parts: they are not those of a composition that was measured on {draft.dataset} first",

@@ -34,6 +34,7 @@ from modelfoundry.registry.records.tables import (
 )
 from modelfoundry.registry.records.wording import check_about, check_labels, check_line
 from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import ModelOrigin, Relation
 
 FAMILIES: Final = ("zoo", "torchvision", "timm", "exported")
@@ -62,7 +63,7 @@ class Models(DescribedCollection[ModelRow]):
     """All models. Methods block: call them from a thread."""
 
     def __init__(self, shelf: Shelf) -> None:
-        super().__init__(shelf, "models", MODELS)
+        super().__init__(shelf, Kind.MODEL, MODELS)
 
     def create(self, call: CreateCall, draft: ModelDraft) -> ModelRow:
         """Registers a model whose weights were uploaded.
@@ -145,7 +146,7 @@ def _check_draft(draft: ModelDraft, project: str) -> None:
         _check_parameters(draft.parameters, field="model.architecture.parameters")
     check_input(draft.input, field="model.input")
     if draft.training_dataset:
-        check_reference(draft.training_dataset, "datasets", project, field="model.training_dataset")
+        check_reference(draft.training_dataset, Kind.DATASET, project, field="model.training_dataset")
     check_operation(draft.operation, project, field="model.operation")
     if draft.training is not None:
         _check_training(draft.training, len(draft.labels), field="model.training")

@@ -35,6 +35,7 @@ from modelfoundry.registry.records.tables import (
     ModuleRow,
 )
 from modelfoundry.registry.records.wording import check_about, check_line
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem, resolve
 from modelfoundry.values.resources import Relation
 
@@ -64,7 +65,7 @@ class Modules(DescribedCollection[ModuleRow]):
     """All modules. Methods block: call them from a thread."""
 
     def __init__(self, shelf: Shelf) -> None:
-        super().__init__(shelf, "modules", MODULES)
+        super().__init__(shelf, Kind.MODULE, MODULES)
 
     def create(self, call: CreateCall, draft: ModuleDraft) -> ModuleRow:
         """Registers a module whose artifact was uploaded.
@@ -121,7 +122,7 @@ class Modules(DescribedCollection[ModuleRow]):
             InvalidField: a form is missing, or a figure cannot be.
             NotFound: there is no such module.
         """
-        project = parse_name(name, "modules", field="name").project
+        project = parse_name(name, Kind.MODULE, field="name").project
         _check_forms(draft)
         check_operation(draft.operation, project, field="forms.operation")
         with self._shelf.database.session() as session:
@@ -140,7 +141,7 @@ class Modules(DescribedCollection[ModuleRow]):
             InUse: others than evaluations depend on it, or aliases stand for it, and `cascade` is not set; they are
                 named.
         """
-        self._delete(name, etag, cascade=cascade, carried=("evaluations",))
+        self._delete(name, etag, cascade=cascade, carried=(Kind.EVALUATION,))
 
     def _new_row(
         self,
@@ -190,8 +191,8 @@ def _edges(draft: ModuleDraft, base: ModelRow, dataset: DatasetRow) -> list[Edge
 
 def _check_draft(draft: ModuleDraft, project: str) -> Problem:
     check_about(draft.about, "module")
-    check_reference(draft.base_model, "models", project, field="module.base_model")
-    check_reference(draft.dataset, "datasets", project, field="module.dataset")
+    check_reference(draft.base_model, Kind.MODEL, project, field="module.base_model")
+    check_reference(draft.dataset, Kind.DATASET, project, field="module.dataset")
     _check_record(draft.record, project)
     if draft.weight_retention is not None and not 0 <= draft.weight_retention <= 1:
         raise InvalidField(

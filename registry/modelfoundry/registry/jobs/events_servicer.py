@@ -20,6 +20,7 @@ from modelfoundry.registry.jobs.operation import Clock
 from modelfoundry.registry.jobs.watch import OperationWatch
 from modelfoundry.registry.listing.pages import page_size
 from modelfoundry.registry.threads import Threads
+from modelfoundry.values.kinds import Kind
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,7 +38,7 @@ class OperationEventsServicer(operation_events_service_pb2_grpc.OperationEventsS
         self, request: operation_events_service_pb2.WatchOperationRequest, context: Context
     ) -> AsyncGenerator[operation_pb2.OperationEvent]:
         """Streams the events of a job until it is done."""
-        name = parse_name(request.name, "operations", field="name")
+        name = parse_name(request.name, Kind.OPERATION, field="name")
         sequence = request.after_sequence
         async with aclosing(self._watch.follow(name, sequence)) as events:
             async for event in events:
@@ -51,7 +52,7 @@ class OperationEventsServicer(operation_events_service_pb2_grpc.OperationEventsS
         self, request: operation_events_service_pb2.ListOperationEventsRequest, context: Context
     ) -> operation_events_service_pb2.ListOperationEventsResponse:
         """Lists past events of a job."""
-        name = parse_name(request.name, "operations", field="name")
+        name = parse_name(request.name, Kind.OPERATION, field="name")
         limit = page_size(request.page_size)
         page = await self._threads.run(self._archive.events, name, request.after_sequence, limit)
         return operation_events_service_pb2.ListOperationEventsResponse(

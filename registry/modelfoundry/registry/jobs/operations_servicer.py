@@ -18,6 +18,7 @@ from modelfoundry.registry.jobs.archive import Archive
 from modelfoundry.registry.jobs.patience import patience
 from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.shutdown import ShutdownSignal
+from modelfoundry.values.kinds import Kind
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -35,7 +36,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         self, request: operations_pb2.GetOperationRequest, context: Context
     ) -> operations_pb2.Operation:
         """Returns a job."""
-        name = parse_name(request.name, "operations", field="name")
+        name = parse_name(request.name, Kind.OPERATION, field="name")
         return messages.operation_to_proto(await self._threads.run(self._archive.get, name))
 
     async def ListOperations(
@@ -55,7 +56,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         self, request: operations_pb2.DeleteOperationRequest, context: Context
     ) -> empty_pb2.Empty:
         """Forgets a job that is done."""
-        name = parse_name(request.name, "operations", field="name")
+        name = parse_name(request.name, Kind.OPERATION, field="name")
         await self._threads.run(self._archive.delete, name)
         self._bells.ring(str(name))
         return empty_pb2.Empty()
@@ -64,7 +65,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         self, request: operations_pb2.CancelOperationRequest, context: Context
     ) -> empty_pb2.Empty:
         """Asks for a job to be cancelled."""
-        name = parse_name(request.name, "operations", field="name")
+        name = parse_name(request.name, Kind.OPERATION, field="name")
         await self._threads.run(self._archive.cancel, name)
         self._bells.ring(str(name))
         return empty_pb2.Empty()
@@ -73,7 +74,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServicer):
         self, request: operations_pb2.WaitOperationRequest, context: Context
     ) -> operations_pb2.Operation:
         """Returns a job when it is done, or as it is when the time is up."""
-        name = parse_name(request.name, "operations", field="name")
+        name = parse_name(request.name, Kind.OPERATION, field="name")
         clock = asyncio.get_running_loop().time
         end = clock() + patience(_timeout(request), context)
         with self._bells.listening([str(name)]) as bell:

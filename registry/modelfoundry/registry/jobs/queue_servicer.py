@@ -20,6 +20,7 @@ from modelfoundry.registry.jobs.operation import Operation, queue_topic
 from modelfoundry.registry.jobs.patience import patience
 from modelfoundry.registry.threads import Threads
 from modelfoundry.runtime.shutdown import ShutdownSignal
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.results import JobState
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -133,4 +134,4 @@ class JobQueueServicer(job_queue_service_pb2_grpc.JobQueueServiceServicer):
 
 
 def _name(text: str) -> ResourceName:
-    return parse_name(text, "operations", field="name")
+    return parse_name(text, Kind.OPERATION, field="name")

@@ -33,6 +33,7 @@ from modelfoundry.registry.listing.tokens import TokenSigner
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.runtime.server import Background, Service
 from modelfoundry.runtime.shutdown import ShutdownSignal
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.results import JobState
 
 POLL_SECONDS: Final = 0.2
@@ -121,7 +122,7 @@ class JobService(Part):
     async def poll(self) -> None:
         """Wakes those who wait for what was done through another registry on the same database."""
         topics = self._bells.topics
-        watched = [parse_name(topic, "operations", field="name") for topic in topics if topic.startswith("projects/")]
+        watched = [parse_name(topic, Kind.OPERATION, field="name") for topic in topics if topic.startswith("projects/")]
         if watched:
             newest = await self.threads.run(self._archive.last_sequences, watched)
             current = {str(name): newest.get(name, 0) for name in watched}

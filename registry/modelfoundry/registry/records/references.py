@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import ResourceName, parse_name
+from modelfoundry.values.kinds import Kind
 
 
 def check_reference(name: str, collection: str, project: str, *, field: str) -> ResourceName:
@@ -27,4 +28,4 @@ def check_operation(name: str, project: str, *, field: str) -> None:
         InvalidField: it is malformed or in another project.
     """
     if name:
-        check_reference(name, "operations", project, field=field)
+        check_reference(name, Kind.OPERATION, project, field=field)

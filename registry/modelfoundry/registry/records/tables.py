@@ -10,6 +10,7 @@ from sqlalchemy import JSON, BigInteger, Index, LargeBinary, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.database import UtcDateTime
+from modelfoundry.values.kinds import Kind
 
 JsonObject = dict[str, Any]
 
@@ -43,7 +44,7 @@ class DescribedRow(ResourceRow):
 class ModelRow(DescribedRow, table=True):
     """A model."""
 
-    __tablename__ = "models"
+    __tablename__ = Kind.MODEL.value
     __table_args__ = (Index(None, "project", "create_time", "name"),)
 
     builder: str
@@ -74,7 +75,7 @@ class ModelRow(DescribedRow, table=True):
 class DatasetRow(DescribedRow, table=True):
     """A data set."""
 
-    __tablename__ = "datasets"
+    __tablename__ = Kind.DATASET.value
     __table_args__ = (Index(None, "project", "create_time", "name"),)
 
     labels: list[str] = Field(sa_type=JSON)
@@ -94,7 +95,7 @@ class DatasetRow(DescribedRow, table=True):
 class ModuleRow(DescribedRow, table=True):
     """A module."""
 
-    __tablename__ = "modules"
+    __tablename__ = Kind.MODULE.value
     __table_args__ = (Index(None, "project", "create_time", "name"), Index(None, "project", "cache_key"))
 
     base_model: str = Field(foreign_key="models.name", index=True)
@@ -127,7 +128,7 @@ class ModuleRow(DescribedRow, table=True):
 class CompositionRow(DescribedRow, table=True):
     """A composition."""
 
-    __tablename__ = "compositions"
+    __tablename__ = Kind.COMPOSITION.value
     __table_args__ = (Index(None, "project", "create_time", "name"), Index(None, "project", "cache_key"))
 
     task: str
@@ -179,7 +180,7 @@ class CompositionDatasetRow(SQLModel, table=True):
 class EvaluationRow(ResourceRow, table=True):
     """What was measured, once."""
 
-    __tablename__ = "evaluations"
+    __tablename__ = Kind.EVALUATION.value
     __table_args__ = (Index(None, "project", "create_time", "name"),)
 
     subject: str = Field(index=True)

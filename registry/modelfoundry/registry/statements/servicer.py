@@ -19,10 +19,11 @@ from modelfoundry.registry.records.finding import find
 from modelfoundry.registry.records.tables import CompositionRow, ModuleRow, ResourceRow
 from modelfoundry.registry.statements.tables import StatementKeyRow, StatementRow
 from modelfoundry.runtime.server import Service
+from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.well_known import timestamp_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
-SIGNED: Final[dict[str, type[ResourceRow]]] = {"modules": ModuleRow, "compositions": CompositionRow}
+SIGNED: Final[dict[str, type[ResourceRow]]] = {Kind.MODULE: ModuleRow, Kind.COMPOSITION: CompositionRow}
 
 
 class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer, Part):
@@ -80,7 +81,7 @@ class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer, Par
 
 def _collection_of(name: str) -> str:
     match name.split("/", 4):
-        case ["projects", _, ("modules" | "compositions") as collection, _]:
+        case ["projects", _, (Kind.MODULE | Kind.COMPOSITION) as collection, _]:
             return collection
     raise InvalidField(
         f"name: {shortened(name)!r} is neither a module nor a composition",

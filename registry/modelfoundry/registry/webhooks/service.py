@@ -13,6 +13,7 @@ from modelfoundry.registry.webhooks.sending import Sender
 from modelfoundry.registry.webhooks.servicer import WebhookServicer
 from modelfoundry.registry.webhooks.webhooks import Webhooks
 from modelfoundry.runtime.server import Background, Service
+from modelfoundry.values.kinds import Kind
 
 
 class WebhookService(Part):
@@ -28,7 +29,7 @@ class WebhookService(Part):
     def __init__(
         self, database: Database, *, allow_private: bool, max_failures: int, now: Callable[[], datetime]
     ) -> None:
-        super().__init__("webhooks")
+        super().__init__(Kind.WEBHOOK)
         webhooks = Webhooks(database, allow_private=allow_private, now=now)
         self._sender = Sender(Deliveries(database, max_failures=max_failures, now=now), allow_private=allow_private)
         self._servicer = WebhookServicer(webhooks, self.threads)

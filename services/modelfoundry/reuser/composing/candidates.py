@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from modelfoundry.client import Composition, Model, Module
 from modelfoundry.core.composing import Candidate
 from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.kinds import Kind
 from modelfoundry.workbench.resources import AsyncResources, Subject
 from modelfoundry.workbench.subject_names import subject_collection
 
@@ -104,7 +105,7 @@ class Stock:
 
     async def _named(self, name: str, source_label: str, label: str) -> Candidate:
         """A member of a composition."""
-        if subject_collection(name, field="member") == "models":
+        if subject_collection(name, field="member") == Kind.MODEL:
             own = self.own_output(await self.resources.model(name), source_label)
             return Candidate(label, own.source, source_label, own.size)
         (candidate,) = self._of_module(await self.resources.module(name), {source_label: label})

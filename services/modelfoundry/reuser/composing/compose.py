@@ -36,6 +36,7 @@ from modelfoundry.reuser.composing.request import Patch
 from modelfoundry.reuser.composing.rivals import measure_rivals, parameter_count
 from modelfoundry.reuser.composing.validation_images import validation_images
 from modelfoundry.reuser.subjects import compacted_composition, subject_of_members
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.results import Replacement
 from modelfoundry.workbench.compositions import IMAGES_SETTING
 from modelfoundry.workbench.jobs import Workbench, derived_request_id
@@ -182,7 +183,7 @@ def _log_odds(
         bench.monitor.check_cancelled()
         bench.monitor.progress("scoring candidates", place, len(by_source), "source", {})
         loaded: LoadedModel | LoadedModule
-        if subject_collection(name, field="source") == "models":
+        if subject_collection(name, field="source") == Kind.MODEL:
             loaded = base = load_model(bench.client, bench.cache, bench.resources.model(name))
         else:
             module = bench.resources.module(name)

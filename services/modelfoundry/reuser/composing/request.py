@@ -12,6 +12,7 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.names import check_id, parse_name, parse_parent, shortened
 from modelfoundry.values.composing import Strategy
 from modelfoundry.values.computing import Device, ValidationSplit
+from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.composing import STRATEGY
 from modelfoundry.wire.computing import DEVICE, VALIDATION
 from modelfoundry.workbench.subject_names import subject_collection
@@ -96,7 +97,7 @@ def composition_from_proto(request: pb.ComposeModelRequest) -> CompositionReques
     parse_parent(request.parent)
     task = _task_from_proto(request)
     if request.dataset or not isinstance(task, NewTask):
-        parse_name(request.dataset, "datasets", field="dataset")
+        parse_name(request.dataset, Kind.DATASET, field="dataset")
     if request.composition_id:
         check_id(request.composition_id, field="composition_id")
     return CompositionRequest(
@@ -117,12 +118,14 @@ def composition_from_proto(request: pb.ComposeModelRequest) -> CompositionReques
 def _task_from_proto(request: pb.ComposeModelRequest) -> MoreAccurate | NewTask | Patch:
     match request.WhichOneof("task"):
         case "more_accurate":
-            sources = _sources(request.more_accurate.sources, "more_accurate.sources", ("models", "compositions"), 2)
+            sources = _sources(
+                request.more_accurate.sources, "more_accurate.sources", (Kind.MODEL, Kind.COMPOSITION), 2
+            )
             return MoreAccurate(sources)
         case "new_task":
             return _new_task_from_proto(request)
         case "patch":
-            parse_name(request.patch.model, "models", field="patch.model")
+            parse_name(request.patch.model, Kind.MODEL, field="patch.model")
             labels = tuple(request.patch.labels)
             _check_different(labels, "patch.labels", "")
             return Patch(request.patch.model, labels, _sources(request.patch.sources, "patch.sources"))
@@ -145,7 +148,7 @@ def _new_task_from_proto(request: pb.ComposeModelRequest) -> NewTask:
     for place, each in enumerate(given):
         field = f"new_task.labels[{place}]"
         dataset = each.dataset or request.dataset
-        parse_name(dataset, "datasets", field=f"{field}.dataset")
+        parse_name(dataset, Kind.DATASET, field=f"{field}.dataset")
         sources = _sources(each.sources, f"{field}.sources")
         labels.append(ResolvedLabel(each.label, each.source_label or each.label, sources, dataset))
     _check_different_images(labels)
@@ -175,7 +178,10 @@ def _check_different(labels: Sequence[str], field: str, suffix: str) -> None:
 
 
 def _sources(
-    names: Sequence[str], field: str, collections: Sequence[str] = ("models", "compositions", "modules"), least: int = 1
+    names: Sequence[str],
+    field: str,
+    collections: Sequence[str] = (Kind.MODEL, Kind.COMPOSITION, Kind.MODULE),
+    least: int = 1,
 ) -> tuple[str, ...]:
     if not least <= len(names) <= MOST_SOURCES:
         raise InvalidField(

@@ -11,6 +11,7 @@ from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import cost
 from modelfoundry.reuser.composing.plan import CompositionPlan
+from modelfoundry.values.kinds import Kind
 from modelfoundry.workbench.compositions import ENSEMBLE
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import load_composition, load_model
@@ -26,7 +27,7 @@ def measure_rivals(
     for place, name in enumerate(plan.rivals):
         bench.monitor.check_cancelled()
         bench.monitor.progress("comparing", place, len(plan.rivals) + 1, "network", {})
-        if subject_collection(name, field="rival") == "models":
+        if subject_collection(name, field="rival") == Kind.MODEL:
             model = load_model(bench.client, bench.cache, bench.resources.model(name))
             network, spec, labels = model.network, model.input_spec, model.resource.labels
         else:

@@ -11,6 +11,7 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.reuser.exporting.formats import WRITERS
 from modelfoundry.reuser.subjects import load_compacted, load_subject
 from modelfoundry.values.exports import Export, ExportedFile, ExportFormat, media_type_of
+from modelfoundry.values.kinds import Kind
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.resources import AsyncResources, digest_of
 from modelfoundry.workbench.subject_names import subject_collection
@@ -26,7 +27,7 @@ async def plan_export(subject: str, export_format: ExportFormat, resources: Asyn
         InvalidField: the name is neither a model's, a module's nor a composition's, or a model was to be compacted.
         NotFound: there is none of that name.
     """
-    if compact and subject_collection(subject, field="subject") == "models":
+    if compact and subject_collection(subject, field="subject") == Kind.MODEL:
         raise InvalidField(
             f"compact: {subject} is a model, nothing in it is dead",
             field="compact",

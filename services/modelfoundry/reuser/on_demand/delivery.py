@@ -12,6 +12,7 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.client import ValidationSplit
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.reuser.submissions import Submissions
+from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.computing import device_to_proto, validation_to_proto
 from modelfoundry.wire.jobs import export_format_to_proto
 from modelfoundry.wire.known import known_to_proto
@@ -70,7 +71,7 @@ class Delivery:
         if wanted.format is None:
             raise ValueError("the request asks for no files")
         known = known_resources_pb2.KnownResources()
-        if subject_collection(subject, field="subject") == "modules":
+        if subject_collection(subject, field="subject") == Kind.MODULE:
             # Modules of one model are written by a job each: these need not all read the model.
             known = known_to_proto(await resources.model((await resources.module(subject)).base_model))
         request = pb.ExportRequest(

@@ -13,6 +13,7 @@ from modelfoundry.reuser.on_demand.offers import Constraints
 from modelfoundry.values.algorithms import Search
 from modelfoundry.values.computing import Device
 from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import RequestedModule
 from modelfoundry.wire.computing import DEVICE
 from modelfoundry.wire.decomposing import ALGORITHM_NAMES, default_algorithm, finds_all_labels, recipe_class
@@ -107,7 +108,7 @@ def _constraints_from_proto(constraints: pb.ModuleConstraints) -> Constraints:
     latency = constraints.max_latency_ms
     _check("max_latency_ms", latency, 0 <= latency < math.inf, "a number of milliseconds above 0")
     if constraints.dataset:
-        parse_name(constraints.dataset, "datasets", field="constraints.dataset")
+        parse_name(constraints.dataset, Kind.DATASET, field="constraints.dataset")
     return Constraints(
         min_accuracy=constraints.min_accuracy,
         max_bytes=constraints.max_bytes,
