@@ -141,7 +141,7 @@ def test_equal_label_names_copy_no_image() -> None:
 
 def test_a_missing_label_is_named_with_the_near_ones() -> None:
     with pytest.raises(DatasetMismatch, match="'automobile'") as caught:
-        align_labels(_numbered([0, 1]), ["cat", "automobil"], ["cat", "automobile"], field="dataset")
+        align_labels(_numbered([0, 1]), ["cat", "automobil"], ["cat", "automobile"])
     assert caught.value.metadata["near"] == "automobil"
     assert caught.value.field == "dataset"
 

@@ -23,7 +23,7 @@ SCORES: Final[Mapping[str, Callable[[ClassificationMetrics], float]]] = {
 """Scores of one label against the rest, each in [0, 1]; a ratio with an empty denominator is 0."""
 
 
-def check_score(name: str, *, field: str = "score") -> str:
+def check_score(name: str) -> str:
     """Returns `name` when there is such a score.
 
     Raises:
@@ -31,7 +31,7 @@ def check_score(name: str, *, field: str = "score") -> str:
     """
     if name not in SCORES:
         raise InvalidField(
-            f"{field}: there is no score {shortened(name)!r}", field=field, hint=f"pass one of {', '.join(SCORES)}"
+            f"score: there is no score {shortened(name)!r}", field="score", hint=f"pass one of {', '.join(SCORES)}"
         )
     return name
 

@@ -17,7 +17,6 @@ def align_labels(
     model_labels: Sequence[str],
     *,
     needed: Sequence[str] | None = None,
-    field: str = "dataset",
 ) -> ImageSet:
     """Gives every image the label number that the model has for its label's name.
 
@@ -29,16 +28,15 @@ def align_labels(
         dataset_labels: Label names of the data set, by number.
         model_labels: Label names of the model, by number.
         needed: Labels of the model that the data set must have. None: all of them.
-        field: Path of the request field that named the data set.
 
     Raises:
         DatasetMismatch: the data set lacks a needed label, or an image's label number has no name.
     """
-    _check_named(image_set, dataset_labels, field)
+    _check_named(image_set, dataset_labels)
     known = set(dataset_labels)
     missing = [label for label in (model_labels if needed is None else needed) if label not in known]
     if missing:
-        raise _lacking(missing, dataset_labels, field)
+        raise _lacking(missing, dataset_labels)
     if tuple(dataset_labels) == tuple(model_labels):
         return image_set
     number = {label: index for index, label in enumerate(model_labels)}
@@ -49,22 +47,22 @@ def align_labels(
     return ImageSet(image_set.images[kept], mapped[kept])
 
 
-def _check_named(image_set: ImageSet, dataset_labels: Sequence[str], field: str) -> None:
+def _check_named(image_set: ImageSet, dataset_labels: Sequence[str]) -> None:
     if len(image_set) and int(image_set.labels.max()) >= len(dataset_labels):
         raise DatasetMismatch(
             f"an image has label number {int(image_set.labels.max())}, but there are {len(dataset_labels)} label names",
-            field=field,
+            field="dataset",
             hint="register the data set with a name for every label",
         )
 
 
-def _lacking(missing: Sequence[str], dataset_labels: Sequence[str], field: str) -> DatasetMismatch:
+def _lacking(missing: Sequence[str], dataset_labels: Sequence[str]) -> DatasetMismatch:
     names = ", ".join(repr(shortened(label)) for label in missing[:5]) + (", ..." if len(missing) > 5 else "")
     similar = near(missing[0], dataset_labels)
     meant = f"; near {missing[0]!r} it has {', '.join(map(repr, similar))}" if similar else ""
     return DatasetMismatch(
         f"the data set lacks {len(missing)} of the labels needed: {names}{meant}",
-        field=field,
+        field="dataset",
         hint="labels are matched by name: use a data set whose label names are those of the model",
         metadata={"near": ",".join(similar)} if similar else None,
     )

@@ -39,12 +39,11 @@ def straight_through(weight: Tensor, scores: Tensor) -> Tensor:
 class MaskScores:
     """Real-valued masks over all maskable parameters of a frozen network."""
 
-    def __init__(self, network: nn.Module, initial: float = 1.0) -> None:
-        """Begins with the same score for every weight.
+    def __init__(self, network: nn.Module) -> None:
+        """Begins with a score of 1 for every weight, which keeps all.
 
         Args:
             network: Its parameters are read, never changed; they must not require gradients.
-            initial: Score of every weight; above 0 keeps all.
 
         Raises:
             UnsupportedModel: the network has no maskable layer.
@@ -53,7 +52,7 @@ class MaskScores:
         names = [name for layer in maskable_layers(network) for name in layer.parameter_names]
         self._weights = {name: parameters[name].detach() for name in names}
         self.values: Mapping[str, nn.Parameter] = {
-            name: nn.Parameter(torch.full_like(weight, initial)) for name, weight in self._weights.items()
+            name: nn.Parameter(torch.ones_like(weight)) for name, weight in self._weights.items()
         }
         """Parameter name to its scores, of the parameter's shape, type, device and memory format."""
         self.total = sum(weight.numel() for weight in self._weights.values())
