@@ -1,0 +1,221 @@
+"""Requests for modules by label: what each is answered with, or refused for, from what the registry lists alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from modelfoundry import errors
+from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
+from modelfoundry.client import (
+    Architecture,
+    BinaryProblem,
+    BlobRef,
+    Dataset,
+    DecompositionRecord,
+    Device,
+    FoundLabels,
+    InputSpec,
+    Match,
+    MatchKind,
+    Model,
+    Module,
+    ModuleOrigin,
+    MultiClassProblem,
+    TrainingRecord,
+)
+from modelfoundry.reuser.on_demand.plan import plan_request, request_key
+from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_from_proto
+from modelfoundry.workbench.resources import AsyncResources
+
+PROJECT = "projects/p"
+LABELS = ("cat", "dog", "cow")
+
+
+def full(name: str) -> str:
+    return f"{PROJECT}/{name}"
+
+
+MODEL = Model(
+    name=full("models/net"),
+    architecture=Architecture("zoo:resnet20"),
+    input=InputSpec(3, 8, 8),
+    labels=LABELS,
+    weights=BlobRef("sha256:0", size_bytes=1000),
+    training=TrainingRecord(recipe="weak", validation_accuracy=0.8, validation_samples=500),
+)
+CAT = Module(
+    name=full("modules/net-cat"),
+    base_model=MODEL.name,
+    problem=BinaryProblem("cat"),
+    artifact=BlobRef("sha256:1", size_bytes=100),
+    dataset=full("datasets/animals"),
+    record=DecompositionRecord(algorithm="seam", validation_accuracy=0.9, validation_samples=300),
+)
+SEVERAL = Module(
+    name=full("modules/net-several"),
+    base_model=MODEL.name,
+    problem=MultiClassProblem(("dog", "cow")),
+    artifact=BlobRef("sha256:2"),
+    dataset=full("datasets/animals"),
+    record=DecompositionRecord(algorithm="seam"),
+)
+ANIMALS = Dataset(name=full("datasets/animals"), labels=LABELS, splits=(), channels=3, height=8, width=8)
+PLANTS = Dataset(name=full("datasets/plants"), labels=("oak",), splits=(), channels=3, height=8, width=8)
+
+
+class Collection:
+    """A list that is filtered by a label at most."""
+
+    def __init__(self, asked: Counter[str], *resources: Any) -> None:
+        self.asked = asked
+        self.resources = resources
+
+    async def list(self, filter_: str = "", *, order_by: str) -> AsyncIterator[Any]:
+        assert order_by == "name"
+        for each in self.resources:
+            labels = each.problem.labels if isinstance(each, Module) else each.labels
+            if not filter_ or filter_.removeprefix("labels:").strip('"') in labels:
+                yield each
+
+    async def get(self, name: str) -> Any:
+        self.asked[name] += 1
+        for each in self.resources:
+            if each.name == name:
+                return each
+        raise errors.NotFound(f"{name} is not there", hint="look at what is")
+
+
+class Registry:
+    """Knows what words mean, and has a model, two modules and two data sets."""
+
+    words: Mapping[str, tuple[Match, ...]] = {
+        **{label: (Match(kind=MatchKind.LABEL, label=label),) for label in LABELS},
+        "kitty": (Match(kind=MatchKind.SYNONYM, label="cat", term="cat", vocabulary="v"),),
+        "pet": tuple(Match(kind=MatchKind.MEMBER, label=label, term="pet", vocabulary="v") for label in ("cat", "dog")),
+        "beast": tuple(Match(kind=MatchKind.SYNONYM, label=label, vocabulary="v") for label in ("cow", "dog")),
+        "cta": (Match(kind=MatchKind.SPELLING, label="cat", distance=1),),
+    }
+
+    def __init__(self) -> None:
+        self.reads: Counter[str] = Counter()
+        self.models = Collection(self.reads, MODEL)
+        self.modules = Collection(self.reads, CAT, SEVERAL)
+        self.datasets = Collection(self.reads, ANIMALS, PLANTS)
+
+    async def find_labels(self, query: str) -> FoundLabels:
+        if query == "?!":
+            raise errors.InvalidField("query: it has no words", field="query", hint="give a word")
+        matches = self.words.get(query, ())
+        return FoundLabels(matches=matches, known_labels=() if matches else LABELS)
+
+
+def wanted(*labels: str, **fields: Any) -> WantedModules:
+    return wanted_from_proto(pb.RequestModulesRequest(parent=PROJECT, labels=labels, **fields))
+
+
+async def answers(*labels: str, registry: Registry | None = None, **fields: Any) -> Answers:
+    client: Any = registry or Registry()
+    return await plan_request(wanted(*labels, **fields), AsyncResources(client))
+
+
+async def test_what_is_there_is_given_and_what_is_missing_is_to_be_made() -> None:
+    registry = Registry()
+    cat, dog = await answers("kitty", "dog", registry=registry)
+    assert (cat.label, cat.match.label, cat.origin, cat.module) == ("kitty", "cat", ModuleOrigin.REGISTERED, CAT.name)
+    assert (dog.origin, dog.module, dog.model, dog.dataset) == (
+        ModuleOrigin.TO_BE_MADE,
+        "",
+        MODEL.name,
+        ANIMALS.name,
+    )
+    assert not registry.reads  # lists say all
+
+
+async def test_a_module_of_several_labels_answers_for_none_of_them() -> None:
+    (cow,) = await answers("cow")
+    assert cow.origin is ModuleOrigin.TO_BE_MADE
+
+
+async def test_a_module_that_misses_a_constraint_is_not_given() -> None:
+    (cat,) = await answers("cat", constraints={"min_accuracy": 0.95})
+    assert cat.origin is ModuleOrigin.TO_BE_MADE
+
+
+async def test_equal_requests_have_one_key_and_others_another() -> None:
+    given = await answers("cat", "dog")
+    key = request_key(wanted("cat", "dog"), given)
+    assert request_key(wanted("cat", "dog"), await answers("cat", "dog")) == key
+    assert request_key(wanted("cat", "dog", compose=True), given) != key
+    assert request_key(wanted("dog", "cat"), await answers("dog", "cat")) != key
+
+
+REFUSED: list[Any] = [
+    pytest.param([], {}, errors.InvalidField, "labels", id="no label"),
+    pytest.param([" "], {}, errors.InvalidField, "labels[0]", id="an empty label"),
+    pytest.param(["x" * 201], {}, errors.InvalidField, "labels[0]", id="a label that is too long"),
+    pytest.param(["?!"], {}, errors.InvalidField, "labels[0]", id="a label without words"),
+    pytest.param(["cat", "cat"], {}, errors.InvalidField, "labels[1]", id="a label twice"),
+    pytest.param(["cat", "kitty"], {}, errors.InvalidField, "labels[1]", id="a label and its synonym"),
+    pytest.param(["cat", "unicorn"], {}, errors.UnknownLabel, "labels[1]", id="a label that nobody knows"),
+    pytest.param(["pet"], {}, errors.UnknownLabel, "labels[0]", id="a super-class"),
+    pytest.param(["beast"], {}, errors.UnknownLabel, "labels[0]", id="a word with two meanings"),
+    pytest.param(["cat"], {"compose": True}, errors.InvalidField, "compose", id="a classifier of one label"),
+    pytest.param(["cat"], {"compact": True}, errors.InvalidField, "compact", id="compact without a format"),
+    pytest.param(["cat"], {"device": 99}, errors.InvalidField, "device", id="no such device"),
+    pytest.param(
+        ["cat"], {"constraints": {"min_accuracy": 1.5}}, errors.InvalidField, "constraints.min_accuracy", id="above one"
+    ),
+    pytest.param(
+        ["cat"],
+        {"constraints": {"max_latency_ms": float("inf")}},
+        errors.InvalidField,
+        "constraints.max_latency_ms",
+        id="for ever",
+    ),
+    pytest.param(
+        ["cat"],
+        {"constraints": {"dataset": full("datasets/other")}},
+        errors.NotFound,
+        "constraints.dataset",
+        id="no such data set",
+    ),
+    pytest.param(
+        ["cow"],
+        {"constraints": {"dataset": PLANTS.name}},
+        errors.DatasetMismatch,
+        "constraints.dataset",
+        id="a data set without the label",
+    ),
+]
+
+
+@pytest.mark.parametrize(("labels", "fields", "error", "field"), REFUSED)
+async def test_a_bad_request_names_field_and_remedy(
+    labels: list[str], fields: dict[str, Any], error: type[errors.ModelFoundryError], field: str
+) -> None:
+    with pytest.raises(error) as caught:
+        await answers(*labels, **fields)
+    assert caught.value.field == field
+    assert caught.value.hint
+
+
+async def test_unknown_labels_are_all_told_each_with_the_nearest_known_ones() -> None:
+    with pytest.raises(errors.UnknownLabel) as caught:
+        await answers("cta", "cat", "pet")
+    assert caught.value.metadata["near"] == "cat"
+    assert [(each.field, each.description.rpartition("known are ")[2]) for each in caught.value.violations] == [
+        ("labels[0]", "cat"),
+        ("labels[2]", "cat, dog"),
+    ]
+
+
+def test_a_request_is_read_with_every_default_filled_in() -> None:
+    read = wanted("cat")
+    assert (read.labels, read.format, read.device, read.search.algorithm) == (("cat",), None, Device.AUTO, "seam")
+    assert read.constraints.given == ()
+    assert not read.jointly
+    assert wanted("cat", constraints={"algorithm": "gradsplitter"}).jointly
