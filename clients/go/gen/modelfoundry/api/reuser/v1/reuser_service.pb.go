@@ -823,7 +823,7 @@ var File_modelfoundry_api_reuser_v1_reuser_service_proto protoreflect.FileDescri
 
 const file_modelfoundry_api_reuser_v1_reuser_service_proto_rawDesc = "" +
 	"\n" +
-	"/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\x92\x02\n" +
+	"/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\x92\x02\n" +
 	"\rExportRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1e\n" +
 	"\asubject\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\asubject\x12F\n" +
