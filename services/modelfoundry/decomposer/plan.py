@@ -20,6 +20,7 @@ from modelfoundry.values.computing import TrainingSubset
 from modelfoundry.values.problems import Problem
 from modelfoundry.workbench.splits import (
     check_dataset_fits,
+    check_label_counts,
     check_validation_labels,
     check_validation_split,
     recorded_subset,
@@ -126,6 +127,9 @@ def plan_checked(request: DecompositionRequest, model: Model, dataset: Dataset) 
     check_dataset_fits(dataset, model.input.shape, labels_needed(algorithm, problems, model))
     if algorithm.joint:
         check_validation_labels(dataset, request.validation, model.labels)
+    least = request.settings.least_training, request.settings.least_validation
+    if any(least):
+        check_label_counts(dataset, request.validation, labels_needed(algorithm, problems, model), least)
     subset = recorded_subset(model, dataset, request.validation)
     key = cache_key(request, problems, model, dataset, subset)
     ids = module_ids(request, problems, model, key)

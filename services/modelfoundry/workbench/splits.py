@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from modelfoundry.client import Client, Dataset, DatasetSplit, Model, ValidationSplit
-from modelfoundry.core.datasets import ImageSet, align_labels, imbalanced_subset, read_split, validation_cut
+from modelfoundry.core.datasets import (
+    ImageSet,
+    align_labels,
+    imbalanced_subset,
+    read_split,
+    validation_count,
+    validation_cut,
+)
 from modelfoundry.errors import DatasetMismatch, InvalidField, TestSplitSealed
 from modelfoundry.names import near, shortened
 from modelfoundry.values.computing import TrainingSubset
@@ -101,6 +108,40 @@ def check_validation_labels(
                 f"images of {shortened(label)!r} in split {part.split!r}",
                 field=field,
                 hint="use a data set with two images or more of every label in the split that validation is cut from",
+            )
+
+
+def check_label_counts(
+    dataset: Dataset,
+    validation: ValidationSplit,
+    labels: Sequence[str],
+    least: tuple[int, int],
+    *,
+    field: str = "dataset",
+) -> None:
+    """Checks, from metadata alone, that a search will have as many images of all labels as it needs.
+
+    Args:
+        dataset: The data set.
+        validation: How validation data is cut from it.
+        labels: Of the problem; the data set has them.
+        least: Training and validation images of every label that are needed.
+        field: Path of the request field that names the data set.
+
+    Raises:
+        DatasetMismatch: a label has fewer.
+    """
+    part = find_split(dataset, validation.source_split, field="validation.source_split")
+    counts = dict(zip(dataset.labels, part.label_counts, strict=False))
+    for label in labels:
+        cut = validation_count(counts.get(label, 0), validation.fraction)
+        left = counts.get(label, 0) - cut
+        if left < least[0] or cut < least[1]:
+            raise DatasetMismatch(
+                f"{field}: {dataset.name} gives {left} training and {cut} validation images of {shortened(label)!r}, "
+                f"this search needs {least[0]} and {least[1]}",
+                field=field,
+                hint="use a data set with more images of the label, or cut another share for validation",
             )
 
 

@@ -141,15 +141,12 @@ def test_bad_settings_are_refused_before_a_job_is_there(foundry: Foundry, recipe
     assert [job.name for job in foundry.client.jobs.list()] == before
 
 
-def test_too_few_images_of_the_label_end_the_job_before_the_work_and_register_nothing(foundry: Foundry) -> None:
+def test_too_few_images_of_the_label_are_refused_before_a_job_is_there(foundry: Foundry) -> None:
+    before = [job.name for job in foundry.client.jobs.list()]
     few = ValidationSplit(fraction=0.02)  # 26 images, of ten digits
-    job = foundry.client.decompose(
-        "digits-cnn", "digits", label="1", recipe=DISTILLED, validation=few, module_id="too-few"
-    )
-    with pytest.raises(errors.DatasetMismatch, match="too few to fit a threshold"):
-        job.wait(timeout=240)
-    with pytest.raises(errors.NotFound):
-        foundry.client.modules.get("too-few")
+    with pytest.raises(errors.DatasetMismatch, match=r"3 validation images of '1', this search needs 20 and 5"):
+        foundry.client.decompose("digits-cnn", "digits", label="1", recipe=DISTILLED, validation=few)
+    assert [job.name for job in foundry.client.jobs.list()] == before
 
 
 def test_a_base_that_guesses_the_label_is_refused_before_the_work(foundry: Foundry) -> None:

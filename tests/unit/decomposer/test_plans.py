@@ -99,6 +99,22 @@ def test_one_module_needs_the_labels_of_its_problem_and_a_joint_search_all(model
         plan_decomposition(request(GRADSPLITTER), model, few_of(dataset, 4, 1))
 
 
+@pytest.mark.parametrize(
+    ("images", "fraction", "said"),
+    [(21, 0.1, "19 training and 2 validation"), (100, 0.04, "96 training and 4 validation")],
+    ids=["training", "validation"],
+)
+def test_a_distillation_needs_more_images_of_its_label_than_the_papers_search(
+    model: Model, dataset: Dataset, images: int, fraction: float, said: str
+) -> None:
+    few, validation = few_of(dataset, 3, images), ValidationSplit(fraction=fraction)
+    distilled = request(SEAM, settings=SEAM.resolve("distilled", {}), validation=validation)
+    plan_decomposition(request(SEAM, validation=validation), model, few)
+    with pytest.raises(errors.DatasetMismatch, match=f"{said} images of '3'") as caught:
+        plan_decomposition(distilled, model, few)
+    assert caught.value.field == "dataset"
+
+
 @every_algorithm
 def test_tensors_that_the_architecture_lacks_are_refused(
     model: Model, dataset: Dataset, algorithm: Algorithm[Any]

@@ -111,6 +111,10 @@ class Settings:
     """Of the settings in a request: `<algorithm>.recipe`."""
     recipe: str
     """Name of the recipe that the settings come from."""
+    least_training: ClassVar[int] = 0
+    """Training images of every label of a problem that a search needs, where it needs more than one."""
+    least_validation: ClassVar[int] = 0
+    """The same of validation images."""
 
     def __post_init__(self) -> None:
         for one in settings_of(type(self)):

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
+from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel
 from modelfoundry.names import shortened
 
-LEAST_IMAGES: Final = 20
-"""Training images of every label of the problem. Fewer are learnt by heart at once."""
+LEAST_IMAGES: Final = DistilledSettings.least_training
+"""Training images of every label of the problem that a distillation needs."""
 
 
 def check_images(train_labels: Tensor, target: Target, names: Sequence[str]) -> None:

@@ -17,6 +17,9 @@ class DistilledSettings(Settings):
     """
 
     path: ClassVar[str] = "seam.recipe"
+    # Fewer are learnt by heart at once, or leave a threshold to chance.
+    least_training: ClassVar[int] = 20
+    least_validation: ClassVar[int] = 5
     recipe: str = "distilled"
     retention: float = setting(
         0.1, "Share of the weights that the module keeps (of seam, the recipe distilled).", SHARE

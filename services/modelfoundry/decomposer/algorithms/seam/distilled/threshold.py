@@ -12,9 +12,10 @@ from torch import Tensor
 
 from modelfoundry.core.composing.calibration import UNCALIBRATED, Calibration, fit_calibration
 from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
+from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.errors import DatasetMismatch
 
-LEAST: Final = 5
+LEAST: Final = DistilledSettings.least_validation
 """Validation images of the labels, and of the rest, that a threshold needs."""
 
 
