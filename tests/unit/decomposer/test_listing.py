@@ -37,27 +37,32 @@ def test_everything_that_is_told_comes_over_the_wire(algorithm: Algorithm[Any]) 
     assert [recipe.settings["recipe"] for recipe in told.recipes] == list(algorithm.recipes)
 
 
-def _outside(setting: SettingDescription) -> list[Any]:
-    if setting.type is SettingType.WORD:
+def _inside(told: SettingDescription) -> list[Any]:
+    edges = [None if told.minimum_excluded else told.minimum, told.maximum, 0 if told.zero_allowed else None]
+    return [*told.choices, *(edge for edge in edges if edge is not None)]
+
+
+def _outside(told: SettingDescription) -> list[Any]:
+    if told.type is SettingType.WORD:
         return ["never such a word"]
-    least = setting.minimum if setting.minimum_excluded else (setting.minimum or 0) - 1
-    return [least, *([] if setting.maximum is None else [setting.maximum + 1]), float("nan"), float("inf")]
+    least, most = told.minimum or 0, told.maximum
+    edges = [least if told.minimum_excluded else least - 1, -1, *([] if told.zero_allowed or not least else [0])]
+    return [*edges, *([] if most is None else [most + 1]), float("nan"), float("inf")]
 
 
 @every_algorithm
 def test_limits_that_are_told_are_those_that_hold(algorithm: Algorithm[Any]) -> None:
-    for setting in described(algorithm).settings:
-        having = (name for name, recipe in algorithm.recipes.items() if setting.name in recipe.settings.record())
+    settings = {setting.name: setting for setting in algorithm.settings}
+    for told in described(algorithm).settings:
+        having = (name for name, recipe in algorithm.recipes.items() if told.name in recipe.settings.record())
         recipe = next(having)
-        for value in _outside(setting):
-            if setting.zero_allowed and value == 0:
-                continue
+        for value in _inside(told):
+            settings[told.name].check(value, algorithm.recipes[recipe].settings.path)
+        for value in _outside(told):
             with pytest.raises(InvalidField) as caught:
-                algorithm.resolve(recipe, {setting.name: value})
-            assert caught.value.field == f"{algorithm.name}.recipe.{setting.name}"
-            assert caught.value.hint == f"give {setting.allowed}"
-        for value in setting.choices:
-            algorithm.resolve(recipe, {setting.name: value})
+                algorithm.resolve(recipe, {told.name: value})
+            assert caught.value.field == f"{algorithm.name}.recipe.{told.name}"
+            assert caught.value.hint == f"give {told.allowed}"
 
 
 def test_recipes_are_listed_as_messages_of_their_own_too() -> None:
