@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
-from google.rpc import status_pb2
 
 from modelfoundry import errors
 from modelfoundry.client.endpoints import Service
-from modelfoundry.wire.statuses import DETAILS_KEY, ERROR_BY_CODE, STATUS_CODE_KEY, error_from_status, is_ours
+from modelfoundry.wire.statuses import ERROR_BY_CODE, STATUS_CODE_KEY, error_from_status, is_ours, status_of
 
 
 @contextmanager
@@ -27,7 +24,7 @@ def domain_errors(service: Service, address: str, seconds: float) -> Iterator[No
 def error_from_call(error: grpc.RpcError, service: Service, address: str, seconds: float) -> errors.ModelFoundryError:
     """The domain error that a failed call stands for. Its metadata keeps the code under `status_code`."""
     code, text = error.code(), error.details() or ""
-    status = _status_of(error)
+    status = status_of(error)
     if status is not None and is_ours(status):
         return error_from_status(status)
     metadata = {STATUS_CODE_KEY: code.name, "service": service.value, "address": address}
@@ -59,14 +56,3 @@ def error_from_call(error: grpc.RpcError, service: Service, address: str, second
         case _:
             error_class = ERROR_BY_CODE.get(code, errors.Internal)
             return error_class(text or f"the {service} at {address} failed with {code.name}", metadata=metadata)
-
-
-def _status_of(error: grpc.RpcError) -> status_pb2.Status | None:
-    trailing: Iterable[Any] = error.trailing_metadata() or ()
-    for key, value in trailing:
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            try:
-                return status_pb2.Status.FromString(value)
-            except DecodeError:
-                return None
-    return None

@@ -6,7 +6,7 @@ from typing import Final
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from modelfoundry import errors
@@ -136,14 +136,23 @@ def is_ours(status: status_pb2.Status) -> bool:
     return _info_in(status) is not None
 
 
-def reason_of(error: grpc.RpcError) -> str:
-    """The `ErrorInfo.reason` that a failed call brought along; empty when it brought none."""
+def status_of(error: grpc.RpcError) -> status_pb2.Status | None:
+    """The status that a failed call brought along; None when it brought none."""
     trailers = error.trailing_metadata() if isinstance(error, grpc.aio.AioRpcError | grpc.Call) else None
     for key, value in trailers or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            info = _info_in(status_pb2.Status.FromString(value))
-            return "" if info is None else str(info.reason)
-    return ""
+            try:
+                return status_pb2.Status.FromString(value)
+            except DecodeError:  # a proxy may have written anything
+                return None
+    return None
+
+
+def reason_of(error: grpc.RpcError) -> str:
+    """The `ErrorInfo.reason` that a failed call brought along; empty when it brought none."""
+    status = status_of(error)
+    info = None if status is None else _info_in(status)
+    return "" if info is None else str(info.reason)
 
 
 def _info_in(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None:
