@@ -16,6 +16,9 @@ QUICK = SeamRecipe(epochs=8, lr_mask=0.2, alpha=2.0)
 SETTINGS = {
     "MODELFOUNDRY_DECOMPOSER_CHECKPOINT_SECONDS": "0",
     "MODELFOUNDRY_DECOMPOSER_SLOTS": "2",
+    # Two threads wait for each other more than they compute, on networks as small as these.
+    "MODELFOUNDRY_EVALUATOR_THREADS_PER_JOB": "1",
+    "MODELFOUNDRY_REUSER_THREADS_PER_JOB": "1",
 }
 
 
