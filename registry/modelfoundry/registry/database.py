@@ -231,6 +231,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
+    # NORMAL, often advised beside WAL, may lose the last commits when the power fails, of which callers were told.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]

@@ -12,6 +12,7 @@ from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.well_known import timestamp_from_proto
 
 SIGNING_KEY = Pair(SigningKey, statement_service_pb2.SigningKey)
+signing_key_to_proto = SIGNING_KEY.to_proto
 signing_key_from_proto = SIGNING_KEY.from_proto
 
 REBUILD = Pair(

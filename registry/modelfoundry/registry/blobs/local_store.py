@@ -54,6 +54,7 @@ class LocalBlobStore:
         with disk_errors(self._folder):
             try:
                 _link_or_copy(path, staged)
+                # The link, and not the path: what is hashed gets its place, whoever replaces the path meanwhile.
                 verify_file(staged, digest, size)
                 _make_durable(staged)
                 self._place(staged, target)

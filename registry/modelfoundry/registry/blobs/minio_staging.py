@@ -109,6 +109,7 @@ class MinioStaging:
                 hint="look whether the file was changed while it was sent, then upload it again",
                 metadata={"expected": digest, "actual": actual},
             )
+        # Only while it is what was read: its owner can still put other bytes there, and these nobody verified.
         source = CopySource(self._server.bucket, _key(upload_id), match_etag=etag)
         with self._server.errors():
             try:

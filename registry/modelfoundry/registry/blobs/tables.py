@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
 from modelfoundry.registry.database import UtcDateTime
+from modelfoundry.values.kinds import Kind
 
 
 class BlobHoldRow(SQLModel, table=True):
@@ -23,7 +24,7 @@ class BlobHoldRow(SQLModel, table=True):
 class UploadRow(SQLModel, table=True):
     """An upload that was announced. How many bytes came is the size of its spool file, and nowhere else."""
 
-    __tablename__ = "uploads"
+    __tablename__ = Kind.UPLOAD.value
     __table_args__ = (UniqueConstraint("project", "request_id"),)
 
     id: str = Field(primary_key=True, max_length=63)

@@ -20,6 +20,7 @@ from modelfoundry.registry.cards.facts import (
 from modelfoundry.registry.cards.quantities import last, percent, short
 from modelfoundry.registry.cards.sheet import Account
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
+from modelfoundry.values.kinds import Kind, kind_of
 
 TASKS: Final = {
     composition_pb2.Composition.TASK_MORE_ACCURATE: "the best source of every label of several models",
@@ -40,7 +41,7 @@ def composition_account(composition: composition_pb2.Composition) -> Account:
         facts=(*_parts(composition), *_shape(composition), *_made(composition), *_provenance(composition)),
         limits=tuple(_limits(composition)),
         algorithm=composition.record.strategy,
-        base_models=tuple(dict.fromkeys(name for name in models if "/models/" in name)),
+        base_models=tuple(dict.fromkeys(name for name in models if kind_of(name) is Kind.MODEL)),
         datasets=tuple(composition.datasets),
     )
 

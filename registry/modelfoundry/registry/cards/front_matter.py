@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from modelfoundry.names import singular_of
 from modelfoundry.registry.cards.quantities import last
 from modelfoundry.registry.cards.sheet import Measurement, Sheet
-from modelfoundry.values.kinds import Kind
+from modelfoundry.values.kinds import Kind, kind_of
 from modelfoundry.values.resources import Scoring
 
 if TYPE_CHECKING:
@@ -39,12 +40,11 @@ def model_card_data(card: Sheet) -> ModelCardData:
     """Of a model, module or composition."""
     from huggingface_hub import ModelCardData
 
-    collection = card.name.split("/")[-2]
     return ModelCardData(
         **_license(card),
         library_name=LIBRARY,
         pipeline_tag=TASK,
-        tags=_tags(card, collection.removesuffix("s")),
+        tags=_tags(card, "" if (kind := kind_of(card.name)) is None else singular_of(kind)),
         datasets=[last(name) for name in card.account.datasets] or None,
         base_model=[last(name) for name in card.account.base_models] or None,
         model_name=card.id,
@@ -101,6 +101,6 @@ def _license(card: Sheet) -> dict[str, Any]:
 
 
 def _tags(card: Sheet, kind: str) -> list[str]:
-    made = [card.account.algorithm] if card.name.split("/")[-2] == Kind.MODULE else []
+    made = [card.account.algorithm] if kind_of(card.name) is Kind.MODULE else []
     owned = [f"{key}:{value}" if value else key for key, value in sorted(card.owned.tags.items())]
     return list(dict.fromkeys([LIBRARY, f"{LIBRARY}-{kind}", *made, *owned]))

@@ -11,6 +11,7 @@ from modelfoundry.registry.cards.front_matter import dataset_card_data, model_ca
 from modelfoundry.registry.cards.quantities import percent, percent_range, short
 from modelfoundry.registry.cards.sheet import Measurement, Sheet
 from modelfoundry.values.figures import FormComparison
+from modelfoundry.values.kinds import Kind, kind_of
 from modelfoundry.values.resources import Scoring
 
 LABELS_SHOWN: Final = 100
@@ -27,7 +28,7 @@ def render(card: Sheet) -> str:
     """The whole card, ending with a line end."""
     from huggingface_hub import DatasetCard, ModelCard  # here: it takes half a second, and few calls need it
 
-    if "/datasets/" in card.name:
+    if kind_of(card.name) is Kind.DATASET:
         return str(DatasetCard(f"---\n{dataset_card_data(card).to_yaml()}\n---\n\n{_body(card)}"))
     return str(ModelCard(f"---\n{model_card_data(card).to_yaml()}\n---\n\n{_body(card)}"))
 

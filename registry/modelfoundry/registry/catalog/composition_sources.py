@@ -16,7 +16,7 @@ from modelfoundry.registry.records.tables import CompositionSourceRow, ModelRow,
 from modelfoundry.registry.records.wording import MAX_LICENSE
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.compositions import CompositionMember
-from modelfoundry.values.kinds import Kind
+from modelfoundry.values.kinds import Kind, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def joined_license(sources: Iterable[Source]) -> str:
 
 
 def _find(session: Session, name: str, path: str) -> Source:
-    if "/models/" in name:
+    if kind_of(name) is Kind.MODEL:
         model = find(session, ModelRow, name, field=f"{path}.source")
         return Source(model, model, path)
     module = find(session, ModuleRow, name, field=f"{path}.source")

@@ -26,7 +26,7 @@ from modelfoundry.registry.records.tables import (
     ModelRow,
     ModuleRow,
 )
-from modelfoundry.values.kinds import Kind
+from modelfoundry.values.kinds import Kind, kind_of
 from modelfoundry.values.problems import resolve
 from modelfoundry.values.resources import Relation
 
@@ -111,9 +111,9 @@ class Evaluations(Collection[EvaluationRow]):
         with self._shelf.database.read_session() as session:
             dataset = find(session, DatasetRow, draft.dataset, field="evaluation.dataset")
             _check_dataset(draft, dataset)
-            if "/modules/" in draft.subject:
+            if kind_of(draft.subject) is Kind.MODULE:
                 return *_measured_module(session, draft, project), dataset
-            if "/compositions/" in draft.subject:
+            if kind_of(draft.subject) is Kind.COMPOSITION:
                 composition = _measured_composition(session, draft, project)
                 _check_parts(session, draft, composition)
                 return composition, None, dataset
@@ -181,7 +181,7 @@ def _check_parts(session: Session, draft: EvaluationDraft, composition: Composit
 
 def _check_draft(draft: EvaluationDraft, project: str) -> None:
     check_reference(draft.dataset, Kind.DATASET, project, field="evaluation.dataset")
-    if draft.parts and (draft.parts[0].dataset != draft.dataset or "/compositions/" not in draft.subject):
+    if draft.parts and (draft.parts[0].dataset != draft.dataset or kind_of(draft.subject) is not Kind.COMPOSITION):
         raise InvalidField(
             f"evaluation.parts: they are not those of a composition that was measured on {draft.dataset} first",
             field="evaluation.parts",

@@ -18,6 +18,7 @@ from modelfoundry.registry.jobs.tables import OperationEventRow, OperationRow
 from modelfoundry.registry.listing.fields import ChoiceField, MomentField, TextField
 from modelfoundry.registry.listing.pages import Listing, ListRequest, fetch_page
 from modelfoundry.registry.listing.tokens import TokenSigner
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.results import JobState
 
 EVENTS_KEPT: Final = 10_000
@@ -26,7 +27,7 @@ KEPT_FOR: Final = timedelta(days=30)
 PAGE_BYTES: Final = 2 * 1024 * 1024
 
 
-_COLUMNS: Final = SQLModel.metadata.tables["operations"].columns
+_COLUMNS: Final = SQLModel.metadata.tables[Kind.OPERATION].columns
 OPERATIONS: Final = Listing(
     row=OperationRow,
     filterable={
@@ -160,7 +161,7 @@ class Archive:
             sqlalchemy.tuple_(col(OperationRow.project), col(OperationRow.id)).in_(keys)
         )
         with self._ledger.database.read_session() as session:
-            return {ResourceName(row[0], "operations", row[1]): row[2] for row in session.exec(query)}
+            return {ResourceName(row[0], Kind.OPERATION, row[1]): row[2] for row in session.exec(query)}
 
     def forget_old(self) -> None:
         """Forgets jobs that were done long ago, and the oldest events of talkative ones."""

@@ -70,7 +70,7 @@ class Intake:
             if answered := self._answered(session, job):
                 return _Earlier(session.get_one(OperationRow, answered.operation_key), answered)
             equal = _equal_work(session, job)
-        # Outside of the transaction: the check looks into other tables and the blob store.
+        # Outside of the transaction: the check looks into other tables and the blob store, and may take seconds.
         outdated: list[int] = []
         for row in equal:
             if row.response is None or self._still_valid(row.response):

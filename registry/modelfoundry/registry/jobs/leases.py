@@ -16,6 +16,7 @@ from modelfoundry.registry.jobs.ledger import Ledger, lease_lost, to_operation
 from modelfoundry.registry.jobs.lifecycle import Lifecycle
 from modelfoundry.registry.jobs.operation import HELD, Lease, Operation, ProgressReport
 from modelfoundry.registry.jobs.tables import OperationRow
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import BlobRef
 from modelfoundry.values.results import JobState
 
@@ -42,6 +43,7 @@ class Leases:
             owner: Who asks, for logs.
             seconds: How long the lease lasts without a report.
         """
+        # Most calls find nothing: idle workers ask again and again, and must not queue for SQLite's one writer.
         if not self._waits(kinds):
             return None
         now = self._ledger.now()
@@ -50,6 +52,8 @@ class Leases:
             .where(OperationRow.state == JobState.QUEUED, col(OperationRow.kind).in_(kinds))
             .order_by(col(OperationRow.key))
             .limit(1)
+            # PostgreSQL: of two who ask at once the second takes the next job, and does not wait for the first one's.
+            # SQLite knows no such lock and needs none: its writers come one after the other.
             .with_for_update(skip_locked=True)
         )
         # One statement finds the job and takes it: what was read before decides nothing, so no two workers get one job.
@@ -152,10 +156,11 @@ class Leases:
             col(OperationRow.state).in_(HELD), col(OperationRow.lease_expires) < now
         )
         with self._ledger.database.read_session() as session:
-            expired = [ResourceName(row[0], "operations", row[1]) for row in session.exec(query)]
+            expired = [ResourceName(row[0], Kind.OPERATION, row[1]) for row in session.exec(query)]
         given_back = []
         for name in expired:
             with self._ledger.changing(name) as job:
+                # Asked again under the lock: the worker may have reported, or ended the job, since the list was read.
                 row = job.row
                 still_expired = job.held and row.lease_expires is not None and row.lease_expires < now
                 if still_expired:
@@ -197,7 +202,7 @@ def _lease(row: OperationRow) -> Lease:
     if row.checkpoint_digest is not None:
         checkpoint = BlobRef(row.checkpoint_digest, row.checkpoint_bytes, row.checkpoint_media_type)
     return Lease(
-        name=ResourceName(row.project, "operations", row.id),
+        name=ResourceName(row.project, Kind.OPERATION, row.id),
         kind=row.kind,
         request=row.request,
         attempt=row.attempt,

@@ -17,6 +17,7 @@ from modelfoundry.registry.database import Database
 from modelfoundry.registry.jobs.lifecycle import Lifecycle
 from modelfoundry.registry.jobs.operation import Clock, Operation
 from modelfoundry.registry.jobs.tables import OperationRow
+from modelfoundry.values.kinds import Kind
 
 _DIGEST_BYTES: Final = re.compile(rb"sha256:[0-9a-f]{64}")
 
@@ -126,7 +127,7 @@ def find(session: Session, name: ResourceName, *, lock: bool = False) -> Operati
 def to_operation(row: OperationRow, *, cache_hit: bool = False) -> Operation:
     """The job as it is in this transaction."""
     return Operation(
-        name=ResourceName(row.project, "operations", row.id),
+        name=ResourceName(row.project, Kind.OPERATION, row.id),
         kind=row.kind,
         target=row.target,
         state=row.state,

@@ -98,6 +98,7 @@ class Lifecycle:
     def give_back(self, cause: str) -> None:
         """Takes the job from a lost worker: it is queued again, or ended."""
         row = self.row
+        # From here on whatever the lost worker still sends is refused; after an end that it made itself, it is not.
         row.lease_token = None
         lost = failures.worker_lost(cause, row.attempt, row.max_attempts)
         if row.state == JobState.CANCELLING:

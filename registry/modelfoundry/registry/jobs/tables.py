@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.database import MemberName, UtcDateTime
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.results import JobState
 
 
@@ -18,7 +19,7 @@ class OperationRow(SQLModel, table=True):
     `progress` is `Progress`. The queue never looks into them.
     """
 
-    __tablename__ = "operations"
+    __tablename__ = Kind.OPERATION.value
     __table_args__ = (
         UniqueConstraint("project", "id"),
         UniqueConstraint("project", "cache_slot"),

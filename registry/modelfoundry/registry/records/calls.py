@@ -40,6 +40,7 @@ def create_call(request: Any, resource_id: str = "", *, validate_only: bool = Fa
     content = type(request)()
     content.CopyFrom(request)
     content.ClearField("request_id")
+    # The method's name with it: an id that was used for a model says nothing of a data set.
     fingerprint = hashlib.sha256(content.DESCRIPTOR.full_name.encode() + b"\0")
     fingerprint.update(content.SerializeToString(deterministic=True))
     return CreateCall(

@@ -71,6 +71,7 @@ def find_rows(session: Session, names: Iterable[str], *, lock: bool = False) -> 
         lock: Let nobody else change, delete or refer to them until the transaction ends.
     """
     by_collection: dict[str, list[str]] = defaultdict(list)
+    # Always in the same order: two who lock the same rows wait for each other, and never both at once.
     for name in sorted(names):
         by_collection[collection_of(name)].append(name)
     rows: list[ResourceRow] = []

@@ -39,6 +39,7 @@ def answered_before(session: Session, project: str, call: CreateCall, row: type[
 def remember_answer(session: Session, project: str, call: CreateCall, row: SQLModel, now: datetime) -> None:
     """Keeps the answer in the transaction that makes it true, and forgets answers that are too old."""
     session.execute(delete(RequestRow).where(col(RequestRow.expire_time) <= now))
+    # The row itself and not its name: a repeated call hears what the first one heard, whatever was changed since.
     if call.request_id:
         session.add(
             RequestRow(

@@ -173,6 +173,7 @@ class Collection(Generic[Row]):
                 earlier = self._made_before(session, row.project, row.name, call)
                 if earlier is not None:
                     return earlier
+                # Checked before, but large weights were read since: they must be there now and stay until the commit.
                 for parent in parents:
                     find(session, parent.table, parent.name, field=parent.field, lock=Lock.KEEP)
                 for use in blobs:

@@ -15,6 +15,7 @@ from modelfoundry.api.registry.v1 import module_pb2
 from modelfoundry.api.types.v1 import metrics_pb2
 
 M = TypeVar("M", bound=Message)
+# Protobuf's JSON writes 64-bit numbers as strings: JSON's own are doubles, which lose digits above 2^53.
 _LONG: Final = {
     FieldDescriptor.CPPTYPE_INT64,
     FieldDescriptor.CPPTYPE_UINT64,

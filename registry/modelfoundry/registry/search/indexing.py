@@ -191,6 +191,7 @@ def _term_ids(session: Session, terms: Iterable[Term]) -> dict[Term, int]:
         ]
         if new:
             session.execute(_insert_new(session), new)
+            # Read back in place of RETURNING, which says nothing of those that another was quicker with.
             known = dict(session.execute(query).all())
         found |= {(project, source, text): identity for text, identity in known.items()}
     return found

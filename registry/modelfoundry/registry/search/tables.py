@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.database import UtcDateTime
 from modelfoundry.registry.records.tables import ResourceRow
+from modelfoundry.values.kinds import Kind
 
 NOT_MEASURED: Final = -1.0
 _ASKED: Final = ("accuracy", "f1", "size_bytes", "latency_ms")
@@ -95,7 +96,7 @@ class SearchEntryRow(SQLModel, table=True):
 class VocabularyRow(ResourceRow, table=True):
     """A vocabulary. Never changes."""
 
-    __tablename__ = "vocabularies"
+    __tablename__ = Kind.VOCABULARY.value
     __table_args__ = (Index(None, "project", "name"),)
 
     uid: str = Field(unique=True)

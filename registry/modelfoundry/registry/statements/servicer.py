@@ -20,6 +20,8 @@ from modelfoundry.registry.records.tables import CompositionRow, ModuleRow, Reso
 from modelfoundry.registry.statements.tables import StatementKeyRow, StatementRow
 from modelfoundry.runtime.server import Service
 from modelfoundry.values.kinds import Kind
+from modelfoundry.values.statements import SigningKey
+from modelfoundry.wire.statements import signing_key_to_proto
 from modelfoundry.wire.well_known import timestamp_to_proto
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -69,11 +71,13 @@ class StatementServicer(statement_service_pb2_grpc.StatementServiceServicer, Par
                 select(StatementKeyRow).order_by(col(StatementKeyRow.create_time), col(StatementKeyRow.key_id))
             ).all()
         return [
-            pb.SigningKey(
-                key_id=row.key_id,
-                public_key=row.public_key,
-                create_time=timestamp_to_proto(row.create_time),
-                current=row.key_id == self._key_id,
+            signing_key_to_proto(
+                SigningKey(
+                    key_id=row.key_id,
+                    public_key=row.public_key,
+                    create_time=row.create_time,
+                    current=row.key_id == self._key_id,
+                )
             )
             for row in rows
         ]

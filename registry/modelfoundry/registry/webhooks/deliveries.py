@@ -85,6 +85,7 @@ class Deliveries:
             query = EventQuery(row.project, tuple(EventKind[kind] for kind in row.kinds), tuple(row.collections))
             events = next_events(session, query, row.delivered_sequence, 1)
             if not events:
+                # Nothing that it asked for: it moves on all the same, or the next forgetting would seem to cut it off.
                 row.delivered_sequence = newest
                 return None
             row.next_attempt_time = self._now() + ATTEMPT

@@ -8,13 +8,14 @@ from sqlalchemy import JSON, BigInteger
 from sqlmodel import Field, SQLModel
 
 from modelfoundry.registry.database import MemberName, UtcDateTime
+from modelfoundry.values.kinds import Kind
 from modelfoundry.values.lineage import WebhookState
 
 
 class WebhookRow(SQLModel, table=True):
     """A receiver of events, and how far it is."""
 
-    __tablename__ = "webhooks"
+    __tablename__ = Kind.WEBHOOK.value
 
     name: str = Field(primary_key=True)
     project: str = Field(index=True)

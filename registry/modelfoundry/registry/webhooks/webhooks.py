@@ -18,9 +18,9 @@ from modelfoundry.registry.events.history import EventQuery, checked_cursor, new
 from modelfoundry.registry.webhooks.destination import Destination, Unreachable, find_address
 from modelfoundry.registry.webhooks.signing import check_secret, new_secret
 from modelfoundry.registry.webhooks.tables import WebhookRow
+from modelfoundry.values.kinds import Kind
 
 MAX_WEBHOOKS: Final = 100
-COLLECTION: Final = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Webhooks:
         last = check_id(draft.id, field="webhook_id") if draft.id else f"webhook-{secrets.token_hex(8)}"
         self._check_url(draft.url)
         row = WebhookRow(
-            name=f"projects/{draft.query.project}/{COLLECTION}/{last}",
+            name=f"projects/{draft.query.project}/{Kind.WEBHOOK}/{last}",
             project=draft.query.project,
             create_time=self._now(),
             url=draft.url,
@@ -139,7 +139,7 @@ def _check_room(session: Session, name: str) -> None:
 
 
 def _find(session: Session, name: str) -> WebhookRow:
-    parsed = parse_name(name, COLLECTION, field="name")
+    parsed = parse_name(name, Kind.WEBHOOK, field="name")
     row = session.get(WebhookRow, name)
     if row is not None:
         return row
