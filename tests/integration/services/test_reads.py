@@ -116,6 +116,9 @@ def test_what_makes_missing_modules_reads_nothing_oftener_the_more_there_are(
     counted.client.request(labels, compose=True, format="safetensors", recipe=QUICK).wait(timeout=WAIT)
     assert counted.most_reads == {"modules": 6, "models": 5, "datasets": 4, "compositions": 4, "evaluations": 1}
     assert counted.reads[f"modules/{module.id}"] == 4
+    assert (counted.calls.of("ListModels"), counted.calls.of("ListModules"), counted.calls.of("ListDatasets")) == (
+        1,
+    ) * 3
 
     counted.calls.forget()
     again = counted.client.request(labels, compose=True, format="safetensors", recipe=QUICK).wait(timeout=WAIT)

@@ -27,7 +27,9 @@ from modelfoundry.client import (
     MultiClassProblem,
     TrainingRecord,
 )
+from modelfoundry.registry.listing.syntax import MAX_BYTES, MAX_TERMS
 from modelfoundry.reuser.on_demand.plan import plan_request, request_key
+from modelfoundry.reuser.on_demand.shortlist import filters_of
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_from_proto
 from modelfoundry.workbench.resources import AsyncResources
 
@@ -68,17 +70,20 @@ PLANTS = Dataset(name=full("datasets/plants"), labels=("oak",), splits=(), chann
 
 
 class Collection:
-    """A list that is filtered by a label at most."""
+    """A list that is filtered by labels at most."""
 
     def __init__(self, asked: Counter[str], *resources: Any) -> None:
         self.asked = asked
         self.resources = resources
+        self.lists = 0
 
-    async def list(self, filter_: str = "", *, order_by: str) -> AsyncIterator[Any]:
+    async def list(self, filter_: str = "", order_by: str = "") -> AsyncIterator[Any]:
         assert order_by == "name"
+        self.lists += 1
+        wanted = {term.removeprefix("labels:").strip('"') for term in filter_.split(" OR ")}
         for each in self.resources:
             labels = each.problem.labels if isinstance(each, Module) else each.labels
-            if not filter_ or filter_.removeprefix("labels:").strip('"') in labels:
+            if not filter_ or wanted & set(labels):
                 yield each
 
     async def get(self, name: str) -> Any:
@@ -132,7 +137,8 @@ async def test_what_is_there_is_given_and_what_is_missing_is_to_be_made() -> Non
         MODEL.name,
         ANIMALS.name,
     )
-    assert not registry.reads  # lists say all
+    assert not registry.reads  # lists say all, one for all labels
+    assert (registry.models.lists, registry.modules.lists, registry.datasets.lists) == (1, 1, 1)
 
 
 async def test_a_module_of_several_labels_answers_for_none_of_them() -> None:
@@ -211,6 +217,23 @@ async def test_unknown_labels_are_all_told_each_with_the_nearest_known_ones() ->
         ("labels[0]", "cat"),
         ("labels[2]", "cat, dog"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "filters"),
+    [([], 0), (["cat"], 1), ([str(number) for number in range(100)], 2), (["x" * 200] * 20, 3), (["x" * 4000] * 2, 2)],
+)
+def test_labels_are_looked_for_in_as_few_filters_as_the_registry_takes(labels: list[str], filters: int) -> None:
+    made = list(filters_of(labels))
+    assert len(made) == filters
+    assert " OR ".join(made).count("labels:") == len(labels)
+    for each in made:
+        assert len(each.encode()) <= MAX_BYTES or each.count("labels:") == 1
+        assert each.count("labels:") <= MAX_TERMS
+
+
+def test_a_label_is_looked_for_as_it_is_spelt() -> None:
+    assert list(filters_of(['a "b" \\ c'])) == [r'labels:"a \"b\" \\ c"']
 
 
 def test_a_request_is_read_with_every_default_filled_in() -> None:

@@ -10,8 +10,9 @@ from typing import Final
 
 from modelfoundry.client import ChoiceFigures, ModuleOrigin, RequestedModule
 from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
+from modelfoundry.reuser.on_demand.known_labels import KnownLabel, known_labels
 from modelfoundry.reuser.on_demand.offers import Choice, ModelOffer, ModuleOffer, Offer
-from modelfoundry.reuser.on_demand.shortlist import KnownLabel, Shortlist, known_labels
+from modelfoundry.reuser.on_demand.shortlist import Shortlist
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.workbench.resources import AsyncResources
 
@@ -30,8 +31,7 @@ async def plan_request(wanted: WantedModules, resources: AsyncResources) -> Answ
         ConstraintUnmet: there is nothing for a label.
     """
     labels = await known_labels(wanted.labels, resources.client)
-    shortlist = Shortlist(resources, wanted.constraints, wanted.compact)
-    offers = [await shortlist.offers(label) for label in labels]
+    offers = await Shortlist(resources, wanted.constraints, wanted.compact).offers(labels)
     check_known(offers, wanted.constraints)
     choices: Sequence[Choice]
     if wanted.compose:

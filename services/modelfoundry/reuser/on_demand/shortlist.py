@@ -2,66 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
-from modelfoundry.client import (
-    AsyncClient,
-    BinaryProblem,
-    Dataset,
-    FoundLabels,
-    Match,
-    MatchKind,
-    Model,
-    Module,
-)
-from modelfoundry.errors import DatasetMismatch, FieldViolation, InvalidField, NotFound, UnknownLabel
+from modelfoundry.client import BinaryProblem, Dataset, Model, Module
+from modelfoundry.errors import DatasetMismatch, NotFound
 from modelfoundry.names import near, shortened
+from modelfoundry.reuser.on_demand.known_labels import KnownLabel
 from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer
 from modelfoundry.workbench.resources import AsyncResources
 
-NEAREST_SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class KnownLabel:
-    """A label as it was asked for, and what models call it."""
-
-    asked: str
-    matches: tuple[Match, ...]
-    """Why: all of one meaning, which differ in case, accents and punctuation."""
-
-    @property
-    def spellings(self) -> tuple[str, ...]:
-        """What models call it."""
-        return tuple(match.label for match in self.matches)
-
-    def match(self, spelling: str) -> Match:
-        """Why it is called so."""
-        return next(match for match in self.matches if match.label == spelling)
-
-
-async def known_labels(asked: Sequence[str], client: AsyncClient) -> tuple[KnownLabel, ...]:
-    """Finds what models call the labels of a request.
-
-    Raises:
-        UnknownLabel: models do not know some; each is a violation that names the nearest known labels.
-        InvalidField: two of them mean the same.
-    """
-    found = await asyncio.gather(*(_found(label, f"labels[{place}]", client) for place, label in enumerate(asked)))
-    unknown: list[tuple[str, str, list[str]]] = []
-    known: list[KnownLabel] = []
-    for place, (label, labels) in enumerate(zip(asked, found, strict=True)):
-        meant = _meant(labels.matches)
-        if meant:
-            known.append(KnownLabel(label, tuple(meant)))
-        else:
-            unknown.append((f"labels[{place}]", *_told(label, labels)))
-    if unknown:
-        raise _unknown(unknown)
-    _check_different(known, asked)
-    return tuple(known)
+# What the registry's filters take, see ListModelsRequest.
+MOST_FILTER_BYTES: Final = 2048
+MOST_FILTER_TERMS: Final = 50
+Found = TypeVar("Found", Model, Module)
 
 
 @dataclass
@@ -77,54 +32,45 @@ class Shortlist:
     resources: AsyncResources
     constraints: Constraints
     compact: bool
-    modules: dict[str, Module] = field(default_factory=dict)
-    """Everything that is offered, by name."""
-    models: dict[str, Model] = field(default_factory=dict)
-    _datasets: list[Dataset] | None = None
+    _models: dict[str, Model] = field(default_factory=dict)
+    """By name, in the order of the names, as the next two."""
+    _modules: dict[str, Module] = field(default_factory=dict)
+    _datasets: list[Dataset] = field(default_factory=list)
 
-    async def offers(self, label: KnownLabel) -> LabelOffers:
-        """Everything that there is for one label.
+    async def offers(self, labels: Sequence[KnownLabel]) -> list[LabelOffers]:
+        """Everything that there is for each label.
 
         Raises:
             NotFound: the data set of the constraints is not there.
-            DatasetMismatch: it lacks the label, and no module of the label was searched on it.
+            DatasetMismatch: it lacks a label, and no module of the label was searched on it.
         """
-        models = await self._models_of(label.spellings)
-        modules = await self._modules_of(label.spellings)
-        if self._datasets is None:
-            self._datasets = await self._read_datasets()
-        model_offers = tuple(self._model_offer(model, label) for model in models)
+        spellings = dict.fromkeys(spelling for label in labels for spelling in label.spellings)
+        # One list for all labels: a model that knows all of them is read once, and not once for each.
+        self._models = await _by_name(self.resources.client.models.list, spellings)
+        self._modules = await _by_name(self.resources.client.modules.list, spellings)
+        self._datasets = await self._read_datasets()
+        self.resources.known.add(*self._models.values(), *self._modules.values(), *self._datasets)
+        return [self._offers(label) for label in labels]
+
+    def _offers(self, label: KnownLabel) -> LabelOffers:
+        models = [model for model in self._models.values() if not set(label.spellings).isdisjoint(model.labels)]
+        problems = [BinaryProblem(spelling) for spelling in label.spellings]
         module_offers = tuple(
-            module_offer(module, self.models[module.base_model], compact=self.compact)
-            for module in modules
-            if module.base_model in self.models
+            module_offer(module, self._models[module.base_model], compact=self.compact)
+            for module in self._modules.values()
+            if module.problem in problems and module.base_model in self._models
         )
         self._check_dataset(label, module_offers)
-        return LabelOffers(label=label.asked, modules=module_offers, models=model_offers)
-
-    async def _models_of(self, spellings: Iterable[str]) -> list[Model]:
-        found: dict[str, Model] = {}
-        for spelling in spellings:
-            async for model in self.resources.client.models.list(f"labels:{quoted(spelling)}", order_by="name"):
-                self.resources.known.add(model)
-                found[model.name] = self.models.setdefault(model.name, model)
-        return list(found.values())
-
-    async def _modules_of(self, spellings: Iterable[str]) -> list[Module]:
-        found: dict[str, Module] = {}
-        for spelling in spellings:
-            async for module in self.resources.client.modules.list(f"labels:{quoted(spelling)}", order_by="name"):
-                if module.problem == BinaryProblem(spelling):
-                    self.resources.known.add(module)
-                    found[module.name] = self.modules.setdefault(module.name, module)
-        return list(found.values())
+        return LabelOffers(
+            label=label.asked,
+            modules=module_offers,
+            models=tuple(self._model_offer(model, label) for model in models),
+        )
 
     async def _read_datasets(self) -> list[Dataset]:
         """The one of the constraints, else all by name."""
         if not self.constraints.dataset:
-            found = [dataset async for dataset in self.resources.client.datasets.list(order_by="name")]
-            self.resources.known.add(*found)
-            return found
+            return [dataset async for dataset in self.resources.client.datasets.list(order_by="name")]
         try:
             return [await self.resources.dataset(self.constraints.dataset)]
         except NotFound as error:
@@ -157,7 +103,7 @@ class Shortlist:
         shape = (model.input.channels, model.input.height, model.input.width)
         fitting = [
             dataset
-            for dataset in self._datasets or []
+            for dataset in self._datasets
             if (dataset.channels, dataset.height, dataset.width) == shape and label in dataset.labels
         ]
         if not self.constraints.dataset:
@@ -169,7 +115,7 @@ class Shortlist:
         wanted = self.constraints.dataset
         if not wanted or any(offer.dataset == wanted for offer in modules):
             return
-        (dataset,) = self._datasets or []
+        (dataset,) = self._datasets
         if not set(label.spellings) & set(dataset.labels):
             similar = near(label.spellings[0], dataset.labels)
             raise DatasetMismatch(
@@ -219,69 +165,20 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-async def _found(label: str, field: str, client: AsyncClient) -> FoundLabels:
-    try:
-        return await client.find_labels(label)
-    except InvalidField as error:
-        raise InvalidField(f"{field}: {shortened(label)!r} has no words", field=field, hint=error.hint) from error
+async def _by_name(of: Callable[[str, str], AsyncIterator[Found]], spellings: Iterable[str]) -> dict[str, Found]:
+    """Models or modules that know any of the labels, in the order of their names."""
+    found = [each for filter_ in filters_of(spellings) async for each in of(filter_, "name")]
+    return {each.name: each for each in sorted(found, key=lambda each: each.name)}
 
 
-def _meant(matches: Sequence[Match]) -> list[Match]:
-    """The labels that a word stands for: the word itself, else those of the one meaning that it is a synonym of."""
-    named = [match for match in matches if match.kind is MatchKind.LABEL]
-    if named:
-        return named
-    synonyms = [match for match in matches if match.kind is MatchKind.SYNONYM]
-    meanings = {"".join(filter(str.isalnum, match.label.casefold())) for match in synonyms}
-    return synonyms if len(meanings) == 1 else []
-
-
-def _told(label: str, found: FoundLabels) -> tuple[str, list[str]]:
-    """Why a label is not known, and what could be asked for instead."""
-    by_kind = {
-        kind: [match.label for match in found.matches if match.kind is kind]
-        for kind in (
-            *(MatchKind.SYNONYM, MatchKind.MEMBER),
-            *(MatchKind.PREFIX, MatchKind.SPELLING, MatchKind.SUPER_CLASS),
-        )
-    }
-    name = shortened(label)
-    if by_kind[MatchKind.SYNONYM]:
-        return f"{name!r} has several meanings that models know", by_kind[MatchKind.SYNONYM]
-    if by_kind[MatchKind.MEMBER]:
-        return f"{name!r} is a super-class; models know its members", by_kind[MatchKind.MEMBER]
-    similar = [*by_kind[MatchKind.PREFIX], *by_kind[MatchKind.SPELLING], *by_kind[MatchKind.SUPER_CLASS]]
-    similar = similar or near(label, found.known_labels)
-    return f"no registered model knows {name!r}", similar or list(found.known_labels)
-
-
-def _unknown(unknown: Sequence[tuple[str, str, list[str]]]) -> UnknownLabel:
-    field, what, nearest = unknown[0]
-    shown = ", ".join(shortened(label, 40) for label in nearest[:NEAREST_SHOWN])
-    return UnknownLabel(
-        f"{field}: {what}",
-        field=field,
-        hint=f"known are {shown}" if shown else "no model is registered: push or train one first",
-        violations=tuple(
-            FieldViolation(path, f"{told}: known are {', '.join(labels[:NEAREST_SHOWN]) or 'none'}")
-            for path, told, labels in unknown
-        ),
-        metadata={"near": ", ".join(nearest[:NEAREST_SHOWN])},
-    )
-
-
-def _check_different(known: Sequence[KnownLabel], asked: Sequence[str]) -> None:
-    seen: dict[str, str] = {}
-    for label in known:
-        for spelling in label.spellings:
-            other = seen.setdefault(spelling, label.asked)
-            if other != label.asked or asked.count(label.asked) > 1:
-                place = len(asked) - 1 - list(reversed(asked)).index(label.asked)
-                path = f"labels[{place}]"
-                raise InvalidField(
-                    f"{path}: {shortened(label.asked)!r} is there twice"
-                    if other == label.asked
-                    else f"{path}: {shortened(label.asked)!r} means the same as {shortened(other)!r}",
-                    field=path,
-                    hint="name every label once",
-                )
+def filters_of(spellings: Iterable[str]) -> Iterator[str]:
+    """Filters for what knows any of several labels, each as long as the registry takes it, mostly one."""
+    terms: list[str] = []
+    for spelling in spellings:
+        term = f"labels:{quoted(spelling)}"
+        if terms and (len(terms) == MOST_FILTER_TERMS or len(" OR ".join([*terms, term]).encode()) > MOST_FILTER_BYTES):
+            yield " OR ".join(terms)
+            terms = []
+        terms.append(term)
+    if terms:
+        yield " OR ".join(terms)
