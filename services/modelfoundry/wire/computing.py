@@ -19,7 +19,6 @@ validation_from_proto = VALIDATION.from_proto
 
 SUBSET = Pair(TrainingSubset, training_pb2.TrainingSubset)
 subset_to_proto = SUBSET.to_proto
-subset_from_proto = SUBSET.from_proto
 
 PROBLEM: OneOf[Problem, problem_pb2.TargetProblem] = OneOf(
     problem_pb2.TargetProblem,
