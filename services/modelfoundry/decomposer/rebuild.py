@@ -39,7 +39,8 @@ def rebuild(module: Module, plan: RebuildPlan, bench: Workbench) -> Rebuild:
 
 def compare(stored: ModuleArtifact, found: ModuleArtifact) -> tuple[TensorDifference, ...]:
     """Tensors of two modules that are not equal bit by bit: masks by parameter name, then the head and all else."""
-    return tuple(_differences(stored.bits, found.bits))
+    parts = zip(stored.bits, found.bits, strict=True)
+    return tuple(difference for one, other in parts for difference in _differences(one, other))
 
 
 def changes(recorded: Environment, current: Environment) -> tuple[EnvironmentChange, ...]:
@@ -60,7 +61,7 @@ def changes(recorded: Environment, current: Environment) -> tuple[EnvironmentCha
 def _differences(stored: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Iterator[TensorDifference]:
     for name in dict.fromkeys([*stored, *found]):
         one, other = stored.get(name), found.get(name)
-        if one is None or other is None or one.shape != other.shape:
+        if one is None or other is None or (one.shape, one.dtype) != (other.shape, other.dtype):
             entries = (other if one is None else one).numel()  # type: ignore[union-attr]  # one of them is there
             yield TensorDifference(name, entries, entries)
         elif differing := int((one != other).count_nonzero()):

@@ -63,14 +63,18 @@ class ModuleArtifact:
                 raise ValueError("the head holds NaN or infinity")
 
     @property
-    def bits(self) -> dict[str, Tensor]:
-        """All that it holds as whole numbers and booleans, by name: equal exactly where every bit is."""
-        return {
-            **self.masks.bits,
-            **{f"head.{name}": _bits_of(value) for name, value in _head_values(self.head).items()},
-            **{f"rewritten.{name}": _bits_of(value) for name, value in self.rewritten.tensors.items()},
-            **{f"cuts.{name}": value for name, value in _cut_values(self.cuts).items()},
-        }
+    def bits(self) -> tuple[dict[str, Tensor], ...]:
+        """All that it holds as whole numbers and booleans: equal exactly where every bit is.
+
+        Returns:
+            Masks, head, rewritten tensors and cuts, each by name. A mask may have the name of a part of the head.
+        """
+        return (
+            dict(self.masks.bits),
+            {f"head.{name}": _bits_of(value) for name, value in _head_values(self.head).items()},
+            {f"rewritten.{name}": _bits_of(value) for name, value in self.rewritten.tensors.items()},
+            {f"cuts.{name}": value for name, value in _cut_values(self.cuts).items()},
+        )
 
 
 def _bits_of(value: Tensor) -> Tensor:
