@@ -37,7 +37,7 @@ class BlobCache:
         with self._locked(path.name):
             if not path.exists():
                 client.blobs.download(digest, path)
-            os.utime(path)
+            os.utime(path)  # not left to atime, which most file systems keep a day behind
         self._shrink(keep=path)
         return path
 

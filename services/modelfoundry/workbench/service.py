@@ -82,6 +82,7 @@ def build_executor(settings: WorkerSettings, handlers: Mapping[str, str]) -> Exe
     """Where jobs of these handlers run, as the settings say."""
     if settings.executor == "inline":
         return InlineExecutor()
+    # Slots share the cores: with all threads in each job, torch's would wait for each other more than they compute.
     threads = settings.threads_per_job or threads_per_slot(settings.slots)
     if sys.platform == "linux":
         modules = sorted({path.partition(":")[0] for path in handlers.values()})

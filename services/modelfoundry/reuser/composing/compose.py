@@ -178,7 +178,7 @@ def _log_odds(
     by_source: dict[str, list[Candidate]] = {}
     for candidate in plan.candidates:
         by_source.setdefault(candidate.source, []).append(candidate)
-    base: LoadedModel | None = None
+    base: LoadedModel | None = None  # the last one alone: candidates come by model, and memory holds two networks
     for place, (name, candidates) in enumerate(by_source.items()):
         bench.monitor.check_cancelled()
         bench.monitor.progress("scoring candidates", place, len(by_source), "source", {})

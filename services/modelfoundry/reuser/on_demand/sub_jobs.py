@@ -79,6 +79,7 @@ class SubJobs:
                 self._context.check_cancelled()
                 self._tell()
         except Cancelled:
+            # What it found, another request waits for too: only its own jobs end with it.
             own = [name for name, running in self._running.items() if running.own]
             work.cancel()  # first, so that nothing is started again
             await asyncio.wait({work})

@@ -47,6 +47,7 @@ class Predictor:
             if loaded is not None and loaded.digest == digest_of(subject):
                 self._loaded.move_to_end(subject.name)
                 return loaded
+        # Outside of the lock, for it takes seconds: two calls may both load one network, others wait for neither.
         loaded = load_subject(Resources(self._client), self._cache, subject)
         with self._lock:
             self._loaded[subject.name] = loaded
