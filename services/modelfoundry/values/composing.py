@@ -20,6 +20,15 @@ class Strategy(StrEnum):
     JOINT = "joint"
 
 
+class Score(StrEnum):
+    """What candidates of one label are ranked by, each against the rest and in [0, 1]."""
+
+    F1 = "f1"
+    PRECISION = "precision"
+    RECALL = "recall"
+    ACCURACY = "accuracy"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLabel:
     """One label of a new task.

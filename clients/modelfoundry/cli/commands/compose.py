@@ -20,6 +20,7 @@ from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import subject_name
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.composing import Score
 from modelfoundry.values.computing import Device
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ class StrategyChoice(StrEnum):
 
     PER_LABEL = "per-label"
     JOINT = "joint"
-
-
-class ScoreChoice(StrEnum):
-    """What candidates of a label are ranked by."""
-
-    F1 = "f1"
-    PRECISION = "precision"
-    RECALL = "recall"
-    ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,7 @@ def compose(
     strategy: Annotated[
         StrategyChoice, typer.Option("--strategy", help="Choose the best of every label, or what is best together.")
     ] = StrategyChoice.JOINT,
-    score: Annotated[ScoreChoice, typer.Option("--score", help="What ranks candidates of one label.")] = ScoreChoice.F1,
+    score: Annotated[Score, typer.Option("--score", help="What ranks candidates of one label.")] = Score.F1,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Make scores comparable first (Platt scaling on validation data).")
     ] = False,

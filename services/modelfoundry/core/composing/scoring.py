@@ -10,15 +10,16 @@ from torch import Tensor
 from modelfoundry.core.metrics import classification
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
+from modelfoundry.values.composing import Score
 from modelfoundry.values.figures import ClassificationMetrics
 from modelfoundry.values.problems import REST
 
-DEFAULT_SCORE: Final = "f1"
+DEFAULT_SCORE: Final = Score.F1
 SCORES: Final[Mapping[str, Callable[[ClassificationMetrics], float]]] = {
-    "f1": lambda found: found.per_label[0].f1,
-    "precision": lambda found: found.per_label[0].precision,
-    "recall": lambda found: found.per_label[0].recall,
-    "accuracy": lambda found: found.accuracy,
+    Score.F1: lambda found: found.per_label[0].f1,
+    Score.PRECISION: lambda found: found.per_label[0].precision,
+    Score.RECALL: lambda found: found.per_label[0].recall,
+    Score.ACCURACY: lambda found: found.accuracy,
 }
 """Scores of one label against the rest, each in [0, 1]; a ratio with an empty denominator is 0."""
 
