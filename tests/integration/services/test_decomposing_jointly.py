@@ -131,7 +131,7 @@ def test_the_recipe_is_listed_with_all_settings(foundry: Foundry) -> None:
         accuracy_loss=0.01,
     )
     assert paper.description
-    assert [one.recipe.recipe for one in foundry.client.recipes()] == ["paper"]
+    assert [one.recipe.recipe for one in foundry.client.recipes()] == ["paper", "distilled"]
 
 
 PATH = "gradsplitter.label_groups"
