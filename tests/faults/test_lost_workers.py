@@ -90,3 +90,21 @@ def test_a_killed_search_of_all_labels_ends_with_the_same_modules(foundry: Found
     assert taken_up_from_a_checkpoint(job)
     assert [module.artifact.digest for module in modules] == [module.artifact.digest for module in expected]
     assert {module.name for module in foundry.client.modules.list()} - before == {module.name for module in modules}
+
+
+def test_a_killed_distillation_ends_with_the_same_module(foundry: Foundry) -> None:
+    def start() -> Job[tuple[Module, ...]]:
+        recipe = SeamRecipe(recipe="distilled", steps=120, batch_size=32)
+        return foundry.client.decompose("digits-cnn", "digits", label="3", recipe=recipe, force=True)
+
+    (expected,) = start().wait(timeout=280)
+    job = start()
+    for event in job.events():
+        masking = isinstance(event, ProgressMade) and event.progress.phase == "masks and norms"
+        if masking and event.progress.fraction > 0.2:
+            break
+    foundry.stack.worker("decomposer").kill()
+    (module,) = job.wait(timeout=280)
+    assert job.refresh().attempt == 2
+    assert taken_up_from_a_checkpoint(job)
+    assert module.artifact.digest == expected.artifact.digest
