@@ -82,7 +82,7 @@ class SubJobs:
             # What it found, another request waits for too: only its own jobs end with it.
             own = [name for name, running in self._running.items() if running.own]
             work.cancel()  # first, so that nothing is started again
-            await asyncio.wait({work})
+            await asyncio.gather(work, return_exceptions=True)
             await self._cancel(own)
             raise
         finally:
