@@ -86,3 +86,8 @@ def test_every_command_stands_on_a_page_for_users() -> None:
     typed = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.parent == ROOT / "docs")
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert {name for name in commands if not re.search(rf"modelfoundry {name}\b", typed)} == set()
+
+
+def test_every_page_for_users_is_linked_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {str(page.relative_to(ROOT)) for page in PAGES if page.parent == ROOT / "docs"} - linked == set()
