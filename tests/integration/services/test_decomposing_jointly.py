@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,8 @@ def test_a_forced_search_finds_the_same_bits_beside_the_first(foundry: Foundry, 
 def test_a_name_that_is_taken_in_the_middle_leaves_nothing(foundry: Foundry, modules: Sequence[Module]) -> None:
     taken = foundry.client.modules.get(modules[0])
     foundry.client.modules.create(taken, module_id="mine-5")
-    job = foundry.client.decompose_all("digits-cnn", "digits", recipe=QUICK, module_id="mine")
+    quicker = replace(QUICK, warmup_epochs=1, mask_epochs=1, head_epochs=0)  # whatever is found is registered
+    job = foundry.client.decompose_all("digits-cnn", "digits", recipe=quicker, module_id="mine")
     with pytest.raises(errors.AlreadyExists) as caught:
         job.wait(timeout=280)
     assert caught.value.field == "module_id"
