@@ -17,8 +17,8 @@ from modelfoundry.names import parse_name
 from modelfoundry.reuser.predicting.images import images_from_proto
 from modelfoundry.reuser.predicting.predictor import Predictor, classify
 from modelfoundry.reuser.submissions import Submissions
-from modelfoundry.wire.jobs import prediction_to_proto
 from modelfoundry.wire.known import known_from_proto
+from modelfoundry.wire.predictions import prediction_to_proto
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.resources import AsyncResources, Known, Subject
 from modelfoundry.workbench.subject_names import subject_collection

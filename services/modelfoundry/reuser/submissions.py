@@ -13,7 +13,7 @@ from modelfoundry.reuser.exporting.compact import batch_sizes_of, plan_compactio
 from modelfoundry.reuser.exporting.export import plan_export
 from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
 from modelfoundry.values.kinds import Kind
-from modelfoundry.wire.jobs import EXPORT_FORMAT
+from modelfoundry.wire.exports import EXPORT_FORMAT
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources

@@ -28,7 +28,7 @@ from modelfoundry.values.results import (
 )
 from modelfoundry.wire.computing import device_to_proto
 from modelfoundry.wire.decomposing import recipe_class
-from modelfoundry.wire.jobs import export_format_to_proto
+from modelfoundry.wire.exports import export_format_to_proto
 from modelfoundry.wire.on_demand import found_labels_from_proto, requested_module_from_proto
 from modelfoundry.wire.recipes import named_settings, recipe_to_proto
 from modelfoundry.wire.well_known import struct_to_proto

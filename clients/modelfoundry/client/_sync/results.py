@@ -22,7 +22,7 @@ from modelfoundry.values.resources import Evaluation, Model, Module
 from modelfoundry.values.results import ComposedModel, JobResult, RequestedModules, TrainedModel
 from modelfoundry.wire.composing import replacement_from_proto
 from modelfoundry.wire.compositions import composition_from_proto
-from modelfoundry.wire.jobs import compaction_from_proto, export_from_proto
+from modelfoundry.wire.exports import compaction_from_proto, export_from_proto
 from modelfoundry.wire.modules import evaluation_from_proto, module_from_proto
 from modelfoundry.wire.on_demand import requested_module_from_proto
 from modelfoundry.wire.resources import model_from_proto

@@ -19,7 +19,8 @@ from modelfoundry.values.exports import Export, ExportFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.results import Compaction, Prediction
-from modelfoundry.wire.jobs import export_format_to_proto, predictions_from_proto
+from modelfoundry.wire.exports import export_format_to_proto
+from modelfoundry.wire.predictions import predictions_from_proto
 
 
 class Reusing:

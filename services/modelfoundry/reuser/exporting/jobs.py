@@ -10,7 +10,7 @@ from modelfoundry.reuser.exporting.export import export_subject
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.values.results import Compaction
-from modelfoundry.wire.jobs import EXPORT_FORMAT, compaction_to_proto, export_to_proto
+from modelfoundry.wire.exports import EXPORT_FORMAT, compaction_to_proto, export_to_proto
 from modelfoundry.wire.known import known_from_proto
 from modelfoundry.workbench.jobs import workbench
 

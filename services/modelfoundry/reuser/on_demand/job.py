@@ -34,7 +34,8 @@ from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.runtime.jobs import JobContext
-from modelfoundry.wire.jobs import export_to_proto, job_status_from_proto
+from modelfoundry.wire.exports import export_to_proto
+from modelfoundry.wire.jobs import job_status_from_proto
 from modelfoundry.wire.known import known_to_proto
 from modelfoundry.wire.on_demand import requested_module_from_proto, requested_module_to_proto
 from modelfoundry.workbench.queue import JobQueue

@@ -17,7 +17,7 @@ from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import RequestedModule
 from modelfoundry.wire.computing import DEVICE
 from modelfoundry.wire.decomposing import ALGORITHM_NAMES, default_algorithm, finds_all_labels, recipe_class
-from modelfoundry.wire.jobs import EXPORT_FORMAT
+from modelfoundry.wire.exports import EXPORT_FORMAT
 from modelfoundry.wire.recipes import given_settings, recipe_to_proto
 from modelfoundry.wire.well_known import struct_from_proto
 
