@@ -163,6 +163,8 @@ def test_parts_that_do_not_belong_together_are_refused(rewriting_artifact: Modul
         replace(rewriting_artifact, masks=WeightMasks({"1.bias": torch.ones(2) > 0}))
     with pytest.raises(ValueError, match="cut twice"):
         replace(rewriting_artifact, cuts=rewriting_artifact.cuts[:1] * 2)
+    with pytest.raises(ValueError, match="on no side"):
+        replace(rewriting_artifact, cuts=(LayerCut("0", None, None),))
     with pytest.raises(ValueError, match="2 outputs, the head 3"):
         replace(rewriting_artifact, head=LogOddsHead(5, (0, 1), True, torch.ones(2), torch.zeros(2)))
     with pytest.raises(ValueError, match="1 labels, the head 2"):

@@ -3,24 +3,13 @@
 from modelfoundry.core.modules.artifact import ModuleArtifact
 from modelfoundry.core.modules.compaction import CompactedModule, compact_module
 from modelfoundry.core.modules.fitting import check_runs
-from modelfoundry.core.modules.format import (
-    DEEP_HEAD_VERSION,
-    FORMAT,
-    FORMAT_VERSION,
-    REWRITING_VERSION,
-    read_module,
-    write_module,
-)
+from modelfoundry.core.modules.format import read_module, write_module
 from modelfoundry.core.modules.head_networks import HeadNetwork, LogOdds, head_network
 from modelfoundry.core.modules.keeping import KeptOfBase, kept_of_base
 from modelfoundry.core.modules.materialise import MaterialisedModule, materialise, materialise_in_place
 from modelfoundry.core.modules.rewriting import RewrittenTensors
 
 __all__ = [
-    "DEEP_HEAD_VERSION",
-    "FORMAT",
-    "FORMAT_VERSION",
-    "REWRITING_VERSION",
     "CompactedModule",
     "HeadNetwork",
     "KeptOfBase",

@@ -25,7 +25,7 @@ class ModuleArtifact:
 
     Raises:
         ValueError: the head does not fit the problem, a number is NaN or infinity, a mask and a rewritten tensor of one
-            name have different shapes, or a layer is cut twice.
+            name have different shapes, or a layer is cut twice or on no side.
     """
 
     base_digest: str
@@ -49,6 +49,8 @@ class ModuleArtifact:
                 raise ValueError(f"{name} is masked as {tuple(masked.shape)} and rewritten as {tuple(tensor.shape)}")
         if len({cut.layer for cut in self.cuts}) != len(self.cuts):
             raise ValueError("a layer is cut twice")
+        if any(cut.inputs is None and cut.outputs is None for cut in self.cuts):
+            raise ValueError("a layer is cut on no side")
 
     def _check_head(self) -> None:
         outputs = len(self.problem.outputs)

@@ -3,8 +3,7 @@
 One file a part, each both ways: bits, masks, heads, rewritten tensors, channels that were cut.
 """
 
-from modelfoundry.core.modules.format.metadata import DEEP_HEAD_VERSION, FORMAT, FORMAT_VERSION, REWRITING_VERSION
 from modelfoundry.core.modules.format.reading import read_module
 from modelfoundry.core.modules.format.writing import write_module
 
-__all__ = ["DEEP_HEAD_VERSION", "FORMAT", "FORMAT_VERSION", "REWRITING_VERSION", "read_module", "write_module"]
+__all__ = ["read_module", "write_module"]

@@ -11,10 +11,10 @@ from torch import Tensor
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules.format.bits import frame_of, packed_of
 from modelfoundry.core.modules.format.refusals import entries_of, malformed, text_of
+from modelfoundry.core.modules.rewriting import MOST_AXES
 
 MOST_ENTRIES: Final = 2**31
 """More than any network of the builders has; bounds the memory that a hostile file can ask for."""
-MOST_AXES: Final = 8
 
 Layout = list[tuple[str, tuple[int, ...]]]
 
