@@ -16,7 +16,7 @@ from modelfoundry.errors import ModelFoundryError
 from modelfoundry.reuser.on_demand.wanted import WantedModules
 from modelfoundry.values.problems import BinaryProblem
 from modelfoundry.wire.computing import device_to_proto
-from modelfoundry.wire.decomposing import ALGORITHM_NAMES, set_search
+from modelfoundry.wire.decomposing import set_search
 from modelfoundry.wire.known import known_to_proto
 from modelfoundry.workbench.resources import AsyncResources
 
@@ -48,7 +48,7 @@ class Decompositions:
         try:
             await self._call(request)
         except ModelFoundryError as error:
-            _raise_in_terms_of_the_request(error)
+            _raise_in_terms_of_the_request(error, wanted)
 
     async def start(
         self, wanted: WantedModules, answer: RequestedModule, resources: AsyncResources, request_id: str
@@ -91,14 +91,13 @@ async def _known(answer: RequestedModule, resources: AsyncResources) -> known_re
     return known_to_proto(await resources.model(answer.model), await resources.dataset(answer.dataset))
 
 
-def _raise_in_terms_of_the_request(error: ModelFoundryError) -> NoReturn:
-    for algorithm in ALGORITHM_NAMES:
-        inner, outer = f"{algorithm}.recipe.", f"{algorithm}."
-        if error.field.startswith(inner):
-            raise type(error)(
-                error.message.replace(inner, outer, 1),
-                field=error.field.replace(inner, outer, 1),
-                hint=error.hint,
-                metadata=error.metadata,
-            ) from error
+def _raise_in_terms_of_the_request(error: ModelFoundryError, wanted: WantedModules) -> NoReturn:
+    inner, outer = f"{wanted.search.algorithm}.recipe.", f"{wanted.settings_field}."
+    if error.field.startswith(inner):
+        raise type(error)(
+            error.message.replace(inner, outer, 1),
+            field=error.field.replace(inner, outer, 1),
+            hint=error.hint,
+            metadata=error.metadata,
+        ) from error
     raise error

@@ -38,6 +38,8 @@ class WantedModules:
     compact: bool
     search: Search
     """How missing modules are searched; what for is not said."""
+    settings_field: str
+    """Field of the request that says its settings."""
     device: Device
 
     @property
@@ -75,6 +77,7 @@ def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
         format=format_,
         compact=request.compact,
         search=_search_from_proto(request),
+        settings_field=request.WhichOneof("search") or "settings",
         device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
     )
 
@@ -133,6 +136,10 @@ def _search_from_proto(request: pb.RequestModulesRequest) -> Search:
             f"{search}: the constraints ask for the algorithm {shortened(algorithm)!r}",
             field=search,
             hint=f"leave `{search}` out, or set `constraints.algorithm` to {search!r}",
+        )
+    if search and request.HasField("settings"):
+        raise InvalidField(
+            f"settings: `{search}` says them already", field="settings", hint=f"leave `{search}` or `settings` out"
         )
     if search:
         recipe = getattr(request, search)
