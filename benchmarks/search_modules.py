@@ -45,7 +45,7 @@ from modelfoundry.registry.records.tables import (
     TagRow,
 )
 from modelfoundry.registry.search.indexing import index_modules
-from modelfoundry.registry.search.search import Search, hit_to_proto
+from modelfoundry.registry.search.search import ModuleSearch, hit_to_proto
 from modelfoundry.registry.search.vocabulary import built_in
 
 PARENT = "projects/default"
@@ -250,7 +250,7 @@ def timed(call: Callable[[], Any]) -> tuple[Took, Any]:
 class Rooms(NamedTuple):
     """What is measured."""
 
-    search: Search
+    search: ModuleSearch
     modules: Modules
 
 
@@ -327,7 +327,7 @@ def main() -> None:
             took, _ = timed(lambda: fill(database, arguments.modules, random_numbers))
             print(f"filled in {took.clock / 1000:.0f} s")
         shelf = Shelf(database, Blobs(database, LocalBlobStore(Path(folder) / "blobs")))
-        rooms = Rooms(Search(shelf), Modules(shelf))
+        rooms = Rooms(ModuleSearch(shelf), Modules(shelf))
         print(f"{arguments.modules} modules, {path.stat().st_size / 1e6:.0f} MB, pages of 50, one caller")
         print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f}, ", end="")
         print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.machine()}\n")

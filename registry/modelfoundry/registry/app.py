@@ -36,7 +36,7 @@ from modelfoundry.registry.records.shelf import Shelf, utc_now
 from modelfoundry.registry.registry_service import RegistryServicer
 from modelfoundry.registry.search.following import follow_modules
 from modelfoundry.registry.search.known_labels import KnownLabels
-from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.search import ModuleSearch
 from modelfoundry.registry.search.servicer import SearchServicer
 from modelfoundry.registry.search.vocabularies import Vocabularies
 from modelfoundry.registry.settings import RegistrySettings
@@ -101,7 +101,7 @@ def _parts(
     follow_modules(database)
     yield RegistryServicer(shelf)
     yield AliasServicer(Aliases(shelf))
-    yield SearchServicer(Search(shelf), KnownLabels(shelf), Vocabularies(shelf))
+    yield SearchServicer(ModuleSearch(shelf), KnownLabels(shelf), Vocabularies(shelf))
     yield StatementServicer(database, attestor.key_id)
     yield CardServicer(Cards(database))
     staging = open_staging(settings)

@@ -16,7 +16,7 @@ from modelfoundry.api.registry.v1 import evaluation_pb2, module_pb2
 from modelfoundry.api.types.v1 import metrics_pb2
 from modelfoundry.registry.database import MIGRATIONS, Database
 from modelfoundry.registry.listing.pages import ListRequest
-from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.search import ModuleSearch
 
 MODULE = "projects/default/modules/horse"
 
@@ -37,7 +37,7 @@ def module(registry: Any, base: Any, dataset: Any) -> Any:
 
 
 def _found(registry: Any, query: str, where: str = "") -> list[str]:
-    page = Search(registry.shelf).find(query, ListRequest("projects/default", filter=where))
+    page = ModuleSearch(registry.shelf).find(query, ListRequest("projects/default", filter=where))
     return [result.module.row.name.rpartition("/")[2] for result in page.rows]
 
 

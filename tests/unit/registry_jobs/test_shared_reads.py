@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from modelfoundry.registry.bells import Bells
-from modelfoundry.registry.jobs.archive import Archive, EventPage
+from modelfoundry.registry.jobs.archive import Archive, StoredEvents
 from modelfoundry.registry.jobs.watch import OperationWatch
 from modelfoundry.registry.listing.tokens import TokenSigner
 from modelfoundry.registry.threads import Threads
@@ -22,7 +22,7 @@ class HeldUpArchive(Archive):
         self.first_read = threading.Event()
         self.first_may_return = threading.Event()
 
-    def events(self, *arguments: Any) -> EventPage:
+    def events(self, *arguments: Any) -> StoredEvents:
         self.reads += 1
         page = super().events(*arguments)
         if self.reads == 1:

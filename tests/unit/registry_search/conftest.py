@@ -26,7 +26,7 @@ from modelfoundry.registry.records.tables import (
     TagRow,
 )
 from modelfoundry.registry.search.known_labels import KnownLabels
-from modelfoundry.registry.search.search import Search
+from modelfoundry.registry.search.search import ModuleSearch
 from modelfoundry.registry.search.vocabularies import Vocabularies
 from modelfoundry.values.searching import Vocabulary, VocabularyTerm
 
@@ -58,7 +58,7 @@ class Shop:
         self.database = Database(url)
         shelf = followed_shelf(self.database, Blobs(self.database, LocalBlobStore(folder / "blobs")))
         self.modules = Modules(shelf)
-        self.search = Search(shelf)
+        self.search = ModuleSearch(shelf)
         self.vocabularies = Vocabularies(shelf)
         self.known_labels = KnownLabels(shelf)
         self._count = 0

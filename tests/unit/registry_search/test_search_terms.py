@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
 from modelfoundry.registry.search.folding import deletion_keys, distance, fold, slips
-from modelfoundry.registry.search.tables import Source
+from modelfoundry.registry.search.tables import TermSource
 from modelfoundry.registry.search.terms import FulltextTerms, PlainTerms
 
 WORDS = st.text(alphabet="abcdefgh", min_size=1, max_size=12)
@@ -55,7 +55,7 @@ def labels(shop: Any) -> Any:
 )
 def test_terms_with_words(labels: Any, kind: Any, words: list[str], found: list[str]) -> None:
     with labels.database.read_session() as session:
-        terms = kind(session, "default").with_words(Source.LABEL, words)
+        terms = kind(session, "default").with_words(TermSource.LABEL, words)
 
     assert [term for _, term in terms] == found
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
 
 from modelfoundry.errors import (
     DigestMismatch,
@@ -17,7 +16,7 @@ from modelfoundry.errors import (
     StorageFull,
     UploadIncomplete,
 )
-from modelfoundry.names import check_request_id, parse_name
+from modelfoundry.names import check_request_id
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.locks import KeyedLocks
 from modelfoundry.registry.blobs.minio_staging import LARGEST_DIRECT_BYTES, DirectUrl, MinioStaging, StagedObject
@@ -31,8 +30,8 @@ from modelfoundry.registry.blobs.upload import (
     unknown_upload,
     wrong_offset,
 )
+from modelfoundry.registry.blobs.upload_rows import UploadRows
 from modelfoundry.registry.database import Database
-from modelfoundry.values.kinds import Kind
 from modelfoundry.values.resources import BlobRef
 
 LARGEST_BLOB_BYTES: Final = 64 * 1024**3
@@ -61,7 +60,7 @@ class Uploads:
         largest_bytes: int = LARGEST_BLOB_BYTES,
         staging: MinioStaging | None = None,
     ) -> None:
-        self._database = database
+        self._rows = UploadRows(database)
         self._blobs = blobs
         self._spool = spool
         self._largest_bytes = largest_bytes
@@ -83,7 +82,7 @@ class Uploads:
         """
         check_announcement(blob)
         request_id = check_request_id(request_id)
-        if request_id and (row := self._row_by_request(project, request_id)):
+        if request_id and (row := self._rows.of_request(project, request_id)):
             return self._repeated(row, blob)
         known = self._blobs.touch(blob.digest)
         row = UploadRow(
@@ -113,7 +112,7 @@ class Uploads:
             InvalidField: `name` is malformed.
             NotFound: there is no such upload, or it was discarded.
         """
-        return self._snapshot(self._row(name))
+        return self._snapshot(self._rows.get(name))
 
     def append(self, upload: Upload, offset: int, data: bytes, crc32: int) -> int:
         """Adds a chunk, wholly or not at all.
@@ -174,7 +173,7 @@ class Uploads:
             DigestMismatch: the bytes are not those announced; the upload was discarded.
             StorageFull: the store has no room; the upload was discarded.
         """
-        row = self._row(name)
+        row = self._rows.get(name)
         with self._locks.hold(row.id):
             blob = self._blobs.touch(row.digest) or self._store(row, name)
             self._remove_bytes(row.id)
@@ -187,7 +186,7 @@ class Uploads:
             InvalidField: `name` is malformed.
             NotFound: there is no such upload, or it was discarded.
         """
-        row = self._row(name)
+        row = self._rows.get(name)
         with self._locks.hold(row.id):
             self._discard(row.id)
 
@@ -195,9 +194,8 @@ class Uploads:
         """Discards uploads to which nothing came for 24 hours, and bytes that belong to none; returns how many."""
         before = (now or datetime.now(UTC)) - LIFETIME
         staged = {found.upload_id: found.modified for found in self._staged()}
-        with self._database.read_session() as session:
-            known = set(session.exec(select(UploadRow.id).where(col(UploadRow.create_time) >= before)).all())
-            old = set(session.exec(select(UploadRow.id).where(col(UploadRow.create_time) < before)).all())
+        known = {row.id for row in self._rows.announced_since(before)}
+        old = {row.id for row in self._rows.announced_before(before)}
         discarded = 0
         for upload_id in old | ({*self._spool.upload_ids(), *staged} - known):
             with self._locks.hold(upload_id):
@@ -211,9 +209,8 @@ class Uploads:
         """What clients put into the store before a moment for uploads that are complete, discarded or expired."""
         staged = [found for found in self._staged() if found.modified < before]
         open_since = datetime.now(UTC) - LIFETIME
-        with self._database.read_session() as session:
-            rows = session.exec(select(UploadRow).where(col(UploadRow.create_time) >= open_since)).all()
-        waiting = {row.id for row in rows if self._blobs.find(row.digest) is None}
+        opened = self._rows.announced_since(open_since)
+        waiting = {row.id for row in opened if self._blobs.find(row.digest) is None}
         return [found for found in staged if found.upload_id not in waiting]
 
     def discard_abandoned(self, upload_id: str) -> None:
@@ -225,27 +222,13 @@ class Uploads:
     def _staged(self) -> Iterable[StagedObject]:
         return () if self._staging is None else self._staging.objects()
 
-    def _row(self, name: str) -> UploadRow:
-        parsed = parse_name(name, Kind.UPLOAD, field="name")
-        with self._database.read_session() as session:
-            row = session.get(UploadRow, parsed.id)
-        if row is None or row.project != parsed.project:
-            raise unknown_upload(name)
-        return row
-
-    def _row_by_request(self, project: str, request_id: str) -> UploadRow | None:
-        with self._database.read_session() as session:
-            by_request = select(UploadRow).where(UploadRow.project == project, UploadRow.request_id == request_id)
-            return session.exec(by_request).first()
-
     def _announce(self, row: UploadRow, blob: BlobRef) -> Upload:
         try:
-            with self._database.session() as session:
-                session.add(row)
+            self._rows.add(row)
         except IntegrityError:
             # The same request arrived twice at the same time, and the other one was first.
             self._spool.remove(row.id)
-            first = self._row_by_request(row.project, row.request_id or "")
+            first = self._rows.of_request(row.project, row.request_id or "")
             if first is None:
                 raise
             return self._repeated(first, blob)
@@ -337,6 +320,4 @@ class Uploads:
     def _discard(self, upload_id: str) -> None:
         # The file goes first: on a full disk, that is what makes room for the database to write.
         self._remove_bytes(upload_id)
-        with self._database.session() as session:
-            if row := session.get(UploadRow, upload_id):
-                session.delete(row)
+        self._rows.remove(upload_id)

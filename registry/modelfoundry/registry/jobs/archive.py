@@ -53,7 +53,7 @@ class OperationPage:
 
 
 @dataclass(frozen=True, slots=True)
-class EventPage:
+class StoredEvents:
     """Events in the order of their numbers.
 
     Attributes:
@@ -127,7 +127,7 @@ class Archive:
                 )
             session.execute(sqlalchemy.delete(OperationRow).where(col(OperationRow.key) == row.key))
 
-    def events(self, name: ResourceName, after: int, limit: int) -> EventPage:
+    def events(self, name: ResourceName, after: int, limit: int) -> StoredEvents:
         """Returns up to `limit` events with numbers above `after`, fewer when they are large.
 
         Raises:
@@ -152,7 +152,7 @@ class Archive:
         events = [_event(row) for row in rows[: _fitting([len(row.payload) for row in rows])]]
         newest = events[-1].sequence if events else after
         more = newest < operation.last_sequence
-        return EventPage(tuple(events), more=more, done=not more and operation.state in DONE)
+        return StoredEvents(tuple(events), more=more, done=not more and operation.state in DONE)
 
     def last_sequences(self, names: Collection[ResourceName]) -> dict[ResourceName, int]:
         """Numbers of the newest events of jobs; names of no job are left out."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from modelfoundry.names import ResourceName
 from modelfoundry.registry.bells import Bells
-from modelfoundry.registry.jobs.archive import Archive, EventPage
+from modelfoundry.registry.jobs.archive import Archive, StoredEvents
 from modelfoundry.registry.jobs.operation import StoredEvent
 from modelfoundry.registry.threads import Threads
 
@@ -32,7 +32,7 @@ class OperationWatch:
         self._bells = bells
         self._threads = threads
         self._keep_alive_seconds = keep_alive_seconds
-        self._reads: dict[tuple[ResourceName, int, int], asyncio.Task[EventPage]] = {}
+        self._reads: dict[tuple[ResourceName, int, int], asyncio.Task[StoredEvents]] = {}
 
     async def follow(self, name: ResourceName, after: int) -> AsyncGenerator[StoredEvent | None]:
         """Yields the events with numbers above `after`, and None when it is time for a sign of life.
@@ -55,7 +55,7 @@ class OperationWatch:
                 if not page.more and not await bell.wait(self._keep_alive_seconds):
                     yield None
 
-    async def _page(self, name: ResourceName, after: int) -> EventPage:
+    async def _page(self, name: ResourceName, after: int) -> StoredEvents:
         # A read that began before the last ring may have missed what it was rung for: it is not shared any more.
         key = (name, after, self._bells.rings(str(name)))
         read = self._reads.get(key)

@@ -17,13 +17,13 @@ from modelfoundry.registry.search.tables import (
     SearchEntryRow,
     SearchModuleRow,
     SearchTermRow,
-    Source,
+    TermSource,
 )
 from modelfoundry.values.searching import MeasuredSummary
 
 AT_ONCE: Final = 500
 TEST_SPLIT: Final = "test"
-Term = tuple[str, Source, str]
+Term = tuple[str, TermSource, str]
 """Project, source and folded text."""
 
 
@@ -134,12 +134,12 @@ def _terms(session: Session, facts: Mapping[str, Mapping[str, Any]]) -> dict[str
     terms: dict[str, set[Term]] = {name: set() for name in facts}
     labels = select(col(LabelRow.resource), col(LabelRow.label)).where(col(LabelRow.resource).in_(facts))
     for name, label in session.execute(labels):
-        terms[name].add((facts[name]["project"], Source.LABEL, fold(label)))
+        terms[name].add((facts[name]["project"], TermSource.LABEL, fold(label)))
     texts = [(name, str(values["display_name"])) for name, values in facts.items()]
     tags = select(col(TagRow.resource), col(TagRow.value)).where(col(TagRow.resource).in_(facts))
     texts += [(name, value) for name, value in session.execute(tags)]
     for name, text in texts:
-        terms[name] |= {(facts[name]["project"], Source.TEXT, word) for word in fold(text).split()}
+        terms[name] |= {(facts[name]["project"], TermSource.TEXT, word) for word in fold(text).split()}
     return {name: {term for term in found if term[2]} for name, found in terms.items()}
 
 
@@ -173,7 +173,7 @@ def _place(
 
 
 def _term_ids(session: Session, terms: Iterable[Term]) -> dict[Term, int]:
-    by_group: dict[tuple[str, Source], list[str]] = defaultdict(list)
+    by_group: dict[tuple[str, TermSource], list[str]] = defaultdict(list)
     for project, source, text in terms:
         by_group[project, source].append(text)
     found: dict[Term, int] = {}
@@ -185,7 +185,12 @@ def _term_ids(session: Session, terms: Iterable[Term]) -> dict[Term, int]:
         )
         known = dict(session.execute(query).all())
         new = [
-            {"project": project, "source": source, "term": text, "keys": _keys(text) if source is Source.LABEL else ""}
+            {
+                "project": project,
+                "source": source,
+                "term": text,
+                "keys": _keys(text) if source is TermSource.LABEL else "",
+            }
             for text in texts
             if text not in known
         ]

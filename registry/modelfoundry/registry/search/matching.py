@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-from modelfoundry.registry.search.tables import Source
+from modelfoundry.registry.search.tables import TermSource
 from modelfoundry.registry.search.terms import exactly, terms_of
 from modelfoundry.registry.search.vocabularies import vocabularies_of
 from modelfoundry.registry.search.vocabulary import Thesaurus
@@ -57,10 +57,10 @@ def meaning(session: Session, project: str, query: str) -> Meaning:
     for name, vocabulary in vocabularies:
         for match in related(query, name, vocabulary):
             by_label[match.label].append(match)
-    ids = exactly(session, project, Source.LABEL, by_label)
+    ids = exactly(session, project, TermSource.LABEL, by_label)
     reasons = {ids[label]: matches for label, matches in by_label.items() if label in ids}
     terms = terms_of(session, project)
-    for identity, label in terms.with_words(Source.LABEL, words):
+    for identity, label in terms.with_words(TermSource.LABEL, words):
         if label != query:
             reasons.setdefault(identity, []).append(Match(kind=MatchKind.PREFIX, label=label))
     if query not in ids and not any(vocabulary.named(query) for _, vocabulary in vocabularies):
@@ -88,10 +88,10 @@ def _by_way(kind: MatchKind, label: str, term: VocabularyTerm, vocabulary: str) 
 
 def _text_tier(session: Session, project: str, words: Sequence[str]) -> Tier | None:
     *whole, last = words
-    also = exactly(session, project, Source.TEXT, whole)
+    also = exactly(session, project, TermSource.TEXT, whole)
     if len(also) < len(set(whole)):
         return None
-    ends = terms_of(session, project).with_words(Source.TEXT, [last])
+    ends = terms_of(session, project).with_words(TermSource.TEXT, [last])
     return Tier(rank(_TEXT), tuple(identity for identity, _ in ends), tuple(also.values())) if ends else None
 
 

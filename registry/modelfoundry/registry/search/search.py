@@ -109,7 +109,7 @@ class Hit:
     """Strongest first; none for an empty query."""
 
 
-class Search:
+class ModuleSearch:
     """Finds modules. Methods block: call them from a thread."""
 
     def __init__(self, shelf: Shelf) -> None:

@@ -17,7 +17,7 @@ from modelfoundry.api.registry.v1.search_service_pb2_grpc import (
 from modelfoundry.registry.parts import Part, service_of
 from modelfoundry.registry.records.calls import create_call, fill_page, list_request
 from modelfoundry.registry.search.known_labels import KnownLabels
-from modelfoundry.registry.search.search import Search, hit_to_proto
+from modelfoundry.registry.search.search import ModuleSearch, hit_to_proto
 from modelfoundry.registry.search.vocabularies import Vocabularies
 from modelfoundry.runtime.server import Service
 from modelfoundry.wire.on_demand import found_labels_to_proto
@@ -29,7 +29,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SearchServicer(SearchServiceServicer, LabelServiceServicer, Part):
     """Serves `SearchService` and `LabelService` of `modelfoundry.api.registry.v1`. Its threads are its own."""
 
-    def __init__(self, search: Search, known_labels: KnownLabels, vocabularies: Vocabularies) -> None:
+    def __init__(self, search: ModuleSearch, known_labels: KnownLabels, vocabularies: Vocabularies) -> None:
         Part.__init__(self, "search")
         self._search = search
         self._known_labels = known_labels

@@ -17,7 +17,7 @@ NOT_MEASURED: Final = -1.0
 _ASKED: Final = ("accuracy", "f1", "size_bytes", "latency_ms")
 
 
-class Source(StrEnum):
+class TermSource(StrEnum):
     """What a term was taken from."""
 
     LABEL = "label"

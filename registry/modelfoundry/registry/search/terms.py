@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text
 from sqlmodel import Session, col
 
 from modelfoundry.registry.search.folding import deletion_keys, distance, slips
-from modelfoundry.registry.search.tables import SearchTermRow, Source
+from modelfoundry.registry.search.tables import SearchTermRow, TermSource
 
 AT_MOST: Final = 200
 """Terms that one kind of match may bring in."""
@@ -23,7 +23,7 @@ Found = Sequence[tuple[int, str]]
 class Terms(Protocol):
     """The terms of one project."""
 
-    def with_words(self, source: Source, words: Sequence[str]) -> Found:
+    def with_words(self, source: TermSource, words: Sequence[str]) -> Found:
         """Terms that have all words, of the last one at least its beginning; the shortest first."""
         ...
 
@@ -32,7 +32,7 @@ class Terms(Protocol):
         ...
 
 
-def exactly(session: Session, project: str, source: Source, terms: Iterable[str]) -> dict[str, int]:
+def exactly(session: Session, project: str, source: TermSource, terms: Iterable[str]) -> dict[str, int]:
     """Ids of those terms that are there."""
     found: dict[str, int] = {}
     row = SearchTermRow
@@ -60,7 +60,7 @@ class FulltextTerms:
         self._session = session
         self._project = project
 
-    def with_words(self, source: Source, words: Sequence[str]) -> Found:
+    def with_words(self, source: TermSource, words: Sequence[str]) -> Found:
         """See `Terms`."""
         *whole, last = map(_quoted, words)
         return self._matching(source, f"term : ({' AND '.join((*whole, f'{last} *'))})", AT_MOST)
@@ -71,9 +71,9 @@ class FulltextTerms:
             return []
         groups = (" OR ".join(map(_quoted, sorted(deletion_keys(word, slips(word))))) for word in words)
         match = "keys : (" + " AND ".join(f"({group})" for group in groups) + ")"
-        return _nearest(words, self._matching(Source.LABEL, match, CANDIDATES))
+        return _nearest(words, self._matching(TermSource.LABEL, match, CANDIDATES))
 
-    def _matching(self, source: Source, match: str, limit: int) -> Found:
+    def _matching(self, source: TermSource, match: str, limit: int) -> Found:
         query = text(
             "SELECT t.id, t.term FROM search_terms_fts f JOIN search_terms t ON t.id = f.rowid "
             "WHERE search_terms_fts MATCH :match AND t.project = :project AND t.source = :source "
@@ -90,7 +90,7 @@ class PlainTerms:
         self._session = session
         self._project = project
 
-    def with_words(self, source: Source, words: Sequence[str]) -> Found:
+    def with_words(self, source: TermSource, words: Sequence[str]) -> Found:
         """See `Terms`."""
         padded = literal(" ") + col(SearchTermRow.term) + literal(" ")
         *whole, last = words
@@ -106,9 +106,9 @@ class PlainTerms:
             or_(*(keys.contains(f" {key} ", autoescape=True) for key in sorted(deletion_keys(word, slips(word)))))
             for word in words
         ]
-        return _nearest(words, self._matching(Source.LABEL, and_(*groups), CANDIDATES))
+        return _nearest(words, self._matching(TermSource.LABEL, and_(*groups), CANDIDATES))
 
-    def _matching(self, source: Source, condition: ColumnElement[bool], limit: int) -> Found:
+    def _matching(self, source: TermSource, condition: ColumnElement[bool], limit: int) -> Found:
         row = SearchTermRow
         query = (
             select(col(row.id), col(row.term))
