@@ -25,8 +25,8 @@ class Kind(StrEnum):
 
 def kind_of(name: str) -> Kind | None:
     """The kind in `projects/{project}/{kind}/{id}`; None where there is none, or none that is known."""
-    parts = name.split("/", 3)
-    try:
-        return Kind(parts[2]) if len(parts) == 4 else None
-    except ValueError:
-        return None
+    match name.split("/", 3):
+        case ["projects", _, kind, _] if kind in set(Kind):
+            return Kind(kind)
+        case _:
+            return None
