@@ -9,7 +9,6 @@ from modelfoundry.wire.pairs import Pair
 
 ARCHITECTURE = Pair(Architecture, architecture_pb2.Architecture)
 architecture_to_proto = ARCHITECTURE.to_proto
-architecture_from_proto = ARCHITECTURE.from_proto
 
 INPUT_SPEC = Pair(InputSpec, architecture_pb2.InputSpec)
 input_spec_to_proto = INPUT_SPEC.to_proto

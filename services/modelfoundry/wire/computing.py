@@ -15,7 +15,6 @@ ENVIRONMENT = Pair(Environment, compute_pb2.Environment)
 
 VALIDATION = Pair(ValidationSplit, compute_pb2.ValidationSplit, defaults={"source_split", "fraction"})
 validation_to_proto = VALIDATION.to_proto
-validation_from_proto = VALIDATION.from_proto
 
 SUBSET = Pair(TrainingSubset, training_pb2.TrainingSubset)
 subset_to_proto = SUBSET.to_proto

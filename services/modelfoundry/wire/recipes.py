@@ -32,12 +32,7 @@ RecipeMessage = TypeVar("RecipeMessage", bound=Message)
 SEAM_RECIPE = Pair(SeamRecipe, recipe_pb2.SeamRecipe)
 GRADSPLITTER_RECIPE = Pair(GradSplitterRecipe, recipe_pb2.GradSplitterRecipe)
 TRAINING_RECIPE = Pair(TrainingRecipe, training_service_pb2.TrainingRecipe, SUBSET)
-seam_recipe_to_proto = SEAM_RECIPE.to_proto
-seam_recipe_from_proto = SEAM_RECIPE.from_proto
-gradsplitter_recipe_to_proto = GRADSPLITTER_RECIPE.to_proto
-gradsplitter_recipe_from_proto = GRADSPLITTER_RECIPE.from_proto
 training_recipe_to_proto = TRAINING_RECIPE.to_proto
-training_recipe_from_proto = TRAINING_RECIPE.from_proto
 
 SEAM_DESCRIPTION = Pair(RecipeDescription, decomposer_service_pb2.RecipeDescription, SEAM_RECIPE)
 GRADSPLITTER_DESCRIPTION = Pair(

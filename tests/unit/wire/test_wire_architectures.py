@@ -19,7 +19,7 @@ def test_tensor_specs(spec: TensorSpec) -> None:
 
 def test_whole_numbers_stay_whole_and_others_do_not_become_so() -> None:
     architecture = Architecture("zoo:x", {"width": 8, "rate": 0.5, "deep": True, "kind": "a"})
-    back = architectures.architecture_from_proto(architectures.architecture_to_proto(architecture))
+    back = architectures.ARCHITECTURE.from_proto(architectures.architecture_to_proto(architecture))
     assert back == architecture
     assert {name: type(value) for name, value in back.parameters.items()} == {
         "width": int,
@@ -30,4 +30,4 @@ def test_whole_numbers_stay_whole_and_others_do_not_become_so() -> None:
 
 
 def test_a_validation_cut_without_values_has_the_contracts_defaults() -> None:
-    assert computing.validation_from_proto(compute_pb2.ValidationSplit()) == ValidationSplit()
+    assert computing.VALIDATION.from_proto(compute_pb2.ValidationSplit()) == ValidationSplit()

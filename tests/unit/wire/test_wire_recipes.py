@@ -26,7 +26,7 @@ from modelfoundry.wire import recipes
     )
 )
 def test_recipes_keep_what_is_unset(recipe: SeamRecipe) -> None:
-    assert recipes.seam_recipe_from_proto(over_the_wire(recipes.seam_recipe_to_proto(recipe))) == recipe
+    assert recipes.SEAM_RECIPE.from_proto(over_the_wire(recipes.SEAM_RECIPE.to_proto(recipe))) == recipe
 
 
 @given(
@@ -39,8 +39,8 @@ def test_recipes_keep_what_is_unset(recipe: SeamRecipe) -> None:
     )
 )
 def test_recipes_of_gradsplitter_keep_what_is_unset(recipe: GradSplitterRecipe) -> None:
-    message = over_the_wire(recipes.gradsplitter_recipe_to_proto(recipe))
-    assert recipes.gradsplitter_recipe_from_proto(message) == recipe
+    message = over_the_wire(recipes.GRADSPLITTER_RECIPE.to_proto(recipe))
+    assert recipes.GRADSPLITTER_RECIPE.from_proto(message) == recipe
 
 
 @given(
@@ -58,4 +58,4 @@ def test_recipes_of_gradsplitter_keep_what_is_unset(recipe: GradSplitterRecipe) 
     )
 )
 def test_recipes_of_training_keep_what_is_unset(recipe: TrainingRecipe) -> None:
-    assert recipes.training_recipe_from_proto(over_the_wire(recipes.training_recipe_to_proto(recipe))) == recipe
+    assert recipes.TRAINING_RECIPE.from_proto(over_the_wire(recipes.TRAINING_RECIPE.to_proto(recipe))) == recipe

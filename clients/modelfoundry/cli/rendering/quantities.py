@@ -46,11 +46,6 @@ def moment(time: datetime | None) -> str:
     return aware.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def short_digest(digest: str) -> str:
-    """The first twelve hexadecimal digits of a digest."""
-    return digest.removeprefix("sha256:")[:12]
-
-
 def _scaled(value: float, step: float, units: tuple[str, ...]) -> str:
     for unit in units[:-1]:
         if abs(value) < step:
