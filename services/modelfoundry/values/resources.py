@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -103,6 +105,13 @@ class DatasetSplit:
     content: BlobRef
     sample_count: int = 0
     label_counts: tuple[int, ...] = ()
+
+
+def dataset_digest(labels: Sequence[str], splits: Iterable[DatasetSplit]) -> str:
+    """The digest of a data set: SHA-256 over label names, split names and split digests, in any order of the splits."""
+    named = sorted([split.split, split.content.digest] for split in splits)
+    text = json.dumps({"labels": list(labels), "splits": named}, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from modelfoundry.api.registry.v1 import known_resources_pb2
-from modelfoundry.values.resources import Dataset, Model
+from modelfoundry.errors import InvalidField
+from modelfoundry.values.resources import Dataset, Model, dataset_digest
 from modelfoundry.wire.resources import DATASET, MODEL
 
 _CHANGEABLE: Final[dict[str, Any]] = {
@@ -35,5 +36,21 @@ def known_to_proto(*resources: Model | Dataset) -> known_resources_pb2.KnownReso
 
 
 def known_from_proto(message: known_resources_pb2.KnownResources) -> tuple[Model | Dataset, ...]:
-    """The resources of a message, as if they had been read just now."""
-    return (*map(MODEL.from_proto, message.models), *map(DATASET.from_proto, message.datasets))
+    """The resources of a message, as if they had been read just now.
+
+    The registry refuses a module whose record has another digest of the data set than its own. Here it is made sure
+    that the digest is that of the splits which are worked on: a split under another's name would break the seal of the
+    test split and be noticed by nobody.
+
+    Raises:
+        InvalidField: the digest of a data set is not that of its labels and splits.
+    """
+    datasets = [DATASET.from_proto(dataset) for dataset in message.datasets]
+    for place, dataset in enumerate(datasets):
+        if dataset.digest != dataset_digest(dataset.labels, dataset.splits):
+            raise InvalidField(
+                f"known.datasets[{place}]: its digest is not that of its labels and splits",
+                field=f"known.datasets[{place}].digest",
+                hint="hand on what the registry answered, or leave `known` out",
+            )
+    return (*map(MODEL.from_proto, message.models), *datasets)

@@ -13,8 +13,13 @@ from google.protobuf.message import Message
 from modelfoundry import errors
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.decomposer.servicer import DecomposerServicer
-from modelfoundry.values.resources import Dataset, Model
+from modelfoundry.values.resources import Dataset, Model, dataset_digest
 from modelfoundry.wire.known import known_from_proto, known_to_proto
+
+
+@pytest.fixture
+def dataset(dataset: Dataset) -> Dataset:
+    return replace(dataset, digest=dataset_digest(dataset.labels, dataset.splits))
 
 
 class Registry:
@@ -102,3 +107,13 @@ async def test_what_was_handed_on_is_checked_like_what_was_read(model: Model, da
     wanted.known.CopyFrom(known_to_proto(replace(model, labels=("a", "b")), dataset))
     with pytest.raises(errors.UnknownLabel):
         await asked(Registry(), wanted)
+
+
+async def test_test_images_that_are_handed_on_as_training_images_are_refused(model: Model, dataset: Dataset) -> None:
+    train, test = dataset.splits
+    wanted = request(model.name, dataset.name)
+    forged = replace(dataset, splits=(replace(train, content=test.content), test))
+    wanted.known.CopyFrom(known_to_proto(model, forged))
+    with pytest.raises(errors.InvalidField) as refused:
+        await asked(Registry(model, dataset), wanted)
+    assert refused.value.field == "known.datasets[0].digest"

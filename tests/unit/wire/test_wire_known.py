@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from modelfoundry.client import Architecture, BlobRef, Dataset, DatasetSplit, InputSpec, Model, TensorSpec
+from modelfoundry.errors import InvalidField
+from modelfoundry.values.resources import dataset_digest
 from modelfoundry.wire.known import known_from_proto, known_to_proto
 
 MODEL = Model(
@@ -17,14 +21,16 @@ MODEL = Model(
     tensors=(TensorSpec("fc.weight", "F32", (2, 8)),),
     uid="u",
 )
+TRAIN = DatasetSplit(split="train", content=BlobRef("sha256:1"), sample_count=3, label_counts=(1, 2))
+TEST = DatasetSplit(split="test", content=BlobRef("sha256:2"), sample_count=3, label_counts=(1, 2))
 DATASET = Dataset(
     name="projects/p/datasets/animals",
     labels=("cat", "dog"),
-    splits=(DatasetSplit(split="train", content=BlobRef("sha256:1"), sample_count=3, label_counts=(1, 2)),),
+    splits=(TRAIN, TEST),
     channels=3,
     height=8,
     width=8,
-    digest="sha256:2",
+    digest=dataset_digest(("cat", "dog"), (TRAIN, TEST)),
 )
 
 
@@ -38,3 +44,23 @@ def test_what_can_be_changed_makes_no_request_another() -> None:
     edited = replace(MODEL, display_name="Net", license="MIT", tags={"a": "b"}, etag="2", update_time=now)
     assert known_to_proto(edited) == known_to_proto(MODEL)
     assert known_to_proto(replace(MODEL, weights=BlobRef("sha256:3"))) != known_to_proto(MODEL)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param(replace(DATASET, splits=(replace(TRAIN, content=TEST.content), TEST)), id="test images as train"),
+        pytest.param(replace(DATASET, splits=(replace(TEST, split="train"),)), id="another split's name"),
+        pytest.param(replace(DATASET, labels=("dog", "cat")), id="labels exchanged"),
+        pytest.param(replace(DATASET, digest=""), id="no digest"),
+    ],
+)
+def test_data_that_is_not_what_its_digest_says_is_refused(forged: Dataset) -> None:
+    with pytest.raises(InvalidField) as refused:
+        known_from_proto(known_to_proto(MODEL, forged))
+    assert refused.value.field == "known.datasets[0].digest"
+    assert "leave `known` out" in refused.value.hint
+
+
+def test_the_digest_of_a_data_set_does_not_depend_on_the_order_of_its_splits() -> None:
+    assert dataset_digest(("cat",), (TRAIN, TEST)) == dataset_digest(("cat",), (TEST, TRAIN))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +29,7 @@ from modelfoundry.registry.records.shelf import Shelf, Use
 from modelfoundry.registry.records.tables import DatasetRow
 from modelfoundry.registry.records.wording import check_about, check_labels
 from modelfoundry.values.kinds import Kind
-from modelfoundry.values.resources import DatasetSplit
+from modelfoundry.values.resources import DatasetSplit, dataset_digest
 
 MAX_SPLITS: Final = 64
 _SPLIT: Final = re.compile(r"[a-z0-9_-]{1,63}")
@@ -84,7 +82,7 @@ class Datasets(DescribedCollection[DatasetRow]):
             channels=channels,
             height=height,
             width=width,
-            digest=content_digest(draft),
+            digest=dataset_digest(draft.labels, draft.splits),
         )
         uses = [
             Use(split.content.digest, f"dataset.splits[{index}].content.digest")
@@ -119,13 +117,6 @@ class Datasets(DescribedCollection[DatasetRow]):
             counts = _counted(self._shelf.blobs, file, labels, draft.labels, field)
             splits.append(Split(split.split, file.digest, file.size, labels.shape[0], counts))
         return splits, image_size
-
-
-def content_digest(draft: DatasetDraft) -> str:
-    """SHA-256 over label names, split names and split digests, whatever the order of the splits."""
-    splits = sorted([split.split, split.content.digest] for split in draft.splits)
-    text = json.dumps({"labels": list(draft.labels), "splits": splits}, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_split_names(splits: Sequence[DatasetSplit]) -> None:
