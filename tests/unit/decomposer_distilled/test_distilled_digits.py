@@ -11,8 +11,8 @@ from modelfoundry.core.evaluation import Run, baselines, pose
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.networks import build_network
 from modelfoundry.core.training import TrainingSettings, train
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.pool import ViewPool
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.seam.distilled.search import DistillationTask, distil
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.values.architectures import Architecture, InputSpec

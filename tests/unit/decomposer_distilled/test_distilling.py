@@ -19,9 +19,9 @@ from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, material
 from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.networks import build_network
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.seam.distilled.masks import RankedMasks
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.pool import ViewPool
 from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, DistillationTask, Distilled, distil
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.errors import Cancelled, MalformedFile

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from modelfoundry.core.modules.head_networks import network_of_head
-from modelfoundry.decomposer.algorithms.seam.distilled.losses import distillation_loss, divergence
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.losses import distillation_loss, divergence
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.errors import UnknownLabel
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 

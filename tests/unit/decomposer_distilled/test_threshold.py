@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from modelfoundry.core.composing.calibration import UNCALIBRATED
-from modelfoundry.decomposer.algorithms.seam.distilled.checks import check_images, check_teacher, ranking_area
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.threshold import fit_threshold
+from modelfoundry.decomposer.algorithms.distilling.checks import check_images, check_teacher, ranking_area
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.threshold import fit_threshold
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.decomposer.algorithms.seam.distilled.drawing import BalancedDraws
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.pool import IN_MEMORY, ViewPool
+from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.pool import IN_MEMORY, ViewPool
 from modelfoundry.errors import Cancelled
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem

@@ -6,12 +6,12 @@ from modelfoundry.core.devices import stream_seed
 from modelfoundry.core.evaluation import pose, unrestricted_predictions
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.modules.head_networks import network_of_head
-from modelfoundry.decomposer.algorithms.seam.distilled.checks import check_images, check_teacher
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.pool import ViewPool
+from modelfoundry.decomposer.algorithms.distilling.checks import check_images, check_teacher
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
+from modelfoundry.decomposer.algorithms.distilling.threshold import check_enough
 from modelfoundry.decomposer.algorithms.seam.distilled.search import DistillationTask, distil
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
-from modelfoundry.decomposer.algorithms.seam.distilled.threshold import check_enough
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 
 _AT_ONCE = 256

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from modelfoundry.decomposer.algorithms.distilling.least import LEAST_TRAINING, LEAST_VALIDATION
 from modelfoundry.decomposer.algorithms.settings import ABOVE_ZERO, SHARE, Augmentation, Settings, setting, whole
 
 
@@ -17,9 +18,8 @@ class DistilledSettings(Settings):
     """
 
     path: ClassVar[str] = "seam.recipe"
-    # Fewer are learnt by heart at once, or leave a threshold to chance.
-    least_training: ClassVar[int] = 20
-    least_validation: ClassVar[int] = 5
+    least_training: ClassVar[int] = LEAST_TRAINING
+    least_validation: ClassVar[int] = LEAST_VALIDATION
     recipe: str = "distilled"
     retention: float = setting(
         0.1, "Share of the weights that the module keeps (of seam, the recipe distilled).", SHARE

@@ -6,17 +6,12 @@ rest is posed with as many images of the rest as of the labels, and there 0 is t
 
 from __future__ import annotations
 
-from typing import Final
-
 from torch import Tensor
 
 from modelfoundry.core.composing.calibration import UNCALIBRATED, Calibration, fit_calibration
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
+from modelfoundry.decomposer.algorithms.distilling.least import LEAST_VALIDATION
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.errors import DatasetMismatch
-
-LEAST: Final = DistilledSettings.least_validation
-"""Validation images of the labels, and of the rest, that a threshold needs."""
 
 
 def fit_threshold(outputs: Tensor, answers: Tensor, target: Target) -> Calibration:
@@ -47,10 +42,10 @@ def check_enough(positive: Tensor) -> None:
         DatasetMismatch: too few images of the labels or of the rest.
     """
     count = int(positive.count_nonzero())
-    if min(count, len(positive) - count) < LEAST:
+    if min(count, len(positive) - count) < LEAST_VALIDATION:
         raise DatasetMismatch(
             f"validation data has {count} images of the labels and {len(positive) - count} of the rest: too few to fit "
-            f"a threshold, which takes {LEAST} of each",
+            f"a threshold, which takes {LEAST_VALIDATION} of each",
             field="validation.fraction",
             hint="cut a larger share for validation, or use a data set with more images of the labels",
         )

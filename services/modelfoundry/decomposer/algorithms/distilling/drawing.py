@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from modelfoundry.core.devices import stream_seed
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
 
 
 class BalancedDraws:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import torch
 from torch import Tensor
 
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
+from modelfoundry.decomposer.algorithms.distilling.least import LEAST_TRAINING
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel
 from modelfoundry.names import shortened
-
-LEAST_IMAGES: Final = DistilledSettings.least_training
-"""Training images of every label of the problem that a distillation needs."""
 
 
 def check_images(train_labels: Tensor, target: Target, names: Sequence[str]) -> None:
@@ -31,10 +27,10 @@ def check_images(train_labels: Tensor, target: Target, names: Sequence[str]) -> 
     """
     counts = torch.bincount(train_labels, minlength=len(names)).tolist()
     for column in target.columns:
-        if counts[column] < LEAST_IMAGES:
+        if counts[column] < LEAST_TRAINING:
             raise DatasetMismatch(
                 f"there are {counts[column]} training images of {shortened(names[column])!r}: a module is distilled "
-                f"from {LEAST_IMAGES} or more of every label",
+                f"from {LEAST_TRAINING} or more of every label",
                 field="dataset",
                 hint="use a data set with more images of the label, or cut a smaller share for validation",
             )

@@ -1,0 +1,1 @@
+"""What algorithms share that learn from the base instead of from labels: its answers, which are drawn, and a loss."""
