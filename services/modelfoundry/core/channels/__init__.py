@@ -4,14 +4,25 @@ from modelfoundry.core.channels.cuts import KeptChannels, LayerCut, Widths, comp
 from modelfoundry.core.channels.groups import ChannelGroup, ChannelMasks, ChannelPlan, WholeLayer
 from modelfoundry.core.channels.masks import kernel_weight_masks, live_units
 from modelfoundry.core.channels.plan import plan_channels
+from modelfoundry.core.channels.surgery import (
+    Bypass,
+    Operation,
+    Projection,
+    operated,
+    removable_blocks,
+    with_projections,
+)
 from modelfoundry.core.channels.tracing import Side, channel_count
 
 __all__ = [
+    "Bypass",
     "ChannelGroup",
     "ChannelMasks",
     "ChannelPlan",
     "KeptChannels",
     "LayerCut",
+    "Operation",
+    "Projection",
     "Side",
     "WholeLayer",
     "Widths",
@@ -21,7 +32,10 @@ __all__ = [
     "kernel_weight_masks",
     "live_units",
     "narrowed",
+    "operated",
     "plan_channels",
     "plan_cuts",
+    "removable_blocks",
     "widths_of",
+    "with_projections",
 ]
