@@ -116,6 +116,7 @@ NAMES = [
     "NewLabel",
     "OnTransfer",
     "OpenSetProblem",
+    "Precision",
     "Prediction",
     "Problem",
     "Progress",

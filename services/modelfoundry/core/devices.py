@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import torch
 
@@ -17,6 +17,10 @@ from modelfoundry.names import shortened
 from modelfoundry.values.computing import Environment
 
 DEVICES: Final = ("auto", "cpu", "cuda")
+Precision = Literal["float32", "bfloat16"]
+"""Numbers that convolutions and linear maps are computed in."""
+_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")
+"""Instructions that multiply in bfloat16, as torch calls them: of x86, of its matrix unit, of ARM."""
 LIBRARIES: Final = ("modelfoundry", "torch", "torchvision", "timm", "numpy", "safetensors", "scikit-learn")
 
 
@@ -56,6 +60,25 @@ def environment(device: torch.device) -> Environment:
         device=f"cuda:{torch.cuda.get_device_name(device)}" if device.type == "cuda" else "cpu",
         threads=torch.get_num_threads(),
     )
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the processor multiplies in bfloat16 itself. Others imitate it, slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in _BFLOAT16)
+
+
+@contextmanager
+def computing_in(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Runs a block in which convolutions and linear maps take numbers of this precision, and what is delicate float32.
+
+    In bfloat16 norms still take their statistics in float32, and parameters keep the type that they have.
+    """
+    # Without torch's cache of narrowed parameters: a search has new ones in every step.
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+        yield
 
 
 def stream_seed(seed: int, stream: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
@@ -107,7 +107,8 @@ def search_modules(plan: DecompositionPlan, bench: Workbench) -> Searched:
         )
         for problem, found in zip(plan.problems, result.modules, strict=True)
     )
-    return Searched(base, artifacts, result, environment(device))
+    ran_on = environment(device)
+    return Searched(base, artifacts, result, replace(ran_on, threads=0) if result.threads_changed else ran_on)
 
 
 def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: FoundModule) -> DecompositionRecord:
@@ -115,7 +116,7 @@ def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: 
     training_samples, validation_samples = result.samples
     return DecompositionRecord(
         algorithm=plan.request.algorithm.name,
-        settings=plan.recorded_settings,
+        settings={**plan.recorded_settings, **result.settled},
         seed=plan.request.seed,
         validation=plan.request.validation,
         dataset_digest=plan.dataset.digest,

@@ -31,7 +31,7 @@ class Environment:
         libraries: Versions of the libraries that touch numbers, by distribution name.
         platform: Operating system and processor, for example `Linux-x86_64`.
         device: `cpu`, or `cuda:` and the name of the card.
-        threads: Threads of tensor operations in one worker.
+        threads: Threads of tensor operations in one worker; 0 when it is not known, or work was taken up with others.
     """
 
     python: str = ""

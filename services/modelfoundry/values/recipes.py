@@ -22,6 +22,14 @@ class Augmentation(StrEnum):
     CROP_FLIP = "crop_flip"
 
 
+class Precision(StrEnum):
+    """Numbers that a search computes in. `AUTO`: bfloat16 where the processor has instructions for it, else float32."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
 class InitialMasks(StrEnum):
     """How real-valued masks begin. `ONES`: everything is kept at first."""
 
@@ -47,6 +55,7 @@ class SeamRecipe:
         steps: `distilled`: batches that the masks learn from, 1 to 1,000,000.
         lr_norm: `distilled`: learning rate of scales and shifts of batch normalisations, above 0.
         temperature: `distilled`: by which logits are divided when module and base are compared, above 0.
+        precision: `distilled`: numbers that a step computes in.
     """
 
     recipe: str = "paper"
@@ -63,6 +72,7 @@ class SeamRecipe:
     steps: int | None = None
     lr_norm: float | None = None
     temperature: float | None = None
+    precision: Precision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from modelfoundry.client import (
 )
 from modelfoundry.core.export import load_exported
 from modelfoundry.core.modules import read_module
+from modelfoundry.decomposer.algorithms.distilling.precision import decided
 
 DISTILLED = SeamRecipe(recipe="distilled", retention=0.2, steps=60, batch_size=32, augmentation=Augmentation.CROP)
 
@@ -51,6 +52,7 @@ def test_a_module_keeps_the_share_asked_for_and_its_record_says_how(foundry: Fou
     assert (module.retention.kept_weights, module.retention.total_weights) == (11_279, 56_394)
     assert (module.record.algorithm, module.record.settings["recipe"]) == ("seam", "distilled")
     assert module.record.settings["retention"] == 0.2
+    assert module.record.settings["precision"] == decided("auto", torch.device("cpu"))
     assert "epochs" not in module.record.settings
     assert module.record.epochs_run == 0
     assert module.record.training_samples == 1170

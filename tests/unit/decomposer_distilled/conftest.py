@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from distilling import DroppingOut, trained
+from torch import nn
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +17,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return trained(DroppingOut())
+
+
+@pytest.fixture(params=[True, False], ids=["with instructions", "without"])
+def able(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": request.param})
+    return request.param

@@ -16,7 +16,7 @@ from modelfoundry.core.monitor import Unwatched
 from modelfoundry.decomposer.algorithms.seam import SEAM
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
-from modelfoundry.errors import DatasetMismatch, UnsupportedModel
+from modelfoundry.errors import DatasetMismatch, DeviceUnavailable, UnsupportedModel
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem
 
@@ -132,3 +132,21 @@ def test_what_cannot_be_distilled_is_said_before_the_work(
 ) -> None:
     with pytest.raises(error, match=said):
         searched(dataclasses.replace(asked, monitor=NeverAsked()))
+
+
+def test_bfloat16_is_refused_on_a_machine_without_it_before_the_work(able: bool) -> None:
+    asked = task(Brightness())
+    asked = dataclasses.replace(asked, settings=dataclasses.replace(SETTINGS, precision="bfloat16"))
+    if able:
+        assert searched(asked).settled == {"precision": "bfloat16"}
+        return
+    with pytest.raises(DeviceUnavailable) as caught:
+        searched(asked)
+    assert caught.value.field == "seam.recipe.precision"
+    assert "float32" in str(caught.value.hint)
+
+
+def test_the_result_says_what_was_decided(able: bool) -> None:
+    found = searched(task(Brightness()))
+    assert found.settled == {"precision": "bfloat16" if able else "float32"}
+    assert not found.threads_changed

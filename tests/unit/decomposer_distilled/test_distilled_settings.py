@@ -19,12 +19,13 @@ def test_settings_replace_those_of_the_recipe() -> None:
     assert settings.record() == {
         "recipe": "distilled",
         "retention": 0.05,
-        "steps": 840,
+        "steps": 1690,
         "batch_size": 32,
         "lr_mask": 0.003,
         "lr_norm": 0.01,
         "temperature": 4.0,
         "augmentation": "crop_flip",
+        "precision": "auto",
     }
 
 
@@ -44,6 +45,7 @@ def test_settings_replace_those_of_the_recipe() -> None:
         ("temperature", 0.0),
         ("temperature", float("inf")),
         ("augmentation", "rotate"),
+        ("precision", "float16"),
     ],
     ids=str,
 )

@@ -4,133 +4,28 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from distilling import BEE, CPU, GREY, LABELS, QUICK, DroppingOut, Keeping, accuracy, images, same, task, trained
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelfoundry.core.datasets import ImageSet, normalise
-from modelfoundry.core.evaluation import pose
+from modelfoundry.core.datasets import normalise
 from modelfoundry.core.masking import masked_forward, masked_state
-from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, materialise
 from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.networks import build_network
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.seam.distilled.masks import RankedMasks
-from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, DistillationTask, Distilled, distil
+from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, distil
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.errors import Cancelled, MalformedFile
-from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
-
-CPU = torch.device("cpu")
-GREY = InputSpec(1, 8, 8, mean=(0.3,), std=(0.4,))
-LABELS = ("ant", "bee", "cow", "dog")
-BEE = BinaryProblem("bee")
-QUICK = DistilledSettings(retention=0.25, steps=8, batch_size=16, lr_mask=0.02, augmentation="crop")
-
-
-class DroppingOut(nn.Module):
-    """A network with everything that could break repeating: dropout, batch statistics, a layer that is not used."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, 8, 3, padding=1)
-        self.bn = nn.BatchNorm2d(8)
-        self.dropout = nn.Dropout(0.3)
-        self.linear = nn.Linear(8, 4)
-        self.unused = nn.Linear(3, 3)
-
-    def forward(self, images: Tensor) -> Tensor:
-        features = functional.relu(self.bn(self.conv(images))).mean(dim=(2, 3))
-        logits: Tensor = self.linear(self.dropout(features))
-        return logits
-
-
-def images(count: int, seed: int) -> ImageSet:
-    """Images that are brighter for every label, with noise."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(0, 4, (count,), generator=generator)
-    noise = torch.randint(0, 100, (count, 1, 8, 8), generator=generator)
-    return ImageSet((noise + 40 * labels[:, None, None, None]).to(torch.uint8), labels)
-
-
-def trained(network: nn.Module, rate: float = 0.02) -> nn.Module:
-    """The network after a few steps, so that it knows the labels."""
-    part = images(200, seed=9)
-    optimiser = torch.optim.Adam(network.parameters(), rate)
-    for _ in range(40):
-        optimiser.zero_grad()
-        functional.cross_entropy(network.train()(normalise(part.images, GREY)), part.labels).backward()
-        optimiser.step()
-    return network.eval()
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    torch.manual_seed(0)
-    return trained(DroppingOut())
-
-
-def task(
-    network: nn.Module,
-    settings: DistilledSettings = QUICK,
-    monitor: Unwatched | None = None,
-    *,
-    problem: Problem = BEE,
-    seed: int = 3,
-    resume: Path | None = None,
-    pool: ViewPool | None = None,
-) -> DistillationTask:
-    return DistillationTask(
-        network=network,
-        target=Target.of(problem, LABELS),
-        pool=pool
-        or ViewPool(network, images(90, seed=1), GREY, augmentation=settings.augmentation, seed=seed, device=CPU),
-        validation=pose(images(60, seed=2), problem, LABELS),
-        input_spec=GREY,
-        settings=settings,
-        seed=seed,
-        device=CPU,
-        monitor=monitor or Unwatched(),
-        resume=resume,
-    )
-
-
-def same(one: Distilled, other: Distilled) -> bool:
-    return (
-        one.masks == other.masks
-        and one.rewritten.keys() == other.rewritten.keys()
-        and all(torch.equal(value, other.rewritten[name]) for name, value in one.rewritten.items())
-        and (one.head, one.validation_accuracy) == (other.head, other.validation_accuracy)
-    )
-
-
-class Keeping(Unwatched):
-    """Keeps the checkpoint of every step, and cancels when asked so often."""
-
-    def __init__(self, folder: Path, cancel_at: int | None = None) -> None:
-        self.paths: list[Path] = []
-        self.reports: list[tuple[str, int, int, dict[str, float]]] = []
-        self._folder, self._cancel_at, self._asked = folder, cancel_at, 0
-
-    def progress(self, phase: str, done: int, total: int, unit: str, metrics: Mapping[str, float]) -> None:
-        self.reports.append((phase, done, total, dict(metrics)))
-
-    def check_cancelled(self) -> None:
-        self._asked += 1
-        if self._asked == self._cancel_at:
-            raise Cancelled("enough")
-
-    def checkpoint(self, write: Callable[[Path], None]) -> None:
-        path = self._folder / f"{len(self.paths)}.safetensors"
-        write(path)
-        self.paths.append(path)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(network: nn.Module) -> None:
@@ -169,7 +64,9 @@ def test_a_search_is_taken_up_with_another_number_of_threads(network: nn.Module,
     keeping = Keeping(tmp_path)
     distil(task(network, monitor=keeping))
     torch.set_num_threads(2)
-    assert distil(task(network, resume=keeping.paths[3])).masks.retention == pytest.approx(0.25, abs=0.005)
+    found = distil(task(network, resume=keeping.paths[3]))
+    assert found.masks.retention == pytest.approx(0.25, abs=0.005)
+    assert found.threads == {1, 2}
 
 
 @pytest.mark.parametrize("change", [{"lr_mask": 0.1}, {"steps": 7}, {"retention": 0.3}], ids=["rate", "steps", "share"])
@@ -269,16 +166,6 @@ def test_the_first_step_is_that_of_the_recipe_as_written_down() -> None:
     run_task.pool.fill(run.views_ahead(), Unwatched())
     run.run_step()
     assert torch.allclose(run.scores, after, atol=1e-4)
-
-
-def accuracy(network: nn.Module, found: Distilled, problem: Problem, part: ImageSet) -> float:
-    """Of the module as it is stored and put together again."""
-    digest, posed = f"sha256:{'0' * 64}", pose(part, problem, LABELS)
-    rewritten = RewrittenTensors(found.rewritten)
-    module = materialise(network, ModuleArtifact(digest, problem, found.masks, found.head, "seam", rewritten))
-    with torch.no_grad():
-        answers = module(normalise(posed.images, GREY)).argmax(dim=1)
-    return float((answers == posed.labels).float().mean())
 
 
 def test_steps_become_smaller_as_a_cosine(network: nn.Module) -> None:

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_values import over_the_wire, real, small, subsets, text
 
-from modelfoundry.values.recipes import Augmentation, GradSplitterRecipe, InitialMasks, SeamRecipe, TrainingRecipe
+from modelfoundry.values.recipes import (
+    Augmentation,
+    GradSplitterRecipe,
+    InitialMasks,
+    Precision,
+    SeamRecipe,
+    TrainingRecipe,
+)
 from modelfoundry.wire import recipes
 
 
@@ -23,6 +30,7 @@ from modelfoundry.wire import recipes
         alpha=st.none() | real,
         patience=st.none() | small,
         augmentation=st.none() | st.sampled_from(Augmentation),
+        precision=st.none() | st.sampled_from(Precision),
     )
 )
 def test_recipes_keep_what_is_unset(recipe: SeamRecipe) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +79,10 @@ class SearchResult(Generic[M_co]):
     history: tuple[EpochRecord, ...]
     samples: tuple[int, int]
     """Training and validation images of the problems."""
+    settled: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that the machine decided, by name: recorded in place of what was asked for."""
+    threads_changed: bool = False
+    """It was taken up with another number of threads than it began with: its sums may differ in their last bits."""
 
     @classmethod
     def of(

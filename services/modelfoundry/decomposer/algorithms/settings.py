@@ -17,6 +17,9 @@ from modelfoundry.names import near, shortened
 Augmentation = Literal["none", "crop", "crop_flip"]
 """How training images are varied: not at all; by random crops after padding; the same and horizontal flips."""
 
+PrecisionSetting = Literal["auto", "float32", "bfloat16"]
+"""Numbers that a search computes in. `auto`: bfloat16 where the processor has instructions for it, else float32."""
+
 _KEY: Final = "setting"
 
 

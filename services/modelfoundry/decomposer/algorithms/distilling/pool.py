@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from modelfoundry.core.batches import to_input
 from modelfoundry.core.datasets import ImageSet, crop, draw_crops
-from modelfoundry.core.devices import stream_seed
+from modelfoundry.core.devices import Precision, computing_in, stream_seed
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.settings import Augmentation
 from modelfoundry.values.architectures import InputSpec
@@ -39,6 +39,7 @@ class ViewPool:
         augmentation: How views differ from their images.
         seed: Of the augmentation, any integer.
         device: Where the base is run.
+        precision: What it computes in.
         in_memory: Bytes of logits that may be kept in memory.
     """
 
@@ -51,11 +52,13 @@ class ViewPool:
         augmentation: Augmentation,
         seed: int,
         device: torch.device,
+        precision: Precision = "float32",
         in_memory: int = IN_MEMORY,
     ) -> None:
         base = copy.deepcopy(network).requires_grad_(False).eval()
         self._base = base.to(device).to(memory_format=torch.channels_last)
         self._images, self._input_spec, self._device, self._in_memory = images, input_spec, device, in_memory
+        self._precision: Precision = precision
         generator = torch.Generator().manual_seed(stream_seed(seed, "views"))
         flip = augmentation == "crop_flip"
         height, width = images.images.shape[2:]
@@ -111,7 +114,7 @@ class ViewPool:
         for part in torch.split(missing, _AT_ONCE) if len(missing) else ():
             monitor.check_cancelled()
             monitor.progress("the base's answers", done, len(missing), "view", {})
-            with torch.no_grad():
+            with torch.no_grad(), computing_in(self._precision, self._device):
                 self._keep(part, self._base(self.inputs(part)).float().cpu())
             done += len(part)
 

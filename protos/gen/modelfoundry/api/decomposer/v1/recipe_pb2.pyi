@@ -65,13 +65,41 @@ AUGMENTATION_CROP_FLIP: Augmentation.ValueType  # 3
 """The same and horizontal flips."""
 Global___Augmentation: _TypeAlias = Augmentation  # noqa: Y015
 
+class _Precision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
+    """The recipe's own."""
+    PRECISION_AUTO: _Precision.ValueType  # 1
+    """bfloat16 where the processor has instructions for it, else float32: the same on every machine of a kind."""
+    PRECISION_FLOAT32: _Precision.ValueType  # 2
+    """32 bits everywhere."""
+    PRECISION_BFLOAT16: _Precision.ValueType  # 3
+    """Convolutions and linear maps take 16 bits; statistics, losses and steps take 32. Refused on a processor without it."""
+
+class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
+    """Numbers that a search computes in."""
+
+PRECISION_UNSPECIFIED: Precision.ValueType  # 0
+"""The recipe's own."""
+PRECISION_AUTO: Precision.ValueType  # 1
+"""bfloat16 where the processor has instructions for it, else float32: the same on every machine of a kind."""
+PRECISION_FLOAT32: Precision.ValueType  # 2
+"""32 bits everywhere."""
+PRECISION_BFLOAT16: Precision.ValueType  # 3
+"""Convolutions and linear maps take 16 bits; statistics, losses and steps take 32. Refused on a processor without it."""
+Global___Precision: _TypeAlias = Precision  # noqa: Y015
+
 @_typing.final
 class SeamRecipe(_message.Message):
     """How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
     (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
 
     The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
-    `distilled` has batch_size, lr_mask, augmentation and fields 11 to 14.
+    `distilled` has batch_size, lr_mask, augmentation and fields 11 to 15.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -90,6 +118,7 @@ class SeamRecipe(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     LR_NORM_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     recipe: _builtins.str
     """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`."""
     initial_masks: Global___InitialMasks.ValueType
@@ -117,11 +146,13 @@ class SeamRecipe(_message.Message):
     retention: _builtins.float
     """Share of the weights that the module keeps, above 0 and at most 1. `distilled`: 0.1."""
     steps: _builtins.int
-    """Batches that the masks learn from, 1 to 1,000,000. `distilled`: 840."""
+    """Batches that the masks learn from, 1 to 1,000,000. `distilled`: 1690."""
     lr_norm: _builtins.float
     """Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01."""
     temperature: _builtins.float
     """By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4."""
+    precision: Global___Precision.ValueType
+    """Numbers that a step computes in. `distilled`: auto. Records say which it was."""
     def __init__(
         self,
         *,
@@ -139,10 +170,11 @@ class SeamRecipe(_message.Message):
         steps: _builtins.int | None = ...,
         lr_norm: _builtins.float | None = ...,
         temperature: _builtins.float | None = ...,
+        precision: Global___Precision.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "initial_masks", b"initial_masks", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "recipe", b"recipe", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "initial_masks", b"initial_masks", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "precision", b"precision", "recipe", b"recipe", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
     _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015

@@ -85,7 +85,7 @@ class Environment(_message.Message):
     device: _builtins.str
     """Device used: `cpu`, or `cuda:` and the name of the card."""
     threads: _builtins.int
-    """Number of threads of tensor operations in one worker."""
+    """Number of threads of tensor operations in one worker. 0: not known, or the work was taken up with another number."""
     @_builtins.property
     def libraries(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Versions of the libraries that touch numbers, by distribution name (`torch`, `numpy`, `modelfoundry`, ...)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -58,8 +59,16 @@ def top_k(scores: Tensor, kept: int) -> Tensor:
     Returns:
         bool [n].
     """
-    threshold = scores.kthvalue(len(scores) - kept + 1).values
+    threshold = _ascending(scores, len(scores) - kept)
     mask = scores > threshold
     missing = kept - int(mask.count_nonzero())
     mask[(scores == threshold).nonzero().flatten()[:missing]] = True
     return mask
+
+
+def _ascending(values: Tensor, place: int) -> float:
+    """The value at a place, from 0, when all are sorted upwards."""
+    if values.device.type == "cpu":
+        # More than twice as fast as torch's.
+        return float(np.partition(values.numpy(), place)[place])
+    return float(values.kthvalue(place + 1).values)

@@ -9,6 +9,7 @@ from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.decomposer.algorithms.distilling.checks import check_images, check_teacher
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
+from modelfoundry.decomposer.algorithms.distilling.precision import decided
 from modelfoundry.decomposer.algorithms.distilling.threshold import check_enough
 from modelfoundry.decomposer.algorithms.seam.distilled.search import DistillationTask, distil
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
@@ -23,11 +24,13 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
     Raises:
         DatasetMismatch: a label has fewer than 20 training images, or too few for a threshold.
         UnsupportedModel: the base guesses a label, or has nothing to mask.
+        DeviceUnavailable: bfloat16 is asked for on a machine without it.
         Cancelled: the monitor says so.
         MalformedFile: the checkpoint is damaged or of another search.
     """
     (problem,) = task.problems
     target = Target.of(problem, task.labels)
+    precision = decided(task.settings.precision, task.device, field=f"{task.settings.path}.precision")
     check_images(task.train.labels, target, task.labels)
     validation = pose(task.validation, problem, task.labels)
     if target.rest:
@@ -48,6 +51,7 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
         augmentation=task.settings.augmentation,
         seed=stream_seed(task.seed, "pool"),
         device=task.device,
+        precision=precision,
     )
     found = distil(
         DistillationTask(
@@ -59,6 +63,7 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
             settings=task.settings,
             seed=task.seed,
             device=task.device,
+            precision=precision,
             monitor=task.monitor,
             resume=task.resume,
         )
@@ -73,4 +78,6 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
         fell_back=False,
         history=(),
         samples=(len(task.train), len(validation)),
+        settled={"precision": precision},
+        threads_changed=len(found.threads) > 1,
     )

@@ -28,7 +28,7 @@ from modelfoundry.core.checkpoints import (
     write_checkpoint,
 )
 from modelfoundry.core.datasets import ImageSet
-from modelfoundry.core.devices import seeded
+from modelfoundry.core.devices import Precision, computing_in, seeded
 from modelfoundry.core.heads import LogOddsHead
 from modelfoundry.core.masking import WeightMasks, masked_forward
 from modelfoundry.core.modules.head_networks import network_of_head
@@ -67,6 +67,8 @@ class DistillationTask:
     seed: int
     """Of what is drawn; any integer."""
     device: torch.device
+    precision: Precision
+    """What the settings mean by theirs on this machine; the pool's."""
     monitor: Monitor
     """Told of every step, asked before it whether to go on, offered a checkpoint after it."""
     resume: Path | None = None
@@ -84,6 +86,8 @@ class Distilled:
     """With the fitted threshold."""
     validation_accuracy: float
     """On the images that the threshold was fitted on, in [0, 1]."""
+    threads: frozenset[int]
+    """Numbers of threads that steps were computed with: more than one when it was taken up with another."""
 
 
 def distil(task: DistillationTask) -> Distilled:
@@ -127,6 +131,7 @@ class Distillation:
         self._optimiser = torch.optim.Adam(groups, fused=True)
         self.step = 0
         """Steps that were run."""
+        self._threads = frozenset({torch.get_num_threads()})
 
     @property
     def scores(self) -> Tensor:
@@ -150,7 +155,8 @@ class Distillation:
         views = self._views(self.step)
         weights = self._masks.masked(kept)
         state = {**self._masks.state(weights), **self._norms.trained}
-        logits = masked_forward(self._network, state, task.pool.inputs(views))
+        with computing_in(task.precision, task.device):
+            logits = masked_forward(self._network, state, task.pool.inputs(views)).float()
         loss = distillation_loss(logits, task.pool.logits(views), self._head, task.settings.temperature)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -188,6 +194,7 @@ class Distillation:
             rewritten=rewritten,
             head=head,
             validation_accuracy=float((answers == right).float().mean()),
+            threads=self._threads,
         )
 
     def _estimation_batches(self) -> Iterator[Tensor]:
@@ -210,21 +217,27 @@ class Distillation:
         tensors: dict[str, Tensor] = {"scores": self._masks.scores}
         tensors |= {f"norms.{name}": value for name, value in self._norms.trained.items()}
         tensors |= optimiser_tensors(self._optimiser, "optimiser")
-        write_checkpoint(path, Checkpoint(self._work(), tensors, {"step": self.step}))
+        facts = {"step": self.step, "precision": self._task.precision, "threads": sorted(self._threads)}
+        write_checkpoint(path, Checkpoint(self._work(), tensors, facts))
 
     def restore(self, path: Path) -> None:
-        """Goes to where `save` was called.
+        """Goes to where `save` was called, unless that was on a machine that computes in another precision.
+
+        Then it begins again, so that a module comes from steps of one precision, and can be made again.
 
         Raises:
             MalformedFile: the checkpoint is damaged or of another search.
         """
         checkpoint = read_checkpoint(path, self._work())
+        if checkpoint.facts["precision"] != self._task.precision:
+            return
         with torch.no_grad():
             self._masks.scores.copy_(checkpoint.tensors["scores"])
             for name, value in self._norms.trained.items():
                 value.copy_(checkpoint.tensors[f"norms.{name}"])
         restore_optimiser(self._optimiser, "optimiser", checkpoint.tensors)
         self.step = checkpoint.facts["step"]
+        self._threads |= frozenset(checkpoint.facts["threads"])
 
     def _work(self) -> str:
         task = self._task

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from modelfoundry.decomposer.algorithms.distilling.least import LEAST_TRAINING, LEAST_VALIDATION
-from modelfoundry.decomposer.algorithms.settings import ABOVE_ZERO, SHARE, Augmentation, Settings, setting, whole
+from modelfoundry.decomposer.algorithms.settings import (
+    ABOVE_ZERO,
+    SHARE,
+    Augmentation,
+    PrecisionSetting,
+    Settings,
+    setting,
+    whole,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,7 @@ class DistilledSettings(Settings):
     retention: float = setting(
         0.1, "Share of the weights that the module keeps (of seam, the recipe distilled).", SHARE
     )
-    steps: int = setting(840, "Recipe distilled: batches that the masks learn from.", whole(1, 1_000_000))
+    steps: int = setting(1690, "Recipe distilled: batches that the masks learn from.", whole(1, 1_000_000))
     # Of one view there is no batch to normalise by.
     batch_size: int = setting(64, "Samples in a batch.", whole(2, 4096))
     lr_mask: float = setting(0.003, "Learning rate of the masks (Adam).", ABOVE_ZERO)
@@ -35,3 +43,7 @@ class DistilledSettings(Settings):
         4.0, "Recipe distilled: logits of module and base are divided by it when they are compared.", ABOVE_ZERO
     )
     augmentation: Augmentation = setting("crop_flip", "How training images are varied.")  # noqa: RUF009
+    precision: PrecisionSetting = setting(  # noqa: RUF009
+        "auto",
+        "Recipe distilled: numbers that a step computes in; auto: bfloat16 where the processor has it, else float32.",
+    )

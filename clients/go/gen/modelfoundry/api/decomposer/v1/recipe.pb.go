@@ -127,11 +127,68 @@ func (Augmentation) EnumDescriptor() ([]byte, []int) {
 	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP(), []int{1}
 }
 
+// Numbers that a search computes in.
+type Precision int32
+
+const (
+	// The recipe's own.
+	Precision_PRECISION_UNSPECIFIED Precision = 0
+	// bfloat16 where the processor has instructions for it, else float32: the same on every machine of a kind.
+	Precision_PRECISION_AUTO Precision = 1
+	// 32 bits everywhere.
+	Precision_PRECISION_FLOAT32 Precision = 2
+	// Convolutions and linear maps take 16 bits; statistics, losses and steps take 32. Refused on a processor without it.
+	Precision_PRECISION_BFLOAT16 Precision = 3
+)
+
+// Enum value maps for Precision.
+var (
+	Precision_name = map[int32]string{
+		0: "PRECISION_UNSPECIFIED",
+		1: "PRECISION_AUTO",
+		2: "PRECISION_FLOAT32",
+		3: "PRECISION_BFLOAT16",
+	}
+	Precision_value = map[string]int32{
+		"PRECISION_UNSPECIFIED": 0,
+		"PRECISION_AUTO":        1,
+		"PRECISION_FLOAT32":     2,
+		"PRECISION_BFLOAT16":    3,
+	}
+)
+
+func (x Precision) Enum() *Precision {
+	p := new(Precision)
+	*p = x
+	return p
+}
+
+func (x Precision) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Precision) Descriptor() protoreflect.EnumDescriptor {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes[2].Descriptor()
+}
+
+func (Precision) Type() protoreflect.EnumType {
+	return &file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes[2]
+}
+
+func (x Precision) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Precision.Descriptor instead.
+func (Precision) EnumDescriptor() ([]byte, []int) {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP(), []int{2}
+}
+
 // How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
 // (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
 //
 // The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
-// `distilled` has batch_size, lr_mask, augmentation and fields 11 to 14.
+// `distilled` has batch_size, lr_mask, augmentation and fields 11 to 15.
 type SeamRecipe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`.
@@ -158,12 +215,14 @@ type SeamRecipe struct {
 	Augmentation Augmentation `protobuf:"varint,10,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
 	// Share of the weights that the module keeps, above 0 and at most 1. `distilled`: 0.1.
 	Retention *float64 `protobuf:"fixed64,11,opt,name=retention,proto3,oneof" json:"retention,omitempty"`
-	// Batches that the masks learn from, 1 to 1,000,000. `distilled`: 840.
+	// Batches that the masks learn from, 1 to 1,000,000. `distilled`: 1690.
 	Steps *int32 `protobuf:"varint,12,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
 	// Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01.
 	LrNorm *float64 `protobuf:"fixed64,13,opt,name=lr_norm,json=lrNorm,proto3,oneof" json:"lr_norm,omitempty"`
 	// By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4.
-	Temperature   *float64 `protobuf:"fixed64,14,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	Temperature *float64 `protobuf:"fixed64,14,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Numbers that a step computes in. `distilled`: auto. Records say which it was.
+	Precision     Precision `protobuf:"varint,15,opt,name=precision,proto3,enum=modelfoundry.api.decomposer.v1.Precision" json:"precision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -294,6 +353,13 @@ func (x *SeamRecipe) GetTemperature() float64 {
 		return *x.Temperature
 	}
 	return 0
+}
+
+func (x *SeamRecipe) GetPrecision() Precision {
+	if x != nil {
+		return x.Precision
+	}
+	return Precision_PRECISION_UNSPECIFIED
 }
 
 // How GradSplitter searches: schedule, learning rates, weight of the kernels' share and choice of the epoch, as data
@@ -541,7 +607,7 @@ var File_modelfoundry_api_decomposer_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\n" +
-	"+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\xc6\x05\n" +
+	"+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\x8f\x06\n" +
 	"\n" +
 	"SeamRecipe\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12Q\n" +
@@ -560,7 +626,8 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\x05steps\x18\f \x01(\x05H\bR\x05steps\x88\x01\x01\x12\x1c\n" +
 	"\alr_norm\x18\r \x01(\x01H\tR\x06lrNorm\x88\x01\x01\x12%\n" +
 	"\vtemperature\x18\x0e \x01(\x01H\n" +
-	"R\vtemperature\x88\x01\x01B\t\n" +
+	"R\vtemperature\x88\x01\x01\x12G\n" +
+	"\tprecision\x18\x0f \x01(\x0e2).modelfoundry.api.decomposer.v1.PrecisionR\tprecisionB\t\n" +
 	"\a_epochsB\x13\n" +
 	"\x11_head_epoch_everyB\r\n" +
 	"\v_batch_sizeB\n" +
@@ -630,7 +697,12 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\x18AUGMENTATION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11AUGMENTATION_NONE\x10\x01\x12\x15\n" +
 	"\x11AUGMENTATION_CROP\x10\x02\x12\x1a\n" +
-	"\x16AUGMENTATION_CROP_FLIP\x10\x03B\x95\x02\n" +
+	"\x16AUGMENTATION_CROP_FLIP\x10\x03*i\n" +
+	"\tPrecision\x12\x19\n" +
+	"\x15PRECISION_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0ePRECISION_AUTO\x10\x01\x12\x15\n" +
+	"\x11PRECISION_FLOAT32\x10\x02\x12\x16\n" +
+	"\x12PRECISION_BFLOAT16\x10\x03B\x95\x02\n" +
 	"\"com.modelfoundry.api.decomposer.v1B\vRecipeProtoP\x01ZGmodelfoundry.dev/client/gen/modelfoundry/api/decomposer/v1;decomposerv1\xa2\x02\x03MAD\xaa\x02\x1eModelfoundry.Api.Decomposer.V1\xca\x02\x1eModelfoundry\\Api\\Decomposer\\V1\xe2\x02*Modelfoundry\\Api\\Decomposer\\V1\\GPBMetadata\xea\x02!Modelfoundry::Api::Decomposer::V1b\x06proto3"
 
 var (
@@ -645,24 +717,26 @@ func file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescData
 }
 
-var file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_modelfoundry_api_decomposer_v1_recipe_proto_goTypes = []any{
 	(InitialMasks)(0),          // 0: modelfoundry.api.decomposer.v1.InitialMasks
 	(Augmentation)(0),          // 1: modelfoundry.api.decomposer.v1.Augmentation
-	(*SeamRecipe)(nil),         // 2: modelfoundry.api.decomposer.v1.SeamRecipe
-	(*GradSplitterRecipe)(nil), // 3: modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	(*MagnitudeRecipe)(nil),    // 4: modelfoundry.api.decomposer.v1.MagnitudeRecipe
+	(Precision)(0),             // 2: modelfoundry.api.decomposer.v1.Precision
+	(*SeamRecipe)(nil),         // 3: modelfoundry.api.decomposer.v1.SeamRecipe
+	(*GradSplitterRecipe)(nil), // 4: modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	(*MagnitudeRecipe)(nil),    // 5: modelfoundry.api.decomposer.v1.MagnitudeRecipe
 }
 var file_modelfoundry_api_decomposer_v1_recipe_proto_depIdxs = []int32{
 	0, // 0: modelfoundry.api.decomposer.v1.SeamRecipe.initial_masks:type_name -> modelfoundry.api.decomposer.v1.InitialMasks
 	1, // 1: modelfoundry.api.decomposer.v1.SeamRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
-	1, // 2: modelfoundry.api.decomposer.v1.MagnitudeRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 2: modelfoundry.api.decomposer.v1.SeamRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
+	1, // 3: modelfoundry.api.decomposer.v1.MagnitudeRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_recipe_proto_init() }
@@ -678,7 +752,7 @@ func file_modelfoundry_api_decomposer_v1_recipe_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc), len(file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,

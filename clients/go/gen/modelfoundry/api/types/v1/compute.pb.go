@@ -89,7 +89,7 @@ type Environment struct {
 	Platform string `protobuf:"bytes,3,opt,name=platform,proto3" json:"platform,omitempty"`
 	// Device used: `cpu`, or `cuda:` and the name of the card.
 	Device string `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
-	// Number of threads of tensor operations in one worker.
+	// Number of threads of tensor operations in one worker. 0: not known, or the work was taken up with another number.
 	Threads       int32 `protobuf:"varint,5,opt,name=threads,proto3" json:"threads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

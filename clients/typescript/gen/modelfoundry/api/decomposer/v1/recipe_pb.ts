@@ -10,14 +10,14 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/decomposer/v1/recipe.proto.
  */
 export const file_modelfoundry_api_decomposer_v1_recipe: GenFile = /*@__PURE__*/
-  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEitwQKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbhIWCglyZXRlbnRpb24YCyABKAFIB4gBARISCgVzdGVwcxgMIAEoBUgIiAEBEhQKB2xyX25vcm0YDSABKAFICYgBARIYCgt0ZW1wZXJhdHVyZRgOIAEoAUgKiAEBQgkKB19lcG9jaHNCEwoRX2hlYWRfZXBvY2hfZXZlcnlCDQoLX2JhdGNoX3NpemVCCgoIX2xyX2hlYWRCCgoIX2xyX21hc2tCCAoGX2FscGhhQgsKCV9wYXRpZW5jZUIMCgpfcmV0ZW50aW9uQggKBl9zdGVwc0IKCghfbHJfbm9ybUIOCgxfdGVtcGVyYXR1cmUizAMKEkdyYWRTcGxpdHRlclJlY2lwZRIOCgZyZWNpcGUYASABKAkSGgoNd2FybXVwX2Vwb2NocxgCIAEoBUgAiAEBEhMKBmN5Y2xlcxgDIAEoBUgBiAEBEhgKC21hc2tfZXBvY2hzGAQgASgFSAKIAQESGAoLaGVhZF9lcG9jaHMYBSABKAVIA4gBARIXCgpiYXRjaF9zaXplGAYgASgFSASIAQESFgoJbHJfd2FybXVwGAcgASgBSAWIAQESFAoHbHJfaGVhZBgIIAEoAUgGiAEBEhQKB2xyX21hc2sYCSABKAFIB4gBARISCgVhbHBoYRgKIAEoAUgIiAEBEhcKCmhlYWRfd2lkdGgYCyABKAVICYgBARIaCg1hY2N1cmFjeV9sb3NzGAwgASgBSAqIAQFCEAoOX3dhcm11cF9lcG9jaHNCCQoHX2N5Y2xlc0IOCgxfbWFza19lcG9jaHNCDgoMX2hlYWRfZXBvY2hzQg0KC19iYXRjaF9zaXplQgwKCl9scl93YXJtdXBCCgoIX2xyX2hlYWRCCgoIX2xyX21hc2tCCAoGX2FscGhhQg0KC19oZWFkX3dpZHRoQhAKDl9hY2N1cmFjeV9sb3NzIvUBCg9NYWduaXR1ZGVSZWNpcGUSDgoGcmVjaXBlGAEgASgJEhYKCXJldGVudGlvbhgCIAEoAUgAiAEBEhMKBmVwb2NocxgDIAEoBUgBiAEBEhcKCmJhdGNoX3NpemUYBCABKAVIAogBARIUCgdscl9oZWFkGAUgASgBSAOIAQESQgoMYXVnbWVudGF0aW9uGAYgASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbkIMCgpfcmV0ZW50aW9uQgkKB19lcG9jaHNCDQoLX2JhdGNoX3NpemVCCgoIX2xyX2hlYWQqRQoMSW5pdGlhbE1hc2tzEh0KGUlOSVRJQUxfTUFTS1NfVU5TUEVDSUZJRUQQABIWChJJTklUSUFMX01BU0tTX09ORVMQASp2CgxBdWdtZW50YXRpb24SHAoYQVVHTUVOVEFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRQVVHTUVOVEFUSU9OX05PTkUQARIVChFBVUdNRU5UQVRJT05fQ1JPUBACEhoKFkFVR01FTlRBVElPTl9DUk9QX0ZMSVAQA0KVAgoiY29tLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MUILUmVjaXBlUHJvdG9QAVpHbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvZGVjb21wb3Nlci92MTtkZWNvbXBvc2VydjGiAgNNQUSqAh5Nb2RlbGZvdW5kcnkuQXBpLkRlY29tcG9zZXIuVjHKAh5Nb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjHiAipNb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjFcR1BCTWV0YWRhdGHqAiFNb2RlbGZvdW5kcnk6OkFwaTo6RGVjb21wb3Nlcjo6VjFiBnByb3RvMw");
+  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEi9QQKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbhIWCglyZXRlbnRpb24YCyABKAFIB4gBARISCgVzdGVwcxgMIAEoBUgIiAEBEhQKB2xyX25vcm0YDSABKAFICYgBARIYCgt0ZW1wZXJhdHVyZRgOIAEoAUgKiAEBEjwKCXByZWNpc2lvbhgPIAEoDjIpLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5QcmVjaXNpb25CCQoHX2Vwb2Noc0ITChFfaGVhZF9lcG9jaF9ldmVyeUINCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCCwoJX3BhdGllbmNlQgwKCl9yZXRlbnRpb25CCAoGX3N0ZXBzQgoKCF9scl9ub3JtQg4KDF90ZW1wZXJhdHVyZSLMAwoSR3JhZFNwbGl0dGVyUmVjaXBlEg4KBnJlY2lwZRgBIAEoCRIaCg13YXJtdXBfZXBvY2hzGAIgASgFSACIAQESEwoGY3ljbGVzGAMgASgFSAGIAQESGAoLbWFza19lcG9jaHMYBCABKAVIAogBARIYCgtoZWFkX2Vwb2NocxgFIAEoBUgDiAEBEhcKCmJhdGNoX3NpemUYBiABKAVIBIgBARIWCglscl93YXJtdXAYByABKAFIBYgBARIUCgdscl9oZWFkGAggASgBSAaIAQESFAoHbHJfbWFzaxgJIAEoAUgHiAEBEhIKBWFscGhhGAogASgBSAiIAQESFwoKaGVhZF93aWR0aBgLIAEoBUgJiAEBEhoKDWFjY3VyYWN5X2xvc3MYDCABKAFICogBAUIQCg5fd2FybXVwX2Vwb2Noc0IJCgdfY3ljbGVzQg4KDF9tYXNrX2Vwb2Noc0IOCgxfaGVhZF9lcG9jaHNCDQoLX2JhdGNoX3NpemVCDAoKX2xyX3dhcm11cEIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCDQoLX2hlYWRfd2lkdGhCEAoOX2FjY3VyYWN5X2xvc3Mi9QEKD01hZ25pdHVkZVJlY2lwZRIOCgZyZWNpcGUYASABKAkSFgoJcmV0ZW50aW9uGAIgASgBSACIAQESEwoGZXBvY2hzGAMgASgFSAGIAQESFwoKYmF0Y2hfc2l6ZRgEIAEoBUgCiAEBEhQKB2xyX2hlYWQYBSABKAFIA4gBARJCCgxhdWdtZW50YXRpb24YBiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuQXVnbWVudGF0aW9uQgwKCl9yZXRlbnRpb25CCQoHX2Vwb2Noc0INCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZCpFCgxJbml0aWFsTWFza3MSHQoZSU5JVElBTF9NQVNLU19VTlNQRUNJRklFRBAAEhYKEklOSVRJQUxfTUFTS1NfT05FUxABKnYKDEF1Z21lbnRhdGlvbhIcChhBVUdNRU5UQVRJT05fVU5TUEVDSUZJRUQQABIVChFBVUdNRU5UQVRJT05fTk9ORRABEhUKEUFVR01FTlRBVElPTl9DUk9QEAISGgoWQVVHTUVOVEFUSU9OX0NST1BfRkxJUBADKmkKCVByZWNpc2lvbhIZChVQUkVDSVNJT05fVU5TUEVDSUZJRUQQABISCg5QUkVDSVNJT05fQVVUTxABEhUKEVBSRUNJU0lPTl9GTE9BVDMyEAISFgoSUFJFQ0lTSU9OX0JGTE9BVDE2EANClQIKImNvbS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjFCC1JlY2lwZVByb3RvUAFaR21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjE7ZGVjb21wb3NlcnYxogIDTUFEqgIeTW9kZWxmb3VuZHJ5LkFwaS5EZWNvbXBvc2VyLlYxygIeTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYx4gIqTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYxXEdQQk1ldGFkYXRh6gIhTW9kZWxmb3VuZHJ5OjpBcGk6OkRlY29tcG9zZXI6OlYxYgZwcm90bzM");
 
 /**
  * How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
  * (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
  *
  * The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
- * `distilled` has batch_size, lr_mask, augmentation and fields 11 to 14.
+ * `distilled` has batch_size, lr_mask, augmentation and fields 11 to 15.
  *
  * @generated from message modelfoundry.api.decomposer.v1.SeamRecipe
  */
@@ -102,7 +102,7 @@ export type SeamRecipe = Message<"modelfoundry.api.decomposer.v1.SeamRecipe"> & 
   retention?: number | undefined;
 
   /**
-   * Batches that the masks learn from, 1 to 1,000,000. `distilled`: 840.
+   * Batches that the masks learn from, 1 to 1,000,000. `distilled`: 1690.
    *
    * @generated from field: optional int32 steps = 12;
    */
@@ -121,6 +121,13 @@ export type SeamRecipe = Message<"modelfoundry.api.decomposer.v1.SeamRecipe"> & 
    * @generated from field: optional double temperature = 14;
    */
   temperature?: number | undefined;
+
+  /**
+   * Numbers that a step computes in. `distilled`: auto. Records say which it was.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.Precision precision = 15;
+   */
+  precision: Precision;
 };
 
 /**
@@ -356,4 +363,45 @@ export enum Augmentation {
  */
 export const AugmentationSchema: GenEnum<Augmentation> = /*@__PURE__*/
   enumDesc(file_modelfoundry_api_decomposer_v1_recipe, 1);
+
+/**
+ * Numbers that a search computes in.
+ *
+ * @generated from enum modelfoundry.api.decomposer.v1.Precision
+ */
+export enum Precision {
+  /**
+   * The recipe's own.
+   *
+   * @generated from enum value: PRECISION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * bfloat16 where the processor has instructions for it, else float32: the same on every machine of a kind.
+   *
+   * @generated from enum value: PRECISION_AUTO = 1;
+   */
+  AUTO = 1,
+
+  /**
+   * 32 bits everywhere.
+   *
+   * @generated from enum value: PRECISION_FLOAT32 = 2;
+   */
+  FLOAT32 = 2,
+
+  /**
+   * Convolutions and linear maps take 16 bits; statistics, losses and steps take 32. Refused on a processor without it.
+   *
+   * @generated from enum value: PRECISION_BFLOAT16 = 3;
+   */
+  BFLOAT16 = 3,
+}
+
+/**
+ * Describes the enum modelfoundry.api.decomposer.v1.Precision.
+ */
+export const PrecisionSchema: GenEnum<Precision> = /*@__PURE__*/
+  enumDesc(file_modelfoundry_api_decomposer_v1_recipe, 2);
 

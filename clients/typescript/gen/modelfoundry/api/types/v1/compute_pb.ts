@@ -47,7 +47,7 @@ export type Environment = Message<"modelfoundry.api.types.v1.Environment"> & {
   device: string;
 
   /**
-   * Number of threads of tensor operations in one worker.
+   * Number of threads of tensor operations in one worker. 0: not known, or the work was taken up with another number.
    *
    * @generated from field: int32 threads = 5;
    */
