@@ -22,6 +22,21 @@ class ExportFormat(StrEnum):
         return next((facts.format for facts in EXPORT_FORMATS if value in facts.other_words), None)
 
 
+class WeightFormat(StrEnum):
+    """How an export keeps its weights. Whatever it keeps them as, it computes as `Compute` says."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class Compute(StrEnum):
+    """What an export computes with. int8: weights and activations, calibrated on training images."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatFacts:
     """What is to be known of a format without writing it. Who writes it: `reuser.exporting.formats`."""

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import Dim, ExportedProgram
 from torch.onnx import OnnxExporterError
 
+from modelfoundry.core.export.sessions import INPUT_NAME, OUTPUT_NAME, onnx_program
+from modelfoundry.core.export.slimming import slim_onnx
 from modelfoundry.core.export.subject import (
-    INPUT_NAME,
-    OUTPUT_NAME,
     Export,
     Exportable,
     ExportedFile,
@@ -69,11 +69,24 @@ def export_onnx(subject: Exportable, folder: Path) -> Export:
         ExportMismatch: the program gives other logits.
     """
     classifier = classifier_of(subject)
-    _check_size(classifier)
+    content = onnx_of(classifier)
     path = folder / ONNX_FILE
-    _write_onnx(_traced(classifier), path)
+    path.write_bytes(content)
     files = (ExportedFile(ONNX_FILE, path), write_description(folder, subject, ONNX_FILE))
-    return Export(files, max_difference(_onnx_program(path), classifier))
+    return Export(files, max_difference(onnx_program(content), classifier))
+
+
+def onnx_of(classifier: ImageClassifier) -> bytes:
+    """The bytes of a slim ONNX file (`slimming`) that takes images in [0, 1], in any number, and gives logits.
+
+    Args:
+        classifier: On the CPU, in evaluation mode.
+
+    Raises:
+        UnsupportedModel: a layer cannot be traced, an operation has no ONNX form (named), or the file would pass 2 GiB.
+    """
+    _check_size(classifier)
+    return slim_onnx(_converted(_traced(classifier)))
 
 
 def _traced(classifier: ImageClassifier) -> ExportedProgram:
@@ -134,7 +147,7 @@ def _check_size(classifier: nn.Module) -> None:
         )
 
 
-def _write_onnx(program: ExportedProgram, path: Path) -> None:
+def _converted(program: ExportedProgram) -> bytes:
     try:
         written = torch.onnx.export(
             program, dynamo=True, verbose=False, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME]
@@ -151,7 +164,8 @@ def _write_onnx(program: ExportedProgram, path: Path) -> None:
     shape = written.model.graph.inputs[0].shape
     if shape is not None:
         written.rename_axes({str(shape[0]): "n"})
-    written.save(path, external_data=False)
+    content: bytes = written.model_proto.SerializeToString()
+    return content
 
 
 def _failed_operation(error: BaseException, program: ExportedProgram) -> tuple[str, str]:
@@ -179,20 +193,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while link is not None:
         yield link
         link = link.__cause__
-
-
-def _onnx_program(path: Path) -> Any:
-    import onnxruntime  # only this export needs it, and it takes a second
-
-    runtime: Any = onnxruntime
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda images: _run(session, images)
-
-
-def _run(session: Any, images: Tensor) -> Tensor:
-    return torch.from_numpy(session.run([OUTPUT_NAME], {INPUT_NAME: images.numpy()})[0])
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,20 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from torch import nn
 
 from modelfoundry.core.channels import LayerCut, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
+from modelfoundry.core.export.sessions import INPUT_NAME, OUTPUT_NAME
 from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION, ImageClassifier
 from modelfoundry.core.modules import LogOdds, MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import Problem
-
-INPUT_NAME: Final = "images"
-OUTPUT_NAME: Final = "logits"
 
 
 @dataclass(frozen=True, slots=True)

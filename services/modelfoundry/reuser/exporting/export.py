@@ -16,7 +16,7 @@ from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.resources import AsyncResources, digest_of
 from modelfoundry.workbench.subject_names import subject_collection
 
-EXPORT_VERSION: Final = "2"
+EXPORT_VERSION: Final = "3"
 """Changes when the same subject gives other files."""
 
 
