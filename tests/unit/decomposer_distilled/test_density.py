@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from modelfoundry.decomposer.algorithms.seam.distilled.density import density_at, kept_of, rank_scores, top_k
+from modelfoundry.decomposer.algorithms.distilling.density import density_at, kept_of, rank_scores, top_k
 
 
 def test_density_falls_as_a_cube_over_the_first_half_and_then_stays() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.masking import masked_forward
-from modelfoundry.decomposer.algorithms.seam.distilled.norms import BatchNorms
+from modelfoundry.decomposer.algorithms.distilling.norms import BatchNorms
 
 
 class Normed(nn.Module):

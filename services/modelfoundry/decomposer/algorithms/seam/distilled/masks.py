@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.masking import WeightMasks, maskable_layers
-from modelfoundry.decomposer.algorithms.seam.distilled.density import rank_scores, top_k
+from modelfoundry.decomposer.algorithms.distilling.density import rank_scores, top_k
 
 
 class RankedMasks:

@@ -33,14 +33,14 @@ from modelfoundry.core.heads import LogOddsHead
 from modelfoundry.core.masking import WeightMasks, masked_forward
 from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.core.monitor import Monitor
+from modelfoundry.decomposer.algorithms.distilling.density import density_at, kept_of
 from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
 from modelfoundry.decomposer.algorithms.distilling.losses import distillation_loss
+from modelfoundry.decomposer.algorithms.distilling.norms import BatchNorms
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.distilling.threshold import fit_threshold
-from modelfoundry.decomposer.algorithms.seam.distilled.density import density_at, kept_of
 from modelfoundry.decomposer.algorithms.seam.distilled.masks import RankedMasks
-from modelfoundry.decomposer.algorithms.seam.distilled.norms import BatchNorms
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.values.architectures import InputSpec
 
