@@ -11,15 +11,19 @@ from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.compositions import Baseline, CompositionMember, CompositionRecord, LabelChange, StrategyReport
 from modelfoundry.values.computing import Environment, TrainingSubset, ValidationSplit
 from modelfoundry.values.figures import (
+    BaseComparison,
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    Difference,
+    DiscriminationMetrics,
     FormCost,
     Interval,
     LabelMetrics,
     Latency,
     LayerRetention,
     ModularityMetrics,
+    PriorThreshold,
     RetentionMetrics,
 )
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
@@ -68,6 +72,35 @@ classifications = st.builds(
     per_label=st.lists(st.builds(LabelMetrics, text, real, real, real, whole), max_size=3).map(tuple),
     confusion=st.none()
     | st.builds(ConfusionMatrix, names, st.lists(st.lists(whole, max_size=3).map(tuple), max_size=3).map(tuple)),
+)
+intervals = st.builds(Interval, real, real, real)
+discriminations = st.builds(
+    DiscriminationMetrics,
+    sample_count=whole,
+    positive_count=whole,
+    auc=st.none() | real,
+    auc_interval=st.none() | intervals,
+    balanced_accuracy=st.none() | real,
+    balanced_accuracy_interval=st.none() | intervals,
+    at_prior=st.none()
+    | st.builds(
+        PriorThreshold,
+        log_odds=real,
+        accuracy=real,
+        accuracy_interval=intervals,
+        balanced_accuracy=real,
+        balanced_accuracy_interval=intervals,
+    ),
+)
+differences = st.builds(Difference, real, intervals)
+base_comparisons = st.builds(
+    BaseComparison,
+    accuracy=differences,
+    accuracy_restricted=st.none() | differences,
+    accuracy_at_prior=st.none() | differences,
+    balanced_accuracy=st.none() | differences,
+    balanced_accuracy_at_prior=st.none() | differences,
+    auc=st.none() | differences,
 )
 costs = st.builds(
     CostMetrics,

@@ -62,9 +62,12 @@ from modelfoundry.values.compositions import (
 from modelfoundry.values.computing import Device, Environment, TrainingSubset, ValidationSplit
 from modelfoundry.values.exports import Export, ExportedFile, ExportFormat
 from modelfoundry.values.figures import (
+    BaseComparison,
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    Difference,
+    DiscriminationMetrics,
     FormComparison,
     FormCost,
     Interval,
@@ -72,6 +75,7 @@ from modelfoundry.values.figures import (
     Latency,
     LayerRetention,
     ModularityMetrics,
+    PriorThreshold,
     RetentionMetrics,
 )
 from modelfoundry.values.lineage import (
@@ -173,6 +177,7 @@ __all__ = [
     "AsyncVocabularies",
     "AsyncWebhooks",
     "Augmentation",
+    "BaseComparison",
     "Baseline",
     "BinaryProblem",
     "BlobFinding",
@@ -203,7 +208,9 @@ __all__ = [
     "DecompositionRecord",
     "Dependents",
     "Device",
+    "Difference",
     "Direction",
+    "DiscriminationMetrics",
     "Endpoints",
     "Environment",
     "EnvironmentChange",
@@ -263,6 +270,7 @@ __all__ = [
     "OpenSetProblem",
     "Precision",
     "Prediction",
+    "PriorThreshold",
     "Problem",
     "Progress",
     "ProgressMade",

@@ -33,6 +33,7 @@ def predict_logits(
     batch_size: int,
     device: torch.device,
     monitor: Monitor | None = None,
+    channels_last: bool = False,
 ) -> Tensor:
     """Runs a network on images of any number.
 
@@ -43,6 +44,7 @@ def predict_logits(
         batch_size: Images in one pass.
         device: Where to compute.
         monitor: Is told after every batch and may cancel.
+        channels_last: Whether channels lie last in memory, which is faster and changes logits by rounding alone.
 
     Returns:
         float32 [n, outputs] on the CPU.
@@ -58,6 +60,8 @@ def predict_logits(
         for start in range(0, max(total, 1), batch_size):
             watcher.check_cancelled()
             batch = normalise(images[start : start + batch_size].to(device), input_spec)
+            if channels_last:
+                batch = batch.contiguous(memory_format=torch.channels_last)
             found.append(network(batch).float().cpu())
             watcher.progress("predict", min(start + batch_size, total), total, "image", {})
     return torch.cat(found)

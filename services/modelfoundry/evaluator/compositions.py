@@ -11,8 +11,7 @@ from torch import Tensor
 from modelfoundry.client import Composition, CostMetrics, Dataset, EvaluatedPart, Evaluation, Scoring
 from modelfoundry.core.composing import ensemble_probabilities
 from modelfoundry.core.datasets import ImageSet, align_labels, read_split
-from modelfoundry.core.evaluation import unrestricted_predictions
-from modelfoundry.core.inference import predict_logits
+from modelfoundry.core.evaluation import discrimination, model_answers, pose_labels, posed_figures, split_logits
 from modelfoundry.core.metrics import classification
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.values.kinds import Kind
@@ -33,7 +32,7 @@ def measure_composition(shared: Measuring, composition: Composition) -> Iterator
         return
     if len(posed.parts) > 1:
         scores = classification(_within_parts(found.logits, posed), posed.images.labels, posed.labels)
-        yield replace(found.evaluation, scoring=Scoring.RESTRICTED, classification=scores)
+        yield replace(found.evaluation, scoring=Scoring.RESTRICTED, classification=scores, discrimination=None)
         return
     rivals = [
         _measure_on(shared, _load_rival(shared, baseline.name), posed)
@@ -48,6 +47,7 @@ def measure_composition(shared: Measuring, composition: Composition) -> Iterator
             found.evaluation,
             scoring=Scoring.ENSEMBLE,
             classification=scores,
+            discrimination=None,
             cost=_sum_of_costs([rival.evaluation.cost for rival in rivals if rival.evaluation.cost is not None]),
         )
 
@@ -105,13 +105,11 @@ def _load_rival(shared: Measuring, name: str) -> LoadedModel | LoadedComposition
 def _measure_on(shared: Measuring, subject: LoadedModel | LoadedComposition, posed: _PosedLabels) -> _Measured:
     """A model or composition on labels that it has: what it says in favour of others is wrong."""
     subject.network.to(shared.device)
-    logits = predict_logits(
-        subject.network, posed.images.images, subject.input_spec, batch_size=256, device=shared.device
-    )
+    logits = split_logits(subject.network, posed.images.images, shared.run(subject.input_spec))
     indices = [subject.resource.labels.index(label) for label in posed.labels]
-    problem = MultiClassProblem(posed.labels)
-    predicted = unrestricted_predictions(logits, problem, indices)
-    found = classification(predicted, posed.images.labels, posed.labels, outside_column=not posed.whole)
+    asked = pose_labels(posed.images.labels, posed.labels, indices)
+    answers = model_answers(logits, asked)
+    found = posed_figures(answers, asked, outside_column=not posed.whole)
     size = subject.resource.weights.size_bytes if isinstance(subject, LoadedModel) else 0
     evaluation = evaluation_of(
         shared,
@@ -119,7 +117,8 @@ def _measure_on(shared: Measuring, subject: LoadedModel | LoadedComposition, pos
         found,
         len(posed.images),
         spent=cost_of(shared, subject.network, subject.input_spec, size),
-        problem=None if posed.whole or len(posed.labels) < 2 else problem,
+        discrimination=discrimination(answers, asked),
+        problem=None if posed.whole or len(posed.labels) < 2 else MultiClassProblem(posed.labels),
     )
     parts = posed.parts if len(posed.parts) > 1 else ()
     return _Measured(replace(evaluation, parts=parts), logits[:, indices])

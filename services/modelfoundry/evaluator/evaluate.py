@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from modelfoundry.client import Composition, CostMetrics, Evaluation, Model, Module, Scoring
-from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.evaluation import (
-    baselines,
-    evaluate_model,
-    evaluate_module,
+    Answers,
+    BaseAnswers,
+    PosedSplit,
+    against_base,
+    base_answers,
+    base_discrimination,
+    discrimination,
+    model_answers,
+    own_answers,
     pose,
+    pose_labels,
+    pose_split,
+    posed_figures,
+    split_logits,
 )
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import kept_of_base
@@ -22,7 +31,7 @@ from modelfoundry.evaluator.modularity import KernelSets, modularity
 from modelfoundry.evaluator.plan import EvaluationPlan
 from modelfoundry.values.problems import Problem
 from modelfoundry.workbench.jobs import Workbench, derived_request_id
-from modelfoundry.workbench.networks import LoadedModel, load_model, load_module
+from modelfoundry.workbench.networks import LoadedModel, LoadedModule, load_model, load_module
 from modelfoundry.workbench.resources import Subject
 
 
@@ -63,64 +72,106 @@ def _measure(shared: Measuring, subject: Subject) -> Iterator[Evaluation]:
 
 def _measure_model(shared: Measuring, resource: Model) -> Iterator[Evaluation]:
     model = load_model(shared.bench.client, shared.bench.cache, resource)
-    model.network.to(shared.device)
-    spent = cost_of(shared, model.network, model.input_spec, model.resource.weights.size_bytes)
     problem = shared.plan.request.problem
+    images = shared.images(resource, resource.labels if problem is None else problem.labels)
+    spent = _spent(shared, model)
     if problem is not None:
-        yield from _baselines(shared, model, problem, module="", spent=spent)
+        posed = pose_split(images.labels, problem, resource.labels)
+        answers = base_answers(shared.model_logits(model, images), posed)
+        yield from _of_base(shared, model, _OnProblem(problem, posed, module=""), answers, spent)
         return
-    images = shared.images(model.resource, model.resource.labels)
-    found = evaluate_model(model.network, images, model.resource.labels, shared.run(model.input_spec))
-    yield evaluation_of(shared, model, found, len(images), spent=spent)
+    posed = pose_labels(images.labels, resource.labels, range(len(resource.labels)))
+    answered = model_answers(shared.model_logits(model, images), posed)
+    figures = posed_figures(answered, posed)
+    yield evaluation_of(
+        shared, model, figures, len(images), spent=spent, discrimination=discrimination(answered, posed)
+    )
 
 
 def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]:
-    bench, name = shared.bench, resource.name
+    """The module over the whole split, and its base where that is asked for, which runs once for all its modules."""
+    bench = shared.bench
     base = load_model(bench.client, bench.cache, bench.resources.model(resource.base_model))
     module = load_module(bench.client, bench.cache, resource, base)
-    module.network.to(shared.device)
-    problem = module.resource.problem
-    posed = _posed(shared, base, problem)
-    found = evaluate_module(module.network, posed, shared.run(base.input_spec))
-    spent = cost_of(shared, module.network, base.input_spec, module.resource.artifact.size_bytes)
-    kept = kept_of_base(base.network, module.artifact)
-    own = replace(
-        evaluation_of(shared, base, found, len(posed), spent=spent, module=name, problem=problem),
-        subject=name,
-        subject_digest=module.resource.artifact.digest,
-        retention=retention(base.network, kept.masks, kept.rewritten),
+    images = shared.images(base.resource, resource.problem.labels)
+    asked = _OnProblem(
+        resource.problem, pose_split(images.labels, resource.problem, base.resource.labels), module=resource.name
     )
-    compared: list[Evaluation] = []
-    if shared.plan.request.baselines:
-        base.network.to(shared.device)
-        spent = cost_of(shared, base.network, base.input_spec, base.resource.weights.size_bytes)
-        compared = list(_baselines(shared, base, problem, module=name, spent=spent))
+    answers = own_answers(split_logits(module.network, images.images, shared.run(base.input_spec)), asked.posed)
+    own = _of_module(shared, module, asked, answers)
+    if not shared.plan.request.baselines:
+        yield own
+        return
+    rivals = base_answers(shared.model_logits(base, images), asked.posed)
+    compared = list(_of_base(shared, base, asked, rivals, _spent(shared, base)))
+    own = replace(own, against_base=against_base(answers, rivals, asked.posed))
     if shared.kernels is not None:
         gain = _accuracy(own) - next(_accuracy(e) for e in compared if e.scoring is Scoring.RESTRICTED)
-        measured = modularity(module, posed, gain, shared.kernels, shared.device)
-        own = replace(own, modularity=measured)
+        posed_images = pose(images, resource.problem, base.resource.labels)
+        own = replace(own, modularity=modularity(module, posed_images, gain, shared.kernels, shared.device))
     yield own
     yield from compared
+
+
+@dataclass(frozen=True, slots=True)
+class _OnProblem:
+    """A problem posed on the split, and the module that it is of; empty for a problem of the caller's."""
+
+    problem: Problem
+    posed: PosedSplit
+    module: str
+
+
+def _of_module(shared: Measuring, module: LoadedModule, asked: _OnProblem, answers: Answers) -> Evaluation:
+    base, resource = module.base, module.resource
+    kept = kept_of_base(base.network, module.artifact)
+    spent = cost_of(shared, module.network, base.input_spec, resource.artifact.size_bytes)
+    found = evaluation_of(
+        shared,
+        base,
+        posed_figures(answers, asked.posed),
+        len(asked.posed.chosen),
+        spent=spent,
+        discrimination=discrimination(answers, asked.posed),
+        module=asked.module,
+        problem=asked.problem,
+    )
+    return replace(
+        found,
+        subject=resource.name,
+        subject_digest=resource.artifact.digest,
+        retention=retention(base.network, kept.masks, kept.rewritten),
+    )
 
 
 def _accuracy(evaluation: Evaluation) -> float:
     return evaluation.classification.accuracy if evaluation.classification else 0.0
 
 
-def _baselines(
-    shared: Measuring, base: LoadedModel, problem: Problem, *, module: str, spent: CostMetrics
+def _of_base(
+    shared: Measuring, base: LoadedModel, asked: _OnProblem, answers: BaseAnswers, spent: CostMetrics
 ) -> Iterator[Evaluation]:
     """The model on the problem, predicting over all labels and restricted to those of the problem."""
-    posed = _posed(shared, base, problem)
-    found = baselines(base.network, posed, problem, base.resource.labels, shared.run(base.input_spec))
-    for scoring, scores in (
-        (Scoring.ALL_OUTPUTS, found.all_outputs),
-        (Scoring.RESTRICTED, found.restricted),
+    outside = not asked.posed.rest
+    told_apart = base_discrimination(answers, asked.posed)
+    restricted = told_apart if asked.posed.rest else discrimination(answers.restricted, asked.posed)
+    for scoring, figures, all_samples in (
+        (Scoring.ALL_OUTPUTS, posed_figures(answers.all_labels, asked.posed, outside_column=outside), told_apart),
+        (Scoring.RESTRICTED, posed_figures(answers.restricted, asked.posed), restricted),
     ):
         yield evaluation_of(
-            shared, base, scores, len(posed), spent=spent, module=module, problem=problem, scoring=scoring
+            shared,
+            base,
+            figures,
+            len(asked.posed.chosen),
+            spent=spent,
+            discrimination=all_samples,
+            module=asked.module,
+            problem=asked.problem,
+            scoring=scoring,
         )
 
 
-def _posed(shared: Measuring, base: LoadedModel, problem: Problem) -> ImageSet:
-    return pose(shared.images(base.resource, problem.labels), problem, base.resource.labels)
+def _spent(shared: Measuring, model: LoadedModel) -> CostMetrics:
+    model.network.to(shared.device)
+    return cost_of(shared, model.network, model.input_spec, model.resource.weights.size_bytes)

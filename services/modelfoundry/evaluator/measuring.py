@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from modelfoundry.client import CostMetrics, Dataset, Environment, Evaluation, Model, Scoring
 from modelfoundry.core.datasets import ImageSet
-from modelfoundry.core.evaluation import Run
+from modelfoundry.core.evaluation import Run, split_logits
 from modelfoundry.core.metrics import cost, latency
 from modelfoundry.evaluator.modularity import KernelSets
 from modelfoundry.evaluator.plan import EvaluationPlan
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.values.figures import ClassificationMetrics
+from modelfoundry.values.figures import ClassificationMetrics, DiscriminationMetrics
 from modelfoundry.values.problems import Problem
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.networks import LoadedComposition, LoadedModel
@@ -32,6 +32,8 @@ class Measuring:
     environment: Environment
     kernels: KernelSets | None
     """For measuring modules as software modules, where that was asked for."""
+    _latest: dict[str, Tensor] = field(default_factory=dict)
+    """Logits of the latest model, by its name: its modules usually follow each other."""
 
     @property
     def dataset(self) -> Dataset:
@@ -40,7 +42,15 @@ class Measuring:
 
     def run(self, input_spec: InputSpec) -> Run:
         """How a network that takes such images is run."""
-        return Run(input_spec, self.device)
+        return Run(input_spec, self.device, monitor=self.bench.monitor)
+
+    def model_logits(self, model: LoadedModel, images: ImageSet) -> Tensor:
+        """Of a model on what `images` gives of it, float32 [n, N]: computed once for it and all its modules."""
+        name = model.resource.name
+        if name not in self._latest:
+            self._latest.clear()
+            self._latest[name] = split_logits(model.network, images.images, self.run(model.input_spec))
+        return self._latest[name]
 
     def images(self, model: Model, needed: tuple[str, ...]) -> ImageSet:
         """The split, with label numbers of the model."""
@@ -56,6 +66,7 @@ def evaluation_of(
     samples: int,
     *,
     spent: CostMetrics,
+    discrimination: DiscriminationMetrics | None = None,
     module: str = "",
     problem: Problem | None = None,
     scoring: Scoring = Scoring.ALL_OUTPUTS,
@@ -68,6 +79,7 @@ def evaluation_of(
         found: How well labels were told apart.
         samples: Number of images.
         spent: Size and speed.
+        discrimination: How well all samples were told apart.
         module: The module whose problem was posed.
         problem: The problem; None: all labels.
         scoring: Which outputs predictions were chosen from.
@@ -86,6 +98,7 @@ def evaluation_of(
         scoring=scoring,
         sample_count=samples,
         classification=found,
+        discrimination=discrimination,
         cost=spent,
     )
 

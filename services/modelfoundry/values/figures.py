@@ -54,6 +54,79 @@ class ClassificationMetrics:
     confusion: ConfusionMatrix | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorThreshold:
+    """A base model that answers a problem with a rest by its log-odds, at the threshold of the prior.
+
+    Args:
+        log_odds: The threshold: minus the logarithm of the odds of the rest, counted in labels. Never fitted.
+        accuracy: Share of the posed samples that are answered right.
+        accuracy_interval: Wilson score interval.
+        balanced_accuracy: As in `DiscriminationMetrics`.
+        balanced_accuracy_interval: As there.
+    """
+
+    log_odds: float
+    accuracy: float
+    accuracy_interval: Interval
+    balanced_accuracy: float
+    balanced_accuracy_interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscriminationMetrics:
+    """How well a problem is told apart on all samples of a split that belong to it, not only on those posed.
+
+    Args:
+        sample_count: Number of these samples.
+        positive_count: How many have a label of the problem.
+        auc: Area under the ROC curve of the log-odds; without a rest the mean over labels, each against the others.
+            None when there is no curve: samples of one side only.
+        auc_interval: By DeLong's variance.
+        balanced_accuracy: Mean share of right answers over the problem's labels together and the rest, or, without a
+            rest, over its labels. None when one of these has no sample.
+        balanced_accuracy_interval: Joined from Wilson score intervals.
+        at_prior: The same of a base model at the threshold of the prior. None for others, and without a rest.
+    """
+
+    sample_count: int
+    positive_count: int
+    auc: float | None = None
+    auc_interval: Interval | None = None
+    balanced_accuracy: float | None = None
+    balanced_accuracy_interval: Interval | None = None
+    at_prior: PriorThreshold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A figure of a module minus that of its base model, paired by sample: in [-1, 1], with its interval."""
+
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseComparison:
+    """A module minus its base model on the same samples. None where the base does not answer so (`metrics.proto`).
+
+    Args:
+        accuracy: On the samples posed, the base predicting over all labels.
+        accuracy_restricted: The same, the base restricted to the problem's labels. None with a rest: the same again.
+        accuracy_at_prior: The same, the base at the threshold of the prior. None without a rest.
+        balanced_accuracy: On all samples, the base predicting over all labels.
+        balanced_accuracy_at_prior: The same, the base at the threshold of the prior. None without a rest.
+        auc: Of the log-odds on all samples; without a rest those of the base restricted to the problem's labels.
+    """
+
+    accuracy: Difference
+    accuracy_restricted: Difference | None = None
+    accuracy_at_prior: Difference | None = None
+    balanced_accuracy: Difference | None = None
+    balanced_accuracy_at_prior: Difference | None = None
+    auc: Difference | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LayerRetention:
     """What one layer kept of its mask entries."""

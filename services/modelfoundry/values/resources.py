@@ -13,8 +13,10 @@ from typing import Any
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.values.computing import Environment, TrainingSubset, ValidationSplit
 from modelfoundry.values.figures import (
+    BaseComparison,
     ClassificationMetrics,
     CostMetrics,
+    DiscriminationMetrics,
     FormComparison,
     ModularityMetrics,
     RetentionMetrics,
@@ -234,6 +236,10 @@ class Evaluation:
     problem: Problem | None = None
     sample_count: int = 0
     classification: ClassificationMetrics | None = None
+    discrimination: DiscriminationMetrics | None = None
+    """Of evaluations that were made before there was any: None."""
+    against_base: BaseComparison | None = None
+    """Of a module that was measured together with its base model."""
     retention: RetentionMetrics | None = None
     cost: CostMetrics | None = None
     modularity: ModularityMetrics | None = None

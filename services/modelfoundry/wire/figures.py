@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from modelfoundry.api.types.v1 import forms_pb2, metrics_pb2
 from modelfoundry.values.figures import (
+    BaseComparison,
     ClassificationMetrics,
     ConfusionMatrix,
     CostMetrics,
+    Difference,
+    DiscriminationMetrics,
     FormComparison,
     FormCost,
     Interval,
@@ -14,6 +17,7 @@ from modelfoundry.values.figures import (
     Latency,
     LayerRetention,
     ModularityMetrics,
+    PriorThreshold,
     RetentionMetrics,
 )
 from modelfoundry.wire.computing import ENVIRONMENT
@@ -29,6 +33,15 @@ CLASSIFICATION = Pair(
     Pair(LabelMetrics, metrics_pb2.LabelMetrics),
     Pair(ConfusionMatrix, metrics_pb2.ConfusionMatrix),
 )
+
+DISCRIMINATION = Pair(
+    DiscriminationMetrics,
+    metrics_pb2.DiscriminationMetrics,
+    INTERVAL,
+    Pair(PriorThreshold, metrics_pb2.PriorThreshold, INTERVAL),
+)
+
+BASE_COMPARISON = Pair(BaseComparison, metrics_pb2.BaseComparison, Pair(Difference, metrics_pb2.Difference, INTERVAL))
 
 RETENTION = Pair(RetentionMetrics, metrics_pb2.RetentionMetrics, Pair(LayerRetention, metrics_pb2.LayerRetention))
 

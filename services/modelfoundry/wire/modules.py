@@ -5,7 +5,15 @@ from __future__ import annotations
 from modelfoundry.api.registry.v1 import evaluation_pb2, module_pb2
 from modelfoundry.values.resources import DecompositionRecord, EvaluatedPart, Evaluation, Module, Scoring
 from modelfoundry.wire.computing import ENVIRONMENT, PROBLEM, SUBSET, VALIDATION
-from modelfoundry.wire.figures import CLASSIFICATION, COST, FORMS, MODULARITY, RETENTION
+from modelfoundry.wire.figures import (
+    BASE_COMPARISON,
+    CLASSIFICATION,
+    COST,
+    DISCRIMINATION,
+    FORMS,
+    MODULARITY,
+    RETENTION,
+)
 from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.resources import BLOB_REF
 
@@ -23,6 +31,8 @@ EVALUATION = Pair(
     evaluation_pb2.Evaluation,
     PROBLEM,
     CLASSIFICATION,
+    DISCRIMINATION,
+    BASE_COMPARISON,
     RETENTION,
     COST,
     MODULARITY,

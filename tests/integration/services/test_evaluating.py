@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 from foundry import QUICK, Foundry
@@ -61,6 +62,43 @@ def test_the_restricted_baseline_is_never_below_the_one_over_all_labels(measured
     assert restricted.classification.accuracy >= unrestricted.classification.accuracy
     assert unrestricted.classification.confusion is not None
     assert {len(row) for row in unrestricted.classification.confusion.rows} == {4}  # one column for other labels
+
+
+def test_a_module_is_compared_with_its_base_on_the_same_samples(measured: tuple[Evaluation, ...]) -> None:
+    own, unrestricted, restricted = measured
+    found = own.against_base
+    assert found is not None
+    assert found.accuracy.value == pytest.approx(_accuracy(own) - _accuracy(unrestricted))
+    assert found.accuracy_restricted is not None
+    assert found.accuracy_restricted.value == pytest.approx(_accuracy(own) - _accuracy(restricted))
+    assert found.accuracy_at_prior is None
+    assert [each.against_base for each in (unrestricted, restricted)] == [None, None]
+    for each in measured:
+        told = each.discrimination
+        assert told is not None
+        assert told.sample_count == told.positive_count == each.sample_count  # no rest: all samples are posed
+        assert told.auc is not None
+        assert told.auc_interval is not None
+        assert told.auc_interval.lower < told.auc < told.auc_interval.upper
+
+
+def test_a_problem_with_a_rest_is_measured_on_all_samples_too(foundry: Foundry) -> None:
+    found, restricted = foundry.client.evaluate(foundry.model, "digits", label="3").wait(timeout=240)
+    told = found.discrimination
+    assert told is not None
+    assert told == restricted.discrimination
+    assert told.sample_count == 497
+    assert found.sample_count == 2 * told.positive_count
+    assert told.auc is not None
+    assert told.auc > 0.9
+    assert told.at_prior is not None
+    assert told.at_prior.log_odds == pytest.approx(-math.log(9))
+    assert told.at_prior.accuracy > 0.8
+
+
+def _accuracy(evaluation: Evaluation) -> float:
+    assert evaluation.classification is not None
+    return evaluation.classification.accuracy
 
 
 def test_retention_and_cost_are_those_of_the_module(module: Module, measured: tuple[Evaluation, ...]) -> None:

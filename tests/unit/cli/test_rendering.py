@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from modelfoundry.cli.rendering.evaluation_table import artifact_text, compare
+from modelfoundry.cli.rendering.comparisons import compare
+from modelfoundry.cli.rendering.evaluation_table import artifact_text
 from modelfoundry.cli.rendering.json_output import as_plain, print_json
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, count, duration, percent_interval

@@ -7,7 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.datasets import ImageSet
-from modelfoundry.core.evaluation import Run, baselines, evaluate_model, evaluate_module, pose
+from modelfoundry.core.evaluation import (
+    BaseAnswers,
+    PosedSplit,
+    Run,
+    base_accuracy,
+    base_answers,
+    evaluate_model,
+    own_answers,
+    pose,
+    pose_split,
+    posed_figures,
+    split_logits,
+)
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.inference import evaluating, predict_labels, predict_logits
 from modelfoundry.core.masking import WeightMasks
@@ -15,7 +27,7 @@ from modelfoundry.core.modules import ModuleArtifact, materialise
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.errors import Cancelled, DatasetMismatch, UnknownLabel
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 
 LABELS = ("ant", "bee", "cat", "dog")
 SPEC = InputSpec(4, 1, 1)
@@ -55,6 +67,11 @@ SAMPLES = _images(
 )
 
 
+def _base(problem: Problem, run: Run = RUN) -> tuple[BaseAnswers, PosedSplit]:
+    posed = pose_split(SAMPLES.labels, problem, LABELS)
+    return base_answers(split_logits(_Pixels(), SAMPLES.images, run), posed), posed
+
+
 def test_a_model_is_measured_on_all_of_its_labels() -> None:
     found = evaluate_model(_Pixels(), SAMPLES, LABELS, RUN)
     assert found.confusion.rows == ((1, 1, 0, 0), (0, 1, 0, 0), (0, 1, 0, 1), (1, 0, 0, 1))
@@ -62,34 +79,34 @@ def test_a_model_is_measured_on_all_of_its_labels() -> None:
 
 
 def test_outside_predictions_are_errors_for_all_outputs_and_impossible_when_restricted() -> None:
-    problem = MultiClassProblem(("cat", "ant"))
-    posed = pose(SAMPLES, problem, LABELS)
-    found = baselines(_Pixels(), posed, problem, LABELS, RUN)
-    assert found.all_outputs.confusion.labels == ("cat", "ant")
-    assert found.all_outputs.confusion.rows == ((0, 0, 2), (0, 1, 1))
-    assert found.all_outputs.accuracy == pytest.approx(1 / 4)
-    assert found.restricted.confusion.rows == ((1, 1), (1, 1))
-    assert found.restricted.accuracy == pytest.approx(2 / 4)
+    found, posed = _base(MultiClassProblem(("cat", "ant")))
+    all_labels = posed_figures(found.all_labels, posed, outside_column=True)
+    assert all_labels.confusion.labels == ("cat", "ant")
+    assert all_labels.confusion.rows == ((0, 0, 2), (0, 1, 1))
+    assert all_labels.accuracy == pytest.approx(1 / 4)
+    restricted = posed_figures(found.restricted, posed)
+    assert restricted.confusion.rows == ((1, 1), (1, 1))
+    assert restricted.accuracy == pytest.approx(2 / 4)
 
 
 def test_a_binary_baseline_asks_whether_it_is_the_label() -> None:
-    problem = BinaryProblem("dog")
-    posed = pose(SAMPLES, problem, LABELS)
-    found = baselines(_Pixels(), posed, problem, LABELS, RUN)
-    assert found.all_outputs == found.restricted
-    assert found.all_outputs.confusion.labels == ("dog", "rest")
-    assert found.all_outputs.confusion.rows[0] == (1, 1)
-    assert sum(map(sum, found.all_outputs.confusion.rows)) == 4
+    answers, posed = _base(BinaryProblem("dog"))
+    assert answers.all_labels is answers.restricted
+    found = posed_figures(answers.all_labels, posed)
+    assert found.confusion.labels == ("dog", "rest")
+    assert found.confusion.rows[0] == (1, 1)
+    assert sum(map(sum, found.confusion.rows)) == 4
+    images = pose(SAMPLES, BinaryProblem("dog"), LABELS)
+    assert base_accuracy(_Pixels(), images, BinaryProblem("dog"), LABELS, RUN) == found.accuracy
 
 
 def test_an_open_set_baseline_takes_every_other_label_for_the_rest() -> None:
-    problem = OpenSetProblem(("cat", "ant"))
-    posed = pose(SAMPLES, problem, LABELS)
-    found = baselines(_Pixels(), posed, problem, LABELS, RUN)
-    assert found.all_outputs == found.restricted
-    assert found.all_outputs.confusion.labels == ("cat", "ant", "rest")
-    assert found.all_outputs.confusion.rows[:2] == ((0, 0, 2), (0, 1, 1))
-    assert sum(map(sum, found.all_outputs.confusion.rows)) == 7
+    answers, posed = _base(OpenSetProblem(("cat", "ant")))
+    assert answers.all_labels is answers.restricted
+    found = posed_figures(answers.all_labels, posed)
+    assert found.confusion.labels == ("cat", "ant", "rest")
+    assert found.confusion.rows[:2] == ((0, 0, 2), (0, 1, 1))
+    assert sum(map(sum, found.confusion.rows)) == 7
 
 
 def test_a_module_is_measured_with_its_own_head() -> None:
@@ -98,10 +115,12 @@ def test_a_module_is_measured_with_its_own_head() -> None:
     head = LinearHead.of(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]), torch.tensor([0.01, 0.0]))
     masks = WeightMasks({"last.weight": torch.eye(4, dtype=torch.bool).view(4, 4, 1, 1)})
     artifact = ModuleArtifact("sha256:" + "0" * 64, BinaryProblem("ant"), masks, head, "seam")
-    posed = pose(SAMPLES, BinaryProblem("ant"), LABELS)
-    found = evaluate_module(materialise(network, artifact), posed, RUN)
-    bees = posed.images[:, 1, 0, 0] == 9
-    assert found.accuracy == pytest.approx(float((bees == (posed.labels == 1)).float().mean()))
+    posed = pose_split(SAMPLES.labels, BinaryProblem("ant"), LABELS)
+    logits = split_logits(materialise(network, artifact), SAMPLES.images, RUN)
+    found = posed_figures(own_answers(logits, posed), posed)
+    images = pose(SAMPLES, BinaryProblem("ant"), LABELS)
+    bees = images.images[:, 1, 0, 0] == 9
+    assert found.accuracy == pytest.approx(float((bees == (images.labels == 1)).float().mean()))
     assert found.confusion.rows[0] == (1, 1)
     assert found.confusion.labels == ("ant", "rest")
 
@@ -164,6 +183,7 @@ def test_a_cancelled_evaluation_stops_between_batches() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="NO CUDA DEVICE: evaluation is tested on the CPU only")
 def test_a_gpu_measures_what_the_cpu_measures() -> None:
     problem = MultiClassProblem(("cat", "ant"))
-    posed = pose(SAMPLES, problem, LABELS)
-    on_cpu = baselines(_Pixels(), posed, problem, LABELS, RUN)
-    assert baselines(_Pixels(), posed, problem, LABELS, Run(SPEC, torch.device("cuda"), batch_size=3)) == on_cpu
+    on_cpu, _ = _base(problem)
+    on_gpu, _ = _base(problem, Run(SPEC, torch.device("cuda"), batch_size=3))
+    assert torch.equal(on_gpu.all_labels.predicted, on_cpu.all_labels.predicted)
+    torch.testing.assert_close(on_gpu.restricted.log_odds, on_cpu.restricted.log_odds)

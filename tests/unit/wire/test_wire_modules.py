@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from wire_values import (
+    base_comparisons,
     blobs,
     classifications,
     costs,
+    discriminations,
     environments,
     form_costs,
     modularities,
@@ -72,6 +74,8 @@ def test_modules(module: Module) -> None:
         problem=st.none() | problems,
         sample_count=whole,
         classification=st.none() | classifications,
+        discrimination=st.none() | discriminations,
+        against_base=st.none() | base_comparisons,
         retention=st.none() | retentions,
         cost=st.none() | costs,
         modularity=st.none() | modularities,

@@ -42,7 +42,7 @@ def evaluate(
     ],
     split: Annotated[str, typer.Option("--split", help="Split to measure on.")] = "test",
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Also measure the base model on every module's problem, both ways.")
+        bool, typer.Option("--baselines", help="Also measure the base model on every module's problem, in every way.")
     ] = False,
     modularity: Annotated[
         bool,

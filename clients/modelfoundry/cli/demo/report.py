@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Final
 
 from modelfoundry.cli.demo.composing import CompositionReport
-from modelfoundry.cli.rendering.evaluation_table import Comparison, compare
+from modelfoundry.cli.rendering.comparisons import Comparison, compare
 from modelfoundry.cli.rendering.json_output import as_plain
 from modelfoundry.client import Evaluation, Model, Module
 from modelfoundry.errors import Internal

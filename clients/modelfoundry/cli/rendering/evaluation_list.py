@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from modelfoundry.cli.rendering.discrimination_table import discrimination_facts
 from modelfoundry.cli.rendering.evaluation_table import (
     accuracy_text,
     artifact_text,
@@ -51,6 +52,7 @@ def evaluation_facts(evaluation: Evaluation, parent: str) -> list[tuple[str, str
         ("split", evaluation.split),
         ("accuracy", accuracy_text(evaluation)),
         *_scores(evaluation),
+        *discrimination_facts(evaluation),
         *_retention_and_cost(evaluation),
         ("modularity", modularity_text(evaluation)),
         ("device", environment.device),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelfoundry.cli.rendering.comparisons import Comparison, compare
+from modelfoundry.cli.rendering.discrimination_table import print_discrimination
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, count, percent, percent_interval
 from modelfoundry.cli.rendering.tables import Column, print_table
@@ -18,8 +19,6 @@ COLUMNS = (
     Column("SUBJECT"),
     Column("PROBLEM"),
     Column("ACCURACY", "right"),
-    Column("BASE, ALL LABELS", "right"),
-    Column("BASE, RESTRICTED", "right"),
     Column("WEIGHTS KEPT", "right"),
     Column("KERNELS KEPT", "right"),
     Column("MACS", "right"),
@@ -31,37 +30,8 @@ MODULARITY_COLUMNS = (Column("COHESION", "right"), Column("COUPLING", "right"), 
 LATENCY_COLUMNS = (Column("MEDIAN MS (P95)", "right"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What was measured of a subject, and of its base model on the same problem where that was asked for."""
-
-    own: Evaluation
-    base_all_outputs: Evaluation | None = None
-    base_restricted: Evaluation | None = None
-
-
-def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
-    """Puts the baselines beside the modules that they belong to, in the order of the modules."""
-    from modelfoundry.client import Scoring
-
-    baselines = {
-        (evaluation.module, evaluation.split, evaluation.scoring): evaluation
-        for evaluation in evaluations
-        if _is_baseline(evaluation)
-    }
-    return [
-        Comparison(
-            own,
-            baselines.get((own.subject, own.split, Scoring.ALL_OUTPUTS)),
-            baselines.get((own.subject, own.split, Scoring.RESTRICTED)),
-        )
-        for own in evaluations
-        if not _is_baseline(own)
-    ]
-
-
 def print_evaluations(evaluations: Sequence[Evaluation], parent: str) -> None:
-    """Prints a row for every subject, with columns for what was measured of any."""
+    """Prints a row for every subject, with columns for what was measured of any, and how well each tells apart."""
     comparisons = compare(evaluations)
     columns = list(COLUMNS)
     rows = [_row(comparison, parent) for comparison in comparisons]
@@ -73,6 +43,7 @@ def print_evaluations(evaluations: Sequence[Evaluation], parent: str) -> None:
             columns += more
             rows = [(*row, *cells(comparison.own)) for row, comparison in zip(rows, comparisons, strict=True)]
     print_table(columns, rows, empty="no evaluations")
+    print_discrimination([(_subject(comparison.own, parent), comparison) for comparison in comparisons])
 
 
 def accuracy_text(evaluation: Evaluation | None) -> str:
@@ -97,18 +68,12 @@ def datasets_text(evaluation: Evaluation, parent: str) -> str:
     return ", ".join(short_name(name, parent) for name in names)
 
 
-def _is_baseline(evaluation: Evaluation) -> bool:
-    return bool(evaluation.module) and evaluation.module != evaluation.subject
-
-
 def _row(comparison: Comparison, parent: str) -> tuple[str, ...]:
     own = comparison.own
     return (
         _subject(own, parent),
         problem_text(own.problem),
         _accuracy(own),
-        _accuracy(comparison.base_all_outputs),
-        _accuracy(comparison.base_restricted),
         percent(own.retention.weight_retention) if own.retention else "",
         percent(own.retention.kernel_retention) if own.retention else "",
         count(own.cost.macs_sparse) if own.cost else "",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from modelfoundry.client import Difference
 
 BYTE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 COUNT_UNITS: Final = ("", "k", "M", "G", "T")
@@ -27,6 +30,14 @@ def percent(ratio: float, digits: int = 1) -> str:
 def percent_interval(ratio: float, lower: float, upper: float) -> str:
     """A ratio with the bounds of its confidence interval: `91.73 % [91.2, 92.2]`."""
     return f"{percent(ratio, 2)} [{lower * 100:.1f}, {upper * 100:.1f}]"
+
+
+def difference_points(difference: Difference | None) -> str:
+    """A difference of ratios in points, with its bounds: `+0.50 [-0.35, +1.35]`; a dash where it is not known."""
+    if difference is None:
+        return "-"
+    bounds = difference.interval
+    return f"{100 * difference.value:+.2f} [{100 * bounds.lower:+.2f}, {100 * bounds.upper:+.2f}]"
 
 
 def duration(seconds: float) -> str:

@@ -47,7 +47,7 @@ class Evaluating:
             dataset: Labelled images: id, name or `Dataset`. Several: a composition of labels from these data sets is
                 measured on all of them in one evaluation.
             split: The split.
-            baselines: For every module also measure its base model on the module's problem, both ways. For every
+            baselines: For every module also measure its base model on the module's problem, in every way. For every
                 composition what it was compared with, and on several data sets how well it does within each.
             modularity: Also measure every module as a software module: cohesion, coupling with the other modules of
                 the same base among the subjects, reuse gain. Implies `baselines`.

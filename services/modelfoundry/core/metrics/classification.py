@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import torch
 
-from modelfoundry.values.figures import ClassificationMetrics, ConfusionMatrix, Interval, LabelMetrics
-
-CONFIDENCE: Final = 0.95
-_Z: Final = 1.959963984540054
-"""Two-sided quantile of the standard normal distribution at `CONFIDENCE`."""
+from modelfoundry.core.metrics.intervals import wilson_interval
+from modelfoundry.values.figures import ClassificationMetrics, ConfusionMatrix, LabelMetrics
 
 
 def classification(
@@ -45,23 +41,6 @@ def classification(
         per_label=per_label,
         confusion=ConfusionMatrix(tuple(labels), tuple(tuple(row) for row in confusion.tolist())),
     )
-
-
-def wilson_interval(successes: int, trials: int) -> Interval:
-    """Wilson's score interval of a share at the 95 % level; from 0 to 1 without trials.
-
-    Unlike the normal approximation it stays inside of [0, 1] and is no point at 0 or `trials` successes.
-    """
-    if not trials:
-        return Interval(0.0, 1.0, CONFIDENCE)
-    share = successes / trials
-    denominator = 1 + _Z**2 / trials
-    centre = (share + _Z**2 / (2 * trials)) / denominator
-    spread = _Z / denominator * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
-    # At the ends the formula gives the bound exactly, up to rounding.
-    lower = 0.0 if successes == 0 else centre - spread
-    upper = 1.0 if successes == trials else centre + spread
-    return Interval(lower, upper, CONFIDENCE)
 
 
 def _confusion(predicted: torch.Tensor, true: torch.Tensor, rows: int, columns: int) -> torch.Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from modelfoundry.core.batches import accuracy
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import stream_seed
-from modelfoundry.core.evaluation import Run, baselines, pose
+from modelfoundry.core.evaluation import Run, base_accuracy, pose
 from modelfoundry.core.heads import LinearHead
 from modelfoundry.core.masking import WeightMasks, masked_forward
 from modelfoundry.core.monitor import Monitor
@@ -60,13 +60,13 @@ def posed_task(task: SearchTask[S_co]) -> PosedTask[S_co]:
     (problem,) = task.problems
     train, validation = (pose(part, problem, task.labels) for part in (task.train, task.validation))
     run = Run(task.input_spec, task.device, monitor=task.monitor)
-    measured = baselines(task.network.to(task.device), validation, problem, task.labels, run).all_outputs
+    measured = base_accuracy(task.network.to(task.device), validation, problem, task.labels, run)
     return PosedTask(
         network=task.network,
         outputs=len(problem.outputs),
         train=train,
         validation=validation,
-        base_accuracy=measured.accuracy,
+        base_accuracy=measured,
         input_spec=task.input_spec,
         settings=task.settings,
         seed=task.seed,

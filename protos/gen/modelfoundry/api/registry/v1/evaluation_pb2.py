@@ -29,7 +29,7 @@ from modelfoundry.api.types.v1 import metrics_pb2 as modelfoundry_dot_api_dot_ty
 from modelfoundry.api.types.v1 import problem_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_problem__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-modelfoundry/api/registry/v1/evaluation.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a\'modelfoundry/api/types/v1/metrics.proto\x1a\'modelfoundry/api/types/v1/problem.proto\"\x83\x06\n\nEvaluation\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0esubject_digest\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06module\x18\x04 \x01(\t\x12\x39\n\x07problem\x18\x05 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblem\x12<\n\x07scoring\x18\x06 \x01(\x0e\x32%.modelfoundry.api.registry.v1.ScoringB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0e\x64\x61taset_digest\x18\x08 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05split\x18\t \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0csample_count\x18\n \x01(\x03\x12H\n\x0e\x63lassification\x18\x0b \x01(\x0b\x32\x30.modelfoundry.api.types.v1.ClassificationMetrics\x12>\n\tretention\x18\x0c \x01(\x0b\x32+.modelfoundry.api.types.v1.RetentionMetrics\x12\x34\n\x04\x63ost\x18\r \x01(\x0b\x32&.modelfoundry.api.types.v1.CostMetrics\x12\x11\n\toperation\x18\x0e \x01(\t\x12;\n\x0b\x65nvironment\x18\x0f \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12@\n\nmodularity\x18\x11 \x01(\x0b\x32,.modelfoundry.api.types.v1.ModularityMetrics\x12:\n\x05parts\x18\x12 \x03(\x0b\x32+.modelfoundry.api.registry.v1.EvaluatedPart\"j\n\rEvaluatedPart\x12\x15\n\x07\x64\x61taset\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0e\x64\x61taset_digest\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x14\n\x0csample_count\x18\x04 \x01(\x03\"\x87\x01\n\x17\x43reateEvaluationRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x42\n\nevaluation\x18\x02 \x01(\x0b\x32(.modelfoundry.api.registry.v1.EvaluationB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"*\n\x14GetEvaluationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"w\n\x16ListEvaluationsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"q\n\x17ListEvaluationsResponse\x12=\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32(.modelfoundry.api.registry.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x17\x44\x65leteEvaluationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02*i\n\x07Scoring\x12\x17\n\x13SCORING_UNSPECIFIED\x10\x00\x12\x17\n\x13SCORING_ALL_OUTPUTS\x10\x01\x12\x16\n\x12SCORING_RESTRICTED\x10\x02\x12\x14\n\x10SCORING_ENSEMBLE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-modelfoundry/api/registry/v1/evaluation.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a\'modelfoundry/api/types/v1/metrics.proto\x1a\'modelfoundry/api/types/v1/problem.proto\"\x8e\x07\n\nEvaluation\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0esubject_digest\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06module\x18\x04 \x01(\t\x12\x39\n\x07problem\x18\x05 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblem\x12<\n\x07scoring\x18\x06 \x01(\x0e\x32%.modelfoundry.api.registry.v1.ScoringB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0e\x64\x61taset_digest\x18\x08 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05split\x18\t \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0csample_count\x18\n \x01(\x03\x12H\n\x0e\x63lassification\x18\x0b \x01(\x0b\x32\x30.modelfoundry.api.types.v1.ClassificationMetrics\x12>\n\tretention\x18\x0c \x01(\x0b\x32+.modelfoundry.api.types.v1.RetentionMetrics\x12\x34\n\x04\x63ost\x18\r \x01(\x0b\x32&.modelfoundry.api.types.v1.CostMetrics\x12\x11\n\toperation\x18\x0e \x01(\t\x12;\n\x0b\x65nvironment\x18\x0f \x01(\x0b\x32&.modelfoundry.api.types.v1.Environment\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12@\n\nmodularity\x18\x11 \x01(\x0b\x32,.modelfoundry.api.types.v1.ModularityMetrics\x12:\n\x05parts\x18\x12 \x03(\x0b\x32+.modelfoundry.api.registry.v1.EvaluatedPart\x12H\n\x0e\x64iscrimination\x18\x13 \x01(\x0b\x32\x30.modelfoundry.api.types.v1.DiscriminationMetrics\x12?\n\x0c\x61gainst_base\x18\x14 \x01(\x0b\x32).modelfoundry.api.types.v1.BaseComparison\"j\n\rEvaluatedPart\x12\x15\n\x07\x64\x61taset\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0e\x64\x61taset_digest\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x14\n\x0csample_count\x18\x04 \x01(\x03\"\x87\x01\n\x17\x43reateEvaluationRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x42\n\nevaluation\x18\x02 \x01(\x0b\x32(.modelfoundry.api.registry.v1.EvaluationB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"*\n\x14GetEvaluationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"w\n\x16ListEvaluationsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"q\n\x17ListEvaluationsResponse\x12=\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32(.modelfoundry.api.registry.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x17\x44\x65leteEvaluationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02*i\n\x07Scoring\x12\x17\n\x13SCORING_UNSPECIFIED\x10\x00\x12\x17\n\x13SCORING_ALL_OUTPUTS\x10\x01\x12\x16\n\x12SCORING_RESTRICTED\x10\x02\x12\x14\n\x10SCORING_ENSEMBLE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,20 +66,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVALUATIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_DELETEEVALUATIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEEVALUATIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_SCORING']._serialized_start=1615
-  _globals['_SCORING']._serialized_end=1720
+  _globals['_SCORING']._serialized_start=1754
+  _globals['_SCORING']._serialized_end=1859
   _globals['_EVALUATION']._serialized_start=269
-  _globals['_EVALUATION']._serialized_end=1040
-  _globals['_EVALUATEDPART']._serialized_start=1042
-  _globals['_EVALUATEDPART']._serialized_end=1148
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=1151
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=1286
-  _globals['_GETEVALUATIONREQUEST']._serialized_start=1288
-  _globals['_GETEVALUATIONREQUEST']._serialized_end=1330
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=1332
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=1451
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=1453
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=1566
-  _globals['_DELETEEVALUATIONREQUEST']._serialized_start=1568
-  _globals['_DELETEEVALUATIONREQUEST']._serialized_end=1613
+  _globals['_EVALUATION']._serialized_end=1179
+  _globals['_EVALUATEDPART']._serialized_start=1181
+  _globals['_EVALUATEDPART']._serialized_end=1287
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=1290
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=1425
+  _globals['_GETEVALUATIONREQUEST']._serialized_start=1427
+  _globals['_GETEVALUATIONREQUEST']._serialized_end=1469
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=1471
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=1590
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=1592
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=1705
+  _globals['_DELETEEVALUATIONREQUEST']._serialized_start=1707
+  _globals['_DELETEEVALUATIONREQUEST']._serialized_end=1752
 # @@protoc_insertion_point(module_scope)

@@ -87,6 +87,8 @@ class Evaluation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     MODULARITY_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    DISCRIMINATION_FIELD_NUMBER: _builtins.int
+    AGAINST_BASE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/evaluations/{evaluation}`."""
     subject: _builtins.str
@@ -145,6 +147,16 @@ class Evaluation(_message.Message):
         one's is `dataset`. Empty: all images are of `dataset`.
         """
 
+    @_builtins.property
+    def discrimination(self) -> _metrics_pb2.DiscriminationMetrics:
+        """How well the problem was told apart on all samples of the split, without a threshold and at several. Unset where only the
+        posed samples were run, as by older services.
+        """
+
+    @_builtins.property
+    def against_base(self) -> _metrics_pb2.BaseComparison:
+        """A module minus its base model. Unset for others, and where baselines were not asked for."""
+
     def __init__(
         self,
         *,
@@ -166,10 +178,12 @@ class Evaluation(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         modularity: _metrics_pb2.ModularityMetrics | None = ...,
         parts: _abc.Iterable[Global___EvaluatedPart] | None = ...,
+        discrimination: _metrics_pb2.DiscriminationMetrics | None = ...,
+        against_base: _metrics_pb2.BaseComparison | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "environment", b"environment", "modularity", b"modularity", "problem", b"problem", "retention", b"retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["against_base", b"against_base", "classification", b"classification", "cost", b"cost", "create_time", b"create_time", "discrimination", b"discrimination", "environment", b"environment", "modularity", b"modularity", "problem", b"problem", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "environment", b"environment", "modularity", b"modularity", "module", b"module", "name", b"name", "operation", b"operation", "parts", b"parts", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against_base", b"against_base", "classification", b"classification", "cost", b"cost", "create_time", b"create_time", "dataset", b"dataset", "dataset_digest", b"dataset_digest", "discrimination", b"discrimination", "environment", b"environment", "modularity", b"modularity", "module", b"module", "name", b"name", "operation", b"operation", "parts", b"parts", "problem", b"problem", "retention", b"retention", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject", "subject_digest", b"subject_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -195,6 +195,204 @@ class ConfusionRow(_message.Message):
 Global___ConfusionRow: _TypeAlias = ConfusionRow  # noqa: Y015
 
 @_typing.final
+class DiscriminationMetrics(_message.Message):
+    """How well a problem is told apart on all samples of a split that belong to it: those of its labels, and for a problem with a rest
+    (binary, open-set) all others too, not only as many as are posed. Every ratio lies in [0, 1].
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
+    POSITIVE_COUNT_FIELD_NUMBER: _builtins.int
+    AUC_FIELD_NUMBER: _builtins.int
+    AUC_INTERVAL_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_INTERVAL_FIELD_NUMBER: _builtins.int
+    AT_PRIOR_FIELD_NUMBER: _builtins.int
+    sample_count: _builtins.int
+    """Number of these samples."""
+    positive_count: _builtins.int
+    """How many of them have a label of the problem."""
+    auc: _builtins.float
+    """Area under the ROC curve: how often a sample that belongs has higher log-odds than one that does not. It knows no threshold.
+    With a rest: log-odds of the problem's labels together against the rest. Without: mean over the labels of the log-odds of
+    each against the others (of a base model that predicts over all labels: against all others of the model). Unset when the
+    split has samples of one side only.
+    """
+    balanced_accuracy: _builtins.float
+    """Mean share of samples that are answered right. With a rest: of the problem's labels together and of the rest, which is what
+    posing as many others as samples of the labels estimates. Without: of every label. Unset when one of these has no sample.
+    """
+    @_builtins.property
+    def auc_interval(self) -> Global___Interval:
+        """Interval of the area, by DeLong's variance on the logit scale."""
+
+    @_builtins.property
+    def balanced_accuracy_interval(self) -> Global___Interval:
+        """Interval of the balanced accuracy, joined from the Wilson score intervals of its shares."""
+
+    @_builtins.property
+    def at_prior(self) -> Global___PriorThreshold:
+        """Of a base model on a problem with a rest: what it answers at the threshold of the prior. Unset for others."""
+
+    def __init__(
+        self,
+        *,
+        sample_count: _builtins.int = ...,
+        positive_count: _builtins.int = ...,
+        auc: _builtins.float | None = ...,
+        auc_interval: Global___Interval | None = ...,
+        balanced_accuracy: _builtins.float | None = ...,
+        balanced_accuracy_interval: Global___Interval | None = ...,
+        at_prior: Global___PriorThreshold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auc", b"_auc", "_balanced_accuracy", b"_balanced_accuracy", "at_prior", b"at_prior", "auc", b"auc", "auc_interval", b"auc_interval", "balanced_accuracy", b"balanced_accuracy", "balanced_accuracy_interval", b"balanced_accuracy_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auc", b"_auc", "_balanced_accuracy", b"_balanced_accuracy", "at_prior", b"at_prior", "auc", b"auc", "auc_interval", b"auc_interval", "balanced_accuracy", b"balanced_accuracy", "balanced_accuracy_interval", b"balanced_accuracy_interval", "positive_count", b"positive_count", "sample_count", b"sample_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auc: _TypeAlias = _typing.Literal["auc"]  # noqa: Y015
+    _WhichOneofArgType__auc: _TypeAlias = _typing.Literal["_auc", b"_auc"]  # noqa: Y015
+    _WhichOneofReturnType__balanced_accuracy: _TypeAlias = _typing.Literal["balanced_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__balanced_accuracy: _TypeAlias = _typing.Literal["_balanced_accuracy", b"_balanced_accuracy"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auc) -> _WhichOneofReturnType__auc | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__balanced_accuracy) -> _WhichOneofReturnType__balanced_accuracy | None: ...
+
+Global___DiscriminationMetrics: _TypeAlias = DiscriminationMetrics  # noqa: Y015
+
+@_typing.final
+class PriorThreshold(_message.Message):
+    """A base model that answers a problem with a rest by its log-odds, at the threshold of the prior. Predicting over all labels, it
+    says "the rest" too often where a problem is half labels, half rest: it was trained on one label in so many. The threshold
+    makes up for that. It follows from the number of labels alone, and is fitted on no data.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOG_ODDS_FIELD_NUMBER: _builtins.int
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    ACCURACY_INTERVAL_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_INTERVAL_FIELD_NUMBER: _builtins.int
+    log_odds: _builtins.float
+    """The threshold: minus the natural logarithm of the number of labels in the rest over the number in the problem. For one label of
+    ten: -ln 9.
+    """
+    accuracy: _builtins.float
+    """Share of the posed samples that are answered right."""
+    balanced_accuracy: _builtins.float
+    """See `DiscriminationMetrics.balanced_accuracy`."""
+    @_builtins.property
+    def accuracy_interval(self) -> Global___Interval:
+        """Wilson score interval of the accuracy."""
+
+    @_builtins.property
+    def balanced_accuracy_interval(self) -> Global___Interval:
+        """See `DiscriminationMetrics.balanced_accuracy_interval`."""
+
+    def __init__(
+        self,
+        *,
+        log_odds: _builtins.float = ...,
+        accuracy: _builtins.float = ...,
+        accuracy_interval: Global___Interval | None = ...,
+        balanced_accuracy: _builtins.float = ...,
+        balanced_accuracy_interval: Global___Interval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy_interval", b"accuracy_interval", "balanced_accuracy_interval", b"balanced_accuracy_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_interval", b"accuracy_interval", "balanced_accuracy", b"balanced_accuracy", "balanced_accuracy_interval", b"balanced_accuracy_interval", "log_odds", b"log_odds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriorThreshold: _TypeAlias = PriorThreshold  # noqa: Y015
+
+@_typing.final
+class Difference(_message.Message):
+    """A figure of a module minus the same figure of its base model, paired sample by sample."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """In [-1, 1]; above 0 the module is better."""
+    @_builtins.property
+    def interval(self) -> Global___Interval:
+        """Interval of the difference. The base is better, as far as these samples tell, when it lies below 0 altogether."""
+
+    def __init__(
+        self,
+        *,
+        value: _builtins.float = ...,
+        interval: Global___Interval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Difference: _TypeAlias = Difference  # noqa: Y015
+
+@_typing.final
+class BaseComparison(_message.Message):
+    """A module minus its base model on the same samples, for every way in which the base answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    ACCURACY_RESTRICTED_FIELD_NUMBER: _builtins.int
+    ACCURACY_AT_PRIOR_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_AT_PRIOR_FIELD_NUMBER: _builtins.int
+    AUC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def accuracy(self) -> Global___Difference:
+        """Accuracy on the samples posed, the base predicting over all labels. Interval of Agresti and Min (2005)."""
+
+    @_builtins.property
+    def accuracy_restricted(self) -> Global___Difference:
+        """The same, the base restricted to the labels of the problem. Unset with a rest, where it is the same again."""
+
+    @_builtins.property
+    def accuracy_at_prior(self) -> Global___Difference:
+        """The same, the base at the threshold of the prior. Unset without a rest."""
+
+    @_builtins.property
+    def balanced_accuracy(self) -> Global___Difference:
+        """Balanced accuracy on all samples, the base predicting over all labels. Intervals of Agresti and Min, joined."""
+
+    @_builtins.property
+    def balanced_accuracy_at_prior(self) -> Global___Difference:
+        """The same, the base at the threshold of the prior. Unset without a rest."""
+
+    @_builtins.property
+    def auc(self) -> Global___Difference:
+        """Area under the ROC curve; without a rest that of the base restricted to the labels of the problem. Interval by DeLong's
+        variance of a difference.
+        """
+
+    def __init__(
+        self,
+        *,
+        accuracy: Global___Difference | None = ...,
+        accuracy_restricted: Global___Difference | None = ...,
+        accuracy_at_prior: Global___Difference | None = ...,
+        balanced_accuracy: Global___Difference | None = ...,
+        balanced_accuracy_at_prior: Global___Difference | None = ...,
+        auc: Global___Difference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_at_prior", b"accuracy_at_prior", "accuracy_restricted", b"accuracy_restricted", "auc", b"auc", "balanced_accuracy", b"balanced_accuracy", "balanced_accuracy_at_prior", b"balanced_accuracy_at_prior"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_at_prior", b"accuracy_at_prior", "accuracy_restricted", b"accuracy_restricted", "auc", b"auc", "balanced_accuracy", b"balanced_accuracy", "balanced_accuracy_at_prior", b"balanced_accuracy_at_prior"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BaseComparison: _TypeAlias = BaseComparison  # noqa: Y015
+
+@_typing.final
 class RetentionMetrics(_message.Message):
     """What a module kept of its base model."""
 

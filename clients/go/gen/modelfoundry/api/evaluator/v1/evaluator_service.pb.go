@@ -37,8 +37,9 @@ type EvaluateRequest struct {
 	Dataset string `protobuf:"bytes,3,opt,name=dataset,proto3" json:"dataset,omitempty"`
 	// The split. Empty means `test`.
 	Split string `protobuf:"bytes,4,opt,name=split,proto3" json:"split,omitempty"`
-	// For every module also measure its base model on the module's problem, predicting over all labels and restricted to the
-	// labels of the problem. For every composition also measure the models that it was compared with when it was composed, and
+	// For every module also measure its base model on the module's problem, predicting over all labels, restricted to the
+	// labels of the problem and, where the problem has a rest, at the threshold of the prior; the module's evaluation then says what
+	// lies between the two (`Evaluation.against_base`). For every composition also measure the models that it was compared with when it was composed, and
 	// their ensemble (SCORING_ENSEMBLE, stored with the composition as subject).
 	Baselines bool `protobuf:"varint,5,opt,name=baselines,proto3" json:"baselines,omitempty"`
 	// For models: pose this problem in place of all labels, predicting over all labels and restricted to those of the problem.

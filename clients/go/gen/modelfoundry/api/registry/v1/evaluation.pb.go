@@ -126,7 +126,12 @@ type Evaluation struct {
 	Modularity *v1.ModularityMetrics `protobuf:"bytes,17,opt,name=modularity,proto3" json:"modularity,omitempty"`
 	// Of a composition that was measured on several data sets at once: what came from each, in the order of the images. The first
 	// one's is `dataset`. Empty: all images are of `dataset`.
-	Parts         []*EvaluatedPart `protobuf:"bytes,18,rep,name=parts,proto3" json:"parts,omitempty"`
+	Parts []*EvaluatedPart `protobuf:"bytes,18,rep,name=parts,proto3" json:"parts,omitempty"`
+	// How well the problem was told apart on all samples of the split, without a threshold and at several. Unset where only the
+	// posed samples were run, as by older services.
+	Discrimination *v1.DiscriminationMetrics `protobuf:"bytes,19,opt,name=discrimination,proto3" json:"discrimination,omitempty"`
+	// A module minus its base model. Unset for others, and where baselines were not asked for.
+	AgainstBase   *v1.BaseComparison `protobuf:"bytes,20,opt,name=against_base,json=againstBase,proto3" json:"against_base,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -283,6 +288,20 @@ func (x *Evaluation) GetModularity() *v1.ModularityMetrics {
 func (x *Evaluation) GetParts() []*EvaluatedPart {
 	if x != nil {
 		return x.Parts
+	}
+	return nil
+}
+
+func (x *Evaluation) GetDiscrimination() *v1.DiscriminationMetrics {
+	if x != nil {
+		return x.Discrimination
+	}
+	return nil
+}
+
+func (x *Evaluation) GetAgainstBase() *v1.BaseComparison {
+	if x != nil {
+		return x.AgainstBase
 	}
 	return nil
 }
@@ -658,7 +677,7 @@ var File_modelfoundry_api_registry_v1_evaluation_proto protoreflect.FileDescript
 
 const file_modelfoundry_api_registry_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"-modelfoundry/api/registry/v1/evaluation.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xbf\a\n" +
+	"-modelfoundry/api/registry/v1/evaluation.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xe7\b\n" +
 	"\n" +
 	"Evaluation\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\bR\x04name\x12\x1e\n" +
@@ -682,7 +701,9 @@ const file_modelfoundry_api_registry_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
 	"modularity\x18\x11 \x01(\v2,.modelfoundry.api.types.v1.ModularityMetricsR\n" +
 	"modularity\x12A\n" +
-	"\x05parts\x18\x12 \x03(\v2+.modelfoundry.api.registry.v1.EvaluatedPartR\x05parts\"\x97\x01\n" +
+	"\x05parts\x18\x12 \x03(\v2+.modelfoundry.api.registry.v1.EvaluatedPartR\x05parts\x12X\n" +
+	"\x0ediscrimination\x18\x13 \x01(\v20.modelfoundry.api.types.v1.DiscriminationMetricsR\x0ediscrimination\x12L\n" +
+	"\fagainst_base\x18\x14 \x01(\v2).modelfoundry.api.types.v1.BaseComparisonR\vagainstBase\"\x97\x01\n" +
 	"\rEvaluatedPart\x12\x1e\n" +
 	"\adataset\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\adataset\x12+\n" +
 	"\x0edataset_digest\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\rdatasetDigest\x12\x16\n" +
@@ -746,6 +767,8 @@ var file_modelfoundry_api_registry_v1_evaluation_proto_goTypes = []any{
 	(*v1.Environment)(nil),           // 12: modelfoundry.api.types.v1.Environment
 	(*timestamppb.Timestamp)(nil),    // 13: google.protobuf.Timestamp
 	(*v1.ModularityMetrics)(nil),     // 14: modelfoundry.api.types.v1.ModularityMetrics
+	(*v1.DiscriminationMetrics)(nil), // 15: modelfoundry.api.types.v1.DiscriminationMetrics
+	(*v1.BaseComparison)(nil),        // 16: modelfoundry.api.types.v1.BaseComparison
 }
 var file_modelfoundry_api_registry_v1_evaluation_proto_depIdxs = []int32{
 	8,  // 0: modelfoundry.api.registry.v1.Evaluation.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
@@ -757,13 +780,15 @@ var file_modelfoundry_api_registry_v1_evaluation_proto_depIdxs = []int32{
 	13, // 6: modelfoundry.api.registry.v1.Evaluation.create_time:type_name -> google.protobuf.Timestamp
 	14, // 7: modelfoundry.api.registry.v1.Evaluation.modularity:type_name -> modelfoundry.api.types.v1.ModularityMetrics
 	2,  // 8: modelfoundry.api.registry.v1.Evaluation.parts:type_name -> modelfoundry.api.registry.v1.EvaluatedPart
-	1,  // 9: modelfoundry.api.registry.v1.CreateEvaluationRequest.evaluation:type_name -> modelfoundry.api.registry.v1.Evaluation
-	1,  // 10: modelfoundry.api.registry.v1.ListEvaluationsResponse.evaluations:type_name -> modelfoundry.api.registry.v1.Evaluation
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	15, // 9: modelfoundry.api.registry.v1.Evaluation.discrimination:type_name -> modelfoundry.api.types.v1.DiscriminationMetrics
+	16, // 10: modelfoundry.api.registry.v1.Evaluation.against_base:type_name -> modelfoundry.api.types.v1.BaseComparison
+	1,  // 11: modelfoundry.api.registry.v1.CreateEvaluationRequest.evaluation:type_name -> modelfoundry.api.registry.v1.Evaluation
+	1,  // 12: modelfoundry.api.registry.v1.ListEvaluationsResponse.evaluations:type_name -> modelfoundry.api.registry.v1.Evaluation
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_registry_v1_evaluation_proto_init() }

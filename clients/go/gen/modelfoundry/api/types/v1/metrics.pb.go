@@ -369,6 +369,343 @@ func (x *ConfusionRow) GetCounts() []int64 {
 	return nil
 }
 
+// How well a problem is told apart on all samples of a split that belong to it: those of its labels, and for a problem with a rest
+// (binary, open-set) all others too, not only as many as are posed. Every ratio lies in [0, 1].
+type DiscriminationMetrics struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of these samples.
+	SampleCount int64 `protobuf:"varint,1,opt,name=sample_count,json=sampleCount,proto3" json:"sample_count,omitempty"`
+	// How many of them have a label of the problem.
+	PositiveCount int64 `protobuf:"varint,2,opt,name=positive_count,json=positiveCount,proto3" json:"positive_count,omitempty"`
+	// Area under the ROC curve: how often a sample that belongs has higher log-odds than one that does not. It knows no threshold.
+	// With a rest: log-odds of the problem's labels together against the rest. Without: mean over the labels of the log-odds of
+	// each against the others (of a base model that predicts over all labels: against all others of the model). Unset when the
+	// split has samples of one side only.
+	Auc *float64 `protobuf:"fixed64,3,opt,name=auc,proto3,oneof" json:"auc,omitempty"`
+	// Interval of the area, by DeLong's variance on the logit scale.
+	AucInterval *Interval `protobuf:"bytes,4,opt,name=auc_interval,json=aucInterval,proto3" json:"auc_interval,omitempty"`
+	// Mean share of samples that are answered right. With a rest: of the problem's labels together and of the rest, which is what
+	// posing as many others as samples of the labels estimates. Without: of every label. Unset when one of these has no sample.
+	BalancedAccuracy *float64 `protobuf:"fixed64,5,opt,name=balanced_accuracy,json=balancedAccuracy,proto3,oneof" json:"balanced_accuracy,omitempty"`
+	// Interval of the balanced accuracy, joined from the Wilson score intervals of its shares.
+	BalancedAccuracyInterval *Interval `protobuf:"bytes,6,opt,name=balanced_accuracy_interval,json=balancedAccuracyInterval,proto3" json:"balanced_accuracy_interval,omitempty"`
+	// Of a base model on a problem with a rest: what it answers at the threshold of the prior. Unset for others.
+	AtPrior       *PriorThreshold `protobuf:"bytes,7,opt,name=at_prior,json=atPrior,proto3" json:"at_prior,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscriminationMetrics) Reset() {
+	*x = DiscriminationMetrics{}
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscriminationMetrics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscriminationMetrics) ProtoMessage() {}
+
+func (x *DiscriminationMetrics) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscriminationMetrics.ProtoReflect.Descriptor instead.
+func (*DiscriminationMetrics) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DiscriminationMetrics) GetSampleCount() int64 {
+	if x != nil {
+		return x.SampleCount
+	}
+	return 0
+}
+
+func (x *DiscriminationMetrics) GetPositiveCount() int64 {
+	if x != nil {
+		return x.PositiveCount
+	}
+	return 0
+}
+
+func (x *DiscriminationMetrics) GetAuc() float64 {
+	if x != nil && x.Auc != nil {
+		return *x.Auc
+	}
+	return 0
+}
+
+func (x *DiscriminationMetrics) GetAucInterval() *Interval {
+	if x != nil {
+		return x.AucInterval
+	}
+	return nil
+}
+
+func (x *DiscriminationMetrics) GetBalancedAccuracy() float64 {
+	if x != nil && x.BalancedAccuracy != nil {
+		return *x.BalancedAccuracy
+	}
+	return 0
+}
+
+func (x *DiscriminationMetrics) GetBalancedAccuracyInterval() *Interval {
+	if x != nil {
+		return x.BalancedAccuracyInterval
+	}
+	return nil
+}
+
+func (x *DiscriminationMetrics) GetAtPrior() *PriorThreshold {
+	if x != nil {
+		return x.AtPrior
+	}
+	return nil
+}
+
+// A base model that answers a problem with a rest by its log-odds, at the threshold of the prior. Predicting over all labels, it
+// says "the rest" too often where a problem is half labels, half rest: it was trained on one label in so many. The threshold
+// makes up for that. It follows from the number of labels alone, and is fitted on no data.
+type PriorThreshold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The threshold: minus the natural logarithm of the number of labels in the rest over the number in the problem. For one label of
+	// ten: -ln 9.
+	LogOdds float64 `protobuf:"fixed64,1,opt,name=log_odds,json=logOdds,proto3" json:"log_odds,omitempty"`
+	// Share of the posed samples that are answered right.
+	Accuracy float64 `protobuf:"fixed64,2,opt,name=accuracy,proto3" json:"accuracy,omitempty"`
+	// Wilson score interval of the accuracy.
+	AccuracyInterval *Interval `protobuf:"bytes,3,opt,name=accuracy_interval,json=accuracyInterval,proto3" json:"accuracy_interval,omitempty"`
+	// See `DiscriminationMetrics.balanced_accuracy`.
+	BalancedAccuracy float64 `protobuf:"fixed64,4,opt,name=balanced_accuracy,json=balancedAccuracy,proto3" json:"balanced_accuracy,omitempty"`
+	// See `DiscriminationMetrics.balanced_accuracy_interval`.
+	BalancedAccuracyInterval *Interval `protobuf:"bytes,5,opt,name=balanced_accuracy_interval,json=balancedAccuracyInterval,proto3" json:"balanced_accuracy_interval,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
+}
+
+func (x *PriorThreshold) Reset() {
+	*x = PriorThreshold{}
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PriorThreshold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PriorThreshold) ProtoMessage() {}
+
+func (x *PriorThreshold) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PriorThreshold.ProtoReflect.Descriptor instead.
+func (*PriorThreshold) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PriorThreshold) GetLogOdds() float64 {
+	if x != nil {
+		return x.LogOdds
+	}
+	return 0
+}
+
+func (x *PriorThreshold) GetAccuracy() float64 {
+	if x != nil {
+		return x.Accuracy
+	}
+	return 0
+}
+
+func (x *PriorThreshold) GetAccuracyInterval() *Interval {
+	if x != nil {
+		return x.AccuracyInterval
+	}
+	return nil
+}
+
+func (x *PriorThreshold) GetBalancedAccuracy() float64 {
+	if x != nil {
+		return x.BalancedAccuracy
+	}
+	return 0
+}
+
+func (x *PriorThreshold) GetBalancedAccuracyInterval() *Interval {
+	if x != nil {
+		return x.BalancedAccuracyInterval
+	}
+	return nil
+}
+
+// A figure of a module minus the same figure of its base model, paired sample by sample.
+type Difference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In [-1, 1]; above 0 the module is better.
+	Value float64 `protobuf:"fixed64,1,opt,name=value,proto3" json:"value,omitempty"`
+	// Interval of the difference. The base is better, as far as these samples tell, when it lies below 0 altogether.
+	Interval      *Interval `protobuf:"bytes,2,opt,name=interval,proto3" json:"interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Difference) Reset() {
+	*x = Difference{}
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Difference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Difference) ProtoMessage() {}
+
+func (x *Difference) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Difference.ProtoReflect.Descriptor instead.
+func (*Difference) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Difference) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *Difference) GetInterval() *Interval {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+// A module minus its base model on the same samples, for every way in which the base answers.
+type BaseComparison struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Accuracy on the samples posed, the base predicting over all labels. Interval of Agresti and Min (2005).
+	Accuracy *Difference `protobuf:"bytes,1,opt,name=accuracy,proto3" json:"accuracy,omitempty"`
+	// The same, the base restricted to the labels of the problem. Unset with a rest, where it is the same again.
+	AccuracyRestricted *Difference `protobuf:"bytes,2,opt,name=accuracy_restricted,json=accuracyRestricted,proto3" json:"accuracy_restricted,omitempty"`
+	// The same, the base at the threshold of the prior. Unset without a rest.
+	AccuracyAtPrior *Difference `protobuf:"bytes,3,opt,name=accuracy_at_prior,json=accuracyAtPrior,proto3" json:"accuracy_at_prior,omitempty"`
+	// Balanced accuracy on all samples, the base predicting over all labels. Intervals of Agresti and Min, joined.
+	BalancedAccuracy *Difference `protobuf:"bytes,4,opt,name=balanced_accuracy,json=balancedAccuracy,proto3" json:"balanced_accuracy,omitempty"`
+	// The same, the base at the threshold of the prior. Unset without a rest.
+	BalancedAccuracyAtPrior *Difference `protobuf:"bytes,5,opt,name=balanced_accuracy_at_prior,json=balancedAccuracyAtPrior,proto3" json:"balanced_accuracy_at_prior,omitempty"`
+	// Area under the ROC curve; without a rest that of the base restricted to the labels of the problem. Interval by DeLong's
+	// variance of a difference.
+	Auc           *Difference `protobuf:"bytes,6,opt,name=auc,proto3" json:"auc,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BaseComparison) Reset() {
+	*x = BaseComparison{}
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BaseComparison) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BaseComparison) ProtoMessage() {}
+
+func (x *BaseComparison) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BaseComparison.ProtoReflect.Descriptor instead.
+func (*BaseComparison) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *BaseComparison) GetAccuracy() *Difference {
+	if x != nil {
+		return x.Accuracy
+	}
+	return nil
+}
+
+func (x *BaseComparison) GetAccuracyRestricted() *Difference {
+	if x != nil {
+		return x.AccuracyRestricted
+	}
+	return nil
+}
+
+func (x *BaseComparison) GetAccuracyAtPrior() *Difference {
+	if x != nil {
+		return x.AccuracyAtPrior
+	}
+	return nil
+}
+
+func (x *BaseComparison) GetBalancedAccuracy() *Difference {
+	if x != nil {
+		return x.BalancedAccuracy
+	}
+	return nil
+}
+
+func (x *BaseComparison) GetBalancedAccuracyAtPrior() *Difference {
+	if x != nil {
+		return x.BalancedAccuracyAtPrior
+	}
+	return nil
+}
+
+func (x *BaseComparison) GetAuc() *Difference {
+	if x != nil {
+		return x.Auc
+	}
+	return nil
+}
+
 // What a module kept of its base model.
 type RetentionMetrics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -395,7 +732,7 @@ type RetentionMetrics struct {
 
 func (x *RetentionMetrics) Reset() {
 	*x = RetentionMetrics{}
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +744,7 @@ func (x *RetentionMetrics) String() string {
 func (*RetentionMetrics) ProtoMessage() {}
 
 func (x *RetentionMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +757,7 @@ func (x *RetentionMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetentionMetrics.ProtoReflect.Descriptor instead.
 func (*RetentionMetrics) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{5}
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RetentionMetrics) GetWeightRetention() float64 {
@@ -496,7 +833,7 @@ type LayerRetention struct {
 
 func (x *LayerRetention) Reset() {
 	*x = LayerRetention{}
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +845,7 @@ func (x *LayerRetention) String() string {
 func (*LayerRetention) ProtoMessage() {}
 
 func (x *LayerRetention) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +858,7 @@ func (x *LayerRetention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerRetention.ProtoReflect.Descriptor instead.
 func (*LayerRetention) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{6}
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LayerRetention) GetLayer() string {
@@ -571,7 +908,7 @@ type CostMetrics struct {
 
 func (x *CostMetrics) Reset() {
 	*x = CostMetrics{}
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +920,7 @@ func (x *CostMetrics) String() string {
 func (*CostMetrics) ProtoMessage() {}
 
 func (x *CostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +933,7 @@ func (x *CostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CostMetrics.ProtoReflect.Descriptor instead.
 func (*CostMetrics) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{7}
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CostMetrics) GetMacsDense() int64 {
@@ -651,7 +988,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +1000,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +1013,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{8}
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Latency) GetBatchSize() int32 {
@@ -732,7 +1069,7 @@ type ModularityMetrics struct {
 
 func (x *ModularityMetrics) Reset() {
 	*x = ModularityMetrics{}
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[9]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +1081,7 @@ func (x *ModularityMetrics) String() string {
 func (*ModularityMetrics) ProtoMessage() {}
 
 func (x *ModularityMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[9]
+	mi := &file_modelfoundry_api_types_v1_metrics_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +1094,7 @@ func (x *ModularityMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModularityMetrics.ProtoReflect.Descriptor instead.
 func (*ModularityMetrics) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{9}
+	return file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ModularityMetrics) GetCohesion() float64 {
@@ -829,7 +1166,34 @@ const file_modelfoundry_api_types_v1_metrics_proto_rawDesc = "" +
 	"\x06labels\x18\x01 \x03(\tR\x06labels\x12;\n" +
 	"\x04rows\x18\x02 \x03(\v2'.modelfoundry.api.types.v1.ConfusionRowR\x04rows\"&\n" +
 	"\fConfusionRow\x12\x16\n" +
-	"\x06counts\x18\x01 \x03(\x03R\x06counts\"\xe4\x02\n" +
+	"\x06counts\x18\x01 \x03(\x03R\x06counts\"\xb9\x03\n" +
+	"\x15DiscriminationMetrics\x12!\n" +
+	"\fsample_count\x18\x01 \x01(\x03R\vsampleCount\x12%\n" +
+	"\x0epositive_count\x18\x02 \x01(\x03R\rpositiveCount\x12\x15\n" +
+	"\x03auc\x18\x03 \x01(\x01H\x00R\x03auc\x88\x01\x01\x12F\n" +
+	"\fauc_interval\x18\x04 \x01(\v2#.modelfoundry.api.types.v1.IntervalR\vaucInterval\x120\n" +
+	"\x11balanced_accuracy\x18\x05 \x01(\x01H\x01R\x10balancedAccuracy\x88\x01\x01\x12a\n" +
+	"\x1abalanced_accuracy_interval\x18\x06 \x01(\v2#.modelfoundry.api.types.v1.IntervalR\x18balancedAccuracyInterval\x12D\n" +
+	"\bat_prior\x18\a \x01(\v2).modelfoundry.api.types.v1.PriorThresholdR\aatPriorB\x06\n" +
+	"\x04_aucB\x14\n" +
+	"\x12_balanced_accuracy\"\xa9\x02\n" +
+	"\x0ePriorThreshold\x12\x19\n" +
+	"\blog_odds\x18\x01 \x01(\x01R\alogOdds\x12\x1a\n" +
+	"\baccuracy\x18\x02 \x01(\x01R\baccuracy\x12P\n" +
+	"\x11accuracy_interval\x18\x03 \x01(\v2#.modelfoundry.api.types.v1.IntervalR\x10accuracyInterval\x12+\n" +
+	"\x11balanced_accuracy\x18\x04 \x01(\x01R\x10balancedAccuracy\x12a\n" +
+	"\x1abalanced_accuracy_interval\x18\x05 \x01(\v2#.modelfoundry.api.types.v1.IntervalR\x18balancedAccuracyInterval\"c\n" +
+	"\n" +
+	"Difference\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\x01R\x05value\x12?\n" +
+	"\binterval\x18\x02 \x01(\v2#.modelfoundry.api.types.v1.IntervalR\binterval\"\xef\x03\n" +
+	"\x0eBaseComparison\x12A\n" +
+	"\baccuracy\x18\x01 \x01(\v2%.modelfoundry.api.types.v1.DifferenceR\baccuracy\x12V\n" +
+	"\x13accuracy_restricted\x18\x02 \x01(\v2%.modelfoundry.api.types.v1.DifferenceR\x12accuracyRestricted\x12Q\n" +
+	"\x11accuracy_at_prior\x18\x03 \x01(\v2%.modelfoundry.api.types.v1.DifferenceR\x0faccuracyAtPrior\x12R\n" +
+	"\x11balanced_accuracy\x18\x04 \x01(\v2%.modelfoundry.api.types.v1.DifferenceR\x10balancedAccuracy\x12b\n" +
+	"\x1abalanced_accuracy_at_prior\x18\x05 \x01(\v2%.modelfoundry.api.types.v1.DifferenceR\x17balancedAccuracyAtPrior\x127\n" +
+	"\x03auc\x18\x06 \x01(\v2%.modelfoundry.api.types.v1.DifferenceR\x03auc\"\xe4\x02\n" +
 	"\x10RetentionMetrics\x12)\n" +
 	"\x10weight_retention\x18\x01 \x01(\x01R\x0fweightRetention\x12!\n" +
 	"\fkept_weights\x18\x02 \x01(\x03R\vkeptWeights\x12#\n" +
@@ -881,31 +1245,47 @@ func file_modelfoundry_api_types_v1_metrics_proto_rawDescGZIP() []byte {
 	return file_modelfoundry_api_types_v1_metrics_proto_rawDescData
 }
 
-var file_modelfoundry_api_types_v1_metrics_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_modelfoundry_api_types_v1_metrics_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_modelfoundry_api_types_v1_metrics_proto_goTypes = []any{
 	(*Interval)(nil),              // 0: modelfoundry.api.types.v1.Interval
 	(*ClassificationMetrics)(nil), // 1: modelfoundry.api.types.v1.ClassificationMetrics
 	(*LabelMetrics)(nil),          // 2: modelfoundry.api.types.v1.LabelMetrics
 	(*ConfusionMatrix)(nil),       // 3: modelfoundry.api.types.v1.ConfusionMatrix
 	(*ConfusionRow)(nil),          // 4: modelfoundry.api.types.v1.ConfusionRow
-	(*RetentionMetrics)(nil),      // 5: modelfoundry.api.types.v1.RetentionMetrics
-	(*LayerRetention)(nil),        // 6: modelfoundry.api.types.v1.LayerRetention
-	(*CostMetrics)(nil),           // 7: modelfoundry.api.types.v1.CostMetrics
-	(*Latency)(nil),               // 8: modelfoundry.api.types.v1.Latency
-	(*ModularityMetrics)(nil),     // 9: modelfoundry.api.types.v1.ModularityMetrics
+	(*DiscriminationMetrics)(nil), // 5: modelfoundry.api.types.v1.DiscriminationMetrics
+	(*PriorThreshold)(nil),        // 6: modelfoundry.api.types.v1.PriorThreshold
+	(*Difference)(nil),            // 7: modelfoundry.api.types.v1.Difference
+	(*BaseComparison)(nil),        // 8: modelfoundry.api.types.v1.BaseComparison
+	(*RetentionMetrics)(nil),      // 9: modelfoundry.api.types.v1.RetentionMetrics
+	(*LayerRetention)(nil),        // 10: modelfoundry.api.types.v1.LayerRetention
+	(*CostMetrics)(nil),           // 11: modelfoundry.api.types.v1.CostMetrics
+	(*Latency)(nil),               // 12: modelfoundry.api.types.v1.Latency
+	(*ModularityMetrics)(nil),     // 13: modelfoundry.api.types.v1.ModularityMetrics
 }
 var file_modelfoundry_api_types_v1_metrics_proto_depIdxs = []int32{
-	0, // 0: modelfoundry.api.types.v1.ClassificationMetrics.accuracy_interval:type_name -> modelfoundry.api.types.v1.Interval
-	2, // 1: modelfoundry.api.types.v1.ClassificationMetrics.per_label:type_name -> modelfoundry.api.types.v1.LabelMetrics
-	3, // 2: modelfoundry.api.types.v1.ClassificationMetrics.confusion:type_name -> modelfoundry.api.types.v1.ConfusionMatrix
-	4, // 3: modelfoundry.api.types.v1.ConfusionMatrix.rows:type_name -> modelfoundry.api.types.v1.ConfusionRow
-	6, // 4: modelfoundry.api.types.v1.RetentionMetrics.layers:type_name -> modelfoundry.api.types.v1.LayerRetention
-	8, // 5: modelfoundry.api.types.v1.CostMetrics.latencies:type_name -> modelfoundry.api.types.v1.Latency
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	0,  // 0: modelfoundry.api.types.v1.ClassificationMetrics.accuracy_interval:type_name -> modelfoundry.api.types.v1.Interval
+	2,  // 1: modelfoundry.api.types.v1.ClassificationMetrics.per_label:type_name -> modelfoundry.api.types.v1.LabelMetrics
+	3,  // 2: modelfoundry.api.types.v1.ClassificationMetrics.confusion:type_name -> modelfoundry.api.types.v1.ConfusionMatrix
+	4,  // 3: modelfoundry.api.types.v1.ConfusionMatrix.rows:type_name -> modelfoundry.api.types.v1.ConfusionRow
+	0,  // 4: modelfoundry.api.types.v1.DiscriminationMetrics.auc_interval:type_name -> modelfoundry.api.types.v1.Interval
+	0,  // 5: modelfoundry.api.types.v1.DiscriminationMetrics.balanced_accuracy_interval:type_name -> modelfoundry.api.types.v1.Interval
+	6,  // 6: modelfoundry.api.types.v1.DiscriminationMetrics.at_prior:type_name -> modelfoundry.api.types.v1.PriorThreshold
+	0,  // 7: modelfoundry.api.types.v1.PriorThreshold.accuracy_interval:type_name -> modelfoundry.api.types.v1.Interval
+	0,  // 8: modelfoundry.api.types.v1.PriorThreshold.balanced_accuracy_interval:type_name -> modelfoundry.api.types.v1.Interval
+	0,  // 9: modelfoundry.api.types.v1.Difference.interval:type_name -> modelfoundry.api.types.v1.Interval
+	7,  // 10: modelfoundry.api.types.v1.BaseComparison.accuracy:type_name -> modelfoundry.api.types.v1.Difference
+	7,  // 11: modelfoundry.api.types.v1.BaseComparison.accuracy_restricted:type_name -> modelfoundry.api.types.v1.Difference
+	7,  // 12: modelfoundry.api.types.v1.BaseComparison.accuracy_at_prior:type_name -> modelfoundry.api.types.v1.Difference
+	7,  // 13: modelfoundry.api.types.v1.BaseComparison.balanced_accuracy:type_name -> modelfoundry.api.types.v1.Difference
+	7,  // 14: modelfoundry.api.types.v1.BaseComparison.balanced_accuracy_at_prior:type_name -> modelfoundry.api.types.v1.Difference
+	7,  // 15: modelfoundry.api.types.v1.BaseComparison.auc:type_name -> modelfoundry.api.types.v1.Difference
+	10, // 16: modelfoundry.api.types.v1.RetentionMetrics.layers:type_name -> modelfoundry.api.types.v1.LayerRetention
+	12, // 17: modelfoundry.api.types.v1.CostMetrics.latencies:type_name -> modelfoundry.api.types.v1.Latency
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_types_v1_metrics_proto_init() }
@@ -913,14 +1293,15 @@ func file_modelfoundry_api_types_v1_metrics_proto_init() {
 	if File_modelfoundry_api_types_v1_metrics_proto != nil {
 		return
 	}
-	file_modelfoundry_api_types_v1_metrics_proto_msgTypes[9].OneofWrappers = []any{}
+	file_modelfoundry_api_types_v1_metrics_proto_msgTypes[5].OneofWrappers = []any{}
+	file_modelfoundry_api_types_v1_metrics_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_types_v1_metrics_proto_rawDesc), len(file_modelfoundry_api_types_v1_metrics_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

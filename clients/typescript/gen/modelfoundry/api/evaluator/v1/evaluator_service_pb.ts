@@ -60,8 +60,9 @@ export type EvaluateRequest = Message<"modelfoundry.api.evaluator.v1.EvaluateReq
   split: string;
 
   /**
-   * For every module also measure its base model on the module's problem, predicting over all labels and restricted to the
-   * labels of the problem. For every composition also measure the models that it was compared with when it was composed, and
+   * For every module also measure its base model on the module's problem, predicting over all labels, restricted to the
+   * labels of the problem and, where the problem has a rest, at the threshold of the prior; the module's evaluation then says what
+   * lies between the two (`Evaluation.against_base`). For every composition also measure the models that it was compared with when it was composed, and
    * their ensemble (SCORING_ENSEMBLE, stored with the composition as subject).
    *
    * @generated from field: bool baselines = 5;

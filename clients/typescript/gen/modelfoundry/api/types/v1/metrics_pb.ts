@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/types/v1/metrics.proto.
  */
 export const file_modelfoundry_api_types_v1_metrics: GenFile = /*@__PURE__*/
-  fileDesc("Cidtb2RlbGZvdW5kcnkvYXBpL3R5cGVzL3YxL21ldHJpY3MucHJvdG8SGW1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEiNwoISW50ZXJ2YWwSDQoFbG93ZXIYASABKAESDQoFdXBwZXIYAiABKAESDQoFbGV2ZWwYAyABKAEikwIKFUNsYXNzaWZpY2F0aW9uTWV0cmljcxIQCghhY2N1cmFjeRgBIAEoARI+ChFhY2N1cmFjeV9pbnRlcnZhbBgCIAEoCzIjLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuSW50ZXJ2YWwSEQoJcHJlY2lzaW9uGAMgASgBEg4KBnJlY2FsbBgEIAEoARIKCgJmMRgFIAEoARI6CglwZXJfbGFiZWwYBiADKAsyJy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkxhYmVsTWV0cmljcxI9Cgljb25mdXNpb24YByABKAsyKi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkNvbmZ1c2lvbk1hdHJpeCJdCgxMYWJlbE1ldHJpY3MSDQoFbGFiZWwYASABKAkSEQoJcHJlY2lzaW9uGAIgASgBEg4KBnJlY2FsbBgDIAEoARIKCgJmMRgEIAEoARIPCgdzdXBwb3J0GAUgASgDIlgKD0NvbmZ1c2lvbk1hdHJpeBIOCgZsYWJlbHMYASADKAkSNQoEcm93cxgCIAMoCzInLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQ29uZnVzaW9uUm93Ih4KDENvbmZ1c2lvblJvdxIOCgZjb3VudHMYASADKAMi9AEKEFJldGVudGlvbk1ldHJpY3MSGAoQd2VpZ2h0X3JldGVudGlvbhgBIAEoARIUCgxrZXB0X3dlaWdodHMYAiABKAMSFQoNdG90YWxfd2VpZ2h0cxgDIAEoAxIXCg9ub256ZXJvX3dlaWdodHMYBCABKAMSGAoQa2VybmVsX3JldGVudGlvbhgFIAEoARIUCgxrZXB0X2tlcm5lbHMYBiABKAMSFQoNdG90YWxfa2VybmVscxgHIAEoAxI5CgZsYXllcnMYCCADKAsyKS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkxheWVyUmV0ZW50aW9uImYKDkxheWVyUmV0ZW50aW9uEg0KBWxheWVyGAEgASgJEhgKEHdlaWdodF9yZXRlbnRpb24YAiABKAESFAoMa2VwdF93ZWlnaHRzGAMgASgDEhUKDXRvdGFsX3dlaWdodHMYBCABKAMingEKC0Nvc3RNZXRyaWNzEhIKCm1hY3NfZGVuc2UYASABKAMSEwoLbWFjc19zcGFyc2UYAiABKAMSFwoPcGFyYW1ldGVyX2J5dGVzGAMgASgDEhYKDmFydGlmYWN0X2J5dGVzGAQgASgDEjUKCWxhdGVuY2llcxgFIAMoCzIiLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuTGF0ZW5jeSJQCgdMYXRlbmN5EhIKCmJhdGNoX3NpemUYASABKAUSEQoJbWVkaWFuX21zGAIgASgBEg4KBnA5NV9tcxgDIAEoARIOCgZwYXNzZXMYBCABKAUiqgEKEU1vZHVsYXJpdHlNZXRyaWNzEhAKCGNvaGVzaW9uGAEgASgBEhgKEGNvaGVzaW9uX3NhbXBsZXMYAiABKAUSFQoIY291cGxpbmcYAyABKAFIAIgBARIXCg9jb3VwbGVkX21vZHVsZXMYBCABKAUSGAoQa2VybmVsX3JldGVudGlvbhgFIAEoARISCgpyZXVzZV9nYWluGAYgASgBQgsKCV9jb3VwbGluZ0LzAQodY29tLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjFCDE1ldHJpY3NQcm90b1ABWj1tb2RlbGZvdW5kcnkuZGV2L2NsaWVudC9nZW4vbW9kZWxmb3VuZHJ5L2FwaS90eXBlcy92MTt0eXBlc3YxogIDTUFUqgIZTW9kZWxmb3VuZHJ5LkFwaS5UeXBlcy5WMcoCGU1vZGVsZm91bmRyeVxBcGlcVHlwZXNcVjHiAiVNb2RlbGZvdW5kcnlcQXBpXFR5cGVzXFYxXEdQQk1ldGFkYXRh6gIcTW9kZWxmb3VuZHJ5OjpBcGk6OlR5cGVzOjpWMWIGcHJvdG8z");
+  fileDesc("Cidtb2RlbGZvdW5kcnkvYXBpL3R5cGVzL3YxL21ldHJpY3MucHJvdG8SGW1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEiNwoISW50ZXJ2YWwSDQoFbG93ZXIYASABKAESDQoFdXBwZXIYAiABKAESDQoFbGV2ZWwYAyABKAEikwIKFUNsYXNzaWZpY2F0aW9uTWV0cmljcxIQCghhY2N1cmFjeRgBIAEoARI+ChFhY2N1cmFjeV9pbnRlcnZhbBgCIAEoCzIjLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuSW50ZXJ2YWwSEQoJcHJlY2lzaW9uGAMgASgBEg4KBnJlY2FsbBgEIAEoARIKCgJmMRgFIAEoARI6CglwZXJfbGFiZWwYBiADKAsyJy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkxhYmVsTWV0cmljcxI9Cgljb25mdXNpb24YByABKAsyKi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkNvbmZ1c2lvbk1hdHJpeCJdCgxMYWJlbE1ldHJpY3MSDQoFbGFiZWwYASABKAkSEQoJcHJlY2lzaW9uGAIgASgBEg4KBnJlY2FsbBgDIAEoARIKCgJmMRgEIAEoARIPCgdzdXBwb3J0GAUgASgDIlgKD0NvbmZ1c2lvbk1hdHJpeBIOCgZsYWJlbHMYASADKAkSNQoEcm93cxgCIAMoCzInLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQ29uZnVzaW9uUm93Ih4KDENvbmZ1c2lvblJvdxIOCgZjb3VudHMYASADKAMi1gIKFURpc2NyaW1pbmF0aW9uTWV0cmljcxIUCgxzYW1wbGVfY291bnQYASABKAMSFgoOcG9zaXRpdmVfY291bnQYAiABKAMSEAoDYXVjGAMgASgBSACIAQESOQoMYXVjX2ludGVydmFsGAQgASgLMiMubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5JbnRlcnZhbBIeChFiYWxhbmNlZF9hY2N1cmFjeRgFIAEoAUgBiAEBEkcKGmJhbGFuY2VkX2FjY3VyYWN5X2ludGVydmFsGAYgASgLMiMubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5JbnRlcnZhbBI7CghhdF9wcmlvchgHIAEoCzIpLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuUHJpb3JUaHJlc2hvbGRCBgoEX2F1Y0IUChJfYmFsYW5jZWRfYWNjdXJhY3ki2AEKDlByaW9yVGhyZXNob2xkEhAKCGxvZ19vZGRzGAEgASgBEhAKCGFjY3VyYWN5GAIgASgBEj4KEWFjY3VyYWN5X2ludGVydmFsGAMgASgLMiMubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5JbnRlcnZhbBIZChFiYWxhbmNlZF9hY2N1cmFjeRgEIAEoARJHChpiYWxhbmNlZF9hY2N1cmFjeV9pbnRlcnZhbBgFIAEoCzIjLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuSW50ZXJ2YWwiUgoKRGlmZmVyZW5jZRINCgV2YWx1ZRgBIAEoARI1CghpbnRlcnZhbBgCIAEoCzIjLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuSW50ZXJ2YWwikAMKDkJhc2VDb21wYXJpc29uEjcKCGFjY3VyYWN5GAEgASgLMiUubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5EaWZmZXJlbmNlEkIKE2FjY3VyYWN5X3Jlc3RyaWN0ZWQYAiABKAsyJS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkRpZmZlcmVuY2USQAoRYWNjdXJhY3lfYXRfcHJpb3IYAyABKAsyJS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkRpZmZlcmVuY2USQAoRYmFsYW5jZWRfYWNjdXJhY3kYBCABKAsyJS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkRpZmZlcmVuY2USSQoaYmFsYW5jZWRfYWNjdXJhY3lfYXRfcHJpb3IYBSABKAsyJS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkRpZmZlcmVuY2USMgoDYXVjGAYgASgLMiUubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5EaWZmZXJlbmNlIvQBChBSZXRlbnRpb25NZXRyaWNzEhgKEHdlaWdodF9yZXRlbnRpb24YASABKAESFAoMa2VwdF93ZWlnaHRzGAIgASgDEhUKDXRvdGFsX3dlaWdodHMYAyABKAMSFwoPbm9uemVyb193ZWlnaHRzGAQgASgDEhgKEGtlcm5lbF9yZXRlbnRpb24YBSABKAESFAoMa2VwdF9rZXJuZWxzGAYgASgDEhUKDXRvdGFsX2tlcm5lbHMYByABKAMSOQoGbGF5ZXJzGAggAygLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5MYXllclJldGVudGlvbiJmCg5MYXllclJldGVudGlvbhINCgVsYXllchgBIAEoCRIYChB3ZWlnaHRfcmV0ZW50aW9uGAIgASgBEhQKDGtlcHRfd2VpZ2h0cxgDIAEoAxIVCg10b3RhbF93ZWlnaHRzGAQgASgDIp4BCgtDb3N0TWV0cmljcxISCgptYWNzX2RlbnNlGAEgASgDEhMKC21hY3Nfc3BhcnNlGAIgASgDEhcKD3BhcmFtZXRlcl9ieXRlcxgDIAEoAxIWCg5hcnRpZmFjdF9ieXRlcxgEIAEoAxI1CglsYXRlbmNpZXMYBSADKAsyIi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkxhdGVuY3kiUAoHTGF0ZW5jeRISCgpiYXRjaF9zaXplGAEgASgFEhEKCW1lZGlhbl9tcxgCIAEoARIOCgZwOTVfbXMYAyABKAESDgoGcGFzc2VzGAQgASgFIqoBChFNb2R1bGFyaXR5TWV0cmljcxIQCghjb2hlc2lvbhgBIAEoARIYChBjb2hlc2lvbl9zYW1wbGVzGAIgASgFEhUKCGNvdXBsaW5nGAMgASgBSACIAQESFwoPY291cGxlZF9tb2R1bGVzGAQgASgFEhgKEGtlcm5lbF9yZXRlbnRpb24YBSABKAESEgoKcmV1c2VfZ2FpbhgGIAEoAUILCglfY291cGxpbmdC8wEKHWNvbS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxQgxNZXRyaWNzUHJvdG9QAVo9bW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvdHlwZXMvdjE7dHlwZXN2MaICA01BVKoCGU1vZGVsZm91bmRyeS5BcGkuVHlwZXMuVjHKAhlNb2RlbGZvdW5kcnlcQXBpXFR5cGVzXFYx4gIlTW9kZWxmb3VuZHJ5XEFwaVxUeXBlc1xWMVxHUEJNZXRhZGF0YeoCHE1vZGVsZm91bmRyeTo6QXBpOjpUeXBlczo6VjFiBnByb3RvMw");
 
 /**
  * A figure between two bounds.
@@ -210,6 +210,211 @@ export const ConfusionRowSchema: GenMessage<ConfusionRow> = /*@__PURE__*/
   messageDesc(file_modelfoundry_api_types_v1_metrics, 4);
 
 /**
+ * How well a problem is told apart on all samples of a split that belong to it: those of its labels, and for a problem with a rest
+ * (binary, open-set) all others too, not only as many as are posed. Every ratio lies in [0, 1].
+ *
+ * @generated from message modelfoundry.api.types.v1.DiscriminationMetrics
+ */
+export type DiscriminationMetrics = Message<"modelfoundry.api.types.v1.DiscriminationMetrics"> & {
+  /**
+   * Number of these samples.
+   *
+   * @generated from field: int64 sample_count = 1;
+   */
+  sampleCount: bigint;
+
+  /**
+   * How many of them have a label of the problem.
+   *
+   * @generated from field: int64 positive_count = 2;
+   */
+  positiveCount: bigint;
+
+  /**
+   * Area under the ROC curve: how often a sample that belongs has higher log-odds than one that does not. It knows no threshold.
+   * With a rest: log-odds of the problem's labels together against the rest. Without: mean over the labels of the log-odds of
+   * each against the others (of a base model that predicts over all labels: against all others of the model). Unset when the
+   * split has samples of one side only.
+   *
+   * @generated from field: optional double auc = 3;
+   */
+  auc?: number | undefined;
+
+  /**
+   * Interval of the area, by DeLong's variance on the logit scale.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Interval auc_interval = 4;
+   */
+  aucInterval?: Interval | undefined;
+
+  /**
+   * Mean share of samples that are answered right. With a rest: of the problem's labels together and of the rest, which is what
+   * posing as many others as samples of the labels estimates. Without: of every label. Unset when one of these has no sample.
+   *
+   * @generated from field: optional double balanced_accuracy = 5;
+   */
+  balancedAccuracy?: number | undefined;
+
+  /**
+   * Interval of the balanced accuracy, joined from the Wilson score intervals of its shares.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Interval balanced_accuracy_interval = 6;
+   */
+  balancedAccuracyInterval?: Interval | undefined;
+
+  /**
+   * Of a base model on a problem with a rest: what it answers at the threshold of the prior. Unset for others.
+   *
+   * @generated from field: modelfoundry.api.types.v1.PriorThreshold at_prior = 7;
+   */
+  atPrior?: PriorThreshold | undefined;
+};
+
+/**
+ * Describes the message modelfoundry.api.types.v1.DiscriminationMetrics.
+ * Use `create(DiscriminationMetricsSchema)` to create a new message.
+ */
+export const DiscriminationMetricsSchema: GenMessage<DiscriminationMetrics> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 5);
+
+/**
+ * A base model that answers a problem with a rest by its log-odds, at the threshold of the prior. Predicting over all labels, it
+ * says "the rest" too often where a problem is half labels, half rest: it was trained on one label in so many. The threshold
+ * makes up for that. It follows from the number of labels alone, and is fitted on no data.
+ *
+ * @generated from message modelfoundry.api.types.v1.PriorThreshold
+ */
+export type PriorThreshold = Message<"modelfoundry.api.types.v1.PriorThreshold"> & {
+  /**
+   * The threshold: minus the natural logarithm of the number of labels in the rest over the number in the problem. For one label of
+   * ten: -ln 9.
+   *
+   * @generated from field: double log_odds = 1;
+   */
+  logOdds: number;
+
+  /**
+   * Share of the posed samples that are answered right.
+   *
+   * @generated from field: double accuracy = 2;
+   */
+  accuracy: number;
+
+  /**
+   * Wilson score interval of the accuracy.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Interval accuracy_interval = 3;
+   */
+  accuracyInterval?: Interval | undefined;
+
+  /**
+   * See `DiscriminationMetrics.balanced_accuracy`.
+   *
+   * @generated from field: double balanced_accuracy = 4;
+   */
+  balancedAccuracy: number;
+
+  /**
+   * See `DiscriminationMetrics.balanced_accuracy_interval`.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Interval balanced_accuracy_interval = 5;
+   */
+  balancedAccuracyInterval?: Interval | undefined;
+};
+
+/**
+ * Describes the message modelfoundry.api.types.v1.PriorThreshold.
+ * Use `create(PriorThresholdSchema)` to create a new message.
+ */
+export const PriorThresholdSchema: GenMessage<PriorThreshold> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 6);
+
+/**
+ * A figure of a module minus the same figure of its base model, paired sample by sample.
+ *
+ * @generated from message modelfoundry.api.types.v1.Difference
+ */
+export type Difference = Message<"modelfoundry.api.types.v1.Difference"> & {
+  /**
+   * In [-1, 1]; above 0 the module is better.
+   *
+   * @generated from field: double value = 1;
+   */
+  value: number;
+
+  /**
+   * Interval of the difference. The base is better, as far as these samples tell, when it lies below 0 altogether.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Interval interval = 2;
+   */
+  interval?: Interval | undefined;
+};
+
+/**
+ * Describes the message modelfoundry.api.types.v1.Difference.
+ * Use `create(DifferenceSchema)` to create a new message.
+ */
+export const DifferenceSchema: GenMessage<Difference> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 7);
+
+/**
+ * A module minus its base model on the same samples, for every way in which the base answers.
+ *
+ * @generated from message modelfoundry.api.types.v1.BaseComparison
+ */
+export type BaseComparison = Message<"modelfoundry.api.types.v1.BaseComparison"> & {
+  /**
+   * Accuracy on the samples posed, the base predicting over all labels. Interval of Agresti and Min (2005).
+   *
+   * @generated from field: modelfoundry.api.types.v1.Difference accuracy = 1;
+   */
+  accuracy?: Difference | undefined;
+
+  /**
+   * The same, the base restricted to the labels of the problem. Unset with a rest, where it is the same again.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Difference accuracy_restricted = 2;
+   */
+  accuracyRestricted?: Difference | undefined;
+
+  /**
+   * The same, the base at the threshold of the prior. Unset without a rest.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Difference accuracy_at_prior = 3;
+   */
+  accuracyAtPrior?: Difference | undefined;
+
+  /**
+   * Balanced accuracy on all samples, the base predicting over all labels. Intervals of Agresti and Min, joined.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Difference balanced_accuracy = 4;
+   */
+  balancedAccuracy?: Difference | undefined;
+
+  /**
+   * The same, the base at the threshold of the prior. Unset without a rest.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Difference balanced_accuracy_at_prior = 5;
+   */
+  balancedAccuracyAtPrior?: Difference | undefined;
+
+  /**
+   * Area under the ROC curve; without a rest that of the base restricted to the labels of the problem. Interval by DeLong's
+   * variance of a difference.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Difference auc = 6;
+   */
+  auc?: Difference | undefined;
+};
+
+/**
+ * Describes the message modelfoundry.api.types.v1.BaseComparison.
+ * Use `create(BaseComparisonSchema)` to create a new message.
+ */
+export const BaseComparisonSchema: GenMessage<BaseComparison> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 8);
+
+/**
  * What a module kept of its base model.
  *
  * @generated from message modelfoundry.api.types.v1.RetentionMetrics
@@ -278,7 +483,7 @@ export type RetentionMetrics = Message<"modelfoundry.api.types.v1.RetentionMetri
  * Use `create(RetentionMetricsSchema)` to create a new message.
  */
 export const RetentionMetricsSchema: GenMessage<RetentionMetrics> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_types_v1_metrics, 5);
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 9);
 
 /**
  * What one layer kept.
@@ -320,7 +525,7 @@ export type LayerRetention = Message<"modelfoundry.api.types.v1.LayerRetention">
  * Use `create(LayerRetentionSchema)` to create a new message.
  */
 export const LayerRetentionSchema: GenMessage<LayerRetention> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_types_v1_metrics, 6);
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 10);
 
 /**
  * What it costs to keep and to run.
@@ -369,7 +574,7 @@ export type CostMetrics = Message<"modelfoundry.api.types.v1.CostMetrics"> & {
  * Use `create(CostMetricsSchema)` to create a new message.
  */
 export const CostMetricsSchema: GenMessage<CostMetrics> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_types_v1_metrics, 7);
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 11);
 
 /**
  * Time of one forward pass. Times belong to the machine they were taken on: compare only inside one evaluation.
@@ -411,7 +616,7 @@ export type Latency = Message<"modelfoundry.api.types.v1.Latency"> & {
  * Use `create(LatencySchema)` to create a new message.
  */
 export const LatencySchema: GenMessage<Latency> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_types_v1_metrics, 8);
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 12);
 
 /**
  * A module as a software module. Its kernels are those convolution kernels (output channels) of its base model that have a
@@ -471,5 +676,5 @@ export type ModularityMetrics = Message<"modelfoundry.api.types.v1.ModularityMet
  * Use `create(ModularityMetricsSchema)` to create a new message.
  */
 export const ModularityMetricsSchema: GenMessage<ModularityMetrics> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_types_v1_metrics, 9);
+  messageDesc(file_modelfoundry_api_types_v1_metrics, 13);
 
