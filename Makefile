@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 BUF_VERSION := 1.75.0
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-slow check lint types imports contracts proto stubs lock clean
+.PHONY: help setup demo test test-slow bench check lint types imports contracts proto stubs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -34,6 +34,9 @@ test: setup ## everything, except what is marked slow
 
 test-slow: setup ## what is marked slow
 	$(PYTEST) -m slow
+
+bench: setup ## measure how fast it is against plain ways of the same, in under 20 minutes (benchmarks/RESULTS.md)
+	$(BIN)/python benchmarks/run.py
 
 check: lint types imports contracts ## all checks that are not tests
 

@@ -22,12 +22,13 @@ from modelfoundry.core.architectures.zoo import NETWORKS
 from modelfoundry.core.batches import to_input
 from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.datasets import ImageSet
+from modelfoundry.core.devices import Precision
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
+from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, _KernelSearch
 from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.decomposer.algorithms.linear_head import PosedTask
-from modelfoundry.decomposer.algorithms.seam.distilled.odds import Target
-from modelfoundry.decomposer.algorithms.seam.distilled.pool import ViewPool
 from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, DistillationTask
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.decomposer.algorithms.seam.search import _MaskSearch
@@ -57,7 +58,7 @@ def seam_steps(network: str, rounds: int, batch: int = 64) -> list[Ratio]:
         "distilled, float32": _distilled_step(base, images, rounds),
     }
     if torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - there is no public way to ask
-        ways["distilled, under bfloat16 autocast"] = _in_bfloat16(_distilled_step(base, images, rounds))
+        ways["distilled, bfloat16"] = _distilled_step(base, images, rounds, "bfloat16")
     return ratios(f"SeaM mask step, {network}, batch {batch}", interleaved(ways, rounds))
 
 
@@ -137,22 +138,16 @@ def _paper_step(base: nn.Module, images: ImageSet) -> Callable[[], object]:
     return lambda: search._train(1, iter)  # noqa: SLF001 - an epoch of one batch, without validation
 
 
-def _distilled_step(base: nn.Module, images: ImageSet, rounds: int) -> Callable[[], object]:
+def _distilled_step(
+    base: nn.Module, images: ImageSet, rounds: int, precision: Precision = "float32"
+) -> Callable[[], object]:
     settings = DistilledSettings(steps=2 * rounds + 2, batch_size=len(images), augmentation="none")
-    pool = ViewPool(base, images, SPEC, augmentation="none", seed=0, device=CPU)
+    pool = ViewPool(base, images, SPEC, augmentation="none", seed=0, device=CPU, precision=precision)
     target = Target(LABELS, (0,), rest=True)
-    task = DistillationTask(base, target, pool, _posed(images), SPEC, settings, 0, CPU, Unwatched())
+    task = DistillationTask(base, target, pool, _posed(images), SPEC, settings, 0, CPU, precision, Unwatched())
     run = Distillation(task)
     pool.fill(run.views_ahead(), Unwatched())
     return run.run_step
-
-
-def _in_bfloat16(step: Callable[[], object]) -> Callable[[], object]:
-    def run() -> None:
-        with torch.autocast("cpu", torch.bfloat16):
-            step()
-
-    return run
 
 
 def _first_none(batches: object) -> tuple[Tensor, ...]:  # noqa: ARG001 - takes what an epoch's watch takes
