@@ -21,7 +21,7 @@ from modelfoundry.core.datasets import (
     validation_count,
 )
 from modelfoundry.core.devices import environment, seeded, select_device
-from modelfoundry.core.networks import build_network
+from modelfoundry.core.networks import build_network, check_architecture
 from modelfoundry.core.training import ResolvedRecipe, TrainingResult, train
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.workbench.jobs import Workbench, derived_request_id
@@ -56,12 +56,12 @@ def plan_training(request: TrainingRequest, dataset: Dataset) -> TrainingPlan:
     """Checks a request from metadata alone.
 
     Raises:
-        UnknownArchitecture: it cannot be built for images of this size.
+        UnknownArchitecture, InvalidField: it cannot be built, or does not take images of this size.
         TestSplitSealed, InvalidField: the validation split, or a subset that cannot be drawn.
     """
     check_validation_split(request.validation, dataset)
     input_spec = InputSpec(dataset.channels, dataset.height, dataset.width)
-    build_network(request.architecture, len(dataset.labels), input_spec, device="meta")
+    check_architecture(request.architecture, len(dataset.labels), input_spec)
     if request.recipe.subset is not None:
         part = find_split(dataset, request.validation.source_split, field="validation.source_split")
         left = [count - validation_count(count, request.validation.fraction) for count in part.label_counts]
