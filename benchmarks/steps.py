@@ -22,7 +22,7 @@ from modelfoundry.core.architectures.zoo import NETWORKS
 from modelfoundry.core.batches import to_input
 from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.datasets import ImageSet
-from modelfoundry.core.devices import Precision
+from modelfoundry.core.devices import Precision, computes_bfloat16
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
@@ -57,7 +57,7 @@ def seam_steps(network: str, rounds: int, batch: int = 64) -> list[Ratio]:
         "paper, float32": _paper_step(base, images),
         "distilled, float32": _distilled_step(base, images, rounds),
     }
-    if torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - there is no public way to ask
+    if computes_bfloat16(CPU):
         ways["distilled, bfloat16"] = _distilled_step(base, images, rounds, "bfloat16")
     return ratios(f"SeaM mask step, {network}, batch {batch}", interleaved(ways, rounds))
 
@@ -144,7 +144,9 @@ def _distilled_step(
     settings = DistilledSettings(steps=2 * rounds + 2, batch_size=len(images), augmentation="none")
     pool = ViewPool(base, images, SPEC, augmentation="none", seed=0, device=CPU, precision=precision)
     target = Target(LABELS, (0,), rest=True)
-    task = DistillationTask(base, target, pool, _posed(images), SPEC, settings, 0, CPU, precision, Unwatched())
+    task = DistillationTask(
+        base, target, pool, _posed(images), SPEC, settings, 0, CPU, Unwatched(), precision=precision
+    )
     run = Distillation(task)
     pool.fill(run.views_ahead(), Unwatched())
     return run.run_step

@@ -5,19 +5,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
+from modelfoundry.core.checkpoints import fingerprint
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, kept_of_base, write_module
+from modelfoundry.core.shelf import NoShelf, Shelf
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.plan import DecompositionPlan
 from modelfoundry.errors import AlreadyExists, ModelFoundryError, NotFound
 from modelfoundry.workbench.jobs import Workbench, derived_request_id
 from modelfoundry.workbench.networks import LoadedModel, load_model
-from modelfoundry.workbench.splits import load_split, training_parts
+from modelfoundry.workbench.shelf import CacheShelf
+from modelfoundry.workbench.splits import load_split, subset_facts, training_parts
 
 MODULE_MEDIA_TYPE = "application/vnd.modelfoundry.module"
 
@@ -52,7 +55,7 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> list
     Returns:
         Names of the modules, in the order of the plan.
     """
-    searched = search_modules(plan, bench)
+    searched = search_modules(plan, bench, CacheShelf(bench.cache, _materials(plan)))
     drafts = []
     # An id that was given is kept; it is taken only when somebody else has it.
     made_up = plan.request.force and not plan.request.module_id
@@ -71,8 +74,14 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> list
     return _register_all(bench.client, operation, drafts)
 
 
-def search_modules(plan: DecompositionPlan, bench: Workbench) -> Searched:
-    """Searches the modules of a plan; registers nothing."""
+def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | None = None) -> Searched:
+    """Searches the modules of a plan; registers nothing.
+
+    Args:
+        plan: What to do.
+        bench: What it computes with.
+        shelf: Where searches on the same materials share what they make; None: nowhere.
+    """
     request = plan.request
     device = select_device(request.device)
     base = load_model(bench.client, bench.cache, plan.model)
@@ -93,6 +102,7 @@ def search_modules(plan: DecompositionPlan, bench: Workbench) -> Searched:
         device=device,
         monitor=bench.monitor,
         resume=bench.checkpoint,
+        shelf=shelf or NoShelf(),
     )
     result = request.algorithm.search(task)
     base.network.to("cpu")
@@ -109,6 +119,20 @@ def search_modules(plan: DecompositionPlan, bench: Workbench) -> Searched:
     )
     ran_on = environment(device)
     return Searched(base, artifacts, result, replace(ran_on, threads=0) if result.threads_changed else ran_on)
+
+
+def _materials(plan: DecompositionPlan) -> str:
+    """A fingerprint of a search's model and training images, whatever it searches in them."""
+    model, subset = plan.model, plan.subset
+    return fingerprint(
+        architecture=[model.architecture.builder, dict(model.architecture.parameters)],
+        weights=model.weights.digest,
+        input=asdict(model.input),
+        labels=model.labels,
+        dataset=plan.dataset.digest,
+        validation=asdict(plan.request.validation),
+        subset=None if subset is None else subset_facts(subset),
+    )
 
 
 def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: FoundModule) -> DecompositionRecord:

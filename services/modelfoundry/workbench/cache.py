@@ -38,7 +38,7 @@ class BlobCache:
             if not path.exists():
                 client.blobs.download(digest, path)
             os.utime(path)  # not left to atime, which most file systems keep a day behind
-        self._shrink(keep=path)
+        self.shrink(keep=path)
         return path
 
     @contextmanager
@@ -48,7 +48,8 @@ class BlobCache:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _shrink(self, keep: Path) -> None:
+    def shrink(self, keep: Path) -> None:
+        """Removes what was not used for longest until the folder fits its limit; whatever `keep` is stays."""
         blobs = [path for path in self.folder.iterdir() if not path.suffix]
         sizes = {path: path.stat() for path in blobs}
         total = sum(stat.st_size for stat in sizes.values())

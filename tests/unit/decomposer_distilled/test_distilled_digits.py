@@ -40,7 +40,7 @@ def test_a_tenth_of_a_well_trained_network_is_as_good_at_a_digit_as_the_whole() 
         problem, labels = BinaryProblem(label), digits().labels
         posed = pose(choose, problem, labels)
         target = Target.of(problem, labels)
-        found = distil(DistillationTask(network, target, pool, posed, GREY, SETTINGS, 0, CPU, "float32", Unwatched()))
+        found = distil(DistillationTask(network, target, pool, posed, GREY, SETTINGS, 0, CPU, Unwatched()))
         assert (found.masks.kept, found.masks.total) == (5639, 56_394)
         modules.append(found.validation_accuracy)
         bases.append(base_accuracy(network, posed, problem, labels, Run(GREY, CPU)))

@@ -81,14 +81,14 @@ def test_checkpoints_of_another_search_are_refused(
         distil(task(network, problem=BinaryProblem("cow"), resume=keeping.paths[0]))
 
 
-@pytest.mark.parametrize("asked", [1, 8, 9, 10, 12, 17, 19])
+@pytest.mark.parametrize("asked", [1, 2, 3, 5, 10, 11, 12])
 def test_a_search_is_cancelled_in_the_pool_between_steps_and_at_the_end(
     network: nn.Module, tmp_path: Path, asked: int
 ) -> None:
     keeping = Keeping(tmp_path, cancel_at=asked)
     with pytest.raises(Cancelled):
         distil(task(network, monitor=keeping))
-    assert len(keeping.paths) == min(max(0, asked - 10), QUICK.steps)
+    assert len(keeping.paths) == min(max(0, asked - 3), QUICK.steps)
     assert not torch.are_deterministic_algorithms_enabled()
 
 
@@ -111,9 +111,8 @@ def test_labels_of_one_job_share_the_base_s_answers(network: nn.Module, tmp_path
         distil(task(network, problem=BinaryProblem(label), pool=pool, monitor=keeping))
         for label, keeping in (("bee", first), ("cow", second))
     ]
-    made = [keeping.reports[0][2] for keeping in (first, second)]
-    assert made[0] > 60
-    assert made[1] < made[0] / 2
+    assert first.reports[0] == ("the base's answers", 0, 180, {})
+    assert second.reports[0][0] == "masks and norms"
     assert shared[0].masks == distil(task(network)).masks
 
 

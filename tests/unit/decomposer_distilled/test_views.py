@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from modelfoundry.core.datasets import ImageSet, normalise
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.shelf import Shelf
+from modelfoundry.decomposer.algorithms.distilling import chunks
+from modelfoundry.decomposer.algorithms.distilling.chunks import lay_out
 from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import IN_MEMORY, ViewPool
@@ -48,14 +51,21 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(144, 5))
 
 
-def pool(augmentation: str = "crop_flip", in_memory: int = IN_MEMORY, seed: int = 3) -> ViewPool:
+def pool(
+    augmentation: str = "crop_flip",
+    in_memory: int = IN_MEMORY,
+    seed: int = 3,
+    shelf: Shelf | None = None,
+    base: nn.Module | None = None,
+) -> ViewPool:
     return ViewPool(
-        network(),
+        base or network(),
         images(),
         GREY,
         augmentation=augmentation,  # type: ignore[arg-type]
         seed=seed,
         device=torch.device("cpu"),
+        shelf=shelf,
         in_memory=in_memory,
     )
 
@@ -91,34 +101,59 @@ def test_answers_are_those_of_the_base_in_evaluation_mode(in_memory: int) -> Non
     assert torch.allclose(views.logits(chosen), expected, atol=1e-5)
 
 
-def test_only_what_is_drawn_is_made_and_nothing_twice() -> None:
+@pytest.fixture
+def chunks_of_a_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "CHUNK", 100)
+
+
+@pytest.mark.usefixtures("chunks_of_a_hundred")
+def test_only_chunks_that_are_drawn_from_are_made_and_nothing_twice() -> None:
     views, watching = pool(), Counting()
-    views.fill([torch.tensor([4, 2, 4, 9])], watching)
-    assert watching.reports == [("the base's answers", 0, 3)]
-    views.fill([torch.tensor([9, 4])], watching)
+    one = views._layout.chunks[2].views[[4, 2, 4, 9]]
+    views.fill([one], watching)
+    assert watching.reports == [("the base's answers", 0, 100)]
+    views.fill([one.flip(0)], watching)
     assert len(watching.reports) == 1
     views.fill([torch.arange(600)], watching)
-    assert [report[1:] for report in watching.reports[1:]] == [(0, 597), (256, 597), (512, 597)]
+    assert [report[1:] for report in watching.reports[1:]] == [(made, 500) for made in range(0, 500, 100)]
     with pytest.raises(RuntimeError):
         pool().logits(torch.tensor([1]))
 
 
-def test_filling_in_parts_gives_what_filling_at_once_gives() -> None:
+@pytest.mark.usefixtures("chunks_of_a_hundred")
+def test_filling_in_parts_gives_the_bits_that_filling_at_once_gives() -> None:
     whole, parts = pool(), pool()
     whole.fill([torch.arange(600)], Unwatched())
-    for start in (400, 0, 137):
+    for start in (590, 300, 0):
         parts.fill([torch.arange(start, 600)], Unwatched())
-    assert torch.allclose(parts.logits(torch.arange(600)), whole.logits(torch.arange(600)), atol=1e-6)
+    assert torch.equal(parts.logits(torch.arange(600)), whole.logits(torch.arange(600)))
 
 
+@pytest.mark.usefixtures("chunks_of_a_hundred")
 def test_filling_is_cancelled_between_batches_and_goes_on_later() -> None:
     views = pool()
     with pytest.raises(Cancelled):
         views.fill([torch.arange(600)], Counting(cancel_at=3))
-    assert views.logits(torch.arange(256)).shape == (256, 5)
+    assert views.logits(views._layout.chunks[0].views).shape == (100, 5)
     watching = Counting()
     views.fill([torch.arange(600)], watching)
-    assert watching.reports[0][1:] == (0, 600 - 256)
+    assert watching.reports[0][1:] == (0, 500)
+
+
+@pytest.mark.usefixtures("chunks_of_a_hundred")
+def test_common_views_are_the_same_however_many_there_are_and_the_others_stand_by_label() -> None:
+    labels = images().labels.repeat(2)
+    few, many = (lay_out(labels, count, torch.Generator().manual_seed(3)) for count in (150, 250))
+    assert [int(layout.common.sum()) for layout in (few, many)] == [200, 300]
+    for one, other in zip(few.chunks[:2], many.chunks[:2], strict=True):
+        assert one.name == other.name
+        assert torch.equal(one.views, other.views)
+    assert not {chunk.name for chunk in few.chunks[2:]} & {chunk.name for chunk in many.chunks}
+    assert torch.cat([chunk.views for chunk in few.chunks]).sort().values.tolist() == list(range(600))
+    for chunk in few.chunks[2:]:
+        assert len(labels[chunk.views].unique()) == 1
+        assert len(chunk.views) <= 100
+    assert [len(lay_out(labels, count, torch.Generator()).chunks) for count in (0, 601)] == [10, 6]
 
 
 def test_the_base_stays_in_its_mode() -> None:
@@ -171,3 +206,15 @@ def test_a_step_draws_the_same_at_any_time_and_each_its_own() -> None:
     assert torch.equal(again.draw("step 5", 64), draws.draw("step 5", 64))
     assert not torch.equal(draws.draw("step 6", 64), draws.draw("step 5", 64))
     assert not torch.equal(BalancedDraws(images().labels, target, 8).draw("step 5", 64), draws.draw("step 5", 64))
+
+
+def test_others_are_drawn_from_the_common_views_unless_none_is_there() -> None:
+    labels = torch.arange(300) % 5
+    target = Target.of(BinaryProblem("bee"), LABELS)
+    common = torch.zeros(300, dtype=torch.bool)
+    common[:10] = True
+    drawn = BalancedDraws(labels, target, 0, common).draw("step 0", 64)
+    assert set(drawn[labels[drawn] != 1].tolist()) <= {0, 2, 3, 4, 5, 7, 8, 9}
+    assert len(set(drawn[labels[drawn] == 1].tolist())) > 10
+    drawn = BalancedDraws(labels, target, 0, labels == 1).draw("step 0", 64)
+    assert len(set(drawn[labels[drawn] != 1].tolist())) > 10

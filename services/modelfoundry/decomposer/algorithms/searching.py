@@ -14,6 +14,7 @@ from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.heads import Head
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.monitor import Monitor
+from modelfoundry.core.shelf import NoShelf, Shelf
 from modelfoundry.decomposer.algorithms.epochs import Chosen, EpochRecord
 from modelfoundry.decomposer.algorithms.settings import Settings
 from modelfoundry.values.architectures import Architecture, InputSpec
@@ -47,6 +48,8 @@ class SearchTask(Generic[S_co]):
     monitor: Monitor
     resume: Path | None = None
     """Checkpoint to go on from."""
+    shelf: Shelf = field(default_factory=NoShelf)
+    """What other searches on the same model and training images have made, and take."""
 
 
 @dataclass(frozen=True, slots=True)

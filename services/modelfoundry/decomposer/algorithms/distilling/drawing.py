@@ -19,12 +19,16 @@ class BalancedDraws:
             a rest others too.
         target: The problem.
         seed: Any integer.
+        common: Which views the others are drawn from, bool [n]; None: all.
     """
 
-    def __init__(self, labels: Tensor, target: Target, seed: int) -> None:
+    def __init__(self, labels: Tensor, target: Target, seed: int, common: Tensor | None = None) -> None:
         self._seed = seed
         inside = [torch.nonzero(labels == column).flatten() for column in target.columns]
-        outside = torch.nonzero(~torch.isin(labels, torch.tensor(target.columns))).flatten()
+        others = ~torch.isin(labels, torch.tensor(target.columns))
+        shared = others if common is None else others & common
+        # Of a label that is nearly everything, nothing else may be among few common views.
+        outside = torch.nonzero(shared if bool(shared.any()) else others).flatten()
         # Half of the images are of the rest, as in the problems that modules are measured on.
         weight = len(inside) if target.rest else 0
         self._places = inside + [outside] * weight

@@ -52,6 +52,9 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
         seed=stream_seed(task.seed, "pool"),
         device=task.device,
         precision=precision,
+        # As many as a search draws, so that a short one does not run the base on everything there is.
+        common=task.settings.steps * task.settings.batch_size // 2 if target.rest else 0,
+        shelf=task.shelf,
     )
     found = distil(
         DistillationTask(

@@ -67,12 +67,12 @@ class DistillationTask:
     seed: int
     """Of what is drawn; any integer."""
     device: torch.device
-    precision: Precision
-    """What the settings mean by theirs on this machine; the pool's."""
     monitor: Monitor
     """Told of every step, asked before it whether to go on, offered a checkpoint after it."""
     resume: Path | None = None
     """Checkpoint to go on from."""
+    precision: Precision = "float32"
+    """What the settings mean by theirs on this machine; the pool's."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -124,7 +124,7 @@ class Distillation:
         self._norms = BatchNorms(self._network)
         self._norms.normalise_by_batch()
         self._head = network_of_head(task.target.head()).requires_grad_(False).to(task.device)
-        self._draws = BalancedDraws(task.pool.labels, task.target, task.seed)
+        self._draws = BalancedDraws(task.pool.labels, task.target, task.seed, task.pool.common)
         groups = [{"params": [self._masks.scores], "lr": task.settings.lr_mask}]
         if self._norms.trained:
             groups.append({"params": list(self._norms.trained.values()), "lr": task.settings.lr_norm})
