@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from modelfoundry.values.figures import FormComparison, Interval
+from modelfoundry.values.figures import BaseComparison, DiscriminationMetrics, FormComparison, Interval
 from modelfoundry.values.resources import Scoring
 
 
@@ -39,6 +39,8 @@ class CardResult:
     precision: float
     recall: float
     f1: float
+    discrimination: DiscriminationMetrics | None = None
+    against_base: BaseComparison | None = None
     create_time: datetime | None = None
 
 

@@ -45,6 +45,7 @@ def _measured(rows: CatalogRows, last: str, accuracy: float, samples: int, **col
     content: Mapping[str, Any] = {
         "scoring": columns.pop("scoring", "SCORING_ALL_OUTPUTS"),
         "sample_count": str(samples),
+        **{key: columns.pop(key) for key in ("discrimination", "against_base") if key in columns},
         "classification": {"accuracy": accuracy, "accuracy_interval": {"lower": 0.5, "upper": 1.0, "level": 0.95}},
     }
     _set(rows, EvaluationRow, named("evaluations", last), content=content, accuracy=accuracy, **columns)
@@ -67,7 +68,12 @@ def test_a_module_says_how_it_was_made_and_what_its_limits_are(rows: CatalogRows
 
     facts = {fact.name: fact.value for fact in card.facts}
     assert facts["Setting epochs"] == "20"
-    assert facts["Validation accuracy"] == "90.00 % (95 % interval 79.9 % to 95.3 %, 60 samples)"
+    assert facts["Validation data"] == "60 samples, 0.1 of train, seed 0"
+    assert facts["Validation accuracy"] == (
+        "90.00 %, optimistic: it was chosen on these samples, so that others will be answered less well"
+    )
+    base = "95.00 %, optimistic where it was trained on these samples"
+    assert facts["Validation accuracy of the base model"] == base
     assert facts["Libraries"] == "torch 2.9"
     assert list(card.labels) == ["cat", "rest"]
     assert _kinds(card) == [
@@ -97,6 +103,35 @@ def test_a_card_follows_what_is_measured(rows: CatalogRows, module: str) -> None
     assert "On test of datasets/pets models/net, restricted to its labels, has 90.00 %, it has 80.00 %." in texts
     assert any("measured on 150 images" in text for text in texts)
     assert _card(rows, model).results == []  # a baseline belongs to the module's card
+
+
+def test_a_base_that_is_better_at_the_prior_is_a_limit_with_what_lies_between(rows: CatalogRows, module: str) -> None:
+    dataset, model = named("datasets", "pets"), named("models", "net")
+    bounds = {"lower": 0.9, "upper": 0.99, "level": 0.95}
+    prior = {"log_odds": -1.1, "accuracy": 0.96, "accuracy_interval": bounds, "balanced_accuracy": 0.95}
+    told = {"sample_count": "600", "positive_count": "200", "auc": 0.99, "auc_interval": bounds}
+    below = {"value": -0.0185, "interval": {"lower": -0.029, "upper": -0.008, "level": 0.95}}
+    rows.evaluation("own", module, dataset, module)
+    _measured(
+        *(rows, "own", 0.9415, 400), discrimination=told, against_base={"accuracy": below, "accuracy_at_prior": below}
+    )
+    rows.evaluation("base", model, dataset, module)
+    _measured(rows, "base", 0.93, 400, discrimination={**told, "at_prior": prior})
+    rows.evaluation("restricted", model, dataset, module)
+    _measured(
+        *(rows, "restricted", 0.93, 400), scoring="SCORING_RESTRICTED", discrimination={**told, "at_prior": prior}
+    )
+
+    card = _card(rows, module)
+
+    texts = [limit.text for limit in card.limits]
+    assert (
+        "On test of datasets/pets models/net, at the prior, has 96.00 %, it has 94.15 %: -1.85 points "
+        "(95 % interval -2.90 to -0.80)."
+    ) in texts
+    assert "| models/net, at the prior | datasets/pets | test | 400 | 96.00 % |" in card.markdown
+    assert "- accuracy, the base at the prior: -1.85 points (95 % interval -2.90 to -0.80)" in card.markdown
+    assert {result.discrimination.auc for result in card.results} == {0.99}
 
 
 def test_owners_extend_a_card_by_updating_the_resource(rows: CatalogRows, module: str) -> None:

@@ -13,10 +13,11 @@ import yaml
 from huggingface_hub import DatasetCard, ModelCard
 
 from modelfoundry.api.types.v1 import compute_pb2, forms_pb2, metrics_pb2
-from modelfoundry.registry.cards.markdown import quoted, render
+from modelfoundry.registry.cards.markdown import render
 from modelfoundry.registry.cards.sheet import Account, Measurement, Owned, Sheet
+from modelfoundry.registry.cards.texts import quoted
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
-from modelfoundry.values.figures import Interval
+from modelfoundry.values.figures import BaseComparison, Difference, DiscriminationMetrics, Interval, PriorThreshold
 from modelfoundry.values.resources import Scoring
 
 MODULE = "projects/default/modules/net-cat"
@@ -100,6 +101,49 @@ def test_the_text_compares_with_the_base_model_and_says_split_samples_and_interv
     assert "| models/net, restricted to these labels on cat | datasets/pets | test | 300 | 95.00 % |" in text
     assert "- Nobody stated a licence." in text
     assert "| Setting alpha | 0.5 |" in text
+
+
+def test_figures_of_all_images_stand_beside_those_of_the_images_posed() -> None:
+    bounds = Interval(0.97, 0.99, 0.95)
+    told = DiscriminationMetrics(
+        sample_count=3000,
+        positive_count=150,
+        auc=0.985,
+        auc_interval=bounds,
+        balanced_accuracy=0.91,
+        balanced_accuracy_interval=Interval(0.88, 0.94, 0.95),
+        at_prior=PriorThreshold(
+            log_odds=-1.1,
+            accuracy=0.94,
+            accuracy_interval=bounds,
+            balanced_accuracy=0.95,
+            balanced_accuracy_interval=bounds,
+        ),
+    )
+    compared = BaseComparison(accuracy=Difference(-0.02, Interval(-0.03, -0.01, 0.95)))
+    own = _result(discrimination=replace(told, at_prior=None), against_base=compared)
+    base = _result(subject="projects/default/models/net", discrimination=told)
+
+    card = ModelCard(render(_card([own, base])))
+
+    end = "90.00 % | 91.00 % (88.0 % to 94.0 %) | 98.50 % (97.0 % to 99.0 %) |"
+    assert (
+        f"| this on cat | datasets/pets | test | 300 | 90.00 % | 86.1 % to 92.9 % | 91.00 % | 89.00 % | {end}"
+        in card.text
+    )
+    assert "| models/net, at the prior on cat | datasets/pets | test | 300 | 94.00 % |" in card.text
+    assert "- accuracy, the base among all its labels: -2.00 points (95 % interval -3.00 to -1.00)" in card.text
+    assert "At the prior: the log-odds of the base model decide" in card.text
+    results = {result.metric_type: result for result in card.data.eval_results}
+    assert (results["roc_auc"].metric_value, results["balanced_accuracy"].metric_value) == (0.985, 0.91)
+    assert results["roc_auc"].metric_args == {"interval": [0.97, 0.99], "level": 0.95}
+
+
+def test_what_older_services_measured_shows_dashes() -> None:
+    text = ModelCard(render(_card([_result()]))).text
+
+    assert "| 90.00 % | - | - |" in text
+    assert "At the prior" not in text
 
 
 def test_forms_stand_side_by_side_with_the_equivalence_check() -> None:

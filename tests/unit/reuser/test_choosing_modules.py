@@ -53,7 +53,7 @@ def test_the_surest_module_is_taken_and_not_the_one_with_a_lucky_handful_of_samp
 
     assert (choice.origin, choice.offer.name, choice.alternatives) == (ModuleOrigin.REGISTERED, "tested", 1)
     assert "the surest of 2 registered modules of 'cat'" in choice.reason
-    assert "95.0 % on 1,000 samples (at least 93.5 % at 95 % confidence)" in choice.reason
+    assert "validation accuracy 95.0 % on 1,000 samples, optimistic (lower bound 93.5 %)" in choice.reason
     assert "next is lucky with validation accuracy 100.0 % on 5 samples" in choice.reason
 
 

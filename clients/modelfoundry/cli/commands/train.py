@@ -112,9 +112,8 @@ def train(
                 return
             trained = await follow_one(f"training {builder}", job)
         accuracy = percent(trained.validation_accuracy)
-        session.answer(
-            trained, lambda: print_line(f"trained {session.short(trained.model.name)}: validation accuracy {accuracy}")
-        )
+        shown = f"trained {session.short(trained.model.name)}: validation accuracy {accuracy}, its best epoch's"
+        session.answer(trained, lambda: print_line(shown))
 
     asyncio.run(run())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text, chosen_from, datasets_text
 from modelfoundry.cli.rendering.problem_text import labels_text
-from modelfoundry.cli.rendering.quantities import count, moment, percent
+from modelfoundry.cli.rendering.quantities import OPTIMISTIC, count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
@@ -53,13 +53,17 @@ STRATEGY_COLUMNS = (Column("STRATEGY"), Column("VALIDATION", "right"), Column("S
 
 def print_compositions(compositions: Iterable[Composition], parent: str) -> None:
     """Prints a row for every composition; accuracies are those on the validation samples it was chosen on."""
-    print_table(COLUMNS, [_row(composition, parent) for composition in compositions], empty="no compositions")
+    rows = [_row(composition, parent) for composition in compositions]
+    print_table(COLUMNS, rows, empty="no compositions")
+    if rows:
+        print_remark(OPTIMISTIC)
 
 
 def print_composition(composition: Composition, evaluations: Sequence[Evaluation], parent: str) -> None:
     """Prints everything about one composition, with where every label comes from and what it is compared with."""
     print_facts(_facts(composition, evaluations, parent))
     _print_choice(composition, parent)
+    print_remark(OPTIMISTIC)
 
 
 def print_composed(composed: ComposedModel, parent: str) -> None:

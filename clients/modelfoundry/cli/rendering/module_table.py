@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text, modularity_text
 from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
-from modelfoundry.cli.rendering.quantities import byte_count, moment, percent
-from modelfoundry.cli.rendering.tables import Column, print_table
+from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, moment, percent
+from modelfoundry.cli.rendering.tables import Column, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ COLUMNS = (
     Column("OF"),
     Column("WEIGHTS KEPT", "right"),
     Column("VALIDATION", "right"),
-    Column("BASE", "right"),
     Column("SIZE", "right"),
     Column("CREATED"),
 )
@@ -29,7 +28,10 @@ COLUMNS = (
 
 def print_modules(modules: Iterable[Module], parent: str) -> None:
     """Prints a row for every module; accuracies are those on the validation samples it was chosen on."""
-    print_table(COLUMNS, [_row(module, parent) for module in modules], empty="no modules")
+    rows = [_row(module, parent) for module in modules]
+    print_table(COLUMNS, rows, empty="no modules")
+    if rows:
+        print_remark(OPTIMISTIC)
 
 
 def module_facts(
@@ -81,7 +83,6 @@ def _row(module: Module, parent: str) -> tuple[str, ...]:
         short_name(module.base_model, parent),
         percent(module.retention.weight_retention) if module.retention else "",
         percent(module.record.validation_accuracy),
-        percent(module.record.validation_accuracy_base),
         byte_count(module.artifact.size_bytes),
         moment(module.create_time),
     )
@@ -110,7 +111,11 @@ def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> lis
             f"{dataset}{_training_samples(record)}, validation on {record.validation_samples} samples of "
             f"{record.validation.source_split}",
         ),
-        ("validation", f"{percent(record.validation_accuracy)} (base {percent(record.validation_accuracy_base)})"),
+        (
+            "validation",
+            f"{percent(record.validation_accuracy)}, optimistic: chosen on these samples (base "
+            f"{percent(record.validation_accuracy_base)}, optimistic where it was trained on them)",
+        ),
         ("chosen", chosen + fallback),
         ("algorithm", record.algorithm),
         ("settings", _settings(record)),

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from modelfoundry.client import Difference
 
+OPTIMISTIC: Final = (
+    "validation: accuracy on the samples that it was chosen on, which is optimistic; `modelfoundry evaluate` measures"
+)
+"""A remark below every table with such figures."""
 BYTE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 COUNT_UNITS: Final = ("", "k", "M", "G", "T")
 

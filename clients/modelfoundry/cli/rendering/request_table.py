@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.quantities import byte_count, percent
+from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, percent
 from modelfoundry.cli.rendering.tables import Column, print_line, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
@@ -19,7 +19,7 @@ COLUMNS = (
     Column("FROM"),
     Column("OF"),
     Column("VALIDATION", "right"),
-    Column("AT LEAST", "right"),
+    Column("LOWER BOUND", "right"),
     Column("SAMPLES", "right"),
     Column("MS", "right"),
     Column("SIZE", "right"),
@@ -35,6 +35,7 @@ def print_plan(answers: Sequence[RequestedModule], parent: str) -> None:
 def print_delivered(delivered: RequestedModules, files: Sequence[WrittenFile], parent: str) -> None:
     """Prints a row and the reason for every label, then the classifier and the files."""
     print_table(COLUMNS, [_row(answer, parent) for answer in delivered.answers])
+    print_remark(OPTIMISTIC)
     print_line("")
     for answer in delivered.answers:
         print_line(f"{_named(answer)}: {_shortened(answer.reason, parent)}")
@@ -76,7 +77,7 @@ def _composition_text(composition: Composition) -> str:
     record = composition.record
     return (
         f"compositions/{composition.id}: validation accuracy {percent(record.validation_accuracy)} on "
-        f"{record.validation_samples:,} samples"
+        f"{record.validation_samples:,} samples, optimistic: it was chosen on them"
     )
 
 

@@ -24,7 +24,8 @@ def training_facts(model: Model) -> list[tuple[str, str]]:
         (
             "validation",
             f"{percent(record.validation_accuracy)} of {record.validation_samples} samples, "
-            f"{percent(validation.fraction)} of {validation.source_split} by seed {validation.seed}",
+            f"{percent(validation.fraction)} of {validation.source_split} by seed {validation.seed}; "
+            "the epoch was chosen on them",
         ),
         ("epoch", f"{record.chosen_epoch} of {record.epochs_run}"),
         ("device", record.environment.device),

@@ -15,7 +15,6 @@ from modelfoundry.registry.cards.facts import (
     few_validation_samples,
     input_facts,
     settings_facts,
-    share_on,
 )
 from modelfoundry.registry.cards.quantities import last, percent, short
 from modelfoundry.registry.cards.sheet import Account
@@ -69,7 +68,7 @@ def _made(composition: composition_pb2.Composition) -> Iterator[CardFact]:
     yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
     for baseline in record.baselines:
         costs = f"; {baseline.parameters:,} parameters, {baseline.macs:,} multiply-accumulates"
-        accuracy = share_on(baseline.validation_accuracy, record.validation_samples)
+        accuracy = f"{percent(baseline.validation_accuracy)} of the validation samples"
         yield CardFact(MADE, f"Compared with {last(baseline.name)}", accuracy + costs)
     for change in record.label_changes:
         yield CardFact(

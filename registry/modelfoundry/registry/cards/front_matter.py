@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from modelfoundry.names import singular_of
 from modelfoundry.registry.cards.quantities import last
 from modelfoundry.registry.cards.sheet import Measurement, Sheet
+from modelfoundry.values.figures import Interval
 from modelfoundry.values.kinds import Kind, kind_of
 from modelfoundry.values.resources import Scoring
 
@@ -74,7 +75,11 @@ def _eval_results(card: Sheet, result: Measurement) -> list[EvalResult]:
         return []
     problem = {"labels": list(result.problem_labels)} if result.problem_labels else {}
     figures = {"accuracy": result.accuracy, "precision": result.precision, "recall": result.recall, "f1": result.f1}
-    bounds = [round(result.accuracy_interval.lower, 6), round(result.accuracy_interval.upper, 6)]
+    intervals: dict[str, Interval | None] = {"accuracy": result.accuracy_interval}
+    if (found := result.discrimination) is not None:
+        more = (("balanced_accuracy", found.balanced_accuracy), ("roc_auc", found.auc))
+        figures |= {metric: value for metric, value in more if value is not None}
+        intervals |= {"balanced_accuracy": found.balanced_accuracy_interval, "roc_auc": found.auc_interval}
     return [
         EvalResult(
             task_type=TASK,
@@ -85,10 +90,16 @@ def _eval_results(card: Sheet, result: Measurement) -> list[EvalResult]:
             dataset_args={"samples": result.sample_count, **problem},
             metric_type=metric,
             metric_value=round(value, 6),
-            metric_args={"interval": bounds, "level": result.accuracy_interval.level} if metric == "accuracy" else None,
+            metric_args=_bounds(intervals.get(metric)),
         )
         for metric, value in figures.items()
     ]
+
+
+def _bounds(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
+        return None
+    return {"interval": [round(interval.lower, 6), round(interval.upper, 6)], "level": interval.level}
 
 
 def _license(card: Sheet) -> dict[str, Any]:

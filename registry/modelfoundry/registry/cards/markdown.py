@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
 from modelfoundry.registry.cards.front_matter import dataset_card_data, model_card_data
-from modelfoundry.registry.cards.quantities import percent, percent_range, short
-from modelfoundry.registry.cards.sheet import Measurement, Sheet
+from modelfoundry.registry.cards.measured import results
+from modelfoundry.registry.cards.sheet import Sheet
+from modelfoundry.registry.cards.texts import escaped, quoted, table
 from modelfoundry.values.figures import FormComparison
 from modelfoundry.values.kinds import Kind, kind_of
-from modelfoundry.values.resources import Scoring
 
 LABELS_SHOWN: Final = 100
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~&!$^=])")
-_LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
-SCORINGS: Final = {
-    Scoring.ALL_OUTPUTS: "",
-    Scoring.RESTRICTED: ", restricted to these labels",
-    Scoring.ENSEMBLE: ", ensemble of what it was made of",
-}
 
 
 def render(card: Sheet) -> str:
@@ -33,17 +25,6 @@ def render(card: Sheet) -> str:
     return str(ModelCard(f"---\n{model_card_data(card).to_yaml()}\n---\n\n{_body(card)}"))
 
 
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line, in a table too."""
-    return _SPECIAL.sub(r"\\\1", _LINE_ENDS.sub(" ", text))
-
-
-def quoted(text: str) -> str:
-    """Somebody's Markdown in a block quote, which ends every construct that it leaves open. HTML is shown, not run."""
-    shown = re.sub(r"<(?!https?://|mailto:)", "&lt;", text.strip())
-    return "\n".join(f"> {line}".rstrip() for line in _LINE_ENDS.split(shown))
-
-
 def _body(card: Sheet) -> str:
     parts = [f"# {escaped(card.title)}", escaped(card.account.summary)]
     for title, text in (("Description", card.owned.description), ("Intended use", card.owned.intended_use)):
@@ -52,36 +33,14 @@ def _body(card: Sheet) -> str:
     parts += ["## Licence", escaped(card.owned.license) or "Not stated."]
     parts += ["## Limits", "\n".join(f"- {escaped(limit.text)}" for limit in card.limits) or "None that is known."]
     if card.results:
-        parts += ["## Results", _results(card)]
+        parts += ["## Results", *results(card)]
     if card.account.forms is not None:
         parts += ["## Size and speed", *_forms(card.account.forms)]
     parts += ["## Labels", _labels(card.account.labels)]
     for section, facts in groupby(card.account.facts, key=lambda fact: fact.section):
         rows = [(escaped(fact.name), escaped(fact.value)) for fact in facts]
-        parts += [f"## {section}", _table(("", ""), rows)]
+        parts += [f"## {section}", table(("", ""), rows)]
     return "\n\n".join(parts) + "\n"
-
-
-def _results(card: Sheet) -> str:
-    header = ("Measured", "Data set", "Split", "Images", "Accuracy", "95 % interval", "Precision", "Recall", "F1")
-    return _table(header, [_result_row(card, result) for result in card.results])
-
-
-def _result_row(card: Sheet, result: Measurement) -> tuple[str, ...]:
-    who = "this" if result.subject == card.name else short(result.subject)
-    about = f" on {', '.join(result.problem_labels)}" if result.problem_labels else ""
-    texts = (
-        f"{who}{SCORINGS.get(result.scoring, '')}{about}",
-        short(result.dataset),
-        result.split,
-        f"{result.sample_count:,}",
-        percent(result.accuracy),
-        percent_range(result.accuracy_interval),
-        percent(result.precision),
-        percent(result.recall),
-        percent(result.f1),
-    )
-    return tuple(map(escaped, texts))
 
 
 def _forms(forms: FormComparison) -> Iterator[str]:
@@ -93,7 +52,7 @@ def _forms(forms: FormComparison) -> Iterator[str]:
         costs = (f"{form.stored_bytes:,}", f"{form.parameters:,}", f"{form.macs_dense:,}")
         rows.append((name, *costs, *(medians.get(size, "") for size in sizes)))
     latencies = [f"Median, batch of {size}" for size in sizes]
-    yield _table(("Form", "Bytes", "Parameters", "Multiply-accumulates", *latencies), rows)
+    yield table(("Form", "Bytes", "Parameters", "Multiply-accumulates", *latencies), rows)
     where = f" Measured on {escaped(forms.environment.device)}." if forms.environment.device else ""
     yield (
         f"Equivalence: on random images the logits of the masked and the compacted form differ by at most "
@@ -102,13 +61,8 @@ def _forms(forms: FormComparison) -> Iterator[str]:
 
 
 def _labels(labels: Sequence[str]) -> str:
-    table = _table(
+    shown = table(
         ("Output", "Label"), [(str(index), escaped(text)) for index, text in enumerate(labels[:LABELS_SHOWN])]
     )
     more = len(labels) - LABELS_SHOWN
-    return f"{table}\n\nand {more:,} more" if more > 0 else table
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{shown}\n\nand {more:,} more" if more > 0 else shown

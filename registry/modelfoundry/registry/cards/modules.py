@@ -14,7 +14,6 @@ from modelfoundry.registry.cards.facts import (
     few_validation_samples,
     partial_data,
     settings_facts,
-    share_on,
     some,
 )
 from modelfoundry.registry.cards.quantities import byte_count, percent, short
@@ -70,7 +69,7 @@ def _made(module: module_pb2.Module) -> Iterator[CardFact]:
     if record.training_samples:
         yield CardFact(MADE, "Training samples of the problem", f"{record.training_samples:,}")
     yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
-    base = share_on(record.validation_accuracy_base, record.validation_samples)
+    base = f"{percent(record.validation_accuracy_base)}, optimistic where it was trained on these samples"
     yield CardFact(MADE, "Validation accuracy of the base model", base)
     if record.epochs_run:
         yield CardFact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")

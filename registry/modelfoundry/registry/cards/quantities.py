@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
-
-from modelfoundry.values.figures import Interval
-
-LEVEL = 0.95
+from modelfoundry.values.figures import Difference, Interval
 
 
 def percent(ratio: float) -> str:
@@ -18,6 +13,15 @@ def percent(ratio: float) -> str:
 def percent_range(interval: Interval) -> str:
     """Two bounds as percentages: `91.2 % to 92.3 %`."""
     return f"{interval.lower * 100:.1f} % to {interval.upper * 100:.1f} %"
+
+
+def difference_points(difference: Difference) -> str:
+    """A difference in points with its bounds: `-1.85 points (95 % interval -2.90 to -0.80)`."""
+    bounds = difference.interval
+    return (
+        f"{difference.value * 100:+.2f} points ({bounds.level * 100:g} % interval {bounds.lower * 100:+.2f} to "
+        f"{bounds.upper * 100:+.2f})"
+    )
 
 
 def byte_count(size: int) -> str:
@@ -33,19 +37,3 @@ def short(name: str) -> str:
 def last(name: str) -> str:
     """A resource's id: `resnet20`."""
     return name.rpartition("/")[2]
-
-
-def wilson_interval(share: float, samples: int) -> Interval:
-    """Wilson's score interval at the 95 % level, from 0 to 1 without samples (Wilson, 1927).
-
-    Args:
-        share: In [0, 1].
-        samples: How many it was measured on.
-    """
-    if samples <= 0:
-        return Interval(0.0, 1.0, LEVEL)
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    spread = 1 + z * z / samples
-    middle = (share + z * z / (2 * samples)) / spread
-    half = z * math.sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples)) / spread
-    return Interval(max(0.0, middle - half), min(1.0, middle + half), LEVEL)

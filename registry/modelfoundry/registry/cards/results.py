@@ -7,10 +7,10 @@ from typing import Final
 
 from modelfoundry.api.registry.v1 import evaluation_pb2
 from modelfoundry.registry.cards.facts import FEW_SAMPLES
-from modelfoundry.registry.cards.quantities import percent, percent_range, short
+from modelfoundry.registry.cards.quantities import difference_points, percent, percent_range, short
 from modelfoundry.registry.cards.sheet import Measurement
 from modelfoundry.values.cards import CardLimit, LimitKind
-from modelfoundry.values.figures import Interval
+from modelfoundry.values.figures import Difference, Interval
 from modelfoundry.values.resources import Scoring
 from modelfoundry.wire.modules import evaluation_from_proto
 
@@ -49,21 +49,29 @@ def result_limits(name: str, results: Sequence[Measurement]) -> Iterator[CardLim
 
 
 def _less_accurate(own: Measurement, results: Sequence[Measurement]) -> Iterator[CardLimit]:
-    """Others on the same images: the base model restricted to the same labels, or an ensemble."""
+    """Others on the same images: the base model in each way that is fair, or an ensemble."""
     for other in results:
         compared = (other.dataset, other.split, other.sample_count) == (own.dataset, own.split, own.sample_count)
-        if not compared or other is own or other.scoring == Scoring.ALL_OUTPUTS or other.accuracy <= own.accuracy:
+        if not compared or other is own or other.scoring == Scoring.ALL_OUTPUTS:
             continue
-        who = (
-            "the ensemble"
-            if other.scoring == Scoring.ENSEMBLE
-            else f"{short(other.subject)}, restricted to its labels,"
-        )
-        yield CardLimit(
-            LimitKind.LESS_ACCURATE,
-            f"On {own.split} of {short(own.dataset)} {who} has {percent(other.accuracy)}, it has "
-            f"{percent(own.accuracy)}.",
-        )
+        ensemble = other.scoring == Scoring.ENSEMBLE
+        who = "the ensemble" if ensemble else f"{short(other.subject)}, restricted to its labels,"
+        found = own.against_base
+        restricted = None if found is None or ensemble else found.accuracy_restricted or found.accuracy
+        yield from _less_than(own, who, other.accuracy, restricted)
+        if other.discrimination is not None and (prior := other.discrimination.at_prior) is not None:
+            difference = None if found is None else found.accuracy_at_prior
+            yield from _less_than(own, f"{short(other.subject)}, at the prior,", prior.accuracy, difference)
+
+
+def _less_than(own: Measurement, who: str, accuracy: float, difference: Difference | None) -> Iterator[CardLimit]:
+    if accuracy <= own.accuracy:
+        return
+    has = percent(own.accuracy) + (f": {difference_points(difference)}" if difference is not None else "")
+    yield CardLimit(
+        LimitKind.LESS_ACCURATE,
+        f"On {own.split} of {short(own.dataset)} {who} has {percent(accuracy)}, it has {has}.",
+    )
 
 
 def _result(message: evaluation_pb2.Evaluation) -> Measurement:
@@ -85,5 +93,7 @@ def _result(message: evaluation_pb2.Evaluation) -> Measurement:
         precision=measured.precision,
         recall=measured.recall,
         f1=measured.f1,
+        discrimination=evaluation.discrimination,
+        against_base=evaluation.against_base,
         create_time=evaluation.create_time,
     )

@@ -109,8 +109,8 @@ def figures_text(offer: Offer) -> str:
         return f"no validation accuracy on record, {size}{speed}"
     accuracy = offer.accuracy
     return (
-        f"validation accuracy {accuracy.value * 100:.1f} % on {accuracy.samples:,} samples "
-        f"(at least {accuracy.lower_bound * 100:.1f} % at 95 % confidence), {size}{speed}"
+        f"validation accuracy {accuracy.value * 100:.1f} % on {accuracy.samples:,} samples, optimistic "
+        f"(lower bound {accuracy.lower_bound * 100:.1f} %), {size}{speed}"
     )
 
 

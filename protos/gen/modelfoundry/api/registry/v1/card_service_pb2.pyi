@@ -204,6 +204,8 @@ class CardResult(_message.Message):
     RECALL_FIELD_NUMBER: _builtins.int
     F1_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DISCRIMINATION_FIELD_NUMBER: _builtins.int
+    AGAINST_BASE_FIELD_NUMBER: _builtins.int
     evaluation: _builtins.str
     """`projects/{project}/evaluations/{evaluation}`."""
     subject: _builtins.str
@@ -236,6 +238,14 @@ class CardResult(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored."""
 
+    @_builtins.property
+    def discrimination(self) -> _metrics_pb2.DiscriminationMetrics:
+        """How well the problem was told apart on all samples of the split. Unset where only the posed samples were run."""
+
+    @_builtins.property
+    def against_base(self) -> _metrics_pb2.BaseComparison:
+        """A module minus its base model on the same samples. Unset for others."""
+
     def __init__(
         self,
         *,
@@ -252,10 +262,12 @@ class CardResult(_message.Message):
         recall: _builtins.float = ...,
         f1: _builtins.float = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        discrimination: _metrics_pb2.DiscriminationMetrics | None = ...,
+        against_base: _metrics_pb2.BaseComparison | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy_interval", b"accuracy_interval", "create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy_interval", b"accuracy_interval", "against_base", b"against_base", "create_time", b"create_time", "discrimination", b"discrimination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_interval", b"accuracy_interval", "create_time", b"create_time", "dataset", b"dataset", "evaluation", b"evaluation", "f1", b"f1", "precision", b"precision", "problem_labels", b"problem_labels", "recall", b"recall", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_interval", b"accuracy_interval", "against_base", b"against_base", "create_time", b"create_time", "dataset", b"dataset", "discrimination", b"discrimination", "evaluation", b"evaluation", "f1", b"f1", "precision", b"precision", "problem_labels", b"problem_labels", "recall", b"recall", "sample_count", b"sample_count", "scoring", b"scoring", "split", b"split", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

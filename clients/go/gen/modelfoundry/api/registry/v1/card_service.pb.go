@@ -416,7 +416,11 @@ type CardResult struct {
 	// See `precision`.
 	F1 float64 `protobuf:"fixed64,12,opt,name=f1,proto3" json:"f1,omitempty"`
 	// When it was stored.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// How well the problem was told apart on all samples of the split. Unset where only the posed samples were run.
+	Discrimination *v1.DiscriminationMetrics `protobuf:"bytes,14,opt,name=discrimination,proto3" json:"discrimination,omitempty"`
+	// A module minus its base model on the same samples. Unset for others.
+	AgainstBase   *v1.BaseComparison `protobuf:"bytes,15,opt,name=against_base,json=againstBase,proto3" json:"against_base,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -542,6 +546,20 @@ func (x *CardResult) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *CardResult) GetDiscrimination() *v1.DiscriminationMetrics {
+	if x != nil {
+		return x.Discrimination
+	}
+	return nil
+}
+
+func (x *CardResult) GetAgainstBase() *v1.BaseComparison {
+	if x != nil {
+		return x.AgainstBase
+	}
+	return nil
+}
+
 // Something to know before relying on a resource.
 type CardLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -627,7 +645,7 @@ const file_modelfoundry_api_registry_v1_card_service_proto_rawDesc = "" +
 	"\bCardFact\x12\x18\n" +
 	"\asection\x18\x01 \x01(\tR\asection\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\tR\x05value\"\xf2\x03\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"\x9a\x05\n" +
 	"\n" +
 	"CardResult\x12\x1e\n" +
 	"\n" +
@@ -646,7 +664,9 @@ const file_modelfoundry_api_registry_v1_card_service_proto_rawDesc = "" +
 	"\x06recall\x18\v \x01(\x01R\x06recall\x12\x0e\n" +
 	"\x02f1\x18\f \x01(\x01R\x02f1\x12;\n" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xfc\x02\n" +
+	"createTime\x12X\n" +
+	"\x0ediscrimination\x18\x0e \x01(\v20.modelfoundry.api.types.v1.DiscriminationMetricsR\x0ediscrimination\x12L\n" +
+	"\fagainst_base\x18\x0f \x01(\v2).modelfoundry.api.types.v1.BaseComparisonR\vagainstBase\"\xfc\x02\n" +
 	"\tCardLimit\x12@\n" +
 	"\x04kind\x18\x01 \x01(\x0e2,.modelfoundry.api.registry.v1.CardLimit.KindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\x98\x02\n" +
@@ -683,17 +703,19 @@ func file_modelfoundry_api_registry_v1_card_service_proto_rawDescGZIP() []byte {
 var file_modelfoundry_api_registry_v1_card_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_modelfoundry_api_registry_v1_card_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_modelfoundry_api_registry_v1_card_service_proto_goTypes = []any{
-	(CardLimit_Kind)(0),           // 0: modelfoundry.api.registry.v1.CardLimit.Kind
-	(*GetCardRequest)(nil),        // 1: modelfoundry.api.registry.v1.GetCardRequest
-	(*Card)(nil),                  // 2: modelfoundry.api.registry.v1.Card
-	(*CardFact)(nil),              // 3: modelfoundry.api.registry.v1.CardFact
-	(*CardResult)(nil),            // 4: modelfoundry.api.registry.v1.CardResult
-	(*CardLimit)(nil),             // 5: modelfoundry.api.registry.v1.CardLimit
-	nil,                           // 6: modelfoundry.api.registry.v1.Card.TagsEntry
-	(*v1.FormComparison)(nil),     // 7: modelfoundry.api.types.v1.FormComparison
-	(Scoring)(0),                  // 8: modelfoundry.api.registry.v1.Scoring
-	(*v1.Interval)(nil),           // 9: modelfoundry.api.types.v1.Interval
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(CardLimit_Kind)(0),              // 0: modelfoundry.api.registry.v1.CardLimit.Kind
+	(*GetCardRequest)(nil),           // 1: modelfoundry.api.registry.v1.GetCardRequest
+	(*Card)(nil),                     // 2: modelfoundry.api.registry.v1.Card
+	(*CardFact)(nil),                 // 3: modelfoundry.api.registry.v1.CardFact
+	(*CardResult)(nil),               // 4: modelfoundry.api.registry.v1.CardResult
+	(*CardLimit)(nil),                // 5: modelfoundry.api.registry.v1.CardLimit
+	nil,                              // 6: modelfoundry.api.registry.v1.Card.TagsEntry
+	(*v1.FormComparison)(nil),        // 7: modelfoundry.api.types.v1.FormComparison
+	(Scoring)(0),                     // 8: modelfoundry.api.registry.v1.Scoring
+	(*v1.Interval)(nil),              // 9: modelfoundry.api.types.v1.Interval
+	(*timestamppb.Timestamp)(nil),    // 10: google.protobuf.Timestamp
+	(*v1.DiscriminationMetrics)(nil), // 11: modelfoundry.api.types.v1.DiscriminationMetrics
+	(*v1.BaseComparison)(nil),        // 12: modelfoundry.api.types.v1.BaseComparison
 }
 var file_modelfoundry_api_registry_v1_card_service_proto_depIdxs = []int32{
 	6,  // 0: modelfoundry.api.registry.v1.Card.tags:type_name -> modelfoundry.api.registry.v1.Card.TagsEntry
@@ -704,14 +726,16 @@ var file_modelfoundry_api_registry_v1_card_service_proto_depIdxs = []int32{
 	8,  // 5: modelfoundry.api.registry.v1.CardResult.scoring:type_name -> modelfoundry.api.registry.v1.Scoring
 	9,  // 6: modelfoundry.api.registry.v1.CardResult.accuracy_interval:type_name -> modelfoundry.api.types.v1.Interval
 	10, // 7: modelfoundry.api.registry.v1.CardResult.create_time:type_name -> google.protobuf.Timestamp
-	0,  // 8: modelfoundry.api.registry.v1.CardLimit.kind:type_name -> modelfoundry.api.registry.v1.CardLimit.Kind
-	1,  // 9: modelfoundry.api.registry.v1.CardService.GetCard:input_type -> modelfoundry.api.registry.v1.GetCardRequest
-	2,  // 10: modelfoundry.api.registry.v1.CardService.GetCard:output_type -> modelfoundry.api.registry.v1.Card
-	10, // [10:11] is the sub-list for method output_type
-	9,  // [9:10] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	11, // 8: modelfoundry.api.registry.v1.CardResult.discrimination:type_name -> modelfoundry.api.types.v1.DiscriminationMetrics
+	12, // 9: modelfoundry.api.registry.v1.CardResult.against_base:type_name -> modelfoundry.api.types.v1.BaseComparison
+	0,  // 10: modelfoundry.api.registry.v1.CardLimit.kind:type_name -> modelfoundry.api.registry.v1.CardLimit.Kind
+	1,  // 11: modelfoundry.api.registry.v1.CardService.GetCard:input_type -> modelfoundry.api.registry.v1.GetCardRequest
+	2,  // 12: modelfoundry.api.registry.v1.CardService.GetCard:output_type -> modelfoundry.api.registry.v1.Card
+	12, // [12:13] is the sub-list for method output_type
+	11, // [11:12] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_registry_v1_card_service_proto_init() }
