@@ -9,8 +9,8 @@ turns them into gRPC statuses; the client turns statuses back into the same clas
     +- NotFound, AlreadyExists, EtagMismatch, LeaseLost, WrongOffset, CursorExpired         the state is another
     +- BlobMissing, InUse, UploadIncomplete, UnsupportedModel, DeviceUnavailable,
     |  ExportMismatch, ConstraintUnmet                                                      not possible as it is
-    +- StorageFull, TooLarge, CorruptBlob, Unavailable, DeadlineExceeded, Cancelled,
-       WorkerLost, Internal                                                                 trouble below
+    +- StorageFull, TooLarge, CorruptBlob, Overloaded, Unavailable, DeadlineExceeded,
+       Cancelled, WorkerLost, Internal                                                                 trouble below
 """
 
 from __future__ import annotations
@@ -194,6 +194,12 @@ class TooLarge(ModelFoundryError):
     """A message is larger than the server takes."""
 
     reason = "TOO_LARGE"
+
+
+class Overloaded(ModelFoundryError):
+    """More is being done than the server has room for; later it may not be."""
+
+    reason = "OVERLOADED"
 
 
 class CorruptBlob(ModelFoundryError):

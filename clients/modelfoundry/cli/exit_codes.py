@@ -68,6 +68,7 @@ EXIT_CODE_BY_ERROR: Final[Mapping[type[errors.ModelFoundryError], ExitCode]] = M
         errors.Cancelled: ExitCode.FAILED,
         errors.WorkerLost: ExitCode.FAILED,
         errors.Internal: ExitCode.FAILED,
+        errors.Overloaded: ExitCode.UNAVAILABLE,
         errors.Unavailable: ExitCode.UNAVAILABLE,
         errors.DeadlineExceeded: ExitCode.DEADLINE,
     }

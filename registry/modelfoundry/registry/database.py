@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -109,6 +109,7 @@ class Database:
         self._writers = sessionmaker(self._engine, class_=Session, expire_on_commit=False)
         # SQLite has one writer at a time. Queuing here is fair and quick; its own waiting polls and can starve.
         self._writer_turn = threading.Lock()
+        self._hearers: list[Callable[[Session], None]] = []
         if self._is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -137,6 +138,16 @@ class Database:
             session.begin(),
         ):
             yield session
+        for hear in self._hearers:
+            hear(session)
+
+    def on_written(self, hear: Callable[[Session], None]) -> None:
+        """Has something called after every transaction that was committed, in its thread, when others may write again.
+
+        Args:
+            hear: Gets the session, which is closed; its `info` is what listeners left there.
+        """
+        self._hearers.append(hear)
 
     @contextmanager
     def read_session(self) -> Iterator[Session]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from modelfoundry.api.inference.v2 import open_inference_pb2
 from modelfoundry.api.inference.v2 import open_inference_pb2_grpc as inference_grpc
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2, on_demand_service_pb2_grpc
@@ -15,12 +13,13 @@ from modelfoundry.reuser.on_demand.decompositions import Decompositions
 from modelfoundry.reuser.on_demand.delivery import Delivery
 from modelfoundry.reuser.on_demand.servicer import OnDemandServicer
 from modelfoundry.reuser.open_inference.servicer import InferenceServicer
-from modelfoundry.reuser.predicting.predictor import Predictor
+from modelfoundry.reuser.predictions import predicting
 from modelfoundry.reuser.servicer import ReuserServicer
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.runtime.channels import open_channel
 from modelfoundry.runtime.server import Service, run
+from modelfoundry.workbench.followed import following
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.service import registry_check, serve_worker
 
@@ -29,15 +28,18 @@ async def main() -> None:
     """Joins the parts and serves."""
     settings = ReuserSettings()
     with Client(settings.endpoints) as blocking_client:
-        predictor = Predictor(blocking_client, settings.cache, settings.loaded_networks)
-        turns = asyncio.Semaphore(settings.predictions_at_a_time)
-        async with AsyncClient(settings.endpoints) as client, open_channel(settings.registry) as registry:
+        async with (
+            AsyncClient(settings.endpoints) as client,
+            open_channel(settings.registry) as registry,
+            predicting(settings, blocking_client) as predictor,
+            following(registry) as followed,
+        ):
             queue = JobQueue(settings.endpoints)
             submissions = Submissions(queue)
-            reuser = ReuserServicer(client, submissions, predictor, turns)
+            reuser = ReuserServicer(client, submissions, predictor, followed)
             decompositions = Decompositions(settings.endpoints)
             on_demand = OnDemandServicer(settings.endpoints, queue, decompositions, Delivery(submissions))
-            inference = InferenceServicer(client, predictor, turns, registry_check(registry, settings.registry))
+            inference = InferenceServicer(client, predictor, followed, registry_check(registry, settings.registry))
             services = [
                 Service(
                     pb.DESCRIPTOR.services_by_name["ReuserService"].full_name,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import grpc
 from google.longrunning import operations_pb2
 
@@ -13,13 +11,14 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.reuser.v1 import reuser_service_pb2_grpc as pb_grpc
 from modelfoundry.client import AsyncClient
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name
-from modelfoundry.reuser.predicting.images import images_from_proto
-from modelfoundry.reuser.predicting.predictor import Predictor, classify
+from modelfoundry.names import parse_reference
+from modelfoundry.reuser.predicting.images import decoded
+from modelfoundry.reuser.predicting.predictor import Predictor, most_probable
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.wire.known import known_from_proto
 from modelfoundry.wire.predictions import prediction_to_proto
 from modelfoundry.workbench.aliases import OwnNames
+from modelfoundry.workbench.followed import FollowedSubjects
 from modelfoundry.workbench.resources import AsyncResources, Known, Subject
 from modelfoundry.workbench.subject_names import subject_collection
 
@@ -28,12 +27,12 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
     """Answers predictions itself; exports, compactions and compositions are jobs (`submissions.py`)."""
 
     def __init__(
-        self, client: AsyncClient, submissions: Submissions, predictor: Predictor, turns: asyncio.Semaphore
+        self, client: AsyncClient, submissions: Submissions, predictor: Predictor, followed: FollowedSubjects
     ) -> None:
         self._client = client
         self._submissions = submissions
         self._predictor = predictor
-        self._turns = turns
+        self._followed = followed
 
     async def Export(
         self, request: pb.ExportRequest, context: grpc.aio.ServicerContext[pb.ExportRequest, operations_pb2.Operation]
@@ -61,23 +60,29 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         self, request: pb.PredictRequest, context: grpc.aio.ServicerContext[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """See the contract."""
-        resources = AsyncResources(self._client)
-        name = await OwnNames(resources).of(request.subject, field="subject")
-        parse_name(name, subject_collection(name, field="subject"), field="subject")
         if request.top_k < 0:
             raise InvalidField(f"top_k: {request.top_k} is negative", field="top_k", hint="pass 0 for all labels")
-        subject = await resources.subject(name, field="subject")
-        async with self._turns:
-            return await asyncio.to_thread(self._predict, request, subject)
+        subject = await self._subject(request.subject)
+        network = await self._predictor.network(subject)
+        with self._predictor.room(len(request.images), network, field="images"):
+            images = await decoded(request.images, network.input_spec)
+            found = await self._predictor.probabilities(network, images)
+        answers = most_probable(network.outputs, found, request.top_k)
+        return pb.PredictResponse(
+            subject=subject.name,
+            subject_digest=network.digest,
+            predictions=[prediction_to_proto(labels) for labels in answers],
+        )
+
+    async def _subject(self, name: str) -> Subject:
+        collection = subject_collection(name, field="subject")
+        parsed = parse_reference(name, collection, field="subject")
+
+        async def read() -> Subject:
+            resources = AsyncResources(self._client)
+            return await resources.subject(await OwnNames(resources).of(name, field="subject"), field="subject")
+
+        return await self._followed.get(f"projects/{parsed.project}", name, read)
 
     def _resources(self, known: known_resources_pb2.KnownResources) -> AsyncResources:
         return AsyncResources(self._client, Known(known_from_proto(known)))
-
-    def _predict(self, request: pb.PredictRequest, subject: Subject) -> pb.PredictResponse:
-        loaded = self._predictor.loaded(subject)
-        images = images_from_proto(request.images, loaded.classifier.input_spec)
-        return pb.PredictResponse(
-            subject=subject.name,
-            subject_digest=loaded.digest,
-            predictions=[prediction_to_proto(labels) for labels in classify(loaded.classifier, images, request.top_k)],
-        )

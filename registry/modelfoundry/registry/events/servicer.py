@@ -36,14 +36,17 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         self, request: event_service_pb2.WatchEventsRequest, context: Context
     ) -> AsyncGenerator[event_service_pb2.RegistryEvent]:
         """Streams changes for as long as the caller listens."""
-        async with aclosing(self._watch.follow(_query(request), _after(request))) as events:
-            async for event in events:
-                if isinstance(event, Quiet):
-                    yield event_service_pb2.RegistryEvent(
-                        sequence=event.through, event_time=timestamp_to_proto(self._now())
-                    )
-                else:
-                    yield event_to_proto(event_of(event))
+        with self._watch.following(_query(request), _after(request)) as follower:
+            # Whoever got this knows that from here on all is heard, also where nothing happens for a while.
+            await context.send_initial_metadata(())
+            async with aclosing(follower.events()) as events:
+                async for event in events:
+                    if isinstance(event, Quiet):
+                        yield event_service_pb2.RegistryEvent(
+                            sequence=event.through, event_time=timestamp_to_proto(self._now())
+                        )
+                    else:
+                        yield event_to_proto(event_of(event))
 
     async def ListEvents(
         self, request: event_service_pb2.ListEventsRequest, context: Context

@@ -20,6 +20,8 @@ from modelfoundry.registry.records.tables import EvaluationRow, ResourceRow
 from modelfoundry.values.lineage import EventKind
 
 _CHANGES: Final = "modelfoundry_changes"
+_TOLD: Final = "modelfoundry_told"
+_RENAMES: Final = {EventKind.DELETED, EventKind.ALIASED, EventKind.UNALIASED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,22 @@ class Happening:
     """For EVALUATED: the measurement."""
     alias: str = ""
     """For ALIASED and UNALIASED: the alias."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a transaction that was committed wrote into the journal."""
+
+    newest: int
+    """Number of its last event."""
+    renames: bool
+    """Whether a name means something else since, or nothing any more."""
+
+
+def told_by(session: Session) -> Told | None:
+    """What a transaction told; None where nothing happened to a resource."""
+    told: Told | None = session.info.get(_TOLD)
+    return told
 
 
 def note(session: Session, change: Happening) -> None:
@@ -69,6 +87,7 @@ class Journal:
         now = self._now()
         rows = [_values(change, newest - len(changes) + number, now) for number, change in enumerate(changes, start=1)]
         session.execute(insert(EventRow), rows)
+        session.info[_TOLD] = Told(newest, any(change.kind in _RENAMES for change in changes))
 
 
 def _note_flushed(session: Session, _flush: UOWTransaction) -> None:

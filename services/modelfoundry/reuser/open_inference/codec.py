@@ -82,6 +82,12 @@ def _check_parameters(parameters: Iterable[str], field: str, known: Sequence[str
             raise InvalidField(f"{path}: this parameter is not known", field=path, hint="leave it out")
 
 
+def images_asked(request: pb.ModelInferRequest) -> int:
+    """How many images a request says that it has, at most as many as one may have; what it says is not checked yet."""
+    counts = [tensor.shape[0] for tensor in request.inputs if tensor.shape]
+    return max(0, min(sum(counts), MOST_IMAGES))
+
+
 def pixels_from_proto(request: pb.ModelInferRequest, spec: InputSpec) -> torch.Tensor:
     """The images of a request, float32 in [0, 1], [n, channels, height, width].
 

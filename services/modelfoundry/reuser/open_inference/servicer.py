@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from importlib.metadata import version
 
 import grpc
@@ -15,16 +14,17 @@ from modelfoundry.errors import InvalidField, NotFound, Unavailable
 from modelfoundry.names import singular_of
 from modelfoundry.reuser.open_inference.codec import (
     CLASSIFICATION,
-    WantedOutput,
     answer_to_proto,
+    images_asked,
     metadata_to_proto,
     pixels_from_proto,
     wanted_from_proto,
 )
 from modelfoundry.reuser.open_inference.served import find_served, outputs_of
-from modelfoundry.reuser.predicting.predictor import Predictor, probabilities
+from modelfoundry.reuser.predicting.predictor import Predictor
 from modelfoundry.runtime.health import Ready
-from modelfoundry.workbench.resources import AsyncResources, Subject, digest_of
+from modelfoundry.workbench.followed import FollowedSubjects
+from modelfoundry.workbench.resources import AsyncResources, digest_of
 from modelfoundry.workbench.subject_names import subject_collection
 
 
@@ -33,15 +33,15 @@ class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
 
     Args:
         client: Access to the registry.
-        predictor: Networks in memory.
-        turns: Held while computing.
+        predictor: Classifies.
+        followed: What names stand for.
         ready: Raises when the registry cannot be reached.
     """
 
-    def __init__(self, client: AsyncClient, predictor: Predictor, turns: asyncio.Semaphore, ready: Ready) -> None:
+    def __init__(self, client: AsyncClient, predictor: Predictor, followed: FollowedSubjects, ready: Ready) -> None:
         self._client = client
         self._predictor = predictor
-        self._turns = turns
+        self._followed = followed
         self._ready = ready
 
     async def ServerLive(
@@ -107,17 +107,14 @@ class InferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
     ) -> pb.ModelInferResponse:
         """See the contract."""
         wanted = wanted_from_proto(request)
-        served = await find_served(self._client, request.model_name, request.model_version, field="model_name")
-        async with self._turns:
-            return await asyncio.to_thread(self._infer, request, served, wanted)
-
-    def _infer(
-        self, request: pb.ModelInferRequest, served: Subject, wanted: Sequence[WantedOutput]
-    ) -> pb.ModelInferResponse:
-        subject = self._predictor.loaded(served)
-        pixels = pixels_from_proto(request, subject.classifier.input_spec)
-        found = probabilities(subject.classifier, pixels)
-        response = answer_to_proto(request, wanted, subject.classifier.outputs, found)
+        served = await find_served(
+            self._client, request.model_name, request.model_version, field="model_name", followed=self._followed
+        )
+        network = await self._predictor.network(served)
+        with self._predictor.room(images_asked(request), network, field="inputs[0]"):
+            pixels = await asyncio.to_thread(pixels_from_proto, request, network.input_spec)
+            found = await self._predictor.probabilities(network, pixels)
+        response = answer_to_proto(request, wanted, network.outputs, found)
         response.model_name = served.name
-        response.model_version = subject.digest
+        response.model_version = network.digest
         return response

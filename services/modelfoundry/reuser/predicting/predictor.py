@@ -1,71 +1,71 @@
-"""Classifies images with networks that are kept in memory."""
+"""Classifies images for callers of any protocol."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
-from modelfoundry.client import Client
-from modelfoundry.core.export import Exportable, classifier_of
-from modelfoundry.reuser.subjects import LoadedSubject, load_subject
+from modelfoundry.errors import Overloaded
+from modelfoundry.reuser.predicting.serving import ServedNetwork, ServedNetworks
 from modelfoundry.values.results import LabelProbability
-from modelfoundry.workbench.cache import BlobCache
-from modelfoundry.workbench.resources import Resources, Subject, digest_of
+from modelfoundry.workbench.resources import Subject
 
 
 class Predictor:
-    """Classifies images; thread-safe.
+    """Classifies images with networks that are kept in memory. Belongs to one event loop.
 
     Args:
-        client: Access to the registry.
-        cache: Local blobs.
-        keep: Networks kept in memory.
+        networks: What is ready.
+        most_waiting_bytes: Pixels of all requests that are being answered; above that, further ones are refused.
     """
 
-    def __init__(self, client: Client, cache: BlobCache, keep: int) -> None:
-        self._client = client
-        self._cache = cache
-        self._keep = keep
-        self._loaded: OrderedDict[str, LoadedSubject] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, networks: ServedNetworks, most_waiting_bytes: int) -> None:
+        self._networks = networks
+        self._most_waiting_bytes = most_waiting_bytes
+        self._waiting_bytes = 0
 
-    def loaded(self, subject: Subject) -> LoadedSubject:
-        """The network of a subject, from memory where that is still the one with the subject's digest.
+    async def network(self, subject: Subject) -> ServedNetwork:
+        """The network of a subject: see `ServedNetworks.of`."""
+        return await self._networks.of(subject)
+
+    @contextmanager
+    def room(self, count: int, network: ServedNetwork, *, field: str) -> Iterator[None]:
+        """Holds memory for the images of a request, before they are decoded, until it is answered.
 
         Args:
-            subject: As the registry has it now. A network of what was deleted must not go on answering, so that every
-                call asks the registry for it.
+            count: Images.
+            network: What will classify them.
+            field: Path of the request field that has them.
 
         Raises:
-            NotFound, Unavailable: as the registry says.
+            Overloaded: too many are waiting. Never while nothing else waits.
         """
-        with self._lock:
-            loaded = self._loaded.get(subject.name)
-            if loaded is not None and loaded.digest == digest_of(subject):
-                self._loaded.move_to_end(subject.name)
-                return loaded
-        # Outside of the lock, for it takes seconds: two calls may both load one network, others wait for neither.
-        loaded = load_subject(Resources(self._client), self._cache, subject)
-        with self._lock:
-            self._loaded[subject.name] = loaded
-            self._loaded.move_to_end(subject.name)
-            while len(self._loaded) > self._keep:
-                self._loaded.popitem(last=False)
-        return loaded
+        channels, height, width = network.input_spec.shape
+        size = count * channels * height * width
+        if self._waiting_bytes and self._waiting_bytes + size > self._most_waiting_bytes:
+            raise Overloaded(
+                f"{field}: images of {self._waiting_bytes:,} bytes are waiting to be classified, there is no room for "
+                f"{size:,} more",
+                field=field,
+                hint="try again in a moment, or raise MODELFOUNDRY_REUSER_WAITING_BYTES",
+                metadata={"limit_bytes": str(self._most_waiting_bytes)},
+            )
+        self._waiting_bytes += size
+        try:
+            yield
+        finally:
+            self._waiting_bytes -= size
 
+    async def probabilities(self, network: ServedNetwork, images: torch.Tensor) -> torch.Tensor:
+        """Softmax over the outputs, float32 [n, outputs].
 
-def probabilities(classifier: Exportable, pixels: torch.Tensor) -> torch.Tensor:
-    """Softmax over the outputs, float32 [n, outputs].
-
-    Args:
-        classifier: What classifies.
-        pixels: float32 in [0, 1], [n, channels, height, width], with the classifier's extents.
-    """
-    with torch.inference_mode():
-        return torch.softmax(classifier_of(classifier)(pixels), dim=1)
+        Args:
+            network: What classifies.
+            images: uint8, or float32 in [0, 1], [n, channels, height, width], with the network's extents.
+        """
+        return torch.softmax(await network.batcher.logits(images), dim=1)
 
 
 def rank(found: torch.Tensor) -> torch.return_types.sort:
@@ -73,21 +73,15 @@ def rank(found: torch.Tensor) -> torch.return_types.sort:
     return found.sort(dim=1, descending=True, stable=True)
 
 
-def classify(classifier: Exportable, images: torch.Tensor, top_k: int) -> list[tuple[LabelProbability, ...]]:
+def most_probable(outputs: Sequence[str], found: torch.Tensor, top_k: int) -> Iterator[tuple[LabelProbability, ...]]:
     """Probabilities of the labels of every image, most probable first.
 
     Args:
-        classifier: What classifies.
-        images: uint8, [n, channels, height, width], with the classifier's extents.
+        outputs: Meaning of the columns.
+        found: Probabilities, float32 [n, outputs].
         top_k: At most this many labels an image; 0 means all.
     """
-    ranked = rank(probabilities(classifier, images.to(torch.float32).div_(255)))
-    count = min(top_k or len(classifier.outputs), len(classifier.outputs))
-    return [
-        _named(classifier.outputs, values[:count], places[:count])
-        for values, places in zip(ranked.values.tolist(), ranked.indices.tolist(), strict=True)
-    ]
-
-
-def _named(outputs: Sequence[str], values: Sequence[float], places: Sequence[int]) -> tuple[LabelProbability, ...]:
-    return tuple(LabelProbability(outputs[place], value) for value, place in zip(values, places, strict=True))
+    ranked = rank(found)
+    count = min(top_k or len(outputs), len(outputs))
+    for values, places in zip(ranked.values[:, :count].tolist(), ranked.indices[:, :count].tolist(), strict=True):
+        yield tuple(LabelProbability(outputs[place], value) for value, place in zip(values, places, strict=True))

@@ -16,8 +16,11 @@ from modelfoundry.runtime.interceptors.calls import CallInterceptor, Context, Me
 REQUEST_ID_KEY: Final = "x-request-id"
 ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 QUIET_SERVICES: Final = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
-QUIET_METHODS: Final = ("LeaseOperation", "ReportProgress", "GetOperation", "ServerLive", "ServerReady")
-"""Called every second for every job or by every probe; only their failures are worth a line."""
+QUIET_METHODS: Final = (
+    *("LeaseOperation", "ReportProgress", "GetOperation", "ServerLive", "ServerReady"),
+    *("Predict", "ModelInfer"),
+)
+"""Called every second for every job, by every probe, or a thousand times a second; only failures are worth a line."""
 
 _log = structlog.get_logger(__name__)
 

@@ -41,7 +41,8 @@ class EventServiceStub:
     """Streams the changes of a project, past ones first, for as long as the caller listens. A stream that broke is opened again
     with the last sequence number seen; nothing is missed and nothing comes twice. UNAVAILABLE when the server is shutting
     down. OUT_OF_RANGE: events after `after_sequence` were forgotten (history is kept for a time and a number that the operator
-    sets). INVALID_ARGUMENT: `after_sequence` is above the newest number.
+    sets). INVALID_ARGUMENT: `after_sequence` is above the newest number. Initial metadata is sent when the stream has begun
+    to follow: from then on a deletion or a moved alias is told before whoever made it is answered, or 0.25 s later.
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]
     """Lists past changes, oldest first. Fails as WatchEvents does."""
@@ -59,7 +60,8 @@ class EventServiceAsyncStub(EventServiceStub):
     """Streams the changes of a project, past ones first, for as long as the caller listens. A stream that broke is opened again
     with the last sequence number seen; nothing is missed and nothing comes twice. UNAVAILABLE when the server is shutting
     down. OUT_OF_RANGE: events after `after_sequence` were forgotten (history is kept for a time and a number that the operator
-    sets). INVALID_ARGUMENT: `after_sequence` is above the newest number.
+    sets). INVALID_ARGUMENT: `after_sequence` is above the newest number. Initial metadata is sent when the stream has begun
+    to follow: from then on a deletion or a moved alias is told before whoever made it is answered, or 0.25 s later.
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists past changes, oldest first. Fails as WatchEvents does."""
@@ -80,7 +82,8 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the changes of a project, past ones first, for as long as the caller listens. A stream that broke is opened again
         with the last sequence number seen; nothing is missed and nothing comes twice. UNAVAILABLE when the server is shutting
         down. OUT_OF_RANGE: events after `after_sequence` were forgotten (history is kept for a time and a number that the operator
-        sets). INVALID_ARGUMENT: `after_sequence` is above the newest number.
+        sets). INVALID_ARGUMENT: `after_sequence` is above the newest number. Initial metadata is sent when the stream has begun
+        to follow: from then on a deletion or a moved alias is told before whoever made it is answered, or 0.25 s later.
         """
 
     @_abc_1.abstractmethod

@@ -88,6 +88,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """OUT_OF_RANGE: a cursor into a history that is not kept that far back. Metadata `oldest`: number of the oldest event kept."""
     ERROR_REASON_CONSTRAINT_UNMET: _ErrorReason.ValueType  # 36
     """FAILED_PRECONDITION: nothing satisfies a constraint of the request. Metadata `module`: the nearest, where there is one."""
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 37
+    """RESOURCE_EXHAUSTED: more is being done than the server has room for; later it may not be. Metadata `limit_bytes`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: `google.rpc.ErrorInfo.reason` is one of these names without the prefix, `domain` is `modelfoundry.dev`.
@@ -160,4 +162,6 @@ ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 31
 """OUT_OF_RANGE: a cursor into a history that is not kept that far back. Metadata `oldest`: number of the oldest event kept."""
 ERROR_REASON_CONSTRAINT_UNMET: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: nothing satisfies a constraint of the request. Metadata `module`: the nearest, where there is one."""
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 37
+"""RESOURCE_EXHAUSTED: more is being done than the server has room for; later it may not be. Metadata `limit_bytes`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -35,7 +35,8 @@ type EventServiceClient interface {
 	// Streams the changes of a project, past ones first, for as long as the caller listens. A stream that broke is opened again
 	// with the last sequence number seen; nothing is missed and nothing comes twice. UNAVAILABLE when the server is shutting
 	// down. OUT_OF_RANGE: events after `after_sequence` were forgotten (history is kept for a time and a number that the operator
-	// sets). INVALID_ARGUMENT: `after_sequence` is above the newest number.
+	// sets). INVALID_ARGUMENT: `after_sequence` is above the newest number. Initial metadata is sent when the stream has begun
+	// to follow: from then on a deletion or a moved alias is told before whoever made it is answered, or 0.25 s later.
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RegistryEvent], error)
 	// Lists past changes, oldest first. Fails as WatchEvents does.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
@@ -90,7 +91,8 @@ type EventServiceServer interface {
 	// Streams the changes of a project, past ones first, for as long as the caller listens. A stream that broke is opened again
 	// with the last sequence number seen; nothing is missed and nothing comes twice. UNAVAILABLE when the server is shutting
 	// down. OUT_OF_RANGE: events after `after_sequence` were forgotten (history is kept for a time and a number that the operator
-	// sets). INVALID_ARGUMENT: `after_sequence` is above the newest number.
+	// sets). INVALID_ARGUMENT: `after_sequence` is above the newest number. Initial metadata is sent when the stream has begun
+	// to follow: from then on a deletion or a moved alias is told before whoever made it is answered, or 0.25 s later.
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[RegistryEvent]) error
 	// Lists past changes, oldest first. Fails as WatchEvents does.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)

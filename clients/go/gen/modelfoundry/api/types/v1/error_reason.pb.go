@@ -92,6 +92,8 @@ const (
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 31
 	// FAILED_PRECONDITION: nothing satisfies a constraint of the request. Metadata `module`: the nearest, where there is one.
 	ErrorReason_ERROR_REASON_CONSTRAINT_UNMET ErrorReason = 36
+	// RESOURCE_EXHAUSTED: more is being done than the server has room for; later it may not be. Metadata `limit_bytes`.
+	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 37
 )
 
 // Enum value maps for ErrorReason.
@@ -130,6 +132,7 @@ var (
 		30: "ERROR_REASON_INTERNAL",
 		31: "ERROR_REASON_CURSOR_EXPIRED",
 		36: "ERROR_REASON_CONSTRAINT_UNMET",
+		37: "ERROR_REASON_OVERLOADED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -165,6 +168,7 @@ var (
 		"ERROR_REASON_INTERNAL":             30,
 		"ERROR_REASON_CURSOR_EXPIRED":       31,
 		"ERROR_REASON_CONSTRAINT_UNMET":     36,
+		"ERROR_REASON_OVERLOADED":           37,
 	}
 )
 
@@ -199,7 +203,7 @@ var File_modelfoundry_api_types_v1_error_reason_proto protoreflect.FileDescripto
 
 const file_modelfoundry_api_types_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	",modelfoundry/api/types/v1/error_reason.proto\x12\x19modelfoundry.api.types.v1*\xbd\b\n" +
+	",modelfoundry/api/types/v1/error_reason.proto\x12\x19modelfoundry.api.types.v1*\xda\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -234,7 +238,8 @@ const file_modelfoundry_api_types_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_EXPORT_MISMATCH\x10\x1d\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x1e\x12\x1f\n" +
 	"\x1bERROR_REASON_CURSOR_EXPIRED\x10\x1f\x12!\n" +
-	"\x1dERROR_REASON_CONSTRAINT_UNMET\x10$B\xf7\x01\n" +
+	"\x1dERROR_REASON_CONSTRAINT_UNMET\x10$\x12\x1b\n" +
+	"\x17ERROR_REASON_OVERLOADED\x10%B\xf7\x01\n" +
 	"\x1dcom.modelfoundry.api.types.v1B\x10ErrorReasonProtoP\x01Z=modelfoundry.dev/client/gen/modelfoundry/api/types/v1;typesv1\xa2\x02\x03MAT\xaa\x02\x19Modelfoundry.Api.Types.V1\xca\x02\x19Modelfoundry\\Api\\Types\\V1\xe2\x02%Modelfoundry\\Api\\Types\\V1\\GPBMetadata\xea\x02\x1cModelfoundry::Api::Types::V1b\x06proto3"
 
 var (
