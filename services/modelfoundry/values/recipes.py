@@ -92,6 +92,13 @@ class GradSplitterRecipe:
         alpha: Weight of the kept share of kernels in the loss, 0 or more.
         head_width: Outputs of a head's first layer.
         accuracy_loss: Validation accuracy that may be lost for fewer kernels, above 0 and at most 1.
+        retention: `distilled`: share of the kernels that the modules keep together, above 0 and at most 1.
+        steps: `distilled`: batches that the masks learn from, 1 to 1,000,000.
+        lr_norm: `distilled`: learning rate of scales and shifts of batch normalisations, above 0.
+        temperature: `distilled`: by which logits are divided when module and base are compared, above 0.
+        augmentation: `distilled`: how training images are varied.
+        precision: `distilled`: numbers that a step computes in.
+        shared: `distilled`: share of the layers whose kernels all modules have in common, 0 to 0.95.
     """
 
     recipe: str = "paper"
@@ -106,6 +113,13 @@ class GradSplitterRecipe:
     alpha: float | None = None
     head_width: int | None = None
     accuracy_loss: float | None = None
+    retention: float | None = None
+    steps: int | None = None
+    lr_norm: float | None = None
+    temperature: float | None = None
+    augmentation: Augmentation | None = None
+    precision: Precision | None = None
+    shared: float | None = None
 
 
 ALGORITHM_OF: Final[Mapping[type, str]] = {SeamRecipe: "seam", GradSplitterRecipe: "gradsplitter"}

@@ -42,8 +42,11 @@ def test_recipes_keep_what_is_unset(recipe: SeamRecipe) -> None:
         GradSplitterRecipe,
         recipe=text,
         **dict.fromkeys(("warmup_epochs", "cycles", "mask_epochs", "head_epochs"), st.none() | small),
-        **dict.fromkeys(("batch_size", "head_width"), st.none() | small),
+        **dict.fromkeys(("batch_size", "head_width", "steps"), st.none() | small),
         **dict.fromkeys(("lr_warmup", "lr_head", "lr_mask", "alpha", "accuracy_loss"), st.none() | real),
+        **dict.fromkeys(("retention", "lr_norm", "temperature", "shared"), st.none() | real),
+        augmentation=st.none() | st.sampled_from(Augmentation),
+        precision=st.none() | st.sampled_from(Precision),
     )
 )
 def test_recipes_of_gradsplitter_keep_what_is_unset(recipe: GradSplitterRecipe) -> None:

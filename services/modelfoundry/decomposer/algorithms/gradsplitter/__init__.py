@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
-from modelfoundry.decomposer.algorithms.gradsplitter.settings import RECIPES, GradSplitterSettings
+from modelfoundry.decomposer.algorithms.gradsplitter.distilled.settings import DistilledSplitSettings
+from modelfoundry.decomposer.algorithms.gradsplitter.recipes import RECIPES
+from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.values.problems import BinaryProblem, OpenSetProblem
 
 if TYPE_CHECKING:
@@ -13,10 +15,13 @@ if TYPE_CHECKING:
     from modelfoundry.values.architectures import Architecture, InputSpec
 
 
-def _search(task: SearchTask[GradSplitterSettings]) -> SearchResult[FoundModule]:
+def _search(task: SearchTask[GradSplitterSettings | DistilledSplitSettings]) -> SearchResult[FoundModule]:
     from modelfoundry.decomposer.algorithms.gradsplitter.decompose import decompose_jointly
+    from modelfoundry.decomposer.algorithms.gradsplitter.distilled.module import split_distilled
 
-    return decompose_jointly(task)
+    if isinstance(task.settings, DistilledSplitSettings):
+        return split_distilled(cast("SearchTask[DistilledSplitSettings]", task))
+    return decompose_jointly(cast("SearchTask[GradSplitterSettings]", task))
 
 
 def _check_model(architecture: Architecture, labels: int, input_spec: InputSpec) -> None:

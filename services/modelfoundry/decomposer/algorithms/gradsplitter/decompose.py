@@ -30,7 +30,7 @@ def decompose_jointly(task: SearchTask[GradSplitterSettings]) -> SearchResult[Ke
         Cancelled, MalformedFile: as the search.
     """
     for part, what in ((task.train, "training"), (task.validation, "validation")):
-        _check_every_label(part, task.labels, what)
+        check_every_label(part, task.labels, what)
     run = Run(task.input_spec, task.device, monitor=task.monitor)
     base_accuracy = evaluate_model(task.network, task.validation, task.labels, run).accuracy
     joint = JointTask(
@@ -77,7 +77,17 @@ def _kernels_of(builder: str, parameters: str, labels: int, input_spec: InputSpe
     return plan
 
 
-def _check_every_label(part: ImageSet, labels: Sequence[str], what: str) -> None:
+def check_every_label(part: ImageSet, labels: Sequence[str], what: str) -> None:
+    """Checks that a part of the data has images of every label.
+
+    Args:
+        part: With label numbers of the model.
+        labels: Of the model, by number.
+        what: What the part is for, in words: `training`.
+
+    Raises:
+        DatasetMismatch: a label has none.
+    """
     counts = torch.bincount(part.labels, minlength=len(labels)).tolist()
     absent = [label for label, count in zip(labels, counts, strict=True) if not count]
     if absent:

@@ -1,8 +1,7 @@
-"""How GradSplitter searches, as data: settings, and recipes that name good ones."""
+"""How GradSplitter searches, as data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -10,7 +9,6 @@ from modelfoundry.decomposer.algorithms.settings import (
     ABOVE_ZERO,
     SHARE,
     ZERO_OR_MORE,
-    Recipe,
     Settings,
     setting,
     whole,
@@ -86,16 +84,3 @@ class Phase:
     trains_masks: bool
     """Masks and heads, or the heads alone."""
     lr_head: float
-
-
-RECIPES: Final[Mapping[str, Recipe[GradSplitterSettings]]] = {
-    "paper": Recipe(
-        settings=GradSplitterSettings(),
-        description=(
-            "GradSplitter as published (Qi et al., TOSEM 2023): 5 epochs of the heads, then 20 times 5 epochs of masks "
-            "and heads and 2 of the heads. Masks reach 0 after a thousand steps or more: on small data sets raise "
-            "lr_mask. Of the epochs that lose less than one percentage point on validation data the one with the "
-            "fewest kernels is taken; the published code left that choice to a person."
-        ),
-    ),
-}

@@ -16,7 +16,8 @@ from torch.nn.modules.conv import _ConvNd
 from modelfoundry.core.channels import ChannelGroup
 from modelfoundry.values.architectures import InputSpec
 
-_UNTRACEABLE: Final = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
+UNTRACEABLE: Final = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
+"""What tracing a network raises that it cannot follow."""
 _TOLERANCE: Final = 1e-4
 
 
@@ -41,7 +42,7 @@ class FoldedTrunk:
             input_spec: Images that it takes.
             device: Where to compute.
         """
-        sources = _sources(groups)
+        sources = channel_sources(groups)
         trunk = copy.deepcopy(network).eval().requires_grad_(False).cpu()
         trunk = _with_folded_norms(trunk, frozenset(sources), input_spec)
         self._network = trunk.to(device).to(memory_format=torch.channels_last)
@@ -86,7 +87,7 @@ class FoldedTrunk:
         return (read * bits, *others)
 
 
-def _sources(groups: Sequence[ChannelGroup]) -> dict[str, Tensor]:
+def channel_sources(groups: Sequence[ChannelGroup]) -> dict[str, Tensor]:
     """Layer to the place of each of its input channels among the bits; channels of no group have the place behind."""
     total = sum(group.units for group in groups)
     sources: dict[str, Tensor] = {}
@@ -107,7 +108,7 @@ def _with_folded_norms(network: nn.Module, masked: frozenset[str], input_spec: I
         with torch.no_grad():
             folded = fuse(network)
             expected, found = network(images), folded(images)
-    except (*_UNTRACEABLE, NotImplementedError):
+    except (*UNTRACEABLE, NotImplementedError):
         return network
     if not isinstance(folded, GraphModule):
         return network

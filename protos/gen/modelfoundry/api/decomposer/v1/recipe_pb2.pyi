@@ -229,6 +229,9 @@ class GradSplitterRecipe(_message.Message):
     (GradSplitter, sections 3 and 4.1). The heads are trained alone for `warmup_epochs`; then come `cycles` of `mask_epochs`
     that train masks and heads and `head_epochs` that train the heads alone. Fields that are unset in a request take the value
     of the named recipe.
+
+    The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 12;
+    `distilled` has batch_size, lr_mask and fields 13 to 19.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -245,6 +248,13 @@ class GradSplitterRecipe(_message.Message):
     ALPHA_FIELD_NUMBER: _builtins.int
     HEAD_WIDTH_FIELD_NUMBER: _builtins.int
     ACCURACY_LOSS_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    LR_NORM_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     recipe: _builtins.str
     """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`."""
     warmup_epochs: _builtins.int
@@ -256,13 +266,15 @@ class GradSplitterRecipe(_message.Message):
     head_epochs: _builtins.int
     """Epochs of the heads alone at the end of a cycle, 0 to 10,000. `paper`: 2."""
     batch_size: _builtins.int
-    """Samples in a batch, 1 to 4096. `paper`: 64."""
+    """Samples in a batch, 1 to 4096. `paper`: 64. `distilled`: 2 to 4096; 64 unless set."""
     lr_warmup: _builtins.float
     """Adam's learning rate of the heads before the first cycle, above 0. `paper`: 0.01."""
     lr_head: _builtins.float
     """Adam's learning rate of the heads in the cycles, above 0. `paper`: 0.001."""
     lr_mask: _builtins.float
-    """Adam's learning rate of the masks, above 0. Masks begin at 1 and drop at 0: the fewer steps, the higher. `paper`: 0.001."""
+    """Adam's learning rate of the masks, above 0. Masks begin at 1 and drop at 0: the fewer steps, the higher. `paper`: 0.001.
+    `distilled`: 0.01.
+    """
     alpha: _builtins.float
     """Weight of the kept share of kernels in the loss, 0 or more. `paper`: 0.1."""
     head_width: _builtins.int
@@ -271,6 +283,20 @@ class GradSplitterRecipe(_message.Message):
     """An epoch can be chosen when its validation accuracy lies less than this below the base model's, above 0 and at most 1;
     of these the one with the fewest kernels is. `paper`: 0.01.
     """
+    retention: _builtins.float
+    """Share of the kernels that the modules keep, all together, above 0 and at most 1. `distilled`: 0.5."""
+    steps: _builtins.int
+    """Batches that the masks learn from, 1 to 1,000,000. `distilled`: 200."""
+    lr_norm: _builtins.float
+    """Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01."""
+    temperature: _builtins.float
+    """By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4."""
+    augmentation: Global___Augmentation.ValueType
+    """How training images are varied. `distilled`: crops and flips."""
+    precision: Global___Precision.ValueType
+    """Numbers that a step computes in. `distilled`: auto. Records say which it was."""
+    shared: _builtins.float
+    """Share of the layers, from the images on, of which all modules keep the same kernels, 0 to 0.95. `distilled`: 0.5."""
     def __init__(
         self,
         *,
@@ -286,10 +312,17 @@ class GradSplitterRecipe(_message.Message):
         alpha: _builtins.float | None = ...,
         head_width: _builtins.int | None = ...,
         accuracy_loss: _builtins.float | None = ...,
+        retention: _builtins.float | None = ...,
+        steps: _builtins.int | None = ...,
+        lr_norm: _builtins.float | None = ...,
+        temperature: _builtins.float | None = ...,
+        augmentation: Global___Augmentation.ValueType = ...,
+        precision: Global___Precision.ValueType = ...,
+        shared: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss", "_alpha", b"_alpha", "_batch_size", b"_batch_size", "_cycles", b"_cycles", "_head_epochs", b"_head_epochs", "_head_width", b"_head_width", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_warmup", b"_lr_warmup", "_mask_epochs", b"_mask_epochs", "_warmup_epochs", b"_warmup_epochs", "accuracy_loss", b"accuracy_loss", "alpha", b"alpha", "batch_size", b"batch_size", "cycles", b"cycles", "head_epochs", b"head_epochs", "head_width", b"head_width", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_warmup", b"lr_warmup", "mask_epochs", b"mask_epochs", "warmup_epochs", b"warmup_epochs"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss", "_alpha", b"_alpha", "_batch_size", b"_batch_size", "_cycles", b"_cycles", "_head_epochs", b"_head_epochs", "_head_width", b"_head_width", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_lr_warmup", b"_lr_warmup", "_mask_epochs", b"_mask_epochs", "_retention", b"_retention", "_shared", b"_shared", "_steps", b"_steps", "_temperature", b"_temperature", "_warmup_epochs", b"_warmup_epochs", "accuracy_loss", b"accuracy_loss", "alpha", b"alpha", "batch_size", b"batch_size", "cycles", b"cycles", "head_epochs", b"head_epochs", "head_width", b"head_width", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "lr_warmup", b"lr_warmup", "mask_epochs", b"mask_epochs", "retention", b"retention", "shared", b"shared", "steps", b"steps", "temperature", b"temperature", "warmup_epochs", b"warmup_epochs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss", "_alpha", b"_alpha", "_batch_size", b"_batch_size", "_cycles", b"_cycles", "_head_epochs", b"_head_epochs", "_head_width", b"_head_width", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_warmup", b"_lr_warmup", "_mask_epochs", b"_mask_epochs", "_warmup_epochs", b"_warmup_epochs", "accuracy_loss", b"accuracy_loss", "alpha", b"alpha", "batch_size", b"batch_size", "cycles", b"cycles", "head_epochs", b"head_epochs", "head_width", b"head_width", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_warmup", b"lr_warmup", "mask_epochs", b"mask_epochs", "recipe", b"recipe", "warmup_epochs", b"warmup_epochs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss", "_alpha", b"_alpha", "_batch_size", b"_batch_size", "_cycles", b"_cycles", "_head_epochs", b"_head_epochs", "_head_width", b"_head_width", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_lr_warmup", b"_lr_warmup", "_mask_epochs", b"_mask_epochs", "_retention", b"_retention", "_shared", b"_shared", "_steps", b"_steps", "_temperature", b"_temperature", "_warmup_epochs", b"_warmup_epochs", "accuracy_loss", b"accuracy_loss", "alpha", b"alpha", "augmentation", b"augmentation", "batch_size", b"batch_size", "cycles", b"cycles", "head_epochs", b"head_epochs", "head_width", b"head_width", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "lr_warmup", b"lr_warmup", "mask_epochs", b"mask_epochs", "precision", b"precision", "recipe", b"recipe", "retention", b"retention", "shared", b"shared", "steps", b"steps", "temperature", b"temperature", "warmup_epochs", b"warmup_epochs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accuracy_loss: _TypeAlias = _typing.Literal["accuracy_loss"]  # noqa: Y015
     _WhichOneofArgType__accuracy_loss: _TypeAlias = _typing.Literal["_accuracy_loss", b"_accuracy_loss"]  # noqa: Y015
@@ -307,10 +340,20 @@ class GradSplitterRecipe(_message.Message):
     _WhichOneofArgType__lr_head: _TypeAlias = _typing.Literal["_lr_head", b"_lr_head"]  # noqa: Y015
     _WhichOneofReturnType__lr_mask: _TypeAlias = _typing.Literal["lr_mask"]  # noqa: Y015
     _WhichOneofArgType__lr_mask: _TypeAlias = _typing.Literal["_lr_mask", b"_lr_mask"]  # noqa: Y015
+    _WhichOneofReturnType__lr_norm: _TypeAlias = _typing.Literal["lr_norm"]  # noqa: Y015
+    _WhichOneofArgType__lr_norm: _TypeAlias = _typing.Literal["_lr_norm", b"_lr_norm"]  # noqa: Y015
     _WhichOneofReturnType__lr_warmup: _TypeAlias = _typing.Literal["lr_warmup"]  # noqa: Y015
     _WhichOneofArgType__lr_warmup: _TypeAlias = _typing.Literal["_lr_warmup", b"_lr_warmup"]  # noqa: Y015
     _WhichOneofReturnType__mask_epochs: _TypeAlias = _typing.Literal["mask_epochs"]  # noqa: Y015
     _WhichOneofArgType__mask_epochs: _TypeAlias = _typing.Literal["_mask_epochs", b"_mask_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__retention: _TypeAlias = _typing.Literal["retention"]  # noqa: Y015
+    _WhichOneofArgType__retention: _TypeAlias = _typing.Literal["_retention", b"_retention"]  # noqa: Y015
+    _WhichOneofReturnType__shared: _TypeAlias = _typing.Literal["shared"]  # noqa: Y015
+    _WhichOneofArgType__shared: _TypeAlias = _typing.Literal["_shared", b"_shared"]  # noqa: Y015
+    _WhichOneofReturnType__steps: _TypeAlias = _typing.Literal["steps"]  # noqa: Y015
+    _WhichOneofArgType__steps: _TypeAlias = _typing.Literal["_steps", b"_steps"]  # noqa: Y015
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     _WhichOneofReturnType__warmup_epochs: _TypeAlias = _typing.Literal["warmup_epochs"]  # noqa: Y015
     _WhichOneofArgType__warmup_epochs: _TypeAlias = _typing.Literal["_warmup_epochs", b"_warmup_epochs"]  # noqa: Y015
     @_typing.overload
@@ -330,9 +373,19 @@ class GradSplitterRecipe(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_mask) -> _WhichOneofReturnType__lr_mask | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_norm) -> _WhichOneofReturnType__lr_norm | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lr_warmup) -> _WhichOneofReturnType__lr_warmup | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mask_epochs) -> _WhichOneofReturnType__mask_epochs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retention) -> _WhichOneofReturnType__retention | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shared) -> _WhichOneofReturnType__shared | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__steps) -> _WhichOneofReturnType__steps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup_epochs) -> _WhichOneofReturnType__warmup_epochs | None: ...
 

@@ -366,6 +366,9 @@ func (x *SeamRecipe) GetPrecision() Precision {
 // (GradSplitter, sections 3 and 4.1). The heads are trained alone for `warmup_epochs`; then come `cycles` of `mask_epochs`
 // that train masks and heads and `head_epochs` that train the heads alone. Fields that are unset in a request take the value
 // of the named recipe.
+//
+// The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 12;
+// `distilled` has batch_size, lr_mask and fields 13 to 19.
 type GradSplitterRecipe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`.
@@ -378,13 +381,14 @@ type GradSplitterRecipe struct {
 	MaskEpochs *int32 `protobuf:"varint,4,opt,name=mask_epochs,json=maskEpochs,proto3,oneof" json:"mask_epochs,omitempty"`
 	// Epochs of the heads alone at the end of a cycle, 0 to 10,000. `paper`: 2.
 	HeadEpochs *int32 `protobuf:"varint,5,opt,name=head_epochs,json=headEpochs,proto3,oneof" json:"head_epochs,omitempty"`
-	// Samples in a batch, 1 to 4096. `paper`: 64.
+	// Samples in a batch, 1 to 4096. `paper`: 64. `distilled`: 2 to 4096; 64 unless set.
 	BatchSize *int32 `protobuf:"varint,6,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
 	// Adam's learning rate of the heads before the first cycle, above 0. `paper`: 0.01.
 	LrWarmup *float64 `protobuf:"fixed64,7,opt,name=lr_warmup,json=lrWarmup,proto3,oneof" json:"lr_warmup,omitempty"`
 	// Adam's learning rate of the heads in the cycles, above 0. `paper`: 0.001.
 	LrHead *float64 `protobuf:"fixed64,8,opt,name=lr_head,json=lrHead,proto3,oneof" json:"lr_head,omitempty"`
 	// Adam's learning rate of the masks, above 0. Masks begin at 1 and drop at 0: the fewer steps, the higher. `paper`: 0.001.
+	// `distilled`: 0.01.
 	LrMask *float64 `protobuf:"fixed64,9,opt,name=lr_mask,json=lrMask,proto3,oneof" json:"lr_mask,omitempty"`
 	// Weight of the kept share of kernels in the loss, 0 or more. `paper`: 0.1.
 	Alpha *float64 `protobuf:"fixed64,10,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
@@ -392,7 +396,21 @@ type GradSplitterRecipe struct {
 	HeadWidth *int32 `protobuf:"varint,11,opt,name=head_width,json=headWidth,proto3,oneof" json:"head_width,omitempty"`
 	// An epoch can be chosen when its validation accuracy lies less than this below the base model's, above 0 and at most 1;
 	// of these the one with the fewest kernels is. `paper`: 0.01.
-	AccuracyLoss  *float64 `protobuf:"fixed64,12,opt,name=accuracy_loss,json=accuracyLoss,proto3,oneof" json:"accuracy_loss,omitempty"`
+	AccuracyLoss *float64 `protobuf:"fixed64,12,opt,name=accuracy_loss,json=accuracyLoss,proto3,oneof" json:"accuracy_loss,omitempty"`
+	// Share of the kernels that the modules keep, all together, above 0 and at most 1. `distilled`: 0.5.
+	Retention *float64 `protobuf:"fixed64,13,opt,name=retention,proto3,oneof" json:"retention,omitempty"`
+	// Batches that the masks learn from, 1 to 1,000,000. `distilled`: 200.
+	Steps *int32 `protobuf:"varint,14,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01.
+	LrNorm *float64 `protobuf:"fixed64,15,opt,name=lr_norm,json=lrNorm,proto3,oneof" json:"lr_norm,omitempty"`
+	// By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4.
+	Temperature *float64 `protobuf:"fixed64,16,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// How training images are varied. `distilled`: crops and flips.
+	Augmentation Augmentation `protobuf:"varint,17,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
+	// Numbers that a step computes in. `distilled`: auto. Records say which it was.
+	Precision Precision `protobuf:"varint,18,opt,name=precision,proto3,enum=modelfoundry.api.decomposer.v1.Precision" json:"precision,omitempty"`
+	// Share of the layers, from the images on, of which all modules keep the same kernels, 0 to 0.95. `distilled`: 0.5.
+	Shared        *float64 `protobuf:"fixed64,19,opt,name=shared,proto3,oneof" json:"shared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -507,6 +525,55 @@ func (x *GradSplitterRecipe) GetHeadWidth() int32 {
 func (x *GradSplitterRecipe) GetAccuracyLoss() float64 {
 	if x != nil && x.AccuracyLoss != nil {
 		return *x.AccuracyLoss
+	}
+	return 0
+}
+
+func (x *GradSplitterRecipe) GetRetention() float64 {
+	if x != nil && x.Retention != nil {
+		return *x.Retention
+	}
+	return 0
+}
+
+func (x *GradSplitterRecipe) GetSteps() int32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *GradSplitterRecipe) GetLrNorm() float64 {
+	if x != nil && x.LrNorm != nil {
+		return *x.LrNorm
+	}
+	return 0
+}
+
+func (x *GradSplitterRecipe) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *GradSplitterRecipe) GetAugmentation() Augmentation {
+	if x != nil {
+		return x.Augmentation
+	}
+	return Augmentation_AUGMENTATION_UNSPECIFIED
+}
+
+func (x *GradSplitterRecipe) GetPrecision() Precision {
+	if x != nil {
+		return x.Precision
+	}
+	return Precision_PRECISION_UNSPECIFIED
+}
+
+func (x *GradSplitterRecipe) GetShared() float64 {
+	if x != nil && x.Shared != nil {
+		return *x.Shared
 	}
 	return 0
 }
@@ -642,7 +709,7 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\x06_stepsB\n" +
 	"\n" +
 	"\b_lr_normB\x0e\n" +
-	"\f_temperature\"\xc7\x04\n" +
+	"\f_temperature\"\xc1\a\n" +
 	"\x12GradSplitterRecipe\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12(\n" +
 	"\rwarmup_epochs\x18\x02 \x01(\x05H\x00R\fwarmupEpochs\x88\x01\x01\x12\x1b\n" +
@@ -661,7 +728,14 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\n" +
 	"head_width\x18\v \x01(\x05H\tR\theadWidth\x88\x01\x01\x12(\n" +
 	"\raccuracy_loss\x18\f \x01(\x01H\n" +
-	"R\faccuracyLoss\x88\x01\x01B\x10\n" +
+	"R\faccuracyLoss\x88\x01\x01\x12!\n" +
+	"\tretention\x18\r \x01(\x01H\vR\tretention\x88\x01\x01\x12\x19\n" +
+	"\x05steps\x18\x0e \x01(\x05H\fR\x05steps\x88\x01\x01\x12\x1c\n" +
+	"\alr_norm\x18\x0f \x01(\x01H\rR\x06lrNorm\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\x10 \x01(\x01H\x0eR\vtemperature\x88\x01\x01\x12P\n" +
+	"\faugmentation\x18\x11 \x01(\x0e2,.modelfoundry.api.decomposer.v1.AugmentationR\faugmentation\x12G\n" +
+	"\tprecision\x18\x12 \x01(\x0e2).modelfoundry.api.decomposer.v1.PrecisionR\tprecision\x12\x1b\n" +
+	"\x06shared\x18\x13 \x01(\x01H\x0fR\x06shared\x88\x01\x01B\x10\n" +
 	"\x0e_warmup_epochsB\t\n" +
 	"\a_cyclesB\x0e\n" +
 	"\f_mask_epochsB\x0e\n" +
@@ -675,7 +749,14 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\b_lr_maskB\b\n" +
 	"\x06_alphaB\r\n" +
 	"\v_head_widthB\x10\n" +
-	"\x0e_accuracy_loss\"\xb1\x02\n" +
+	"\x0e_accuracy_lossB\f\n" +
+	"\n" +
+	"_retentionB\b\n" +
+	"\x06_stepsB\n" +
+	"\n" +
+	"\b_lr_normB\x0e\n" +
+	"\f_temperatureB\t\n" +
+	"\a_shared\"\xb1\x02\n" +
 	"\x0fMagnitudeRecipe\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12!\n" +
 	"\tretention\x18\x02 \x01(\x01H\x00R\tretention\x88\x01\x01\x12\x1b\n" +
@@ -731,12 +812,14 @@ var file_modelfoundry_api_decomposer_v1_recipe_proto_depIdxs = []int32{
 	0, // 0: modelfoundry.api.decomposer.v1.SeamRecipe.initial_masks:type_name -> modelfoundry.api.decomposer.v1.InitialMasks
 	1, // 1: modelfoundry.api.decomposer.v1.SeamRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
 	2, // 2: modelfoundry.api.decomposer.v1.SeamRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
-	1, // 3: modelfoundry.api.decomposer.v1.MagnitudeRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	1, // 3: modelfoundry.api.decomposer.v1.GradSplitterRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	2, // 4: modelfoundry.api.decomposer.v1.GradSplitterRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
+	1, // 5: modelfoundry.api.decomposer.v1.MagnitudeRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_recipe_proto_init() }

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/decomposer/v1/recipe.proto.
  */
 export const file_modelfoundry_api_decomposer_v1_recipe: GenFile = /*@__PURE__*/
-  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEi9QQKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbhIWCglyZXRlbnRpb24YCyABKAFIB4gBARISCgVzdGVwcxgMIAEoBUgIiAEBEhQKB2xyX25vcm0YDSABKAFICYgBARIYCgt0ZW1wZXJhdHVyZRgOIAEoAUgKiAEBEjwKCXByZWNpc2lvbhgPIAEoDjIpLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5QcmVjaXNpb25CCQoHX2Vwb2Noc0ITChFfaGVhZF9lcG9jaF9ldmVyeUINCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCCwoJX3BhdGllbmNlQgwKCl9yZXRlbnRpb25CCAoGX3N0ZXBzQgoKCF9scl9ub3JtQg4KDF90ZW1wZXJhdHVyZSLMAwoSR3JhZFNwbGl0dGVyUmVjaXBlEg4KBnJlY2lwZRgBIAEoCRIaCg13YXJtdXBfZXBvY2hzGAIgASgFSACIAQESEwoGY3ljbGVzGAMgASgFSAGIAQESGAoLbWFza19lcG9jaHMYBCABKAVIAogBARIYCgtoZWFkX2Vwb2NocxgFIAEoBUgDiAEBEhcKCmJhdGNoX3NpemUYBiABKAVIBIgBARIWCglscl93YXJtdXAYByABKAFIBYgBARIUCgdscl9oZWFkGAggASgBSAaIAQESFAoHbHJfbWFzaxgJIAEoAUgHiAEBEhIKBWFscGhhGAogASgBSAiIAQESFwoKaGVhZF93aWR0aBgLIAEoBUgJiAEBEhoKDWFjY3VyYWN5X2xvc3MYDCABKAFICogBAUIQCg5fd2FybXVwX2Vwb2Noc0IJCgdfY3ljbGVzQg4KDF9tYXNrX2Vwb2Noc0IOCgxfaGVhZF9lcG9jaHNCDQoLX2JhdGNoX3NpemVCDAoKX2xyX3dhcm11cEIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCDQoLX2hlYWRfd2lkdGhCEAoOX2FjY3VyYWN5X2xvc3Mi9QEKD01hZ25pdHVkZVJlY2lwZRIOCgZyZWNpcGUYASABKAkSFgoJcmV0ZW50aW9uGAIgASgBSACIAQESEwoGZXBvY2hzGAMgASgFSAGIAQESFwoKYmF0Y2hfc2l6ZRgEIAEoBUgCiAEBEhQKB2xyX2hlYWQYBSABKAFIA4gBARJCCgxhdWdtZW50YXRpb24YBiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuQXVnbWVudGF0aW9uQgwKCl9yZXRlbnRpb25CCQoHX2Vwb2Noc0INCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZCpFCgxJbml0aWFsTWFza3MSHQoZSU5JVElBTF9NQVNLU19VTlNQRUNJRklFRBAAEhYKEklOSVRJQUxfTUFTS1NfT05FUxABKnYKDEF1Z21lbnRhdGlvbhIcChhBVUdNRU5UQVRJT05fVU5TUEVDSUZJRUQQABIVChFBVUdNRU5UQVRJT05fTk9ORRABEhUKEUFVR01FTlRBVElPTl9DUk9QEAISGgoWQVVHTUVOVEFUSU9OX0NST1BfRkxJUBADKmkKCVByZWNpc2lvbhIZChVQUkVDSVNJT05fVU5TUEVDSUZJRUQQABISCg5QUkVDSVNJT05fQVVUTxABEhUKEVBSRUNJU0lPTl9GTE9BVDMyEAISFgoSUFJFQ0lTSU9OX0JGTE9BVDE2EANClQIKImNvbS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjFCC1JlY2lwZVByb3RvUAFaR21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjE7ZGVjb21wb3NlcnYxogIDTUFEqgIeTW9kZWxmb3VuZHJ5LkFwaS5EZWNvbXBvc2VyLlYxygIeTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYx4gIqTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYxXEdQQk1ldGFkYXRh6gIhTW9kZWxmb3VuZHJ5OjpBcGk6OkRlY29tcG9zZXI6OlYxYgZwcm90bzM");
+  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEi9QQKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbhIWCglyZXRlbnRpb24YCyABKAFIB4gBARISCgVzdGVwcxgMIAEoBUgIiAEBEhQKB2xyX25vcm0YDSABKAFICYgBARIYCgt0ZW1wZXJhdHVyZRgOIAEoAUgKiAEBEjwKCXByZWNpc2lvbhgPIAEoDjIpLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5QcmVjaXNpb25CCQoHX2Vwb2Noc0ITChFfaGVhZF9lcG9jaF9ldmVyeUINCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCCwoJX3BhdGllbmNlQgwKCl9yZXRlbnRpb25CCAoGX3N0ZXBzQgoKCF9scl9ub3JtQg4KDF90ZW1wZXJhdHVyZSL+BQoSR3JhZFNwbGl0dGVyUmVjaXBlEg4KBnJlY2lwZRgBIAEoCRIaCg13YXJtdXBfZXBvY2hzGAIgASgFSACIAQESEwoGY3ljbGVzGAMgASgFSAGIAQESGAoLbWFza19lcG9jaHMYBCABKAVIAogBARIYCgtoZWFkX2Vwb2NocxgFIAEoBUgDiAEBEhcKCmJhdGNoX3NpemUYBiABKAVIBIgBARIWCglscl93YXJtdXAYByABKAFIBYgBARIUCgdscl9oZWFkGAggASgBSAaIAQESFAoHbHJfbWFzaxgJIAEoAUgHiAEBEhIKBWFscGhhGAogASgBSAiIAQESFwoKaGVhZF93aWR0aBgLIAEoBUgJiAEBEhoKDWFjY3VyYWN5X2xvc3MYDCABKAFICogBARIWCglyZXRlbnRpb24YDSABKAFIC4gBARISCgVzdGVwcxgOIAEoBUgMiAEBEhQKB2xyX25vcm0YDyABKAFIDYgBARIYCgt0ZW1wZXJhdHVyZRgQIAEoAUgOiAEBEkIKDGF1Z21lbnRhdGlvbhgRIAEoDjIsLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5BdWdtZW50YXRpb24SPAoJcHJlY2lzaW9uGBIgASgOMikubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlByZWNpc2lvbhITCgZzaGFyZWQYEyABKAFID4gBAUIQCg5fd2FybXVwX2Vwb2Noc0IJCgdfY3ljbGVzQg4KDF9tYXNrX2Vwb2Noc0IOCgxfaGVhZF9lcG9jaHNCDQoLX2JhdGNoX3NpemVCDAoKX2xyX3dhcm11cEIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCDQoLX2hlYWRfd2lkdGhCEAoOX2FjY3VyYWN5X2xvc3NCDAoKX3JldGVudGlvbkIICgZfc3RlcHNCCgoIX2xyX25vcm1CDgoMX3RlbXBlcmF0dXJlQgkKB19zaGFyZWQi9QEKD01hZ25pdHVkZVJlY2lwZRIOCgZyZWNpcGUYASABKAkSFgoJcmV0ZW50aW9uGAIgASgBSACIAQESEwoGZXBvY2hzGAMgASgFSAGIAQESFwoKYmF0Y2hfc2l6ZRgEIAEoBUgCiAEBEhQKB2xyX2hlYWQYBSABKAFIA4gBARJCCgxhdWdtZW50YXRpb24YBiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuQXVnbWVudGF0aW9uQgwKCl9yZXRlbnRpb25CCQoHX2Vwb2Noc0INCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZCpFCgxJbml0aWFsTWFza3MSHQoZSU5JVElBTF9NQVNLU19VTlNQRUNJRklFRBAAEhYKEklOSVRJQUxfTUFTS1NfT05FUxABKnYKDEF1Z21lbnRhdGlvbhIcChhBVUdNRU5UQVRJT05fVU5TUEVDSUZJRUQQABIVChFBVUdNRU5UQVRJT05fTk9ORRABEhUKEUFVR01FTlRBVElPTl9DUk9QEAISGgoWQVVHTUVOVEFUSU9OX0NST1BfRkxJUBADKmkKCVByZWNpc2lvbhIZChVQUkVDSVNJT05fVU5TUEVDSUZJRUQQABISCg5QUkVDSVNJT05fQVVUTxABEhUKEVBSRUNJU0lPTl9GTE9BVDMyEAISFgoSUFJFQ0lTSU9OX0JGTE9BVDE2EANClQIKImNvbS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjFCC1JlY2lwZVByb3RvUAFaR21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjE7ZGVjb21wb3NlcnYxogIDTUFEqgIeTW9kZWxmb3VuZHJ5LkFwaS5EZWNvbXBvc2VyLlYxygIeTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYx4gIqTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYxXEdQQk1ldGFkYXRh6gIhTW9kZWxmb3VuZHJ5OjpBcGk6OkRlY29tcG9zZXI6OlYxYgZwcm90bzM");
 
 /**
  * How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
@@ -143,6 +143,9 @@ export const SeamRecipeSchema: GenMessage<SeamRecipe> = /*@__PURE__*/
  * that train masks and heads and `head_epochs` that train the heads alone. Fields that are unset in a request take the value
  * of the named recipe.
  *
+ * The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 12;
+ * `distilled` has batch_size, lr_mask and fields 13 to 19.
+ *
  * @generated from message modelfoundry.api.decomposer.v1.GradSplitterRecipe
  */
 export type GradSplitterRecipe = Message<"modelfoundry.api.decomposer.v1.GradSplitterRecipe"> & {
@@ -182,7 +185,7 @@ export type GradSplitterRecipe = Message<"modelfoundry.api.decomposer.v1.GradSpl
   headEpochs?: number | undefined;
 
   /**
-   * Samples in a batch, 1 to 4096. `paper`: 64.
+   * Samples in a batch, 1 to 4096. `paper`: 64. `distilled`: 2 to 4096; 64 unless set.
    *
    * @generated from field: optional int32 batch_size = 6;
    */
@@ -204,6 +207,7 @@ export type GradSplitterRecipe = Message<"modelfoundry.api.decomposer.v1.GradSpl
 
   /**
    * Adam's learning rate of the masks, above 0. Masks begin at 1 and drop at 0: the fewer steps, the higher. `paper`: 0.001.
+   * `distilled`: 0.01.
    *
    * @generated from field: optional double lr_mask = 9;
    */
@@ -230,6 +234,55 @@ export type GradSplitterRecipe = Message<"modelfoundry.api.decomposer.v1.GradSpl
    * @generated from field: optional double accuracy_loss = 12;
    */
   accuracyLoss?: number | undefined;
+
+  /**
+   * Share of the kernels that the modules keep, all together, above 0 and at most 1. `distilled`: 0.5.
+   *
+   * @generated from field: optional double retention = 13;
+   */
+  retention?: number | undefined;
+
+  /**
+   * Batches that the masks learn from, 1 to 1,000,000. `distilled`: 200.
+   *
+   * @generated from field: optional int32 steps = 14;
+   */
+  steps?: number | undefined;
+
+  /**
+   * Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01.
+   *
+   * @generated from field: optional double lr_norm = 15;
+   */
+  lrNorm?: number | undefined;
+
+  /**
+   * By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4.
+   *
+   * @generated from field: optional double temperature = 16;
+   */
+  temperature?: number | undefined;
+
+  /**
+   * How training images are varied. `distilled`: crops and flips.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.Augmentation augmentation = 17;
+   */
+  augmentation: Augmentation;
+
+  /**
+   * Numbers that a step computes in. `distilled`: auto. Records say which it was.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.Precision precision = 18;
+   */
+  precision: Precision;
+
+  /**
+   * Share of the layers, from the images on, of which all modules keep the same kernels, 0 to 0.95. `distilled`: 0.5.
+   *
+   * @generated from field: optional double shared = 19;
+   */
+  shared?: number | undefined;
 };
 
 /**

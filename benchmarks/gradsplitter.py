@@ -1,0 +1,203 @@
+"""GradSplitter's recipes on one base: joint accuracy, kernels kept, CPU seconds; rows are kept, a rerun goes on.
+
+Usage: python benchmarks/gradsplitter.py [--networks digits_cnn incecnn rescnn simcnn] [--test]
+
+Handwritten digits of scikit-learn, cut as the tests cut them; SimCNN and ResCNN take them four times as large. Bases,
+rows and modules lie in build/gradsplitter. Everything is chosen on validation images; `--test` prints, once, what the
+modules that are there reach on the 497 test images. One thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+ROOT: Final = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from handwritten_digits import digits  # noqa: E402 - the tests' folder is no package
+
+from modelfoundry.core.batches import to_input, training_batches  # noqa: E402
+from modelfoundry.core.datasets import ImageSet  # noqa: E402
+from modelfoundry.core.datasets.cutting import validation_cut  # noqa: E402
+from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, read_module, write_module  # noqa: E402
+from modelfoundry.core.modules.materialise import materialise  # noqa: E402
+from modelfoundry.core.monitor import Unwatched  # noqa: E402
+from modelfoundry.core.networks import build_network  # noqa: E402
+from modelfoundry.decomposer.algorithms.gradsplitter import GRADSPLITTER  # noqa: E402
+from modelfoundry.decomposer.algorithms.searching import SearchTask  # noqa: E402
+from modelfoundry.values.architectures import Architecture, InputSpec  # noqa: E402
+from modelfoundry.values.problems import BinaryProblem  # noqa: E402
+
+FOLDER: Final = ROOT / "build" / "gradsplitter"
+CPU: Final = torch.device("cpu")
+SCALES: Final = {"digits_cnn": 1, "incecnn": 1, "rescnn": 4, "simcnn": 4}
+"""How many times larger the 8x8 digits are for a network."""
+BASE_EPOCHS: Final = 20
+WAYS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
+    ("paper", {}),
+    ("distilled", {"augmentation": "crop", "retention": 0.9}),
+    ("distilled", {"augmentation": "crop", "retention": 0.7}),
+    ("distilled", {"augmentation": "crop", "retention": 0.5}),
+    ("distilled", {"augmentation": "crop", "retention": 0.4}),
+    ("distilled", {"augmentation": "crop", "retention": 0.5, "shared": 0.0}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """Images for a network of the zoo."""
+
+    labels: tuple[str, ...]
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    spec: InputSpec
+
+
+def images_for(network: str) -> Digits:
+    """The digits at the network's size: four fifths of the training images, the rest to validate, the test images."""
+    scale, content = SCALES[network], digits()
+    whole = content.splits["train"]
+    train, validation = validation_cut(whole.labels, 0.2, 0)
+    parts = (whole.subset(train), whole.subset(validation), content.splits["test"])
+    larger = (ImageSet(_enlarged(part.images, scale), part.labels) for part in parts)
+    return Digits(content.labels, *larger, InputSpec(1, 8 * scale, 8 * scale, (0.3,), (0.35,)))
+
+
+def _enlarged(images: Tensor, scale: int) -> Tensor:
+    return images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+
+
+def base_of(network: str, data: Digits) -> nn.Module:
+    """The trained base; it is trained where it is not there yet."""
+    torch.manual_seed(0)
+    base = build_network(Architecture(f"zoo:{network}", {}), len(data.labels), data.spec)
+    path = FOLDER / f"{network}.pt"
+    if path.exists():
+        base.load_state_dict(torch.load(path, weights_only=True))
+        return base.eval().requires_grad_(False)
+    optimiser = torch.optim.SGD(base.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, BASE_EPOCHS)
+    base.train()
+    for epoch in range(BASE_EPOCHS):
+        batches = training_batches(
+            data.train, data.spec, batch_size=32, augmentation="crop", seed=0, epoch=epoch, device=CPU
+        )
+        for images, labels in batches:
+            optimiser.zero_grad()
+            functional.cross_entropy(base(images), labels).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        schedule.step()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(base.state_dict(), path)
+    return base.eval().requires_grad_(False)
+
+
+def name_of(network: str, recipe: str, settings: Mapping[str, Any]) -> str:
+    """A row's name, which is that of its folder."""
+    return "-".join([network, recipe, *(f"{key}={value}" for key, value in settings.items())])
+
+
+def run(network: str, recipe: str, settings: Mapping[str, Any], data: Digits, base: nn.Module) -> dict[str, Any]:
+    """Searches, keeps the modules, and gives the row."""
+    task = SearchTask(
+        network=base,
+        architecture=Architecture(f"zoo:{network}", {}),
+        labels=data.labels,
+        problems=tuple(BinaryProblem(label) for label in data.labels),
+        train=data.train,
+        validation=data.validation,
+        input_spec=data.spec,
+        settings=GRADSPLITTER.resolve(recipe, settings),
+        seed=0,
+        device=CPU,
+        monitor=Unwatched(),
+    )
+    start = time.process_time()
+    result = GRADSPLITTER.search(task)
+    seconds = time.process_time() - start
+    folder = FOLDER / name_of(network, recipe, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = total = 0
+    for place, found in enumerate(result.modules):
+        kept, total = kept + found.kept_kernels, total + found.total_kernels  # type: ignore[attr-defined]
+        write_module(
+            folder / f"{place}.safetensors",
+            ModuleArtifact(
+                base_digest="sha256:" + "0" * 64,
+                problem=task.problems[place],
+                masks=found.masks,
+                head=found.head,
+                algorithm="gradsplitter",
+                rewritten=RewrittenTensors(found.rewritten),
+            ),
+        )
+    row = {
+        "network": network,
+        "recipe": recipe,
+        "settings": dict(settings),
+        "validation": result.validation_accuracy,
+        "base": result.base_validation_accuracy,
+        "kernels": kept / total,
+        "seconds": seconds,
+        "chosen_epoch": result.chosen_epoch,
+        "fell_back": result.fell_back,
+    }
+    (folder / "row.json").write_text(json.dumps(row, indent=2))
+    return row
+
+
+def rows(networks: list[str]) -> Iterator[tuple[dict[str, Any], Digits, nn.Module]]:
+    """Every row of the networks, searched where it is not there yet, with what it was searched on."""
+    for network in networks:
+        data = images_for(network)
+        base = base_of(network, data)
+        for recipe, settings in WAYS:
+            path = FOLDER / name_of(network, recipe, settings) / "row.json"
+            if path.exists():
+                yield json.loads(path.read_text()), data, base
+            else:
+                yield run(network, recipe, settings, data, base), data, base
+
+
+def test_accuracy(row: Mapping[str, Any], data: Digits, base: nn.Module) -> float:
+    """Joint accuracy of a row's modules on the test images: the label whose module has the largest log-odds."""
+    folder = FOLDER / name_of(row["network"], row["recipe"], row["settings"])
+    inputs, scores = to_input(data.test.images, data.spec, CPU), []
+    for place in range(len(data.labels)):
+        outputs = materialise(base, read_module(folder / f"{place}.safetensors"))(inputs)
+        scores.append(outputs[:, 0] - outputs[:, 1])
+    return float((torch.stack(scores, dim=1).argmax(dim=1) == data.test.labels).float().mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=SCALES, default=list(SCALES))
+    parser.add_argument("--test", action="store_true", help="print figures of the test images too, at the very end")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    test = arguments.test
+    print("| network | recipe | validation | base | kernels kept | CPU s |" + (" test | base |" if test else ""))
+    print("|---|---|---:|---:|---:|---:|" + ("---:|---:|" if test else ""))
+    for row, data, base in rows(arguments.networks):
+        changed = ", ".join(f"{key} {value}" for key, value in row["settings"].items())
+        line = f"| {row['network']} | {row['recipe']} {changed} | {row['validation']:.2%} | {row['base']:.2%} "
+        line += f"| {row['kernels']:.1%} | {row['seconds']:.1f} |"
+        if test:
+            right = base(to_input(data.test.images, data.spec, CPU)).argmax(dim=1) == data.test.labels
+            line += f" {test_accuracy(row, data, base):.2%} | {float(right.float().mean()):.2%} |"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
