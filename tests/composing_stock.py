@@ -65,13 +65,20 @@ def some_digits(split: str, numbers: Sequence[int], limits: dict[int, int] | Non
 
 
 def push_digits(
-    client: Client, folder: Path, dataset_id: str, numbers: Sequence[int], limits: dict[int, int] | None = None
+    client: Client,
+    folder: Path,
+    dataset_id: str,
+    numbers: Sequence[int],
+    limits: dict[int, int] | None = None,
+    fresh: ImageSet | None = None,
 ) -> Dataset:
-    """Registers some digits; `limits` apply to training images."""
+    """Registers some digits; `limits` apply to training images; `fresh` is a third split."""
     folder = folder / dataset_id
     folder.mkdir()
     write_split(folder / "train.safetensors", some_digits("train", numbers, limits))
     write_split(folder / "test.safetensors", some_digits("test", numbers))
+    if fresh is not None:
+        write_split(folder / "fresh.safetensors", fresh)
     return client.datasets.push(folder, dataset_id=dataset_id, labels=[str(number) for number in numbers])
 
 

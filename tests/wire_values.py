@@ -160,6 +160,7 @@ records = st.builds(
     training_samples=whole,
     empty_layers=names,
     subset=st.none() | subsets,
+    calibration_split=text,
 )
 composition_records = st.builds(
     CompositionRecord,

@@ -30,7 +30,8 @@ def module_statement(module: module_pb2.Module) -> JsonObject:
     environment = record.pop("environment", {})
     operation = record.pop("operation", "")
     dataset_digest = record.pop("dataset_digest", "")
-    parameters = {"problem": _json(module.problem), **_taken(record, "algorithm", "settings", "validation", "subset")}
+    asked = _taken(record, "algorithm", "settings", "validation", "calibration_split", "subset")
+    parameters = {"problem": _json(module.problem), **asked}
     record.pop("seed", None)
     retention = _json(module.retention)
     retention.pop("layers", None)

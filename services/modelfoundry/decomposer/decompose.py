@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
 from modelfoundry.core.checkpoints import fingerprint
+from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, kept_of_base, write_module
@@ -85,10 +86,7 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
     request = plan.request
     device = select_device(request.device)
     base = load_model(bench.client, bench.cache, plan.model)
-    images = load_split(
-        bench.client, bench.cache, plan.dataset, request.validation.source_split, plan.model.labels, plan.labels
-    )
-    train, validation = training_parts(images, request.validation, plan.subset)
+    train, validation = _images(plan, bench)
     task = SearchTask(
         network=base.network,
         architecture=plan.model.architecture,
@@ -121,6 +119,19 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
     return Searched(base, artifacts, result, replace(ran_on, threads=0) if result.threads_changed else ran_on)
 
 
+def _images(plan: DecompositionPlan, bench: Workbench) -> tuple[ImageSet, ImageSet]:
+    """Training and validation images. The cut stays out of training where another split is validation data too:
+    modules share it with what is composed of them.
+    """
+    request = plan.request
+
+    def images(split: str) -> ImageSet:
+        return load_split(bench.client, bench.cache, plan.dataset, split, plan.model.labels, plan.labels)
+
+    train, cut = training_parts(images(request.validation.source_split), request.validation, plan.subset)
+    return train, images(request.calibration_split) if request.calibration_split else cut
+
+
 def _materials(plan: DecompositionPlan) -> str:
     """A fingerprint of a search's model and training images, whatever it searches in them."""
     model, subset = plan.model, plan.subset
@@ -143,6 +154,7 @@ def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: 
         settings={**plan.recorded_settings, **result.settled},
         seed=plan.request.seed,
         validation=plan.request.validation,
+        calibration_split=plan.request.calibration_split,
         dataset_digest=plan.dataset.digest,
         operation=operation,
         environment=searched.ran_on,

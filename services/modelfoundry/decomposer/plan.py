@@ -19,6 +19,7 @@ from modelfoundry.names import shortened
 from modelfoundry.values.computing import TrainingSubset
 from modelfoundry.values.problems import Problem
 from modelfoundry.workbench.splits import (
+    check_calibration_split,
     check_dataset_fits,
     check_label_counts,
     check_validation_labels,
@@ -43,6 +44,8 @@ class DecompositionRequest:
     wanted: Wanted
     settings: Settings
     validation: ValidationSplit
+    calibration_split: str = ""
+    """The split of the data set that is validation data in place of the cut; empty: the cut."""
     seed: int
     device: str
     module_id: str
@@ -111,7 +114,7 @@ def plan_checked(request: DecompositionRequest, model: Model, dataset: Dataset) 
 
     Raises:
         UnknownLabel: the model lacks a label that is asked for.
-        InvalidField: problem, groups, module id or validation split are malformed.
+        InvalidField: problem, groups, module id, validation or calibration split are malformed.
         TestSplitSealed: validation data was asked from the test split.
         DatasetMismatch: the data set's images or labels do not fit, or a label has too few images.
     """
@@ -124,12 +127,15 @@ def plan_checked(request: DecompositionRequest, model: Model, dataset: Dataset) 
             hint=f"give at most {MOST_CHARACTERS_OF_A_PREFIX} characters; the labels follow",
         )
     check_validation_split(request.validation, dataset)
-    check_dataset_fits(dataset, model.input.shape, labels_needed(algorithm, problems, model))
+    labels = labels_needed(algorithm, problems, model)
+    check_dataset_fits(dataset, model.input.shape, labels)
+    if request.calibration_split:
+        check_calibration_split(request.calibration_split, request.validation, dataset, model, labels)
     if algorithm.joint:
         check_validation_labels(dataset, request.validation, model.labels)
     least = request.settings.least_training, request.settings.least_validation
     if any(least):
-        check_label_counts(dataset, request.validation, labels_needed(algorithm, problems, model), least)
+        check_label_counts(dataset, request.validation, labels, least, calibration_split=request.calibration_split)
     subset = recorded_subset(model, dataset, request.validation)
     key = cache_key(request, problems, model, dataset, subset)
     ids = module_ids(request, problems, model, key)
@@ -181,6 +187,8 @@ def cache_key(
     else:
         (problem,) = problems
         facts["problem"] = [type(problem).__name__, problem.labels]
+    if request.calibration_split:
+        facts["calibration_split"] = request.calibration_split
     if subset is not None:
         facts["subset"] = subset_facts(subset)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

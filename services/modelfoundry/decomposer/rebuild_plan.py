@@ -75,6 +75,7 @@ def _request(module: Module) -> DecompositionRequest:
         wanted=wanted,
         settings=_settings(algorithm, settings),
         validation=record.validation,
+        calibration_split=record.calibration_split,
         seed=record.seed,
         device="cuda" if record.environment.device.startswith("cuda") else "cpu",
         module_id="",

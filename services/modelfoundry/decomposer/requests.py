@@ -48,6 +48,7 @@ def decomposition_from_proto(request: pb.DecomposeRequest) -> DecompositionReque
         wanted=LabelGroups(search.label_groups) if search.problem is None else search.problem,
         settings=algorithm.resolve(settings.pop("recipe"), settings),
         validation=VALIDATION.from_request(request.validation, field="validation"),
+        calibration_split=request.calibration_split,
         seed=request.seed,
         device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
         module_id=request.module_id,

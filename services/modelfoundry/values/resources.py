@@ -164,6 +164,16 @@ class DecompositionRecord:
     training_samples: int = 0
     subset: TrainingSubset | None = None
     empty_layers: tuple[str, ...] = ()
+    calibration_split: str = ""
+
+    @property
+    def compares(self) -> bool:
+        """Whether the base's validation figure says anything beside the module's.
+
+        An epoch was chosen by it, or the samples are said to be none that the base was trained on. Else the base may
+        have memorised them, and it would be compared with itself.
+        """
+        return self.epochs_run > 0 or bool(self.calibration_split)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

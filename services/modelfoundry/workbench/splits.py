@@ -99,13 +99,12 @@ def check_validation_labels(
     Raises:
         DatasetMismatch: a label has fewer than two images to cut from, one of which stays for training.
     """
-    part = find_split(dataset, validation.source_split, field="validation.source_split")
-    counts = dict(zip(dataset.labels, part.label_counts, strict=False))
+    counts = _label_counts(dataset, validation.source_split, field="validation.source_split")
     for label in labels:
         if counts.get(label, 0) < 2:
             raise DatasetMismatch(
                 f"{field}: validation data would lack {shortened(label)!r}: {dataset.name} has {counts.get(label, 0)} "
-                f"images of {shortened(label)!r} in split {part.split!r}",
+                f"images of {shortened(label)!r} in split {validation.source_split!r}",
                 field=field,
                 hint="use a data set with two images or more of every label in the split that validation is cut from",
             )
@@ -117,6 +116,7 @@ def check_label_counts(
     labels: Sequence[str],
     least: tuple[int, int],
     *,
+    calibration_split: str = "",
     field: str = "dataset",
 ) -> None:
     """Checks, from metadata alone, that a search will have as many images of all labels as it needs.
@@ -126,16 +126,18 @@ def check_label_counts(
         validation: How validation data is cut from it.
         labels: Of the problem; the data set has them.
         least: Training and validation images of every label that are needed.
+        calibration_split: The split that is validation data in place of the cut; empty: none.
         field: Path of the request field that names the data set.
 
     Raises:
         DatasetMismatch: a label has fewer.
     """
-    part = find_split(dataset, validation.source_split, field="validation.source_split")
-    counts = dict(zip(dataset.labels, part.label_counts, strict=False))
+    counts = _label_counts(dataset, validation.source_split, field="validation.source_split")
+    named = _label_counts(dataset, calibration_split, field="calibration_split") if calibration_split else None
     for label in labels:
         cut = validation_count(counts.get(label, 0), validation.fraction)
         left = counts.get(label, 0) - cut
+        cut = cut if named is None else named.get(label, 0)
         if left < least[0] or cut < least[1]:
             raise DatasetMismatch(
                 f"{field}: {dataset.name} gives {left} training and {cut} validation images of {shortened(label)!r}, "
@@ -143,6 +145,54 @@ def check_label_counts(
                 field=field,
                 hint="use a data set with more images of the label, or cut another share for validation",
             )
+
+
+def check_calibration_split(
+    split: str, validation: ValidationSplit, dataset: Dataset, model: Model, labels: Sequence[str]
+) -> None:
+    """Checks, from metadata alone, that a split which the caller names can be validation data in place of the cut.
+
+    Args:
+        split: The split, not empty.
+        validation: How validation data would be cut; what is left of that is trained on.
+        dataset: The data set.
+        model: The model that is taken apart.
+        labels: Labels that the split must have images of.
+
+    Raises:
+        TestSplitSealed: it is the test split.
+        InvalidField: the data set has none of that name, or modules or the model learn from its images.
+        DatasetMismatch: it has no image of a label.
+    """
+    field = "calibration_split"
+    if split.strip().casefold() == SEALED_SPLIT:
+        raise TestSplitSealed(
+            f"{field}: the test split is sealed: nothing is ever fitted or chosen on it",
+            field=field,
+            hint="push images that the model did not train on as another split, and name that",
+        )
+    counts = _label_counts(dataset, split, field=field)
+    trained = model.training is not None and (
+        (model.training.dataset_digest, model.training.validation.source_split) == (dataset.digest, split)
+    )
+    if trained or split == validation.source_split:
+        raise InvalidField(
+            f"{field}: {'the model' if trained else 'the module'} is trained on split {shortened(split)!r}",
+            field=field,
+            hint="name a split of images that the model did not train on",
+        )
+    for label in labels:
+        if not counts.get(label, 0):
+            raise DatasetMismatch(
+                f"{field}: split {shortened(split)!r} of {dataset.name} has no image of {shortened(label)!r}",
+                field=field,
+                hint="name a split with images of every label of the problem",
+            )
+
+
+def _label_counts(dataset: Dataset, split: str, *, field: str) -> dict[str, int]:
+    """Number of a split's images by label."""
+    return dict(zip(dataset.labels, find_split(dataset, split, field=field).label_counts, strict=False))
 
 
 def check_validation_split(validation: ValidationSplit, dataset: Dataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import uuid
@@ -10,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from composing_stock import push_digits
+import torch
+from composing_stock import push_digits, some_digits
 from service_stack import INLINE, ServiceStack, running_stack
 from warm_python import finished
 
@@ -51,7 +53,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStack]:
 def client(stack: ServiceStack) -> Iterator[Client]:
     """With a small data set and a barely trained network."""
     with Client(stack.endpoints) as client:
-        push_digits(client, stack.folder, "digits", NUMBERS, dict.fromkeys(NUMBERS, 40))
+        whole = some_digits("train", NUMBERS)
+        fresh = whole.subset(torch.cat([torch.nonzero(whole.labels == place).flatten()[40:] for place in range(3)]))
+        push_digits(client, stack.folder, "digits", NUMBERS, dict.fromkeys(NUMBERS, 40), fresh)
         client.train("zoo:digits_cnn", "digits", recipe=TrainingRecipe(epochs=1), model_id="net").wait(timeout=240)
         yield client
 
@@ -93,6 +97,24 @@ def test_a_seam_module_is_what_its_record_gives_bit_by_bit(client: Client, seam:
     assert found.ok, found
     assert the_check(found) == (True, f"masks ({entries:,} entries) and head are equal bit by bit")
     assert {module.name for module in client.modules.list()} == modules
+
+
+def test_a_module_fitted_on_a_split_that_was_named_says_so_and_is_repeated_on_it(
+    client: Client, stack: ServiceStack, tmp_path: Path
+) -> None:
+    environment = {**os.environ, **{f"MODELFOUNDRY_{n.upper()}": f"127.0.0.1:{p}" for n, p in stack.ports.items()}}
+    asked = ("decompose", "net", "--dataset", "digits", "--label", "3", "--recipe", "distilled", "--steps", "20")
+    more = ("--retention", "0.5", "--batch-size", "16", "--calibration", "fresh", "--name", "calibrated", "--json")
+    done = finished("modelfoundry.cli", *asked, *more, env={**environment, "MODELFOUNDRY_HOME": str(stack.folder)})
+    assert done.returncode == 0, done.stderr
+    module = client.modules.get("calibrated")
+    assert module.record.calibration_split == "fresh"
+    assert module.record.training_samples == 108  # what the cut of a tenth left, as without the split
+    (fresh,) = (split for split in client.datasets.get("digits").splits if split.split == "fresh")
+    assert module.record.validation_samples == 2 * fresh.label_counts[0]
+    signed = base64.b64decode(json.loads(client.statements.get(module).envelope)["payload"])
+    assert b'"calibration_split":"fresh"' in signed.replace(b": ", b":")
+    assert client.statements.verify(module, rebuild=True).ok
 
 
 def test_a_gradsplitter_module_is_what_its_record_gives_bit_by_bit(client: Client, joint: Sequence[Module]) -> None:

@@ -24,6 +24,7 @@ RECORD = {
     "validation_accuracy": 0.9,
     "validation_accuracy_base": 0.95,
     "validation_samples": "60",
+    "epochs_run": 20,
     "fell_back": True,
     "empty_layers": ["conv2"],
     "environment": {"device": "cpu", "libraries": {"torch": "2.9"}},
@@ -81,6 +82,21 @@ def test_a_module_says_how_it_was_made_and_what_its_limits_are(rows: CatalogRows
         "NO_LICENSE",
     ]
     assert "The search left no kernel in conv2" in card.markdown
+
+
+def test_a_module_that_was_not_chosen_beside_its_base_does_not_say_the_bases_figure(
+    rows: CatalogRows, module: str
+) -> None:
+    """What it cut may have been memorised; a split that was named for it was not."""
+    without: dict[str, Any] = {**RECORD, "fell_back": False, "epochs_run": 0}
+    _set(rows, ModuleRow, module, record=without)
+    facts = {fact.name: fact.value for fact in _card(rows, module).facts}
+    assert facts["Validation accuracy of the base model"].startswith("not compared with")
+
+    _set(rows, ModuleRow, module, record={**without, "calibration_split": "fresh"})
+    facts = {fact.name: fact.value for fact in _card(rows, module).facts}
+    assert facts["Validation accuracy of the base model"] == "95.00 %"
+    assert facts["Validation data"] == "60 samples, split fresh, named as images that the model did not train on"
 
 
 def test_a_card_follows_what_is_measured(rows: CatalogRows, module: str) -> None:

@@ -262,6 +262,12 @@ def test_masks_chosen_on_test_data_are_refused(registry: Any, base: Any, dataset
 
     assert caught.value.field == "module.record.validation.source_split"
 
+    fitted = module_pb2.DecompositionRecord(algorithm="seam", calibration_split=" Test")
+    with pytest.raises(errors.TestSplitSealed) as caught:
+        registry.create_module(base, dataset, record=fitted)
+
+    assert caught.value.field == "module.record.calibration_split"
+
 
 def test_a_base_or_data_set_that_is_not_there_is_named(registry: Any, base: Any, dataset: Any) -> None:
     with pytest.raises(errors.NotFound) as no_base:

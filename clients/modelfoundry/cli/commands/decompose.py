@@ -80,6 +80,15 @@ def decompose(
     seed: SeedOption = 0,
     device: DeviceOption = Device.AUTO,
     validation_fraction: FractionOption = 0.1,
+    calibration: Annotated[
+        str,
+        typer.Option(
+            "--calibration",
+            metavar="SPLIT",
+            help="A split of images that the model did not train on, never test: thresholds are fitted, epochs chosen "
+            "and validation figures measured there, not on a share of the training data.",
+        ),
+    ] = "",
     name: NameOption = "",
     detach: DetachOption = False,
     force: Annotated[bool, typer.Option("--force", help="Search again even when an equal module exists.")] = False,
@@ -110,6 +119,7 @@ def decompose(
             "algorithm": algorithm.name,
             "settings": {"recipe": recipe, **settings},
             "validation": ValidationSplit(fraction=validation_fraction),
+            "calibration_split": calibration,
             "seed": seed,
             "device": device,
             "module_id": name,

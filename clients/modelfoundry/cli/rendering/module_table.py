@@ -102,6 +102,14 @@ def _settings(record: DecompositionRecord) -> str:
     return ", ".join(f"{key}={value}" for key, value in plain)
 
 
+def _base_figure(record: DecompositionRecord) -> str:
+    """The base on the same samples, where that says anything."""
+    if not record.compares:
+        return ""
+    doubt = "" if record.calibration_split else ", optimistic where it was trained on them"
+    return f" (base {percent(record.validation_accuracy_base)}{doubt})"
+
+
 def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> list[tuple[str, str]]:
     chosen = f"epoch {record.chosen_epoch} of {record.epochs_run}" if record.epochs_run else "the last step"
     fallback = ", the best trade-off: none reached the base model's accuracy" if record.fell_back else ""
@@ -109,12 +117,11 @@ def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> lis
         (
             "searched on",
             f"{dataset}{_training_samples(record)}, validation on {record.validation_samples} samples of "
-            f"{record.validation.source_split}",
+            f"{record.calibration_split or record.validation.source_split}",
         ),
         (
             "validation",
-            f"{percent(record.validation_accuracy)}, optimistic: chosen on these samples (base "
-            f"{percent(record.validation_accuracy_base)}, optimistic where it was trained on them)",
+            f"{percent(record.validation_accuracy)}, optimistic: chosen on these samples{_base_figure(record)}",
         ),
         ("chosen", chosen + fallback),
         ("algorithm", record.algorithm),

@@ -58,6 +58,7 @@ class Decomposing:
         algorithm: str = "",
         settings: Mapping[str, Any] | None = None,
         validation: ValidationSplit | None = None,
+        calibration_split: str = "",
         seed: int = 0,
         device: Device | str = Device.AUTO,
         module_id: str = "",
@@ -77,6 +78,8 @@ class Decomposing:
                 first.
             settings: Settings by name, `recipe` for the recipe that the others come from.
             validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            calibration_split: A split of images that the model did not train on, to fit, choose and measure on in
+                place of what is cut. Empty: none.
             seed: Seed of initialisation, sampling and dropout.
             device: `auto`, `cpu` or `cuda`.
             module_id: Last segment of the module's name. Empty: made from model, label and settings.
@@ -92,6 +95,7 @@ class Decomposing:
             dataset,
             Search(algorithm=name, problem=problem_from(problem, label, labels), settings=given),
             validation=validation,
+            calibration_split=calibration_split,
             seed=seed,
             device=device,
             module_id=module_id,
@@ -109,6 +113,7 @@ class Decomposing:
         algorithm: str = "",
         settings: Mapping[str, Any] | None = None,
         validation: ValidationSplit | None = None,
+        calibration_split: str = "",
         seed: int = 0,
         device: Device | str = Device.AUTO,
         module_id: str = "",
@@ -126,6 +131,8 @@ class Decomposing:
                 first.
             settings: Settings by name, `recipe` for the recipe that the others come from.
             validation: How validation data is cut from the training split. None: a tenth, seed 0.
+            calibration_split: A split of images that the model did not train on, to fit, choose and measure on in
+                place of what is cut. Empty: none.
             seed: Seed of initialisation and order.
             device: `auto`, `cpu` or `cuda`.
             module_id: Beginning of the modules' ids, before their labels, at most 40 characters. Empty: made from model
@@ -146,6 +153,7 @@ class Decomposing:
             dataset,
             Search(algorithm=name, label_groups=label_groups_from(label_groups), settings=given),
             validation=validation,
+            calibration_split=calibration_split,
             seed=seed,
             device=device,
             module_id=module_id,
@@ -228,6 +236,7 @@ class Decomposing:
         search: Search,
         *,
         validation: ValidationSplit | None,
+        calibration_split: str,
         seed: int,
         device: Device | str,
         module_id: str,
@@ -240,6 +249,7 @@ class Decomposing:
             model=full_name(model, Kind.MODEL, self.parent),
             dataset=full_name(dataset, Kind.DATASET, self.parent),
             validation=validation_to_proto(validation or ValidationSplit()),
+            calibration_split=calibration_split,
             seed=seed,
             device=device_to_proto(chosen(device, Device, "device")),
             module_id=module_id,

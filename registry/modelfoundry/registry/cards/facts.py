@@ -37,9 +37,13 @@ def settings_facts(settings: Struct) -> Iterator[CardFact]:
         yield CardFact(MADE, f"Setting {key}", json.dumps(_whole(value), ensure_ascii=False, sort_keys=True))
 
 
-def chosen_facts(split: compute_pb2.ValidationSplit, accuracy: float, samples: int) -> Iterator[CardFact]:
+def chosen_facts(
+    split: compute_pb2.ValidationSplit, accuracy: float, samples: int, calibration_split: str = ""
+) -> Iterator[CardFact]:
     """What it was chosen on, and how well it did there: said so that nobody takes it for a measurement."""
     part = f"{split.fraction:g} of {split.source_split or 'train'}, seed {split.seed}"
+    if calibration_split:
+        part = f"split {calibration_split}, named as images that the model did not train on"
     yield CardFact(MADE, "Validation data", f"{samples:,} samples, {part}")
     yield CardFact(MADE, "Validation accuracy", f"{percent(accuracy)}, {CHOSEN_ON}")
 

@@ -68,13 +68,23 @@ def _made(module: module_pb2.Module) -> Iterator[CardFact]:
     yield CardFact(MADE, "Data set", short(module.dataset))
     if record.training_samples:
         yield CardFact(MADE, "Training samples of the problem", f"{record.training_samples:,}")
-    yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
-    base = f"{percent(record.validation_accuracy_base)}, optimistic where it was trained on these samples"
-    yield CardFact(MADE, "Validation accuracy of the base model", base)
+    yield from chosen_facts(
+        record.validation, record.validation_accuracy, record.validation_samples, record.calibration_split
+    )
+    yield CardFact(MADE, "Validation accuracy of the base model", _base_figure(record))
     if record.epochs_run:
         yield CardFact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
     yield CardFact(MADE, "Seed", str(record.seed))
     yield from settings_facts(record.settings)
+
+
+def _base_figure(record: module_pb2.DecompositionRecord) -> str:
+    """The base on the same samples, where that says anything: see `DecompositionRecord.compares`."""
+    if record.calibration_split:
+        return percent(record.validation_accuracy_base)
+    if not record.epochs_run:
+        return "not compared with: it may have been trained on these samples"
+    return f"{percent(record.validation_accuracy_base)}, optimistic where it was trained on these samples"
 
 
 def _provenance(module: module_pb2.Module) -> Iterator[CardFact]:

@@ -57,6 +57,7 @@ class RecordDraft:
     content: Mapping[str, Any]
     dataset_digest: str = ""
     source_split: str = ""
+    calibration_split: str = ""
     operation: str = ""
     cache_key: str = ""
 

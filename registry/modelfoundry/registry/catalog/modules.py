@@ -225,6 +225,13 @@ def _check_record(record: RecordDraft, project: str) -> None:
             field="module.record.validation.source_split",
             hint="choose on a part of the training split",
         )
+    check_line(record.calibration_split, MAX_KEY, field="module.record.calibration_split")
+    if record.calibration_split.strip().casefold() == "test":
+        raise TestSplitSealed(
+            "module.record.calibration_split is test: nothing is ever fitted or chosen on test data",
+            field="module.record.calibration_split",
+            hint="fit on a split of other images that the model did not train on",
+        )
 
 
 def _check_forms(draft: FormsDraft) -> None:

@@ -100,6 +100,7 @@ def module_from_proto(message: module_pb2.Module) -> ModuleDraft:
             content=message_to_json(record, field="module.record"),
             dataset_digest=record.dataset_digest,
             source_split=record.validation.source_split,
+            calibration_split=record.calibration_split,
             operation=record.operation,
             cache_key=record.cache_key,
         ),

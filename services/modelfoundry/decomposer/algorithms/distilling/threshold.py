@@ -47,5 +47,6 @@ def check_enough(positive: Tensor) -> None:
             f"validation data has {count} images of the labels and {len(positive) - count} of the rest: too few to fit "
             f"a threshold, which takes {LEAST_VALIDATION} of each",
             field="validation.fraction",
-            hint="cut a larger share for validation, or use a data set with more images of the labels",
+            hint="cut a larger share for validation, name a split for calibration, or use a data set with more images "
+            "of the labels",
         )

@@ -42,6 +42,7 @@ class DecomposeRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    CALIBRATION_SPLIT_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where the module is registered."""
@@ -65,6 +66,11 @@ class DecomposeRequest(_message.Message):
     """Check everything, start nothing. The returned operation has no name."""
     force: _builtins.bool
     """Search again even when an equal module exists."""
+    calibration_split: _builtins.str
+    """A split of the data set whose images the model did not train on: thresholds are fitted, epochs chosen and validation figures
+    measured on it, in place of what `validation` cuts, which stays out of training all the same. Refused with
+    TEST_SPLIT_SEALED for `test`, with INVALID_ARGUMENT where model or modules are trained on it or it lacks a label. Empty: none.
+    """
     @_builtins.property
     def seam(self) -> Global___SeamSettings:
         """SeaM: single weights."""
@@ -101,11 +107,12 @@ class DecomposeRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         force: _builtins.bool = ...,
+        calibration_split: _builtins.str = ...,
         known: _known_resources_pb2.KnownResources | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "gradsplitter", b"gradsplitter", "known", b"known", "magnitude", b"magnitude", "seam", b"seam", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "dataset", b"dataset", "device", b"device", "force", b"force", "gradsplitter", b"gradsplitter", "known", b"known", "magnitude", b"magnitude", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "calibration_split", b"calibration_split", "dataset", b"dataset", "device", b"device", "force", b"force", "gradsplitter", b"gradsplitter", "known", b"known", "magnitude", b"magnitude", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_algorithm: _TypeAlias = _typing.Literal["seam", "gradsplitter", "magnitude"]  # noqa: Y015
     _WhichOneofArgType_algorithm: _TypeAlias = _typing.Literal["algorithm", b"algorithm"]  # noqa: Y015

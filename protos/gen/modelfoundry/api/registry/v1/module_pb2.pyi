@@ -186,6 +186,7 @@ class DecompositionRecord(_message.Message):
     TRAINING_SAMPLES_FIELD_NUMBER: _builtins.int
     SUBSET_FIELD_NUMBER: _builtins.int
     EMPTY_LAYERS_FIELD_NUMBER: _builtins.int
+    CALIBRATION_SPLIT_FIELD_NUMBER: _builtins.int
     algorithm: _builtins.str
     """Name of the algorithm, for example `seam`."""
     seed: _builtins.int
@@ -212,6 +213,10 @@ class DecompositionRecord(_message.Message):
     """Key of the request: model, data, algorithm, settings and seed. The same key gives this module at once."""
     training_samples: _builtins.int
     """Number of training samples of the target problem."""
+    calibration_split: _builtins.str
+    """The split of the data set that was validation data in place of the cut, of images that the model did not train on, as the
+    caller said: the figures above are of its samples. What `validation` cut was not trained on either. Empty: the cut.
+    """
     @_builtins.property
     def settings(self) -> _struct_pb2.Struct:
         """Every setting in force, defaults included, as canonical JSON types."""
@@ -254,10 +259,11 @@ class DecompositionRecord(_message.Message):
         training_samples: _builtins.int = ...,
         subset: _training_pb2.TrainingSubset | None = ...,
         empty_layers: _abc.Iterable[_builtins.str] | None = ...,
+        calibration_split: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "calibration_split", b"calibration_split", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -58,6 +58,10 @@ type DecomposeRequest struct {
 	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Search again even when an equal module exists.
 	Force bool `protobuf:"varint,11,opt,name=force,proto3" json:"force,omitempty"`
+	// A split of the data set whose images the model did not train on: thresholds are fitted, epochs chosen and validation figures
+	// measured on it, in place of what `validation` cuts, which stays out of training all the same. Refused with
+	// TEST_SPLIT_SEALED for `test`, with INVALID_ARGUMENT where model or modules are trained on it or it lacks a label. Empty: none.
+	CalibrationSplit string `protobuf:"bytes,14,opt,name=calibration_split,json=calibrationSplit,proto3" json:"calibration_split,omitempty"`
 	// The model and the data set, where the caller has read them already.
 	Known         *v11.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -196,6 +200,13 @@ func (x *DecomposeRequest) GetForce() bool {
 		return x.Force
 	}
 	return false
+}
+
+func (x *DecomposeRequest) GetCalibrationSplit() string {
+	if x != nil {
+		return x.CalibrationSplit
+	}
+	return ""
 }
 
 func (x *DecomposeRequest) GetKnown() *v11.KnownResources {
@@ -705,7 +716,7 @@ var File_modelfoundry_api_decomposer_v1_decomposer_service_proto protoreflect.Fi
 
 const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" +
 	"\n" +
-	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xc2\x05\n" +
+	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xef\x05\n" +
 	"\x10DecomposeRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1a\n" +
 	"\x05model\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x05model\x12\x1e\n" +
@@ -723,7 +734,8 @@ const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" 
 	"request_id\x18\t \x01(\tR\trequestId\x12#\n" +
 	"\rvalidate_only\x18\n" +
 	" \x01(\bR\fvalidateOnly\x12\x14\n" +
-	"\x05force\x18\v \x01(\bR\x05force\x12B\n" +
+	"\x05force\x18\v \x01(\bR\x05force\x12+\n" +
+	"\x11calibration_split\x18\x0e \x01(\tR\x10calibrationSplit\x12B\n" +
 	"\x05known\x18\x14 \x01(\v2,.modelfoundry.api.registry.v1.KnownResourcesR\x05knownB\v\n" +
 	"\talgorithm\"\x9c\x01\n" +
 	"\fSeamSettings\x12H\n" +

@@ -274,9 +274,12 @@ type DecompositionRecord struct {
 	// the same data after the same validation cut. Unset: all of it.
 	Subset *v1.TrainingSubset `protobuf:"bytes,16,opt,name=subset,proto3" json:"subset,omitempty"`
 	// Layers of which the search left no kernel: one was kept in each, so that there is something to run.
-	EmptyLayers   []string `protobuf:"bytes,17,rep,name=empty_layers,json=emptyLayers,proto3" json:"empty_layers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	EmptyLayers []string `protobuf:"bytes,17,rep,name=empty_layers,json=emptyLayers,proto3" json:"empty_layers,omitempty"`
+	// The split of the data set that was validation data in place of the cut, of images that the model did not train on, as the
+	// caller said: the figures above are of its samples. What `validation` cut was not trained on either. Empty: the cut.
+	CalibrationSplit string `protobuf:"bytes,18,opt,name=calibration_split,json=calibrationSplit,proto3" json:"calibration_split,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *DecompositionRecord) Reset() {
@@ -426,6 +429,13 @@ func (x *DecompositionRecord) GetEmptyLayers() []string {
 		return x.EmptyLayers
 	}
 	return nil
+}
+
+func (x *DecompositionRecord) GetCalibrationSplit() string {
+	if x != nil {
+		return x.CalibrationSplit
+	}
+	return ""
 }
 
 // Request of CreateModule.
@@ -905,7 +915,7 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\fintended_use\x18\x14 \x01(\tR\vintendedUse\x1a7\n" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x84\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb1\x06\n" +
 	"\x13DecompositionRecord\x12\"\n" +
 	"\talgorithm\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\talgorithm\x123\n" +
 	"\bsettings\x18\x02 \x01(\v2\x17.google.protobuf.StructR\bsettings\x12\x12\n" +
@@ -927,7 +937,8 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\tcache_key\x18\x0e \x01(\tR\bcacheKey\x12)\n" +
 	"\x10training_samples\x18\x0f \x01(\x03R\x0ftrainingSamples\x12A\n" +
 	"\x06subset\x18\x10 \x01(\v2).modelfoundry.api.types.v1.TrainingSubsetR\x06subset\x12!\n" +
-	"\fempty_layers\x18\x11 \x03(\tR\vemptyLayers\"\xd8\x01\n" +
+	"\fempty_layers\x18\x11 \x03(\tR\vemptyLayers\x12+\n" +
+	"\x11calibration_split\x18\x12 \x01(\tR\x10calibrationSplit\"\xd8\x01\n" +
 	"\x13CreateModuleRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1b\n" +
 	"\tmodule_id\x18\x02 \x01(\tR\bmoduleId\x12B\n" +
