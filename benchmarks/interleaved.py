@@ -76,7 +76,7 @@ def table(found: Sequence[Ratio]) -> str:
     ]
     lines += [
         f"| {one.work} | {one.way} | **{one.median:.2f}** | {one.least:.2f} to {one.most:.2f} "
-        f"| {one.seconds:.3f} | {one.reference_seconds:.3f} |"
+        f"| {one.seconds:.3g} | {one.reference_seconds:.3g} |"
         for one in found
     ]
     return "\n".join(lines)
