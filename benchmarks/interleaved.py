@@ -21,29 +21,32 @@ class Ratio:
     least: float
     most: float
     seconds: float
-    """Median CPU seconds of the way itself."""
+    """Median seconds of the way itself, of the processor where the work does not say otherwise."""
     reference_seconds: float
-    """Median CPU seconds of the reference."""
+    """The same of the reference."""
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    ways: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, list[float]]:
     """Runs every way once a round, and once before to warm up.
 
     Args:
         ways: Name to what is to be timed. It runs on the calling thread (`torch.set_num_threads(1)`).
         rounds: 1 or more.
+        clock: Seconds of what; of the processor in this process, unless the work is done by others.
 
     Returns:
-        Name to the CPU seconds of every round.
+        Name to the seconds of every round.
     """
     for run in ways.values():
         run()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, run in ways.items():
-            start = time.process_time()
+            start = clock()
             run()
-            seconds[name].append(time.process_time() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
@@ -71,7 +74,7 @@ def ratios(work: str, seconds: Mapping[str, Sequence[float]], reference: str = "
 def table(found: Sequence[Ratio]) -> str:
     """The ratios as a table in Markdown."""
     lines = [
-        "| work | way | times faster: median | least to most | CPU s | reference, CPU s |",
+        "| work | way | times faster: median | least to most | s | reference, s |",
         "|---|---|---:|---:|---:|---:|",
     ]
     lines += [

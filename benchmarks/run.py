@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ratios.measurements import MEASUREMENTS, Effort, Measurement, NotHere, Report
@@ -34,17 +36,17 @@ def measure(measurement: Measurement, kept: Path, *, tiny: bool) -> None:
     result = kept / f"{measurement.name}.json"
     for old in (why, result):
         old.unlink(missing_ok=True)
+    # In a session of its own, so that what it started ends with it.
+    work = subprocess.Popen([*command, *(["--tiny"] if tiny else [])], env=variables, start_new_session=True)
     try:
-        subprocess.run(
-            [*command, *(["--tiny"] if tiny else [])],
-            env=variables,
-            check=True,
-            timeout=60 * OVERRUN * measurement.minutes,
-        )
+        if status := work.wait(None if tiny else 60 * OVERRUN * measurement.minutes):
+            why.write_text(f"it failed with exit status {status}")
     except subprocess.TimeoutExpired:
         why.write_text(f"it ran past {OVERRUN * measurement.minutes:g} minutes on this machine")
-    except subprocess.CalledProcessError as failed:
-        why.write_text(f"it failed with exit status {failed.returncode}")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(work.pid, signal.SIGKILL)
+        work.wait()
 
 
 def measure_here(measurement: Measurement, kept: Path, *, tiny: bool) -> None:

@@ -17,6 +17,7 @@ from modelfoundry.core.datasets import ImageSet, read_split, validation_cut
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, RewrittenTensors, materialise
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.shelf import NoShelf, Shelf
 from modelfoundry.core.training import TrainingSettings, train
 from modelfoundry.decomposer.algorithms.seam import SEAM
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
@@ -55,7 +56,9 @@ def trained_digits(effort: Effort) -> Digits:
     return Digits(network.eval().requires_grad_(False), *parts, test)
 
 
-def searched(digits: Digits, label: str, recipe: str, **settings: float | str) -> SearchResult[FoundModule]:
+def searched(
+    digits: Digits, label: str, recipe: str, shelf: Shelf | None = None, **settings: float | str
+) -> SearchResult[FoundModule]:
     """What a recipe of SeaM finds for one label."""
     return SEAM.search(
         SearchTask(
@@ -70,6 +73,7 @@ def searched(digits: Digits, label: str, recipe: str, **settings: float | str) -
             seed=0,
             device=CPU,
             monitor=Unwatched(),
+            shelf=shelf or NoShelf(),
         )
     )
 

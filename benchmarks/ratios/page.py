@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from interleaved import Ratio, table
+from prose import filled
 
 from ratios.measurements import Measurement, Report
 from ratios.targets import Target
@@ -81,20 +81,16 @@ def _details(measurement: Measurement, given: Report | str | None) -> Iterator[s
         return
     ratios = [one for several in given.judged.values() for one in several] + list(given.beside)
     yield f"## {measurement.name}\n"
-    yield _filled(f"`python benchmarks/run.py {measurement.name}`, on {_where(given.machine)}:")
+    yield filled(f"`python benchmarks/run.py {measurement.name}`, on {_where(given.machine)}:")
     yield f"{table(ratios)}\n"
     for note in given.notes:
-        yield _filled(note)
+        yield filled(note)
 
 
 def _where(machine: Mapping[str, object]) -> str:
     return ("{processor}, {cores} cores, torch {torch} on {threads} of them, load average {load} when it began").format(
         **machine
     )
-
-
-def _filled(paragraph: str) -> str:
-    return textwrap.fill(paragraph, 119, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _times(ratio: float) -> str:

@@ -55,11 +55,15 @@ class ReferenceSeam:
         """
         optimiser = self._joint_optimiser if with_masks else self._head_optimiser
         optimiser.zero_grad()
-        bits = {name: binarise(masks) for name, masks in self.masks.items()}
-        masked = {name: weight * bits[name] for name, weight in self.weights.items()}
-        logits = functional_call(self.network, masked, (images,))
-        kept_share = torch.cat([one.flatten() for one in bits.values()]).mean()
-        loss = functional.cross_entropy(self.head(functional.relu(logits)), labels) + self.alpha * kept_share
+        outputs, kept_share = self.outputs(images)
+        loss = functional.cross_entropy(outputs, labels) + self.alpha * kept_share
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         return float(loss.detach())
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the module answers to images as `step` takes them, [n, outputs], and the kept share of all weights."""
+        bits = {name: binarise(masks) for name, masks in self.masks.items()}
+        masked = {name: weight * bits[name] for name, weight in self.weights.items()}
+        logits = functional_call(self.network, masked, (images,))
+        return self.head(functional.relu(logits)), torch.cat([one.flatten() for one in bits.values()]).mean()

@@ -79,6 +79,7 @@ def test_measurements_answer_targets_and_fit_into_twenty_minutes() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("measurement", MEASUREMENTS, ids=lambda measurement: measurement.name)
 def test_a_measurement_runs(measurement: Measurement, tmp_path: Path) -> None:
     """With as little work as shows that: figures mean nothing."""
