@@ -16,50 +16,42 @@ EPOCHS: Final = 20
 
 def rows(*, tiny: bool = False) -> Iterator[Row]:
     """All rows. Tiny ones are the same on little data with few steps, and mean nothing."""
-    labels, networks = (CIFAR10[7:8], NETWORKS[2:]) if tiny else (CIFAR10, NETWORKS)
     if tiny:
-        yield Row("network", PUBLIC, "tiny", settings={"epochs": 3, "batch_size": 32, "lr": 0.1})
-    for name in networks:
-        yield _network(name, 1 if tiny else EPOCHS)
+        yield from _tiny_rows()
+        return
+    for name in NETWORKS:
+        yield _network(name)
     # The longest first: what runs beside each other ends together.
-    yield from _modules(PUBLIC, labels, "paper", **({"epochs": 2} if tiny else {"epochs": 300}))
-    yield from _modules(PUBLIC, labels, "distilled", **({"steps": 2} if tiny else {}))
-    for name in networks:
-        yield _joint(name, "paper", **_short(tiny=tiny))
-    for name in networks:
-        yield from _modules(name, labels, "distilled", **({"steps": 2} if tiny else {}))
-    for name in networks:
-        yield from _modules(name, labels, "paper", epochs=2 if tiny else 60)
+    yield from _modules(PUBLIC, "paper", epochs=300)
+    yield from _modules(PUBLIC, "distilled")
+    for name in NETWORKS:
+        yield _joint(name, "paper", warmup_epochs=2, cycles=1, mask_epochs=5, head_epochs=2, lr_mask=0.01)
+        yield _joint(name, "distilled")
+    for name in NETWORKS:
+        yield from _modules(name, "distilled")
+    for name in NETWORKS:
+        yield from _modules(name, "paper", epochs=60)
 
 
-def needs(row: Row) -> Row | None:
-    """The row whose network another one is about; None: it is there from the beginning."""
-    return None if row.kind == "network" else next((one for one in rows() if _trains(one, row.base)), None)
+def _tiny_rows() -> Iterator[Row]:
+    (horse,) = (label for label in CIFAR10 if label == "horse")
+    yield Row("network", PUBLIC, "tiny", settings={"epochs": 3, "batch_size": 32, "lr": 0.1, "concentration": 100.0})
+    yield from _modules(PUBLIC, "paper", (horse,), epochs=2)
+    yield from _modules(PUBLIC, "distilled", (horse,), steps=2)
+    yield _joint(PUBLIC, "paper", warmup_epochs=1, cycles=1, mask_epochs=1, head_epochs=0, lr_mask=0.05)
 
 
-def _trains(row: Row, name: str) -> bool:
-    return row.kind == "network" and row.base == name
-
-
-def _network(name: str, epochs: int) -> Row:
+def _network(name: str) -> Row:
     """As the seed's networks, on the imbalanced part that a seed draws, for fewer epochs."""
-    settings = {"epochs": epochs, "lr": 0.01, "batch_size": 128, "augmentation": "crop_flip", "concentration": 1.0}
-    if epochs >= 4:
-        settings["milestones"] = [epochs * 3 // 10, epochs * 6 // 10]
-    return Row("network", name, f"{epochs} epochs", settings=settings, seed=WEAK_SEED)
+    milestones = [EPOCHS * 3 // 10, EPOCHS * 6 // 10]
+    settings = {"epochs": EPOCHS, "lr": 0.01, "batch_size": 128, "milestones": milestones, "augmentation": "crop_flip"}
+    return Row("network", name, f"{EPOCHS} epochs", settings=settings | {"concentration": 1.0}, seed=WEAK_SEED)
 
 
-def _modules(name: str, labels: tuple[str, ...], recipe: str, **settings: Any) -> Iterator[Row]:
+def _modules(name: str, recipe: str, labels: tuple[str, ...] = CIFAR10, **settings: Any) -> Iterator[Row]:
     for label in labels:
         yield Row("module", name, recipe, label, "seam", recipe, settings)
 
 
 def _joint(name: str, recipe: str, **settings: Any) -> Row:
     return Row("modules", name, f"gradsplitter {recipe}", "", "gradsplitter", recipe, settings)
-
-
-def _short(*, tiny: bool) -> dict[str, Any]:
-    """GradSplitter's 145 epochs in 9: masks move so much faster."""
-    if tiny:
-        return {"warmup_epochs": 1, "cycles": 1, "mask_epochs": 1, "head_epochs": 0, "lr_mask": 0.05}
-    return {"warmup_epochs": 2, "cycles": 1, "mask_epochs": 5, "head_epochs": 2, "lr_mask": 0.01}

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from modelfoundry.core.datasets import imbalanced_subset, pose
+from modelfoundry.core.datasets import imbalanced_subset
 from modelfoundry.core.devices import seeded
+from modelfoundry.core.evaluation import pose
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.metrics import retention
@@ -78,7 +79,7 @@ def _network(row: Row, place: Place) -> dict[str, Any]:
         images,
         place.images.validation,
         SPEC,
-        TrainingSettings(**settings),
+        _training(settings),
         seed=row.seed,
         device=place.device,
         monitor=Unwatched(),
@@ -90,6 +91,10 @@ def _network(row: Row, place: Place) -> dict[str, Any]:
     said = _logits(trained(row.base, path), place).argmax(dim=1)
     right = (said == place.images.test.labels).float()
     return {"accuracy": float(right.mean()), "training_images": len(images), "epoch": found.chosen_epoch}
+
+
+def _training(settings: dict[str, Any]) -> TrainingSettings:
+    return TrainingSettings(**settings | {"milestones": tuple(settings.get("milestones", ()))})
 
 
 def _modules(row: Row, place: Place) -> dict[str, Any]:
@@ -174,7 +179,7 @@ def _scratch(row: Row, place: Place) -> dict[str, Any]:
         pose(place.images.train, problem, CIFAR10),
         pose(place.images.validation, problem, CIFAR10),
         SPEC,
-        TrainingSettings(**settings),
+        _training(settings),
         seed=row.seed,
         device=place.device,
         monitor=Unwatched(),

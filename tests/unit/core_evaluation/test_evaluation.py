@@ -180,6 +180,7 @@ def test_a_cancelled_evaluation_stops_between_batches() -> None:
     assert stop.seen == [("predict", 2, 7), ("predict", 4, 7)]
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="NO CUDA DEVICE: evaluation is tested on the CPU only")
 def test_a_gpu_measures_what_the_cpu_measures() -> None:
     problem = MultiClassProblem(("cat", "ant"))

@@ -21,7 +21,7 @@ from modelfoundry.core.networks import build_network
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.seam.distilled.masks import RankedMasks
-from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, distil
+from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, Distilled, distil
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.errors import Cancelled, MalformedFile
 from modelfoundry.values.architectures import Architecture
@@ -221,3 +221,19 @@ def test_networks_and_problems_of_all_kinds_keep_what_their_base_knows(
     assert found.masks.retention == pytest.approx(0.3, abs=0.005)
     assert accuracy(network, found, problem, images(60, seed=2)) == pytest.approx(found.validation_accuracy)
     assert accuracy(network, found, problem, images(400, seed=7)) > 0.85
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="NO CUDA DEVICE: distilling is tested on the CPU only")
+def test_a_gpu_distils_the_same_bits_again(network: nn.Module) -> None:
+    def on_gpu() -> Distilled:
+        cuda = torch.device("cuda")
+        pool = ViewPool(network, images(90, seed=1), GREY, augmentation=QUICK.augmentation, seed=3, device=cuda)
+        return distil(dataclasses.replace(task(network, pool=pool), device=cuda))
+
+    found, on_cpu = on_gpu(), distil(task(network))
+    assert same(on_gpu(), found)
+    assert found.masks.kept == on_cpu.masks.kept
+    assert accuracy(network, found, BEE, images(60, seed=4)) == pytest.approx(
+        accuracy(network, on_cpu, BEE, images(60, seed=4)), abs=0.1
+    )

@@ -160,6 +160,7 @@ def test_a_network_without_kernels_is_refused(make_task: Any) -> None:
         _searched(bare)
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="NO CUDA DEVICE: the joint search is tested on the CPU only")
 def test_a_gpu_searches_alike(make_task: Any) -> None:
     result = search_jointly(make_task(), seed=5, device=torch.device("cuda"), monitor=Unwatched())
