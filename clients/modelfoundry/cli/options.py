@@ -14,7 +14,7 @@ from modelfoundry.cli.completion import (
     complete_modules,
 )
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
 from modelfoundry.values.recipes import Augmentation
 
 
@@ -62,6 +62,25 @@ FormatOption = Annotated[
 ]
 CompactOption = Annotated[
     bool, typer.Option("--compact", help="Without dead channels: smaller and faster, with the same outputs.")
+]
+WeightsOption = Annotated[
+    WeightFormat | None,
+    typer.Option(
+        "--weights", help="How files keep their weights: fp16 for safetensors and ONNX, int8 for ONNX. Left out: fp32."
+    ),
+]
+ComputeOption = Annotated[
+    Compute | None,
+    typer.Option("--compute", help="What files compute with: int8 for ONNX, calibrated on training images."),
+]
+CalibrationDatasetOption = Annotated[
+    str,
+    typer.Option(
+        "--dataset",
+        "--data",
+        help="Data set to calibrate int8 on, and to measure the file on. Left out: the one that it was made with.",
+        autocompletion=complete_datasets,
+    ),
 ]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start the job, print its name, and do not wait.")]
 NameOption = Annotated[str, typer.Option("--name", help="Id of what is made. Empty: one is made up.")]

@@ -60,7 +60,7 @@ from modelfoundry.values.compositions import (
     StrategyReport,
 )
 from modelfoundry.values.computing import Device, Environment, TrainingSubset, ValidationSplit
-from modelfoundry.values.exports import Export, ExportedFile, ExportFormat
+from modelfoundry.values.exports import Compute, Export, ExportedFile, ExportFormat, ExportMeasurement, WeightFormat
 from modelfoundry.values.figures import (
     BaseComparison,
     ClassificationMetrics,
@@ -200,6 +200,7 @@ __all__ = [
     "CompositionRecord",
     "CompositionTask",
     "Compositions",
+    "Compute",
     "ConfusionMatrix",
     "CostMetrics",
     "Dataset",
@@ -220,6 +221,7 @@ __all__ = [
     "EventKind",
     "Export",
     "ExportFormat",
+    "ExportMeasurement",
     "ExportedFile",
     "FindingKind",
     "FormComparison",
@@ -315,6 +317,7 @@ __all__ = [
     "Webhook",
     "WebhookState",
     "Webhooks",
+    "WeightFormat",
     "connect",
     "connect_async",
     "data_directory",

@@ -10,10 +10,10 @@ from modelfoundry.names import check_request_id, parse_name, parse_parent
 from modelfoundry.reuser.composing.plan import plan_composition
 from modelfoundry.reuser.composing.request import composition_from_proto
 from modelfoundry.reuser.exporting.compact import batch_sizes_of, plan_compaction
-from modelfoundry.reuser.exporting.export import plan_export
+from modelfoundry.reuser.exporting.plan import plan_export
+from modelfoundry.reuser.exporting.request import export_from_proto
 from modelfoundry.reuser.jobs import COMPACT_KIND, COMPOSE_KIND, EXPORT_KIND
 from modelfoundry.values.kinds import Kind
-from modelfoundry.wire.exports import EXPORT_FORMAT
 from modelfoundry.workbench.aliases import OwnNames
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources
@@ -35,19 +35,18 @@ class Submissions:
         """Queues an export.
 
         Raises:
-            InvalidField, NotFound, Unavailable: see the contract.
+            InvalidField, DatasetMismatch, NotFound, Unavailable: see the contract.
         """
         check_request_id(request.request_id)
         parse_parent(request.parent)
         request.subject = await OwnNames(resources).of(request.subject, field="subject")
-        export_format = EXPORT_FORMAT.from_request(request.format, field="format")
-        cache_key = await plan_export(request.subject, export_format, resources, compact=request.compact)
+        plan = await plan_export(export_from_proto(request), resources)
         return await self._queue.enqueue(
             request,
             parent=request.parent,
             kind=EXPORT_KIND,
             target=request.subject,
-            cache_key=cache_key,
+            cache_key=plan.cache_key,
             request_id=request.request_id,
         )
 

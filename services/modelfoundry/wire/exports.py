@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.values.exports import Export, ExportedFile, ExportFormat
+from modelfoundry.api.types.v1 import exports_pb2
+from modelfoundry.values.exports import (
+    Compute,
+    Export,
+    ExportedFile,
+    ExportFormat,
+    ExportMeasurement,
+    FileLatency,
+    WeightFormat,
+)
 from modelfoundry.values.results import Compaction
 from modelfoundry.wire.enums import Members
 from modelfoundry.wire.figures import FORMS
@@ -13,7 +22,16 @@ from modelfoundry.wire.resources import BLOB_REF
 EXPORT_FORMAT = Members(ExportFormat, pb.ExportFormat)
 export_format_to_proto = EXPORT_FORMAT.to_proto
 
-EXPORT = Pair(Export, pb.ExportResponse, Pair(ExportedFile, pb.ExportedFile, BLOB_REF))
+WEIGHT_FORMAT = Members(WeightFormat, exports_pb2.WeightFormat)
+COMPUTE = Members(Compute, exports_pb2.Compute)
+
+EXPORT = Pair(
+    Export,
+    pb.ExportResponse,
+    Pair(ExportedFile, pb.ExportedFile, BLOB_REF),
+    Pair(ExportMeasurement, exports_pb2.ExportMeasurement, Pair(FileLatency, exports_pb2.FileLatency)),
+    otherwise={"weights": WeightFormat.FP32, "compute": Compute.FP32},  # services of before say nothing of them
+)
 export_to_proto = EXPORT.to_proto
 export_from_proto = EXPORT.from_proto
 

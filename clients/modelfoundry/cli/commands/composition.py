@@ -9,8 +9,14 @@ import typer
 from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_compositions
-from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, export_folder
-from modelfoundry.cli.options import CompositionArgument, OrderOption
+from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, Form, export_folder
+from modelfoundry.cli.options import (
+    CalibrationDatasetOption,
+    CompositionArgument,
+    ComputeOption,
+    OrderOption,
+    WeightsOption,
+)
 from modelfoundry.cli.removing import remove_all
 from modelfoundry.cli.rendering.composition_table import print_composition, print_compositions
 from modelfoundry.cli.rendering.json_output import print_json
@@ -57,13 +63,20 @@ def export(
     *,
     composition: CompositionArgument,
     folder: FolderArgument,
-    format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002, ARG001 - there is one
+    format: FolderFormatOption = FolderFormat.HUB,  # noqa: A002
     compact: Annotated[
         bool, typer.Option("--compact", help="Its modules without dead channels: smaller and faster, the same outputs.")
     ] = False,
+    weights: WeightsOption = None,
+    compute: ComputeOption = None,
+    dataset: CalibrationDatasetOption = "",
 ) -> None:
-    """Write a composition as a folder that can be published: card, config, safetensors, ONNX, an example that runs."""
-    export_folder(session, Kind.COMPOSITION, composition, folder, compact=compact)
+    """Write a composition as a folder that can be published, with an example that runs, or as files of one format.
+
+    With --weights or --compute the files are smaller, or faster; how they answer is measured on validation data.
+    """
+    form = Form(compact, weights, compute, dataset)
+    export_folder(session, Kind.COMPOSITION, composition, folder, format, form)
 
 
 @command(app, "rm")

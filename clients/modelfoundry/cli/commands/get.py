@@ -13,7 +13,15 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets
 from modelfoundry.cli.destination import Destination, destination_of, fetch_all
 from modelfoundry.cli.following import follow_one
-from modelfoundry.cli.options import CompactOption, DetachOption, DeviceOption, EpochsOption, FormatOption
+from modelfoundry.cli.options import (
+    CompactOption,
+    ComputeOption,
+    DetachOption,
+    DeviceOption,
+    EpochsOption,
+    FormatOption,
+    WeightsOption,
+)
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.rendering.request_table import print_delivered, print_plan
 from modelfoundry.cli.session import Session
@@ -40,6 +48,8 @@ def get(
     ] = None,
     format: FormatOption = None,  # noqa: A002
     compact: CompactOption = False,
+    weights: WeightsOption = None,
+    compute: ComputeOption = None,
     min_accuracy: Annotated[
         float, typer.Option("--min-accuracy", help="Least accuracy on validation samples, for example 0.9.")
     ] = 0.0,
@@ -73,6 +83,9 @@ def get(
     decomposed from the best model that knows the label, measured and registered. With --compose, they become one
     classifier; with -o, files.
     """
+    if (weights or compute) and output is None:
+        field = "--weights" if weights else "--compute"
+        raise InvalidField(f"{field} says how files are, and none are written", field=field, hint="add -o FILE")
     place = destination_of(output, format, several=len(labels) > 1 and not compose)
     if detach and place is not None:
         raise InvalidField("-o does not go with --detach", field="--output", hint="wait for the job, or leave -o out")
@@ -80,6 +93,8 @@ def get(
         "compose": compose,
         "format": place.format if place else None,
         "compact": compact,
+        "weights": weights,
+        "compute": compute,
         "min_accuracy": min_accuracy,
         "max_bytes": byte_size(max_bytes, "--max-bytes") if max_bytes else 0,
         "max_latency_ms": max_latency_ms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from modelfoundry.cli.rendering.export_text import export_lines
 from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, percent
 from modelfoundry.cli.rendering.tables import Column, print_line, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
@@ -46,6 +47,9 @@ def print_delivered(delivered: RequestedModules, files: Sequence[WrittenFile], p
         print_line("")
     for file in files:
         print_line(f"{file.path}  {byte_count(file.size_bytes)}")
+    for export in delivered.exports:
+        for line in export_lines(export):
+            print_line(f"{short_name(export.subject, parent)}: {line}")
 
 
 def _row(answer: RequestedModule, parent: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Folders of the Hugging Face Hub: written from what is registered, and registered from what is in them."""
 
 # Arguments are named like the fields of the contract.
+# ruff: noqa: A002
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ from modelfoundry.client._async.cards import AsyncCards
 from modelfoundry.client._async.compositions import AsyncCompositions
 from modelfoundry.client._async.models import AsyncModels
 from modelfoundry.client._async.modules import AsyncModules
-from modelfoundry.client._async.reusing import start_export
+from modelfoundry.client._async.reusing import FileForm, start_export
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
-from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.exports import Compute, Export, ExportFormat, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, subject_name
 from modelfoundry.values.resources import Model
@@ -54,6 +55,9 @@ class AsyncHub:
         folder: str | Path,
         *,
         compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
+        dataset: Named | None = None,
         on_progress: OnTransfer | None = None,
     ) -> Path:
         """Writes a module, model or composition as a folder that can be published: all of it or nothing.
@@ -65,6 +69,10 @@ class AsyncHub:
             subject: A module (bare id), `models/ID` or `compositions/ID`.
             folder: Not there yet, or empty.
             compact: Without the dead channels of modules: smaller and faster, with the same outputs.
+            weights: How `model.onnx` keeps its weights: `fp32`, `fp16` or `int8`; `model.safetensors`, which
+                `import_folder` reads, keeps them as `fp16` where that is said, else as `fp32`.
+            compute: What `model.onnx` computes with: `fp32` or `int8`. How it answers then stands in `config.json`.
+            dataset: Data set to calibrate and measure on. None: the recorded one.
             on_progress: Called with bytes done and bytes in all, over all files.
 
         Returns:
@@ -78,16 +86,60 @@ class AsyncHub:
         name = subject_name(subject, self._parent)
         with whole_folder(target) as staged:
             digest = await self._digest(name)
-            jobs = [await start_export(self._transport, self._parent, name, one, compact=compact) for one in FORMATS]
-            files = {}
-            for job in jobs:
-                export = await job.wait()
-                files.update({file.path: file.content for file in export.files})
+            onnx = FileForm(compact, weights, compute, dataset)
+            halves = weights is not None and weights == WeightFormat.FP16
+            tensors = FileForm(compact, weights, dataset=dataset) if halves else FileForm(compact)
+            jobs = [
+                await start_export(self._transport, self._parent, name, one, form)
+                for one, form in zip(FORMATS, (onnx, tensors), strict=True)
+            ]
+            exports = [await job.wait() for job in jobs]
+            files = {file.path: file.content for export in exports for file in export.files}
             progress = TotalProgress(on_progress, [content.size_bytes for content in files.values()])
             for path, content in files.items():
                 await self._blobs.download(content, file_in(staged, path), on_progress=progress.next())
-            write_texts(staged, await self._cards.get(name), digest)
+            write_texts(staged, await self._cards.get(name), digest, exports[0])
         return target
+
+    async def export_files(
+        self,
+        subject: Named,
+        folder: str | Path,
+        format: ExportFormat | str,
+        *,
+        compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
+        dataset: Named | None = None,
+        on_progress: OnTransfer | None = None,
+    ) -> Export:
+        """Writes a module, model or composition in one format into a folder of its own: all of it or nothing.
+
+        Args:
+            subject: A module (bare id), `models/ID` or `compositions/ID`.
+            folder: Not there yet, or empty.
+            format: `safetensors`, `torch_export` or `onnx`.
+            compact: Without the dead channels of modules.
+            weights: How weights are kept; see `AsyncClient.export`.
+            compute: What is computed with.
+            dataset: Data set to calibrate and measure on. None: the recorded one.
+            on_progress: Called with bytes done and bytes in all, over all files.
+
+        Returns:
+            What was exported, and how it answers.
+
+        Raises:
+            AlreadyExists: the folder is not empty.
+            InvalidField, DatasetMismatch, ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
+        """
+        form = FileForm(compact, weights, compute, dataset)
+        with whole_folder(Path(folder)) as staged:
+            job = await start_export(self._transport, self._parent, subject_name(subject, self._parent), format, form)
+            export = await job.wait()
+            progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])
+            for file in export.files:
+                await self._blobs.download(file.content, file_in(staged, file.path), on_progress=progress.next())
+        return export
 
     async def import_folder(
         self,

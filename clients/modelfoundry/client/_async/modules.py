@@ -11,13 +11,13 @@ from pathlib import Path
 from modelfoundry.api.registry.v1 import module_pb2
 from modelfoundry.client._async.blobs import AsyncBlobs
 from modelfoundry.client._async.pages import each
-from modelfoundry.client._async.reusing import start_export
+from modelfoundry.client._async.reusing import FileForm, start_export
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import AsyncTransport
-from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
 from modelfoundry.values.figures import FormComparison
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
@@ -42,6 +42,9 @@ class AsyncModules:
         format: ExportFormat | str = ExportFormat.SAFETENSORS,
         *,
         compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
+        dataset: Named | None = None,
         on_progress: OnTransfer | None = None,
     ) -> tuple[Path, ...]:
         """Exports a module (or `models/ID`) and downloads the files into a folder, which is made.
@@ -51,6 +54,9 @@ class AsyncModules:
             folder: Where to put the files.
             format: `safetensors`, `torch_export` or `onnx`.
             compact: Without the module's dead channels: smaller and faster, with the same outputs.
+            weights: How weights are kept: `fp32`, `fp16` or `int8`; see `AsyncClient.export`.
+            compute: `fp32` or, for ONNX, `int8`.
+            dataset: Data set to calibrate and measure on. None: the recorded one.
             on_progress: Called with bytes done and bytes in all, over all files.
 
         Returns:
@@ -59,7 +65,8 @@ class AsyncModules:
         Raises:
             ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
         """
-        job = await start_export(self._transport, self._parent, module, format, compact=compact)
+        form = FileForm(compact, weights, compute, dataset)
+        job = await start_export(self._transport, self._parent, module, format, form)
         export = await job.wait()
         paths = [file_in(Path(folder), file.path) for file in export.files]
         progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])

@@ -12,12 +12,13 @@ from modelfoundry.api.registry.v1 import label_service_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2, reuser_service_pb2
 from modelfoundry.client._async.jobs import AsyncJob
 from modelfoundry.client._async.results import requested_modules
+from modelfoundry.client._async.reusing import compute_to_proto, weights_to_proto
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import FoundLabels, RequestedModule
 from modelfoundry.values.recipes import ALGORITHM_OF, GradSplitterRecipe, SeamRecipe
@@ -85,6 +86,8 @@ class AsyncOnDemand:
         compose: bool = False,
         format: ExportFormat | str | None = None,
         compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
         min_accuracy: float = 0.0,
         max_bytes: int = 0,
         max_latency_ms: float = 0.0,
@@ -106,6 +109,8 @@ class AsyncOnDemand:
             compose: Join the modules to one classifier of the labels.
             format: Also write files: `safetensors`, `torch_export` or `onnx`, of the classifier or of every module.
             compact: Write files without dead channels.
+            weights: How files keep their weights: `fp32`, `fp16` or `int8`; see `AsyncClient.export`.
+            compute: What files compute with: `fp32` or, for ONNX, `int8`.
             min_accuracy: Least accuracy on validation samples, in [0, 1].
             max_bytes: Most bytes of a module's artifact.
             max_latency_ms: Most milliseconds of one image.
@@ -143,6 +148,8 @@ class AsyncOnDemand:
             if format is None
             else export_format_to_proto(chosen(format, ExportFormat, "format")),
             compact=compact,
+            weights=weights_to_proto(weights),
+            compute=compute_to_proto(compute),
             device=device_to_proto(chosen(device, Device, "device")),
             settings=struct_to_proto(settings or {}),
         )

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
+from modelfoundry.api.types.v1 import exports_pb2
 from modelfoundry.client._async.jobs import AsyncJob, start
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.images import ImageLike, batches, image_inputs
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import AsyncTransport
-from modelfoundry.values.exports import Export, ExportFormat
+from modelfoundry.values.exports import Compute, Export, ExportFormat, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.results import Compaction, Prediction
-from modelfoundry.wire.exports import export_format_to_proto
+from modelfoundry.wire.exports import COMPUTE, WEIGHT_FORMAT, export_format_to_proto
 from modelfoundry.wire.predictions import predictions_from_proto
 
 
@@ -33,21 +35,35 @@ class AsyncReusing:
         format: ExportFormat | str = ExportFormat.SAFETENSORS,
         *,
         compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
+        dataset: Named | None = None,
+        calibration_images: int = 0,
         request_id: str | None = None,
     ) -> AsyncJob[Export]:
-        """Starts writing a module or model in a format that runs elsewhere. `modules.download` also fetches the files.
+        """Starts writing a module, model or composition in a format that runs elsewhere.
+
+        `modules.download` also fetches the files. A file that is not float32 throughout is measured beside the float32
+        network on validation data (`Export.measured`).
 
         Args:
             subject: A module (bare id) or model (`models/ID`).
             format: `safetensors` (`model.safetensors`), `torch_export` (`model.pt2`) or `onnx` (`model.onnx`), each
                 with `module.json`.
             compact: Write a module without its dead channels: smaller and faster, with the same outputs.
+            weights: How weights are kept: `fp32`, `fp16` (ONNX, safetensors) or `int8` (ONNX). None: `int8` where it is
+                computed with, else `fp32`.
+            compute: `fp32` or, for ONNX, `int8`, calibrated on training images. None: `fp32`.
+            dataset: Data set to calibrate and measure on. None: the one that the subject was made with.
+            calibration_images: Training images that int8 is calibrated on, 16 to 4096. 0: 256.
             request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
 
         Raises:
-            ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the service says.
+            InvalidField: format, weights and compute do not go together; the hint names what does.
+            DatasetMismatch, ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the service says.
         """
-        return await start_export(self._transport, self.parent, subject, format, compact=compact, request_id=request_id)
+        form = FileForm(compact, weights, compute, dataset, calibration_images)
+        return await start_export(self._transport, self.parent, subject, format, form, request_id=request_id)
 
     async def compact(
         self, module: Named, *, latency_batch_sizes: Sequence[int] = (), request_id: str | None = None
@@ -102,13 +118,24 @@ class AsyncReusing:
         return tuple(predictions)
 
 
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """What `AsyncReusing.export` is told of the files besides their format."""
+
+    compact: bool = False
+    weights: WeightFormat | str | None = None
+    compute: Compute | str | None = None
+    dataset: Named | None = None
+    calibration_images: int = 0
+
+
 async def start_export(
     transport: AsyncTransport,
     parent: str,
     subject: Named,
     format: ExportFormat | str,
+    form: FileForm,
     *,
-    compact: bool,
     request_id: str | None = None,
 ) -> AsyncJob[Export]:
     """What `AsyncReusing.export` does, for whoever fetches the files too."""
@@ -117,6 +144,28 @@ async def start_export(
         subject=subject_name(subject, parent),
         format=export_format_to_proto(chosen(format, ExportFormat, "format")),
         request_id=request_id or new_request_id(),
-        compact=compact,
+        compact=form.compact,
+        weights=weights_to_proto(form.weights),
+        compute=compute_to_proto(form.compute),
+        dataset="" if form.dataset is None else full_name(form.dataset, Kind.DATASET, parent),
+        calibration_images=form.calibration_images,
     )
     return await start(transport, Service.REUSER, transport.stubs.reuser.Export, request)
+
+
+def weights_to_proto(weights: WeightFormat | str | None) -> exports_pb2.WeightFormat.ValueType:
+    """The number of a word; 0 for None.
+
+    Raises:
+        InvalidField: there is no such word.
+    """
+    return WEIGHT_FORMAT.to_proto(None if weights is None else chosen(weights, WeightFormat, "weights"))
+
+
+def compute_to_proto(compute: Compute | str | None) -> exports_pb2.Compute.ValueType:
+    """The number of a word; 0 for None.
+
+    Raises:
+        InvalidField: there is no such word.
+    """
+    return COMPUTE.to_proto(None if compute is None else chosen(compute, Compute, "compute"))

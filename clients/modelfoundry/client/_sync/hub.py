@@ -3,6 +3,7 @@
 """Folders of the Hugging Face Hub: written from what is registered, and registered from what is in them."""
 
 # Arguments are named like the fields of the contract.
+# ruff: noqa: A002
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ from modelfoundry.client._sync.cards import Cards
 from modelfoundry.client._sync.compositions import Compositions
 from modelfoundry.client._sync.models import Models
 from modelfoundry.client._sync.modules import Modules
-from modelfoundry.client._sync.reusing import start_export
+from modelfoundry.client._sync.reusing import FileForm, start_export
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import Transport
-from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.exports import Compute, Export, ExportFormat, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, subject_name
 from modelfoundry.values.resources import Model
@@ -56,6 +57,9 @@ class Hub:
         folder: str | Path,
         *,
         compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
+        dataset: Named | None = None,
         on_progress: OnTransfer | None = None,
     ) -> Path:
         """Writes a module, model or composition as a folder that can be published: all of it or nothing.
@@ -67,6 +71,10 @@ class Hub:
             subject: A module (bare id), `models/ID` or `compositions/ID`.
             folder: Not there yet, or empty.
             compact: Without the dead channels of modules: smaller and faster, with the same outputs.
+            weights: How `model.onnx` keeps its weights: `fp32`, `fp16` or `int8`; `model.safetensors`, which
+                `import_folder` reads, keeps them as `fp16` where that is said, else as `fp32`.
+            compute: What `model.onnx` computes with: `fp32` or `int8`. How it answers then stands in `config.json`.
+            dataset: Data set to calibrate and measure on. None: the recorded one.
             on_progress: Called with bytes done and bytes in all, over all files.
 
         Returns:
@@ -80,16 +88,60 @@ class Hub:
         name = subject_name(subject, self._parent)
         with whole_folder(target) as staged:
             digest = self._digest(name)
-            jobs = [start_export(self._transport, self._parent, name, one, compact=compact) for one in FORMATS]
-            files = {}
-            for job in jobs:
-                export = job.wait()
-                files.update({file.path: file.content for file in export.files})
+            onnx = FileForm(compact, weights, compute, dataset)
+            halves = weights is not None and weights == WeightFormat.FP16
+            tensors = FileForm(compact, weights, dataset=dataset) if halves else FileForm(compact)
+            jobs = [
+                start_export(self._transport, self._parent, name, one, form)
+                for one, form in zip(FORMATS, (onnx, tensors), strict=True)
+            ]
+            exports = [job.wait() for job in jobs]
+            files = {file.path: file.content for export in exports for file in export.files}
             progress = TotalProgress(on_progress, [content.size_bytes for content in files.values()])
             for path, content in files.items():
                 self._blobs.download(content, file_in(staged, path), on_progress=progress.next())
-            write_texts(staged, self._cards.get(name), digest)
+            write_texts(staged, self._cards.get(name), digest, exports[0])
         return target
+
+    def export_files(
+        self,
+        subject: Named,
+        folder: str | Path,
+        format: ExportFormat | str,
+        *,
+        compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
+        dataset: Named | None = None,
+        on_progress: OnTransfer | None = None,
+    ) -> Export:
+        """Writes a module, model or composition in one format into a folder of its own: all of it or nothing.
+
+        Args:
+            subject: A module (bare id), `models/ID` or `compositions/ID`.
+            folder: Not there yet, or empty.
+            format: `safetensors`, `torch_export` or `onnx`.
+            compact: Without the dead channels of modules.
+            weights: How weights are kept; see `Client.export`.
+            compute: What is computed with.
+            dataset: Data set to calibrate and measure on. None: the recorded one.
+            on_progress: Called with bytes done and bytes in all, over all files.
+
+        Returns:
+            What was exported, and how it answers.
+
+        Raises:
+            AlreadyExists: the folder is not empty.
+            InvalidField, DatasetMismatch, ExportMismatch, UnsupportedModel, NotFound, Unavailable: as the services say.
+        """
+        form = FileForm(compact, weights, compute, dataset)
+        with whole_folder(Path(folder)) as staged:
+            job = start_export(self._transport, self._parent, subject_name(subject, self._parent), format, form)
+            export = job.wait()
+            progress = TotalProgress(on_progress, [file.content.size_bytes for file in export.files])
+            for file in export.files:
+                self._blobs.download(file.content, file_in(staged, file.path), on_progress=progress.next())
+        return export
 
     def import_folder(
         self,

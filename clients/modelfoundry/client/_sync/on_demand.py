@@ -14,12 +14,13 @@ from modelfoundry.api.registry.v1 import label_service_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2, reuser_service_pb2
 from modelfoundry.client._sync.jobs import Job
 from modelfoundry.client._sync.results import requested_modules
+from modelfoundry.client._sync.reusing import compute_to_proto, weights_to_proto
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import chosen
 from modelfoundry.client.transport import Transport
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import FoundLabels, RequestedModule
 from modelfoundry.values.recipes import ALGORITHM_OF, GradSplitterRecipe, SeamRecipe
@@ -87,6 +88,8 @@ class OnDemand:
         compose: bool = False,
         format: ExportFormat | str | None = None,
         compact: bool = False,
+        weights: WeightFormat | str | None = None,
+        compute: Compute | str | None = None,
         min_accuracy: float = 0.0,
         max_bytes: int = 0,
         max_latency_ms: float = 0.0,
@@ -108,6 +111,8 @@ class OnDemand:
             compose: Join the modules to one classifier of the labels.
             format: Also write files: `safetensors`, `torch_export` or `onnx`, of the classifier or of every module.
             compact: Write files without dead channels.
+            weights: How files keep their weights: `fp32`, `fp16` or `int8`; see `Client.export`.
+            compute: What files compute with: `fp32` or, for ONNX, `int8`.
             min_accuracy: Least accuracy on validation samples, in [0, 1].
             max_bytes: Most bytes of a module's artifact.
             max_latency_ms: Most milliseconds of one image.
@@ -145,6 +150,8 @@ class OnDemand:
             if format is None
             else export_format_to_proto(chosen(format, ExportFormat, "format")),
             compact=compact,
+            weights=weights_to_proto(weights),
+            compute=compute_to_proto(compute),
             device=device_to_proto(chosen(device, Device, "device")),
             settings=struct_to_proto(settings or {}),
         )

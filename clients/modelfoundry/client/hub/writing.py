@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from modelfoundry.client.hub.content import CONFIG_FILE, DESCRIPTION_FILE, EXAMPLE_FILE, README_FILE
+from modelfoundry.client.hub.content import CONFIG_FILE, DESCRIPTION_FILE, EXAMPLE_FILE, ONNX_FILE, README_FILE
 from modelfoundry.errors import AlreadyExists, MalformedFile
 from modelfoundry.values.cards import Card
+from modelfoundry.values.exports import Export, WeightFormat
 
 MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 """How Pillow calls images of so many channels."""
@@ -58,13 +60,14 @@ def whole_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def write_texts(folder: Path, card: Card, digest: str) -> None:
+def write_texts(folder: Path, card: Card, digest: str, program: Export) -> None:
     """Makes `config.json` of the export's description, and writes card and example beside it.
 
     Args:
         folder: Has what an export wrote.
         card: Of what was exported.
         digest: SHA-256 that names its content.
+        program: The export that `model.onnx` is of.
 
     Raises:
         MalformedFile: the description says no image size.
@@ -83,14 +86,38 @@ def write_texts(folder: Path, card: Card, digest: str) -> None:
             "tags": dict(card.tags),
         },
         "origin": {"resource": card.name, "digest": digest},
+        **_described_program(program),
     }
     text = json.dumps(config, indent=2, ensure_ascii=False)
     (folder / CONFIG_FILE).write_text(f"{text}\n", encoding="utf-8")
     path.unlink()
     example = _example(description["input"]["shape"])
     (folder / EXAMPLE_FILE).write_text(example, encoding="utf-8")
-    readme = f"{card.markdown}\n## How to load it\n\n```python\n{example}```\n"
+    readme = f"{card.markdown}\n{_shown_program(program)}## How to load it\n\n```python\n{example}```\n"
     (folder / README_FILE).write_text(readme, encoding="utf-8")
+
+
+def _described_program(program: Export) -> dict[str, object]:
+    """What `config.json` says of an ONNX file that is not float32 throughout."""
+    if program.weights is WeightFormat.FP32:
+        return {}
+    form: dict[str, Any] = {"weights": program.weights, "compute": program.compute}
+    if program.measured is not None:
+        form["measured"] = dataclasses.asdict(program.measured)
+    return {ONNX_FILE: form}
+
+
+def _shown_program(program: Export) -> str:
+    """The same for people."""
+    if program.weights is WeightFormat.FP32:
+        return ""
+    text = f"`{ONNX_FILE}` keeps its weights in {program.weights} and computes in {program.compute}."
+    if (found := program.measured) is not None:
+        text += (
+            f" On {found.sample_count} validation images it answers {found.accuracy:.2%} correctly; in float32 it is "
+            f"{found.accuracy_fp32:.2%}, and {found.agreement:.2%} of the answers are the same."
+        )
+    return f"## What the ONNX file computes with\n\n{text}\n\n"
 
 
 def _example(shape: list[object]) -> str:

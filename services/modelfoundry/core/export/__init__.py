@@ -1,6 +1,7 @@
 """Models, modules and compositions as files that run elsewhere: safetensors, `torch.export` programs and ONNX."""
 
-from modelfoundry.core.export.programs import export_onnx, export_torch, onnx_of
+from modelfoundry.core.export.measuring import ExportImages
+from modelfoundry.core.export.programs import export_onnx, export_torch, in_form, onnx_of
 from modelfoundry.core.export.quantising import (
     CALIBRATION_IMAGES,
     DEFAULT_CALIBRATION_IMAGES,
@@ -27,6 +28,7 @@ __all__ = [
     "DEFAULT_CALIBRATION_IMAGES",
     "CompositionSubject",
     "Export",
+    "ExportImages",
     "ExportSubject",
     "Exportable",
     "ExportedFile",
@@ -37,6 +39,7 @@ __all__ = [
     "export_onnx",
     "export_safetensors",
     "export_torch",
+    "in_form",
     "interleaved_onnx_latency",
     "load_exported",
     "max_difference",

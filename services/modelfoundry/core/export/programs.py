@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,25 +15,36 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 from torch.onnx import OnnxExporterError
 
+from modelfoundry.core.export.measuring import ExportImages, measured_beside
+from modelfoundry.core.export.quantising import compute_in_int8
 from modelfoundry.core.export.sessions import INPUT_NAME, OUTPUT_NAME, onnx_program
 from modelfoundry.core.export.slimming import slim_onnx
+from modelfoundry.core.export.storing import store_weights
 from modelfoundry.core.export.subject import (
+    EXACT,
     Export,
     Exportable,
     ExportedFile,
     classifier_of,
     write_description,
 )
-from modelfoundry.core.export.verification import max_difference
+from modelfoundry.core.export.timing import interleaved_onnx_latency
+from modelfoundry.core.export.verification import max_difference, rounded_difference
 from modelfoundry.core.exported import ImageClassifier
 from modelfoundry.errors import UnsupportedModel
 from modelfoundry.names import shortened
+from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.exports import Compute, ExportForm, FileLatency
 
 TORCH_FILE: Final = "model.pt2"
 ONNX_FILE: Final = "model.onnx"
 _HINT: Final = "export as safetensors, which works for every network"
 _ONNX_LIMIT: Final = 2**31 - 2**20
 """Bytes: one ONNX file is one protobuf message, which ends at 2 GiB."""
+
+_BATCH_SIZES: Final = (1, 16)
+_SECONDS: Final = 0.5
+"""For which each of two files is timed at each batch size."""
 
 _TRACING_FAILURES: Final = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
 """What tracing raises for networks that it cannot follow."""
@@ -57,23 +69,64 @@ def export_torch(subject: Exportable, folder: Path) -> Export:
     return Export(files, max_difference(program, classifier))
 
 
-def export_onnx(subject: Exportable, folder: Path) -> Export:
+def export_onnx(
+    subject: Exportable, folder: Path, form: ExportForm = EXACT, images: ExportImages | None = None
+) -> Export:
     """Writes `model.onnx` and its description, and runs it with onnxruntime.
+
+    The float32 file must give the network's logits, whatever form is written then.
 
     Args:
         subject: What to export.
         folder: An existing folder.
+        form: How the file keeps its weights, and what it computes with.
+        images: What another form is measured on; int8 is calibrated on them and needs them.
 
     Raises:
-        UnsupportedModel: a layer cannot be traced, an operation has no ONNX form (named), or the file would pass 2 GiB.
-        ExportMismatch: the program gives other logits.
+        UnsupportedModel: a layer cannot be traced, an operation has no ONNX form (named), the file would pass 2 GiB, or
+            the network cannot be computed in int8.
+        ExportMismatch: the program gives other logits, or in its form answers much worse.
     """
     classifier = classifier_of(subject)
-    content = onnx_of(classifier)
+    exact = onnx_of(classifier)
+    exact_program = onnx_program(exact)
+    difference = max_difference(exact_program, classifier)
+    content, measured = exact, None
+    if not form.exact:
+        content = in_form(exact, form, images)
+        program = onnx_program(content)
+        difference = rounded_difference(program, classifier)
+        if images is not None:
+            calibrated_on = len(images.calibration) if form.compute is Compute.INT8 else 0
+            measured = measured_beside(program, exact_program, images, calibrated_on)
+            measured = replace(measured, latencies=_latencies(exact, content, subject.input_spec))
     path = folder / ONNX_FILE
     path.write_bytes(content)
-    files = (ExportedFile(ONNX_FILE, path), write_description(folder, subject, ONNX_FILE))
-    return Export(files, max_difference(onnx_program(content), classifier))
+    description = write_description(folder, subject, ONNX_FILE, form=form, measured=measured)
+    return Export((ExportedFile(ONNX_FILE, path), description), difference, measured)
+
+
+def _latencies(exact: bytes, content: bytes, input_spec: InputSpec) -> tuple[FileLatency, ...]:
+    """How long a file takes beside the float32 one."""
+    first, second = interleaved_onnx_latency([exact, content], input_spec, _BATCH_SIZES, seconds=_SECONDS)
+    return tuple(
+        FileLatency(one.batch_size, other.median_ms, one.median_ms)
+        for one, other in zip(first.latencies, second.latencies, strict=True)
+    )
+
+
+def in_form(content: bytes, form: ExportForm, images: ExportImages | None) -> bytes:
+    """A float32 ONNX file in another form.
+
+    Raises:
+        UnsupportedModel: the network cannot be computed in int8.
+        ValueError: int8 is to be computed with, and there are no images to calibrate on.
+    """
+    if form.compute is not Compute.INT8:
+        return store_weights(content, form.weights)
+    if images is None:
+        raise ValueError("int8 is calibrated on images")
+    return compute_in_int8(content, images.calibration)
 
 
 def onnx_of(classifier: ImageClassifier) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from torch import nn
 
@@ -17,7 +18,11 @@ from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION,
 from modelfoundry.core.modules import LogOdds, MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.exports import ExportForm, ExportMeasurement
 from modelfoundry.values.problems import Problem
+
+EXACT: Final = ExportForm()
+"""float32 throughout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Export:
     files: tuple[ExportedFile, ...]
     max_difference: float
     """Largest absolute difference of the logits on random images."""
+    measured: ExportMeasurement | None = None
+    """How well files that are not float32 throughout answer; None without images to measure on."""
 
 
 def classifier_of(subject: Exportable) -> ImageClassifier:
@@ -86,7 +93,12 @@ def classifier_of(subject: Exportable) -> ImageClassifier:
 
 
 def write_description(
-    folder: Path, subject: Exportable, program: str, shared: Mapping[str, str] | None = None
+    folder: Path,
+    subject: Exportable,
+    program: str,
+    shared: Mapping[str, str] | None = None,
+    form: ExportForm = EXACT,
+    measured: ExportMeasurement | None = None,
 ) -> ExportedFile:
     """Writes `module.json`, which says how the file `program` is used and what it comes from.
 
@@ -95,12 +107,24 @@ def write_description(
         subject: What was exported.
         program: Name of its file.
         shared: Names of tensors that the file has under another name, to that name.
+        form: How it keeps its weights, and what it computes with.
+        measured: How well it answers, where that is not what the network answers.
     """
+    described = {**_description(subject, program, shared or {}), **_described_form(form, measured)}
     path = folder / DESCRIPTION_FILE
-    path.write_text(
-        json.dumps(_description(subject, program, shared or {}), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return ExportedFile(DESCRIPTION_FILE, path)
+
+
+def _described_form(form: ExportForm, measured: ExportMeasurement | None) -> dict[str, Any]:
+    """What files of another form than float32 say of themselves."""
+    if form.exact:
+        return {}
+    described: dict[str, Any] = {"weights": form.weights, "compute": form.compute}
+    if measured is not None:
+        described["measured"] = dataclasses.asdict(measured)
+        del described["measured"]["latencies"]  # of this machine, at this moment: the file is the same anywhere
+    return described
 
 
 def _description(subject: Exportable, program: str, shared: Mapping[str, str]) -> dict[str, Any]:

@@ -14,41 +14,67 @@ from torch import Tensor, nn
 
 from modelfoundry.core.architectures import load_state
 from modelfoundry.core.composing import ComposedNetwork
+from modelfoundry.core.export.measuring import ExportImages, measured_beside
 from modelfoundry.core.export.subject import (
+    EXACT,
     Export,
     Exportable,
     ExportedFile,
     classifier_of,
     write_description,
 )
-from modelfoundry.core.export.verification import max_difference
+from modelfoundry.core.export.verification import max_difference, rounded_difference
 from modelfoundry.core.exported import DESCRIPTION_FILE, ImageClassifier, rebuilt
 from modelfoundry.core.networks import BUILDERS
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
+from modelfoundry.values.exports import ExportForm, WeightFormat
 
 WEIGHTS_FILE: Final = "model.safetensors"
 
 
-def export_safetensors(subject: Exportable, folder: Path) -> Export:
+def export_safetensors(
+    subject: Exportable, folder: Path, form: ExportForm = EXACT, images: ExportImages | None = None
+) -> Export:
     """Writes the weights (masked, and the head, for a module) and the description, and loads them again.
 
-    Of tensors that sources of a composition share, one is written.
+    Of tensors that sources of a composition share, one is written. As float16 are kept weights of layers; biases and
+    what normalisations have stay float32, as do tensors with numbers beyond float16.
 
     Args:
         subject: What to export.
         folder: An existing folder.
+        form: How the weights are kept; float32 or float16.
+        images: What float16 is measured on.
 
     Raises:
-        ExportMismatch: the files rebuild something else.
+        ExportMismatch: the files rebuild something else, or as float16 answer much worse.
     """
     classifier = classifier_of(subject)
     path = folder / WEIGHTS_FILE
     state = subject.network.state_dict()
     shared = _shared_names(state)
-    write_tensors(path, {name: tensor for name, tensor in state.items() if name not in shared})
-    files = (ExportedFile(WEIGHTS_FILE, path), write_description(folder, subject, WEIGHTS_FILE, shared))
-    return Export(files, max_difference(load_exported(folder), classifier))
+    kept = {name: tensor for name, tensor in state.items() if name not in shared}
+    if form.weights is WeightFormat.FP16:
+        kept = {name: _halved(tensor) for name, tensor in kept.items()}
+    write_tensors(path, kept)
+    description = write_description(folder, subject, WEIGHTS_FILE, shared, form)
+    rebuilt_network = load_exported(folder)
+    if form.exact:
+        return Export((ExportedFile(WEIGHTS_FILE, path), description), max_difference(rebuilt_network, classifier))
+    difference, measured = rounded_difference(rebuilt_network, classifier), None
+    if images is not None:
+        with torch.no_grad():
+            measured = measured_beside(rebuilt_network, classifier, images, calibrated_on=0)
+        description = write_description(folder, subject, WEIGHTS_FILE, shared, form, measured)
+    return Export((ExportedFile(WEIGHTS_FILE, path), description), difference, measured)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    if tensor.dtype != torch.float32 or tensor.dim() < 2:
+        return tensor
+    halves = tensor.half()
+    return halves if torch.equal(halves.isfinite(), tensor.isfinite()) else tensor
 
 
 def load_exported(folder: Path) -> ImageClassifier:

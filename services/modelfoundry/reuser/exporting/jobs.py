@@ -7,19 +7,22 @@ import torch._dynamo  # noqa: F401 - checking a network and training one import 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.reuser.exporting.compact import batch_sizes_of, compact
 from modelfoundry.reuser.exporting.export import export_subject
+from modelfoundry.reuser.exporting.plan import plan_export
+from modelfoundry.reuser.exporting.request import export_from_proto
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.jobs import JobContext
 from modelfoundry.values.results import Compaction
-from modelfoundry.wire.exports import EXPORT_FORMAT, compaction_to_proto, export_to_proto
+from modelfoundry.wire.exports import compaction_to_proto, export_to_proto
 from modelfoundry.wire.known import known_from_proto
 from modelfoundry.workbench.jobs import workbench
 
 
 def run_export(request: pb.ExportRequest, context: JobContext) -> pb.ExportResponse:
     """Carries a queued Export out."""
-    export_format = EXPORT_FORMAT.from_request(request.format, field="format")
+    wanted = export_from_proto(request)
     with workbench(context, ReuserSettings(), known_from_proto(request.known)) as bench:
-        return export_to_proto(export_subject(request.subject, export_format, bench, compact=request.compact))
+        plan = bench.planned(lambda resources: plan_export(wanted, resources))
+        return export_to_proto(export_subject(plan, bench))
 
 
 def run_compact(request: pb.CompactRequest, context: JobContext) -> pb.CompactResponse:

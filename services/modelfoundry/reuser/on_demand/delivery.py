@@ -14,7 +14,7 @@ from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules
 from modelfoundry.reuser.submissions import Submissions
 from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.computing import device_to_proto, validation_to_proto
-from modelfoundry.wire.exports import export_format_to_proto
+from modelfoundry.wire.exports import COMPUTE, WEIGHT_FORMAT, export_format_to_proto
 from modelfoundry.wire.known import known_to_proto
 from modelfoundry.workbench.resources import AsyncResources
 from modelfoundry.workbench.subject_names import subject_collection
@@ -79,6 +79,8 @@ class Delivery:
             subject=subject,
             format=export_format_to_proto(wanted.format),
             compact=wanted.compact,
+            weights=WEIGHT_FORMAT.to_proto(wanted.form.weights),
+            compute=COMPUTE.to_proto(wanted.form.compute),
             request_id=request_id,
             known=known,
         )

@@ -12,12 +12,12 @@ from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.reuser.on_demand.offers import Constraints
 from modelfoundry.values.algorithms import Search
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.exports import Compute, ExportForm, ExportFormat, form_of
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import RequestedModule
 from modelfoundry.wire.computing import DEVICE
 from modelfoundry.wire.decomposing import ALGORITHM_NAMES, default_algorithm, finds_all_labels, recipe_class
-from modelfoundry.wire.exports import EXPORT_FORMAT
+from modelfoundry.wire.exports import COMPUTE, EXPORT_FORMAT, WEIGHT_FORMAT
 from modelfoundry.wire.recipes import given_settings, recipe_to_proto
 from modelfoundry.wire.well_known import struct_from_proto
 
@@ -35,6 +35,8 @@ class WantedModules:
     compose: bool
     format: ExportFormat | None
     """None: no files."""
+    form: ExportForm
+    """Of the files."""
     compact: bool
     search: Search
     """How missing modules are searched; what for is not said."""
@@ -60,9 +62,17 @@ def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
     """
     parse_parent(request.parent)
     _check_labels(request)
-    format_ = None
+    format_, form = None, ExportForm()
     if request.format:
         format_ = EXPORT_FORMAT.from_request(request.format, field="format")
+        form = _form_from_proto(request, format_)
+    elif request.weights or request.compute:
+        field = "weights" if request.weights else "compute"
+        raise InvalidField(
+            f"{field}: there is no format to write files of such a form in",
+            field=field,
+            hint=f"set `format` too, or leave `{field}` out",
+        )
     elif request.compact:
         raise InvalidField(
             "compact: there is no format to write without dead channels",
@@ -75,11 +85,17 @@ def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
         constraints=_constraints_from_proto(request.constraints),
         compose=request.compose,
         format=format_,
+        form=form,
         compact=request.compact,
         search=_search_from_proto(request),
         settings_field=request.WhichOneof("search") or "settings",
         device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
     )
+
+
+def _form_from_proto(request: pb.RequestModulesRequest, export_format: ExportFormat) -> ExportForm:
+    weights = WEIGHT_FORMAT.from_request(request.weights, field="weights") if request.weights else None
+    return form_of(export_format, weights, COMPUTE.from_request(request.compute, field="compute", default=Compute.FP32))
 
 
 def _check_labels(request: pb.RequestModulesRequest) -> None:

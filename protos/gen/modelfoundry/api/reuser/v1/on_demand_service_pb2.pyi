@@ -14,6 +14,7 @@ from modelfoundry.api.decomposer.v1 import recipe_pb2 as _recipe_pb2
 from modelfoundry.api.registry.v1 import search_pb2 as _search_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as _reuser_service_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
+from modelfoundry.api.types.v1 import exports_pb2 as _exports_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -73,6 +74,8 @@ class RequestModulesRequest(_message.Message):
     GRADSPLITTER_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where is searched, and where what is made is registered."""
     compose: _builtins.bool
@@ -85,6 +88,10 @@ class RequestModulesRequest(_message.Message):
     """Write files without dead channels: smaller and faster, with the same outputs. Needs `format`."""
     device: _compute_pb2.Device.ValueType
     """Where to compute."""
+    weights: _exports_pb2.WeightFormat.ValueType
+    """How the files keep weights, as in ExportRequest. Needs `format`."""
+    compute: _exports_pb2.Compute.ValueType
+    """What the files compute with, as in ExportRequest. Needs `format`."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels in words, 1 to 100, each once. A synonym in a vocabulary stands for the label that models know."""
@@ -120,10 +127,12 @@ class RequestModulesRequest(_message.Message):
         gradsplitter: _recipe_pb2.GradSplitterRecipe | None = ...,
         device: _compute_pb2.Device.ValueType = ...,
         settings: _struct_pb2.Struct | None = ...,
+        weights: _exports_pb2.WeightFormat.ValueType = ...,
+        compute: _exports_pb2.Compute.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "gradsplitter", b"gradsplitter", "seam", b"seam", "search", b"search", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "compose", b"compose", "constraints", b"constraints", "device", b"device", "format", b"format", "gradsplitter", b"gradsplitter", "labels", b"labels", "parent", b"parent", "seam", b"seam", "search", b"search", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "compose", b"compose", "compute", b"compute", "constraints", b"constraints", "device", b"device", "format", b"format", "gradsplitter", b"gradsplitter", "labels", b"labels", "parent", b"parent", "seam", b"seam", "search", b"search", "settings", b"settings", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_search: _TypeAlias = _typing.Literal["seam", "gradsplitter"]  # noqa: Y015
     _WhichOneofArgType_search: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015

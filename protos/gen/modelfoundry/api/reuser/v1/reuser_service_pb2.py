@@ -27,10 +27,11 @@ from google.longrunning import operations_pb2 as google_dot_longrunning_dot_oper
 from modelfoundry.api.registry.v1 import known_resources_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_known__resources__pb2
 from modelfoundry.api.reuser.v1 import composing_pb2 as modelfoundry_dot_api_dot_reuser_dot_v1_dot_composing__pb2
 from modelfoundry.api.types.v1 import blob_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_blob__pb2
+from modelfoundry.api.types.v1 import exports_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_exports__pb2
 from modelfoundry.api.types.v1 import forms_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_forms__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x32modelfoundry/api/registry/v1/known_resources.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\xde\x01\n\rExportRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12>\n\x06\x66ormat\x18\x03 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ExportFormatB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0f\n\x07\x63ompact\x18\x05 \x01(\x08\x12;\n\x05known\x18\x14 \x01(\x0b\x32,.modelfoundry.api.registry.v1.KnownResources\"\xbd\x01\n\x0e\x45xportResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x38\n\x06\x66ormat\x18\x02 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ExportFormat\x12\x37\n\x05\x66iles\x18\x03 \x03(\x0b\x32(.modelfoundry.api.reuser.v1.ExportedFile\x12\x16\n\x0emax_difference\x18\x04 \x01(\x01\x12\x0f\n\x07\x63ompact\x18\x05 \x01(\x08\"\xaa\x01\n\x0e\x43ompactRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06module\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x13latency_batch_sizes\x18\x03 \x03(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12;\n\x05known\x18\x14 \x01(\x0b\x32,.modelfoundry.api.registry.v1.KnownResources\"[\n\x0f\x43ompactResponse\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x38\n\x05\x66orms\x18\x02 \x01(\x0b\x32).modelfoundry.api.types.v1.FormComparison\"Q\n\x0c\x45xportedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x33\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRef\"t\n\x0ePredictRequest\x12\x15\n\x07subject\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12<\n\x06images\x18\x02 \x03(\x0b\x32&.modelfoundry.api.reuser.v1.ImageInputB\x04\xe2\x41\x01\x02\x12\r\n\x05top_k\x18\x03 \x01(\x05\"e\n\nImageInput\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12\x39\n\x06pixels\x18\x02 \x01(\x0b\x32\'.modelfoundry.api.reuser.v1.PixelTensorH\x00\x42\t\n\x07\x63ontent\"8\n\x0bPixelTensor\x12\x13\n\x05shape\x18\x01 \x03(\x05\x42\x04\xe2\x41\x01\x02\x12\x14\n\x06values\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"w\n\x0fPredictResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x16\n\x0esubject_digest\x18\x02 \x01(\t\x12;\n\x0bpredictions\x18\x03 \x03(\x0b\x32&.modelfoundry.api.reuser.v1.Prediction\"J\n\nPrediction\x12<\n\x06labels\x18\x01 \x03(\x0b\x32,.modelfoundry.api.reuser.v1.LabelProbability\"6\n\x10LabelProbability\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01*\x84\x01\n\x0c\x45xportFormat\x12\x1d\n\x19\x45XPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45XPORT_FORMAT_SAFETENSORS\x10\x01\x12\x1e\n\x1a\x45XPORT_FORMAT_TORCH_EXPORT\x10\x02\x12\x16\n\x12\x45XPORT_FORMAT_ONNX\x10\x03\x32\x91\x03\n\rReuserService\x12W\n\x06\x45xport\x12).modelfoundry.api.reuser.v1.ExportRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12\x63\n\x0c\x43omposeModel\x12/.modelfoundry.api.reuser.v1.ComposeModelRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12Y\n\x07\x43ompact\x12*.modelfoundry.api.reuser.v1.CompactRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12g\n\x07Predict\x12*.modelfoundry.api.reuser.v1.PredictRequest\x1a+.modelfoundry.api.reuser.v1.PredictResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x32modelfoundry/api/registry/v1/known_resources.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a\'modelfoundry/api/types/v1/exports.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\xfa\x02\n\rExportRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07subject\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12>\n\x06\x66ormat\x18\x03 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ExportFormatB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0f\n\x07\x63ompact\x18\x05 \x01(\x08\x12\x38\n\x07weights\x18\x06 \x01(\x0e\x32\'.modelfoundry.api.types.v1.WeightFormat\x12\x33\n\x07\x63ompute\x18\x07 \x01(\x0e\x32\".modelfoundry.api.types.v1.Compute\x12\x0f\n\x07\x64\x61taset\x18\x08 \x01(\t\x12\x1a\n\x12\x63\x61libration_images\x18\t \x01(\x05\x12;\n\x05known\x18\x14 \x01(\x0b\x32,.modelfoundry.api.registry.v1.KnownResources\"\xec\x02\n\x0e\x45xportResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x38\n\x06\x66ormat\x18\x02 \x01(\x0e\x32(.modelfoundry.api.reuser.v1.ExportFormat\x12\x37\n\x05\x66iles\x18\x03 \x03(\x0b\x32(.modelfoundry.api.reuser.v1.ExportedFile\x12\x16\n\x0emax_difference\x18\x04 \x01(\x01\x12\x0f\n\x07\x63ompact\x18\x05 \x01(\x08\x12\x38\n\x07weights\x18\x06 \x01(\x0e\x32\'.modelfoundry.api.types.v1.WeightFormat\x12\x33\n\x07\x63ompute\x18\x07 \x01(\x0e\x32\".modelfoundry.api.types.v1.Compute\x12>\n\x08measured\x18\x08 \x01(\x0b\x32,.modelfoundry.api.types.v1.ExportMeasurement\"\xaa\x01\n\x0e\x43ompactRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06module\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x13latency_batch_sizes\x18\x03 \x03(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12;\n\x05known\x18\x14 \x01(\x0b\x32,.modelfoundry.api.registry.v1.KnownResources\"[\n\x0f\x43ompactResponse\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x38\n\x05\x66orms\x18\x02 \x01(\x0b\x32).modelfoundry.api.types.v1.FormComparison\"Q\n\x0c\x45xportedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x33\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\".modelfoundry.api.types.v1.BlobRef\"t\n\x0ePredictRequest\x12\x15\n\x07subject\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12<\n\x06images\x18\x02 \x03(\x0b\x32&.modelfoundry.api.reuser.v1.ImageInputB\x04\xe2\x41\x01\x02\x12\r\n\x05top_k\x18\x03 \x01(\x05\"e\n\nImageInput\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12\x39\n\x06pixels\x18\x02 \x01(\x0b\x32\'.modelfoundry.api.reuser.v1.PixelTensorH\x00\x42\t\n\x07\x63ontent\"8\n\x0bPixelTensor\x12\x13\n\x05shape\x18\x01 \x03(\x05\x42\x04\xe2\x41\x01\x02\x12\x14\n\x06values\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"w\n\x0fPredictResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x16\n\x0esubject_digest\x18\x02 \x01(\t\x12;\n\x0bpredictions\x18\x03 \x03(\x0b\x32&.modelfoundry.api.reuser.v1.Prediction\"J\n\nPrediction\x12<\n\x06labels\x18\x01 \x03(\x0b\x32,.modelfoundry.api.reuser.v1.LabelProbability\"6\n\x10LabelProbability\x12\r\n\x05label\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01*\x84\x01\n\x0c\x45xportFormat\x12\x1d\n\x19\x45XPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45XPORT_FORMAT_SAFETENSORS\x10\x01\x12\x1e\n\x1a\x45XPORT_FORMAT_TORCH_EXPORT\x10\x02\x12\x16\n\x12\x45XPORT_FORMAT_ONNX\x10\x03\x32\x91\x03\n\rReuserService\x12W\n\x06\x45xport\x12).modelfoundry.api.reuser.v1.ExportRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12\x63\n\x0c\x43omposeModel\x12/.modelfoundry.api.reuser.v1.ComposeModelRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12Y\n\x07\x43ompact\x12*.modelfoundry.api.reuser.v1.CompactRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12g\n\x07Predict\x12*.modelfoundry.api.reuser.v1.PredictRequest\x1a+.modelfoundry.api.reuser.v1.PredictResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,30 +64,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REUSERSERVICE'].methods_by_name['Compact']._serialized_options = b'\220\002\002'
   _globals['_REUSERSERVICE'].methods_by_name['Predict']._loaded_options = None
   _globals['_REUSERSERVICE'].methods_by_name['Predict']._serialized_options = b'\220\002\001'
-  _globals['_EXPORTFORMAT']._serialized_start=1621
-  _globals['_EXPORTFORMAT']._serialized_end=1753
-  _globals['_EXPORTREQUEST']._serialized_start=323
-  _globals['_EXPORTREQUEST']._serialized_end=545
-  _globals['_EXPORTRESPONSE']._serialized_start=548
-  _globals['_EXPORTRESPONSE']._serialized_end=737
-  _globals['_COMPACTREQUEST']._serialized_start=740
-  _globals['_COMPACTREQUEST']._serialized_end=910
-  _globals['_COMPACTRESPONSE']._serialized_start=912
-  _globals['_COMPACTRESPONSE']._serialized_end=1003
-  _globals['_EXPORTEDFILE']._serialized_start=1005
-  _globals['_EXPORTEDFILE']._serialized_end=1086
-  _globals['_PREDICTREQUEST']._serialized_start=1088
-  _globals['_PREDICTREQUEST']._serialized_end=1204
-  _globals['_IMAGEINPUT']._serialized_start=1206
-  _globals['_IMAGEINPUT']._serialized_end=1307
-  _globals['_PIXELTENSOR']._serialized_start=1309
-  _globals['_PIXELTENSOR']._serialized_end=1365
-  _globals['_PREDICTRESPONSE']._serialized_start=1367
-  _globals['_PREDICTRESPONSE']._serialized_end=1486
-  _globals['_PREDICTION']._serialized_start=1488
-  _globals['_PREDICTION']._serialized_end=1562
-  _globals['_LABELPROBABILITY']._serialized_start=1564
-  _globals['_LABELPROBABILITY']._serialized_end=1618
-  _globals['_REUSERSERVICE']._serialized_start=1756
-  _globals['_REUSERSERVICE']._serialized_end=2157
+  _globals['_EXPORTFORMAT']._serialized_start=1993
+  _globals['_EXPORTFORMAT']._serialized_end=2125
+  _globals['_EXPORTREQUEST']._serialized_start=364
+  _globals['_EXPORTREQUEST']._serialized_end=742
+  _globals['_EXPORTRESPONSE']._serialized_start=745
+  _globals['_EXPORTRESPONSE']._serialized_end=1109
+  _globals['_COMPACTREQUEST']._serialized_start=1112
+  _globals['_COMPACTREQUEST']._serialized_end=1282
+  _globals['_COMPACTRESPONSE']._serialized_start=1284
+  _globals['_COMPACTRESPONSE']._serialized_end=1375
+  _globals['_EXPORTEDFILE']._serialized_start=1377
+  _globals['_EXPORTEDFILE']._serialized_end=1458
+  _globals['_PREDICTREQUEST']._serialized_start=1460
+  _globals['_PREDICTREQUEST']._serialized_end=1576
+  _globals['_IMAGEINPUT']._serialized_start=1578
+  _globals['_IMAGEINPUT']._serialized_end=1679
+  _globals['_PIXELTENSOR']._serialized_start=1681
+  _globals['_PIXELTENSOR']._serialized_end=1737
+  _globals['_PREDICTRESPONSE']._serialized_start=1739
+  _globals['_PREDICTRESPONSE']._serialized_end=1858
+  _globals['_PREDICTION']._serialized_start=1860
+  _globals['_PREDICTION']._serialized_end=1934
+  _globals['_LABELPROBABILITY']._serialized_start=1936
+  _globals['_LABELPROBABILITY']._serialized_end=1990
+  _globals['_REUSERSERVICE']._serialized_start=2128
+  _globals['_REUSERSERVICE']._serialized_end=2529
 # @@protoc_insertion_point(module_scope)

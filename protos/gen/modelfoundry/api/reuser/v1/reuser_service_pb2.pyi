@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from modelfoundry.api.registry.v1 import known_resources_pb2 as _known_resources_pb2
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
+from modelfoundry.api.types.v1 import exports_pb2 as _exports_pb2
 from modelfoundry.api.types.v1 import forms_pb2 as _forms_pb2
 import builtins as _builtins
 import sys
@@ -61,6 +62,10 @@ class ExportRequest(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     COMPACT_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    CALIBRATION_IMAGES_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`."""
@@ -74,6 +79,16 @@ class ExportRequest(_message.Message):
     """Write a module without its dead channels: smaller and faster, with the same outputs. INVALID_ARGUMENT for a model, which has
     none. FAILED_PRECONDITION when no channel of the base model can be removed.
     """
+    weights: _exports_pb2.WeightFormat.ValueType
+    """How weights are kept. ONNX takes all, safetensors float32 and float16, `torch.export` float32."""
+    compute: _exports_pb2.Compute.ValueType
+    """What is computed with. int8 is for ONNX."""
+    dataset: _builtins.str
+    """Data set whose training split int8 is calibrated on, and validation data is cut from: `projects/{project}/datasets/{dataset}`.
+    Empty: the one that the subject's record names. Only for files that are not float32 in both.
+    """
+    calibration_images: _builtins.int
+    """Number of training images that int8 is calibrated on, 16 to 4096. 0 means 256."""
     @_builtins.property
     def known(self) -> _known_resources_pb2.KnownResources:
         """The base model of a module, where the caller has read it already."""
@@ -86,11 +101,15 @@ class ExportRequest(_message.Message):
         format: Global___ExportFormat.ValueType = ...,
         request_id: _builtins.str = ...,
         compact: _builtins.bool = ...,
+        weights: _exports_pb2.WeightFormat.ValueType = ...,
+        compute: _exports_pb2.Compute.ValueType = ...,
+        dataset: _builtins.str = ...,
+        calibration_images: _builtins.int = ...,
         known: _known_resources_pb2.KnownResources | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "format", b"format", "known", b"known", "parent", b"parent", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_images", b"calibration_images", "compact", b"compact", "compute", b"compute", "dataset", b"dataset", "format", b"format", "known", b"known", "parent", b"parent", "request_id", b"request_id", "subject", b"subject", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +126,9 @@ class ExportResponse(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     MAX_DIFFERENCE_FIELD_NUMBER: _builtins.int
     COMPACT_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """What was exported."""
     format: Global___ExportFormat.ValueType
@@ -115,9 +137,17 @@ class ExportResponse(_message.Message):
     """Largest absolute difference between the outputs of the exported program and of the module in PyTorch on random inputs."""
     compact: _builtins.bool
     """Whether dead channels were removed."""
+    weights: _exports_pb2.WeightFormat.ValueType
+    """How weights are kept."""
+    compute: _exports_pb2.Compute.ValueType
+    """What is computed with."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedFile]:
         """The files, to be read with `BlobService.ReadBlob`."""
+
+    @_builtins.property
+    def measured(self) -> _exports_pb2.ExportMeasurement:
+        """What the file answers beside the float32 network. Unset: it is float32 in both, or there is no data set to measure on."""
 
     def __init__(
         self,
@@ -127,10 +157,13 @@ class ExportResponse(_message.Message):
         files: _abc.Iterable[Global___ExportedFile] | None = ...,
         max_difference: _builtins.float = ...,
         compact: _builtins.bool = ...,
+        weights: _exports_pb2.WeightFormat.ValueType = ...,
+        compute: _exports_pb2.Compute.ValueType = ...,
+        measured: _exports_pb2.ExportMeasurement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["measured", b"measured"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "files", b"files", "format", b"format", "max_difference", b"max_difference", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "compute", b"compute", "files", b"files", "format", b"format", "max_difference", b"max_difference", "measured", b"measured", "subject", b"subject", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -74,7 +74,12 @@ class ReuserServiceServicer:
         format that runs elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
         files at once.
 
-        FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
+        Where weights are kept in fewer bytes or int8 is computed with, outputs differ, and the file is measured beside the float32
+        network on validation data of the data set.
+
+        INVALID_ARGUMENT: format, weights and compute do not go together, or int8 is to be calibrated and no data set is recorded or
+        given, or one that lacks the split or a label. FAILED_PRECONDITION: the exported program does not give the same outputs, the
+        format does not support a layer (named), or int8 costs more than 10 points of accuracy on validation data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -116,7 +116,11 @@ type RequestModulesRequest struct {
 	Device v1.Device `protobuf:"varint,9,opt,name=device,proto3,enum=modelfoundry.api.types.v1.Device" json:"device,omitempty"`
 	// In place of `search`, for every algorithm alike: settings of `constraints.algorithm`, of the first one where this is unset,
 	// by the names that `DecomposerService.ListRecipes` gives, and `recipe` for the recipe that the others come from.
-	Settings      *structpb.Struct `protobuf:"bytes,10,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings *structpb.Struct `protobuf:"bytes,10,opt,name=settings,proto3" json:"settings,omitempty"`
+	// How the files keep weights, as in ExportRequest. Needs `format`.
+	Weights v1.WeightFormat `protobuf:"varint,20,opt,name=weights,proto3,enum=modelfoundry.api.types.v1.WeightFormat" json:"weights,omitempty"`
+	// What the files compute with, as in ExportRequest. Needs `format`.
+	Compute       v1.Compute `protobuf:"varint,21,opt,name=compute,proto3,enum=modelfoundry.api.types.v1.Compute" json:"compute,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -230,6 +234,20 @@ func (x *RequestModulesRequest) GetSettings() *structpb.Struct {
 		return x.Settings
 	}
 	return nil
+}
+
+func (x *RequestModulesRequest) GetWeights() v1.WeightFormat {
+	if x != nil {
+		return x.Weights
+	}
+	return v1.WeightFormat(0)
+}
+
+func (x *RequestModulesRequest) GetCompute() v1.Compute {
+	if x != nil {
+		return x.Compute
+	}
+	return v1.Compute(0)
 }
 
 type isRequestModulesRequest_Search interface {
@@ -704,7 +722,7 @@ var File_modelfoundry_api_reuser_v1_on_demand_service_proto protoreflect.FileDes
 
 const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\n" +
-	"2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a'modelfoundry/api/types/v1/compute.proto\"\xb0\x04\n" +
+	"2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/exports.proto\"\xb1\x05\n" +
 	"\x15RequestModulesRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1c\n" +
 	"\x06labels\x18\x02 \x03(\tB\x04\xe2A\x01\x02R\x06labels\x12O\n" +
@@ -716,7 +734,9 @@ const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\fgradsplitter\x18\b \x01(\v22.modelfoundry.api.decomposer.v1.GradSplitterRecipeH\x00R\fgradsplitter\x129\n" +
 	"\x06device\x18\t \x01(\x0e2!.modelfoundry.api.types.v1.DeviceR\x06device\x123\n" +
 	"\bsettings\x18\n" +
-	" \x01(\v2\x17.google.protobuf.StructR\bsettingsB\b\n" +
+	" \x01(\v2\x17.google.protobuf.StructR\bsettings\x12A\n" +
+	"\aweights\x18\x14 \x01(\x0e2'.modelfoundry.api.types.v1.WeightFormatR\aweights\x12<\n" +
+	"\acompute\x18\x15 \x01(\x0e2\".modelfoundry.api.types.v1.ComputeR\acomputeB\b\n" +
 	"\x06search\"\xef\x01\n" +
 	"\x11ModuleConstraints\x12!\n" +
 	"\fmin_accuracy\x18\x01 \x01(\x01R\vminAccuracy\x12\x1b\n" +
@@ -794,9 +814,11 @@ var file_modelfoundry_api_reuser_v1_on_demand_service_proto_goTypes = []any{
 	(*v11.GradSplitterRecipe)(nil),  // 9: modelfoundry.api.decomposer.v1.GradSplitterRecipe
 	(v1.Device)(0),                  // 10: modelfoundry.api.types.v1.Device
 	(*structpb.Struct)(nil),         // 11: google.protobuf.Struct
-	(*ExportResponse)(nil),          // 12: modelfoundry.api.reuser.v1.ExportResponse
-	(*longrunningpb.Operation)(nil), // 13: google.longrunning.Operation
-	(*v12.Match)(nil),               // 14: modelfoundry.api.registry.v1.Match
+	(v1.WeightFormat)(0),            // 12: modelfoundry.api.types.v1.WeightFormat
+	(v1.Compute)(0),                 // 13: modelfoundry.api.types.v1.Compute
+	(*ExportResponse)(nil),          // 14: modelfoundry.api.reuser.v1.ExportResponse
+	(*longrunningpb.Operation)(nil), // 15: google.longrunning.Operation
+	(*v12.Match)(nil),               // 16: modelfoundry.api.registry.v1.Match
 }
 var file_modelfoundry_api_reuser_v1_on_demand_service_proto_depIdxs = []int32{
 	2,  // 0: modelfoundry.api.reuser.v1.RequestModulesRequest.constraints:type_name -> modelfoundry.api.reuser.v1.ModuleConstraints
@@ -805,21 +827,23 @@ var file_modelfoundry_api_reuser_v1_on_demand_service_proto_depIdxs = []int32{
 	9,  // 3: modelfoundry.api.reuser.v1.RequestModulesRequest.gradsplitter:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
 	10, // 4: modelfoundry.api.reuser.v1.RequestModulesRequest.device:type_name -> modelfoundry.api.types.v1.Device
 	11, // 5: modelfoundry.api.reuser.v1.RequestModulesRequest.settings:type_name -> google.protobuf.Struct
-	4,  // 6: modelfoundry.api.reuser.v1.RequestModulesResponse.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
-	12, // 7: modelfoundry.api.reuser.v1.RequestModulesResponse.exports:type_name -> modelfoundry.api.reuser.v1.ExportResponse
-	13, // 8: modelfoundry.api.reuser.v1.RequestModulesResponse.operation:type_name -> google.longrunning.Operation
-	14, // 9: modelfoundry.api.reuser.v1.RequestedModule.match:type_name -> modelfoundry.api.registry.v1.Match
-	0,  // 10: modelfoundry.api.reuser.v1.RequestedModule.origin:type_name -> modelfoundry.api.reuser.v1.ModuleOrigin
-	5,  // 11: modelfoundry.api.reuser.v1.RequestedModule.figures:type_name -> modelfoundry.api.reuser.v1.ChoiceFigures
-	1,  // 12: modelfoundry.api.reuser.v1.RequestModulesWork.request:type_name -> modelfoundry.api.reuser.v1.RequestModulesRequest
-	4,  // 13: modelfoundry.api.reuser.v1.RequestModulesWork.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
-	1,  // 14: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:input_type -> modelfoundry.api.reuser.v1.RequestModulesRequest
-	3,  // 15: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:output_type -> modelfoundry.api.reuser.v1.RequestModulesResponse
-	15, // [15:16] is the sub-list for method output_type
-	14, // [14:15] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	12, // 6: modelfoundry.api.reuser.v1.RequestModulesRequest.weights:type_name -> modelfoundry.api.types.v1.WeightFormat
+	13, // 7: modelfoundry.api.reuser.v1.RequestModulesRequest.compute:type_name -> modelfoundry.api.types.v1.Compute
+	4,  // 8: modelfoundry.api.reuser.v1.RequestModulesResponse.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
+	14, // 9: modelfoundry.api.reuser.v1.RequestModulesResponse.exports:type_name -> modelfoundry.api.reuser.v1.ExportResponse
+	15, // 10: modelfoundry.api.reuser.v1.RequestModulesResponse.operation:type_name -> google.longrunning.Operation
+	16, // 11: modelfoundry.api.reuser.v1.RequestedModule.match:type_name -> modelfoundry.api.registry.v1.Match
+	0,  // 12: modelfoundry.api.reuser.v1.RequestedModule.origin:type_name -> modelfoundry.api.reuser.v1.ModuleOrigin
+	5,  // 13: modelfoundry.api.reuser.v1.RequestedModule.figures:type_name -> modelfoundry.api.reuser.v1.ChoiceFigures
+	1,  // 14: modelfoundry.api.reuser.v1.RequestModulesWork.request:type_name -> modelfoundry.api.reuser.v1.RequestModulesRequest
+	4,  // 15: modelfoundry.api.reuser.v1.RequestModulesWork.modules:type_name -> modelfoundry.api.reuser.v1.RequestedModule
+	1,  // 16: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:input_type -> modelfoundry.api.reuser.v1.RequestModulesRequest
+	3,  // 17: modelfoundry.api.reuser.v1.OnDemandService.RequestModules:output_type -> modelfoundry.api.reuser.v1.RequestModulesResponse
+	17, // [17:18] is the sub-list for method output_type
+	16, // [16:17] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_reuser_v1_on_demand_service_proto_init() }

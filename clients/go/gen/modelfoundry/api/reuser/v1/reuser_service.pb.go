@@ -11,8 +11,8 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	v1 "modelfoundry.dev/client/gen/modelfoundry/api/registry/v1"
-	v11 "modelfoundry.dev/client/gen/modelfoundry/api/types/v1"
+	v11 "modelfoundry.dev/client/gen/modelfoundry/api/registry/v1"
+	v1 "modelfoundry.dev/client/gen/modelfoundry/api/types/v1"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -96,8 +96,17 @@ type ExportRequest struct {
 	// Write a module without its dead channels: smaller and faster, with the same outputs. INVALID_ARGUMENT for a model, which has
 	// none. FAILED_PRECONDITION when no channel of the base model can be removed.
 	Compact bool `protobuf:"varint,5,opt,name=compact,proto3" json:"compact,omitempty"`
+	// How weights are kept. ONNX takes all, safetensors float32 and float16, `torch.export` float32.
+	Weights v1.WeightFormat `protobuf:"varint,6,opt,name=weights,proto3,enum=modelfoundry.api.types.v1.WeightFormat" json:"weights,omitempty"`
+	// What is computed with. int8 is for ONNX.
+	Compute v1.Compute `protobuf:"varint,7,opt,name=compute,proto3,enum=modelfoundry.api.types.v1.Compute" json:"compute,omitempty"`
+	// Data set whose training split int8 is calibrated on, and validation data is cut from: `projects/{project}/datasets/{dataset}`.
+	// Empty: the one that the subject's record names. Only for files that are not float32 in both.
+	Dataset string `protobuf:"bytes,8,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	// Number of training images that int8 is calibrated on, 16 to 4096. 0 means 256.
+	CalibrationImages int32 `protobuf:"varint,9,opt,name=calibration_images,json=calibrationImages,proto3" json:"calibration_images,omitempty"`
 	// The base model of a module, where the caller has read it already.
-	Known         *v1.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
+	Known         *v11.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -167,7 +176,35 @@ func (x *ExportRequest) GetCompact() bool {
 	return false
 }
 
-func (x *ExportRequest) GetKnown() *v1.KnownResources {
+func (x *ExportRequest) GetWeights() v1.WeightFormat {
+	if x != nil {
+		return x.Weights
+	}
+	return v1.WeightFormat(0)
+}
+
+func (x *ExportRequest) GetCompute() v1.Compute {
+	if x != nil {
+		return x.Compute
+	}
+	return v1.Compute(0)
+}
+
+func (x *ExportRequest) GetDataset() string {
+	if x != nil {
+		return x.Dataset
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetCalibrationImages() int32 {
+	if x != nil {
+		return x.CalibrationImages
+	}
+	return 0
+}
+
+func (x *ExportRequest) GetKnown() *v11.KnownResources {
 	if x != nil {
 		return x.Known
 	}
@@ -186,7 +223,13 @@ type ExportResponse struct {
 	// Largest absolute difference between the outputs of the exported program and of the module in PyTorch on random inputs.
 	MaxDifference float64 `protobuf:"fixed64,4,opt,name=max_difference,json=maxDifference,proto3" json:"max_difference,omitempty"`
 	// Whether dead channels were removed.
-	Compact       bool `protobuf:"varint,5,opt,name=compact,proto3" json:"compact,omitempty"`
+	Compact bool `protobuf:"varint,5,opt,name=compact,proto3" json:"compact,omitempty"`
+	// How weights are kept.
+	Weights v1.WeightFormat `protobuf:"varint,6,opt,name=weights,proto3,enum=modelfoundry.api.types.v1.WeightFormat" json:"weights,omitempty"`
+	// What is computed with.
+	Compute v1.Compute `protobuf:"varint,7,opt,name=compute,proto3,enum=modelfoundry.api.types.v1.Compute" json:"compute,omitempty"`
+	// What the file answers beside the float32 network. Unset: it is float32 in both, or there is no data set to measure on.
+	Measured      *v1.ExportMeasurement `protobuf:"bytes,8,opt,name=measured,proto3" json:"measured,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,6 +299,27 @@ func (x *ExportResponse) GetCompact() bool {
 	return false
 }
 
+func (x *ExportResponse) GetWeights() v1.WeightFormat {
+	if x != nil {
+		return x.Weights
+	}
+	return v1.WeightFormat(0)
+}
+
+func (x *ExportResponse) GetCompute() v1.Compute {
+	if x != nil {
+		return x.Compute
+	}
+	return v1.Compute(0)
+}
+
+func (x *ExportResponse) GetMeasured() *v1.ExportMeasurement {
+	if x != nil {
+		return x.Measured
+	}
+	return nil
+}
+
 // Request of Compact.
 type CompactRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -268,7 +332,7 @@ type CompactRequest struct {
 	// UUID4. A repeated call with the same id returns the first one's job.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The base model, where the caller has read it already.
-	Known         *v1.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
+	Known         *v11.KnownResources `protobuf:"bytes,20,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -331,7 +395,7 @@ func (x *CompactRequest) GetRequestId() string {
 	return ""
 }
 
-func (x *CompactRequest) GetKnown() *v1.KnownResources {
+func (x *CompactRequest) GetKnown() *v11.KnownResources {
 	if x != nil {
 		return x.Known
 	}
@@ -344,7 +408,7 @@ type CompactResponse struct {
 	// The module.
 	Module string `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
 	// What was measured, also to be found on the module.
-	Forms         *v11.FormComparison `protobuf:"bytes,2,opt,name=forms,proto3" json:"forms,omitempty"`
+	Forms         *v1.FormComparison `protobuf:"bytes,2,opt,name=forms,proto3" json:"forms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,7 +450,7 @@ func (x *CompactResponse) GetModule() string {
 	return ""
 }
 
-func (x *CompactResponse) GetForms() *v11.FormComparison {
+func (x *CompactResponse) GetForms() *v1.FormComparison {
 	if x != nil {
 		return x.Forms
 	}
@@ -399,7 +463,7 @@ type ExportedFile struct {
 	// File name, for example `model.onnx`.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// Its bytes.
-	Content       *v11.BlobRef `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	Content       *v1.BlobRef `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -441,7 +505,7 @@ func (x *ExportedFile) GetPath() string {
 	return ""
 }
 
-func (x *ExportedFile) GetContent() *v11.BlobRef {
+func (x *ExportedFile) GetContent() *v1.BlobRef {
 	if x != nil {
 		return x.Content
 	}
@@ -823,21 +887,28 @@ var File_modelfoundry_api_reuser_v1_reuser_service_proto protoreflect.FileDescri
 
 const file_modelfoundry_api_reuser_v1_reuser_service_proto_rawDesc = "" +
 	"\n" +
-	"/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\x92\x02\n" +
+	"/modelfoundry/api/reuser/v1/reuser_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a*modelfoundry/api/reuser/v1/composing.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/exports.proto\x1a%modelfoundry/api/types/v1/forms.proto\"\xdc\x03\n" +
 	"\rExportRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1e\n" +
 	"\asubject\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\asubject\x12F\n" +
 	"\x06format\x18\x03 \x01(\x0e2(.modelfoundry.api.reuser.v1.ExportFormatB\x04\xe2A\x01\x02R\x06format\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12\x18\n" +
-	"\acompact\x18\x05 \x01(\bR\acompact\x12B\n" +
-	"\x05known\x18\x14 \x01(\v2,.modelfoundry.api.registry.v1.KnownResourcesR\x05known\"\xed\x01\n" +
+	"\acompact\x18\x05 \x01(\bR\acompact\x12A\n" +
+	"\aweights\x18\x06 \x01(\x0e2'.modelfoundry.api.types.v1.WeightFormatR\aweights\x12<\n" +
+	"\acompute\x18\a \x01(\x0e2\".modelfoundry.api.types.v1.ComputeR\acompute\x12\x18\n" +
+	"\adataset\x18\b \x01(\tR\adataset\x12-\n" +
+	"\x12calibration_images\x18\t \x01(\x05R\x11calibrationImages\x12B\n" +
+	"\x05known\x18\x14 \x01(\v2,.modelfoundry.api.registry.v1.KnownResourcesR\x05known\"\xb8\x03\n" +
 	"\x0eExportResponse\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12@\n" +
 	"\x06format\x18\x02 \x01(\x0e2(.modelfoundry.api.reuser.v1.ExportFormatR\x06format\x12>\n" +
 	"\x05files\x18\x03 \x03(\v2(.modelfoundry.api.reuser.v1.ExportedFileR\x05files\x12%\n" +
 	"\x0emax_difference\x18\x04 \x01(\x01R\rmaxDifference\x12\x18\n" +
-	"\acompact\x18\x05 \x01(\bR\acompact\"\xdf\x01\n" +
+	"\acompact\x18\x05 \x01(\bR\acompact\x12A\n" +
+	"\aweights\x18\x06 \x01(\x0e2'.modelfoundry.api.types.v1.WeightFormatR\aweights\x12<\n" +
+	"\acompute\x18\a \x01(\x0e2\".modelfoundry.api.types.v1.ComputeR\acompute\x12H\n" +
+	"\bmeasured\x18\b \x01(\v2,.modelfoundry.api.types.v1.ExportMeasurementR\bmeasured\"\xdf\x01\n" +
 	"\x0eCompactRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1c\n" +
 	"\x06module\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x06module\x12.\n" +
@@ -912,37 +983,45 @@ var file_modelfoundry_api_reuser_v1_reuser_service_proto_goTypes = []any{
 	(*PredictResponse)(nil),         // 9: modelfoundry.api.reuser.v1.PredictResponse
 	(*Prediction)(nil),              // 10: modelfoundry.api.reuser.v1.Prediction
 	(*LabelProbability)(nil),        // 11: modelfoundry.api.reuser.v1.LabelProbability
-	(*v1.KnownResources)(nil),       // 12: modelfoundry.api.registry.v1.KnownResources
-	(*v11.FormComparison)(nil),      // 13: modelfoundry.api.types.v1.FormComparison
-	(*v11.BlobRef)(nil),             // 14: modelfoundry.api.types.v1.BlobRef
-	(*ComposeModelRequest)(nil),     // 15: modelfoundry.api.reuser.v1.ComposeModelRequest
-	(*longrunningpb.Operation)(nil), // 16: google.longrunning.Operation
+	(v1.WeightFormat)(0),            // 12: modelfoundry.api.types.v1.WeightFormat
+	(v1.Compute)(0),                 // 13: modelfoundry.api.types.v1.Compute
+	(*v11.KnownResources)(nil),      // 14: modelfoundry.api.registry.v1.KnownResources
+	(*v1.ExportMeasurement)(nil),    // 15: modelfoundry.api.types.v1.ExportMeasurement
+	(*v1.FormComparison)(nil),       // 16: modelfoundry.api.types.v1.FormComparison
+	(*v1.BlobRef)(nil),              // 17: modelfoundry.api.types.v1.BlobRef
+	(*ComposeModelRequest)(nil),     // 18: modelfoundry.api.reuser.v1.ComposeModelRequest
+	(*longrunningpb.Operation)(nil), // 19: google.longrunning.Operation
 }
 var file_modelfoundry_api_reuser_v1_reuser_service_proto_depIdxs = []int32{
 	0,  // 0: modelfoundry.api.reuser.v1.ExportRequest.format:type_name -> modelfoundry.api.reuser.v1.ExportFormat
-	12, // 1: modelfoundry.api.reuser.v1.ExportRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
-	0,  // 2: modelfoundry.api.reuser.v1.ExportResponse.format:type_name -> modelfoundry.api.reuser.v1.ExportFormat
-	5,  // 3: modelfoundry.api.reuser.v1.ExportResponse.files:type_name -> modelfoundry.api.reuser.v1.ExportedFile
-	12, // 4: modelfoundry.api.reuser.v1.CompactRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
-	13, // 5: modelfoundry.api.reuser.v1.CompactResponse.forms:type_name -> modelfoundry.api.types.v1.FormComparison
-	14, // 6: modelfoundry.api.reuser.v1.ExportedFile.content:type_name -> modelfoundry.api.types.v1.BlobRef
-	7,  // 7: modelfoundry.api.reuser.v1.PredictRequest.images:type_name -> modelfoundry.api.reuser.v1.ImageInput
-	8,  // 8: modelfoundry.api.reuser.v1.ImageInput.pixels:type_name -> modelfoundry.api.reuser.v1.PixelTensor
-	10, // 9: modelfoundry.api.reuser.v1.PredictResponse.predictions:type_name -> modelfoundry.api.reuser.v1.Prediction
-	11, // 10: modelfoundry.api.reuser.v1.Prediction.labels:type_name -> modelfoundry.api.reuser.v1.LabelProbability
-	1,  // 11: modelfoundry.api.reuser.v1.ReuserService.Export:input_type -> modelfoundry.api.reuser.v1.ExportRequest
-	15, // 12: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:input_type -> modelfoundry.api.reuser.v1.ComposeModelRequest
-	3,  // 13: modelfoundry.api.reuser.v1.ReuserService.Compact:input_type -> modelfoundry.api.reuser.v1.CompactRequest
-	6,  // 14: modelfoundry.api.reuser.v1.ReuserService.Predict:input_type -> modelfoundry.api.reuser.v1.PredictRequest
-	16, // 15: modelfoundry.api.reuser.v1.ReuserService.Export:output_type -> google.longrunning.Operation
-	16, // 16: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:output_type -> google.longrunning.Operation
-	16, // 17: modelfoundry.api.reuser.v1.ReuserService.Compact:output_type -> google.longrunning.Operation
-	9,  // 18: modelfoundry.api.reuser.v1.ReuserService.Predict:output_type -> modelfoundry.api.reuser.v1.PredictResponse
-	15, // [15:19] is the sub-list for method output_type
-	11, // [11:15] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	12, // 1: modelfoundry.api.reuser.v1.ExportRequest.weights:type_name -> modelfoundry.api.types.v1.WeightFormat
+	13, // 2: modelfoundry.api.reuser.v1.ExportRequest.compute:type_name -> modelfoundry.api.types.v1.Compute
+	14, // 3: modelfoundry.api.reuser.v1.ExportRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
+	0,  // 4: modelfoundry.api.reuser.v1.ExportResponse.format:type_name -> modelfoundry.api.reuser.v1.ExportFormat
+	5,  // 5: modelfoundry.api.reuser.v1.ExportResponse.files:type_name -> modelfoundry.api.reuser.v1.ExportedFile
+	12, // 6: modelfoundry.api.reuser.v1.ExportResponse.weights:type_name -> modelfoundry.api.types.v1.WeightFormat
+	13, // 7: modelfoundry.api.reuser.v1.ExportResponse.compute:type_name -> modelfoundry.api.types.v1.Compute
+	15, // 8: modelfoundry.api.reuser.v1.ExportResponse.measured:type_name -> modelfoundry.api.types.v1.ExportMeasurement
+	14, // 9: modelfoundry.api.reuser.v1.CompactRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
+	16, // 10: modelfoundry.api.reuser.v1.CompactResponse.forms:type_name -> modelfoundry.api.types.v1.FormComparison
+	17, // 11: modelfoundry.api.reuser.v1.ExportedFile.content:type_name -> modelfoundry.api.types.v1.BlobRef
+	7,  // 12: modelfoundry.api.reuser.v1.PredictRequest.images:type_name -> modelfoundry.api.reuser.v1.ImageInput
+	8,  // 13: modelfoundry.api.reuser.v1.ImageInput.pixels:type_name -> modelfoundry.api.reuser.v1.PixelTensor
+	10, // 14: modelfoundry.api.reuser.v1.PredictResponse.predictions:type_name -> modelfoundry.api.reuser.v1.Prediction
+	11, // 15: modelfoundry.api.reuser.v1.Prediction.labels:type_name -> modelfoundry.api.reuser.v1.LabelProbability
+	1,  // 16: modelfoundry.api.reuser.v1.ReuserService.Export:input_type -> modelfoundry.api.reuser.v1.ExportRequest
+	18, // 17: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:input_type -> modelfoundry.api.reuser.v1.ComposeModelRequest
+	3,  // 18: modelfoundry.api.reuser.v1.ReuserService.Compact:input_type -> modelfoundry.api.reuser.v1.CompactRequest
+	6,  // 19: modelfoundry.api.reuser.v1.ReuserService.Predict:input_type -> modelfoundry.api.reuser.v1.PredictRequest
+	19, // 20: modelfoundry.api.reuser.v1.ReuserService.Export:output_type -> google.longrunning.Operation
+	19, // 21: modelfoundry.api.reuser.v1.ReuserService.ComposeModel:output_type -> google.longrunning.Operation
+	19, // 22: modelfoundry.api.reuser.v1.ReuserService.Compact:output_type -> google.longrunning.Operation
+	9,  // 23: modelfoundry.api.reuser.v1.ReuserService.Predict:output_type -> modelfoundry.api.reuser.v1.PredictResponse
+	20, // [20:24] is the sub-list for method output_type
+	16, // [16:20] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_reuser_v1_reuser_service_proto_init() }

@@ -13,6 +13,8 @@ import type { ComposeModelRequestSchema } from "./composing_pb.js";
 import { file_modelfoundry_api_reuser_v1_composing } from "./composing_pb.js";
 import type { BlobRef } from "../../types/v1/blob_pb.js";
 import { file_modelfoundry_api_types_v1_blob } from "../../types/v1/blob_pb.js";
+import type { Compute, ExportMeasurement, WeightFormat } from "../../types/v1/exports_pb.js";
+import { file_modelfoundry_api_types_v1_exports } from "../../types/v1/exports_pb.js";
 import type { FormComparison } from "../../types/v1/forms_pb.js";
 import { file_modelfoundry_api_types_v1_forms } from "../../types/v1/forms_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -21,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/reuser/v1/reuser_service.proto.
  */
 export const file_modelfoundry_api_reuser_v1_reuser_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci9tb2RlbGZvdW5kcnkvYXBpL3JldXNlci92MS9yZXVzZXJfc2VydmljZS5wcm90bxIabW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEi3gEKDUV4cG9ydFJlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEhUKB3N1YmplY3QYAiABKAlCBOJBAQISPgoGZm9ybWF0GAMgASgOMigubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuRXhwb3J0Rm9ybWF0QgTiQQECEhIKCnJlcXVlc3RfaWQYBCABKAkSDwoHY29tcGFjdBgFIAEoCBI7CgVrbm93bhgUIAEoCzIsLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuS25vd25SZXNvdXJjZXMivQEKDkV4cG9ydFJlc3BvbnNlEg8KB3N1YmplY3QYASABKAkSOAoGZm9ybWF0GAIgASgOMigubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuRXhwb3J0Rm9ybWF0EjcKBWZpbGVzGAMgAygLMigubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuRXhwb3J0ZWRGaWxlEhYKDm1heF9kaWZmZXJlbmNlGAQgASgBEg8KB2NvbXBhY3QYBSABKAgiqgEKDkNvbXBhY3RSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhIUCgZtb2R1bGUYAiABKAlCBOJBAQISGwoTbGF0ZW5jeV9iYXRjaF9zaXplcxgDIAMoBRISCgpyZXF1ZXN0X2lkGAQgASgJEjsKBWtub3duGBQgASgLMiwubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Lbm93blJlc291cmNlcyJbCg9Db21wYWN0UmVzcG9uc2USDgoGbW9kdWxlGAEgASgJEjgKBWZvcm1zGAIgASgLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5Gb3JtQ29tcGFyaXNvbiJRCgxFeHBvcnRlZEZpbGUSDAoEcGF0aBgBIAEoCRIzCgdjb250ZW50GAIgASgLMiIubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5CbG9iUmVmInQKDlByZWRpY3RSZXF1ZXN0EhUKB3N1YmplY3QYASABKAlCBOJBAQISPAoGaW1hZ2VzGAIgAygLMiYubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuSW1hZ2VJbnB1dEIE4kEBAhINCgV0b3BfaxgDIAEoBSJlCgpJbWFnZUlucHV0EhEKB2VuY29kZWQYASABKAxIABI5CgZwaXhlbHMYAiABKAsyJy5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5QaXhlbFRlbnNvckgAQgkKB2NvbnRlbnQiOAoLUGl4ZWxUZW5zb3ISEwoFc2hhcGUYASADKAVCBOJBAQISFAoGdmFsdWVzGAIgASgMQgTiQQECIncKD1ByZWRpY3RSZXNwb25zZRIPCgdzdWJqZWN0GAEgASgJEhYKDnN1YmplY3RfZGlnZXN0GAIgASgJEjsKC3ByZWRpY3Rpb25zGAMgAygLMiYubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUHJlZGljdGlvbiJKCgpQcmVkaWN0aW9uEjwKBmxhYmVscxgBIAMoCzIsLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLkxhYmVsUHJvYmFiaWxpdHkiNgoQTGFiZWxQcm9iYWJpbGl0eRINCgVsYWJlbBgBIAEoCRITCgtwcm9iYWJpbGl0eRgCIAEoASqEAQoMRXhwb3J0Rm9ybWF0Eh0KGUVYUE9SVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIdChlFWFBPUlRfRk9STUFUX1NBRkVURU5TT1JTEAESHgoaRVhQT1JUX0ZPUk1BVF9UT1JDSF9FWFBPUlQQAhIWChJFWFBPUlRfRk9STUFUX09OTlgQAzKRAwoNUmV1c2VyU2VydmljZRJXCgZFeHBvcnQSKS5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5FeHBvcnRSZXF1ZXN0Gh0uZ29vZ2xlLmxvbmdydW5uaW5nLk9wZXJhdGlvbiIDkAICEmMKDENvbXBvc2VNb2RlbBIvLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLkNvbXBvc2VNb2RlbFJlcXVlc3QaHS5nb29nbGUubG9uZ3J1bm5pbmcuT3BlcmF0aW9uIgOQAgISWQoHQ29tcGFjdBIqLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLkNvbXBhY3RSZXF1ZXN0Gh0uZ29vZ2xlLmxvbmdydW5uaW5nLk9wZXJhdGlvbiIDkAICEmcKB1ByZWRpY3QSKi5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5QcmVkaWN0UmVxdWVzdBorLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLlByZWRpY3RSZXNwb25zZSIDkAIBQoACCh5jb20ubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjFCElJldXNlclNlcnZpY2VQcm90b1ABWj9tb2RlbGZvdW5kcnkuZGV2L2NsaWVudC9nZW4vbW9kZWxmb3VuZHJ5L2FwaS9yZXVzZXIvdjE7cmV1c2VydjGiAgNNQVKqAhpNb2RlbGZvdW5kcnkuQXBpLlJldXNlci5WMcoCGk1vZGVsZm91bmRyeVxBcGlcUmV1c2VyXFYx4gImTW9kZWxmb3VuZHJ5XEFwaVxSZXVzZXJcVjFcR1BCTWV0YWRhdGHqAh1Nb2RlbGZvdW5kcnk6OkFwaTo6UmV1c2VyOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_longrunning_operations, file_modelfoundry_api_registry_v1_known_resources, file_modelfoundry_api_reuser_v1_composing, file_modelfoundry_api_types_v1_blob, file_modelfoundry_api_types_v1_forms]);
+  fileDesc("Ci9tb2RlbGZvdW5kcnkvYXBpL3JldXNlci92MS9yZXVzZXJfc2VydmljZS5wcm90bxIabW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEi+gIKDUV4cG9ydFJlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEhUKB3N1YmplY3QYAiABKAlCBOJBAQISPgoGZm9ybWF0GAMgASgOMigubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuRXhwb3J0Rm9ybWF0QgTiQQECEhIKCnJlcXVlc3RfaWQYBCABKAkSDwoHY29tcGFjdBgFIAEoCBI4Cgd3ZWlnaHRzGAYgASgOMicubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5XZWlnaHRGb3JtYXQSMwoHY29tcHV0ZRgHIAEoDjIiLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQ29tcHV0ZRIPCgdkYXRhc2V0GAggASgJEhoKEmNhbGlicmF0aW9uX2ltYWdlcxgJIAEoBRI7CgVrbm93bhgUIAEoCzIsLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuS25vd25SZXNvdXJjZXMi7AIKDkV4cG9ydFJlc3BvbnNlEg8KB3N1YmplY3QYASABKAkSOAoGZm9ybWF0GAIgASgOMigubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuRXhwb3J0Rm9ybWF0EjcKBWZpbGVzGAMgAygLMigubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuRXhwb3J0ZWRGaWxlEhYKDm1heF9kaWZmZXJlbmNlGAQgASgBEg8KB2NvbXBhY3QYBSABKAgSOAoHd2VpZ2h0cxgGIAEoDjInLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuV2VpZ2h0Rm9ybWF0EjMKB2NvbXB1dGUYByABKA4yIi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkNvbXB1dGUSPgoIbWVhc3VyZWQYCCABKAsyLC5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkV4cG9ydE1lYXN1cmVtZW50IqoBCg5Db21wYWN0UmVxdWVzdBIUCgZwYXJlbnQYASABKAlCBOJBAQISFAoGbW9kdWxlGAIgASgJQgTiQQECEhsKE2xhdGVuY3lfYmF0Y2hfc2l6ZXMYAyADKAUSEgoKcmVxdWVzdF9pZBgEIAEoCRI7CgVrbm93bhgUIAEoCzIsLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuS25vd25SZXNvdXJjZXMiWwoPQ29tcGFjdFJlc3BvbnNlEg4KBm1vZHVsZRgBIAEoCRI4CgVmb3JtcxgCIAEoCzIpLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuRm9ybUNvbXBhcmlzb24iUQoMRXhwb3J0ZWRGaWxlEgwKBHBhdGgYASABKAkSMwoHY29udGVudBgCIAEoCzIiLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQmxvYlJlZiJ0Cg5QcmVkaWN0UmVxdWVzdBIVCgdzdWJqZWN0GAEgASgJQgTiQQECEjwKBmltYWdlcxgCIAMoCzImLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLkltYWdlSW5wdXRCBOJBAQISDQoFdG9wX2sYAyABKAUiZQoKSW1hZ2VJbnB1dBIRCgdlbmNvZGVkGAEgASgMSAASOQoGcGl4ZWxzGAIgASgLMicubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUGl4ZWxUZW5zb3JIAEIJCgdjb250ZW50IjgKC1BpeGVsVGVuc29yEhMKBXNoYXBlGAEgAygFQgTiQQECEhQKBnZhbHVlcxgCIAEoDEIE4kEBAiJ3Cg9QcmVkaWN0UmVzcG9uc2USDwoHc3ViamVjdBgBIAEoCRIWCg5zdWJqZWN0X2RpZ2VzdBgCIAEoCRI7CgtwcmVkaWN0aW9ucxgDIAMoCzImLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLlByZWRpY3Rpb24iSgoKUHJlZGljdGlvbhI8CgZsYWJlbHMYASADKAsyLC5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5MYWJlbFByb2JhYmlsaXR5IjYKEExhYmVsUHJvYmFiaWxpdHkSDQoFbGFiZWwYASABKAkSEwoLcHJvYmFiaWxpdHkYAiABKAEqhAEKDEV4cG9ydEZvcm1hdBIdChlFWFBPUlRfRk9STUFUX1VOU1BFQ0lGSUVEEAASHQoZRVhQT1JUX0ZPUk1BVF9TQUZFVEVOU09SUxABEh4KGkVYUE9SVF9GT1JNQVRfVE9SQ0hfRVhQT1JUEAISFgoSRVhQT1JUX0ZPUk1BVF9PTk5YEAMykQMKDVJldXNlclNlcnZpY2USVwoGRXhwb3J0EikubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuRXhwb3J0UmVxdWVzdBodLmdvb2dsZS5sb25ncnVubmluZy5PcGVyYXRpb24iA5ACAhJjCgxDb21wb3NlTW9kZWwSLy5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5Db21wb3NlTW9kZWxSZXF1ZXN0Gh0uZ29vZ2xlLmxvbmdydW5uaW5nLk9wZXJhdGlvbiIDkAICElkKB0NvbXBhY3QSKi5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5Db21wYWN0UmVxdWVzdBodLmdvb2dsZS5sb25ncnVubmluZy5PcGVyYXRpb24iA5ACAhJnCgdQcmVkaWN0EioubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUHJlZGljdFJlcXVlc3QaKy5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5QcmVkaWN0UmVzcG9uc2UiA5ACAUKAAgoeY29tLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxQhJSZXVzZXJTZXJ2aWNlUHJvdG9QAVo/bW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvcmV1c2VyL3YxO3JldXNlcnYxogIDTUFSqgIaTW9kZWxmb3VuZHJ5LkFwaS5SZXVzZXIuVjHKAhpNb2RlbGZvdW5kcnlcQXBpXFJldXNlclxWMeICJk1vZGVsZm91bmRyeVxBcGlcUmV1c2VyXFYxXEdQQk1ldGFkYXRh6gIdTW9kZWxmb3VuZHJ5OjpBcGk6OlJldXNlcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_longrunning_operations, file_modelfoundry_api_registry_v1_known_resources, file_modelfoundry_api_reuser_v1_composing, file_modelfoundry_api_types_v1_blob, file_modelfoundry_api_types_v1_exports, file_modelfoundry_api_types_v1_forms]);
 
 /**
  * Request of Export.
@@ -64,6 +66,35 @@ export type ExportRequest = Message<"modelfoundry.api.reuser.v1.ExportRequest"> 
    * @generated from field: bool compact = 5;
    */
   compact: boolean;
+
+  /**
+   * How weights are kept. ONNX takes all, safetensors float32 and float16, `torch.export` float32.
+   *
+   * @generated from field: modelfoundry.api.types.v1.WeightFormat weights = 6;
+   */
+  weights: WeightFormat;
+
+  /**
+   * What is computed with. int8 is for ONNX.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Compute compute = 7;
+   */
+  compute: Compute;
+
+  /**
+   * Data set whose training split int8 is calibrated on, and validation data is cut from: `projects/{project}/datasets/{dataset}`.
+   * Empty: the one that the subject's record names. Only for files that are not float32 in both.
+   *
+   * @generated from field: string dataset = 8;
+   */
+  dataset: string;
+
+  /**
+   * Number of training images that int8 is calibrated on, 16 to 4096. 0 means 256.
+   *
+   * @generated from field: int32 calibration_images = 9;
+   */
+  calibrationImages: number;
 
   /**
    * The base model of a module, where the caller has read it already.
@@ -120,6 +151,27 @@ export type ExportResponse = Message<"modelfoundry.api.reuser.v1.ExportResponse"
    * @generated from field: bool compact = 5;
    */
   compact: boolean;
+
+  /**
+   * How weights are kept.
+   *
+   * @generated from field: modelfoundry.api.types.v1.WeightFormat weights = 6;
+   */
+  weights: WeightFormat;
+
+  /**
+   * What is computed with.
+   *
+   * @generated from field: modelfoundry.api.types.v1.Compute compute = 7;
+   */
+  compute: Compute;
+
+  /**
+   * What the file answers beside the float32 network. Unset: it is float32 in both, or there is no data set to measure on.
+   *
+   * @generated from field: modelfoundry.api.types.v1.ExportMeasurement measured = 8;
+   */
+  measured?: ExportMeasurement | undefined;
 };
 
 /**
@@ -473,7 +525,12 @@ export const ReuserService: GenService<{
    * format that runs elsewhere. A job: metadata `OperationMetadata`, response `ExportResponse`. The same subject and format give the existing
    * files at once.
    *
-   * FAILED_PRECONDITION: the exported program does not give the same outputs, or the format does not support a layer (named).
+   * Where weights are kept in fewer bytes or int8 is computed with, outputs differ, and the file is measured beside the float32
+   * network on validation data of the data set.
+   *
+   * INVALID_ARGUMENT: format, weights and compute do not go together, or int8 is to be calibrated and no data set is recorded or
+   * given, or one that lacks the split or a label. FAILED_PRECONDITION: the exported program does not give the same outputs, the
+   * format does not support a layer (named), or int8 costs more than 10 points of accuracy on validation data.
    *
    * @generated from rpc modelfoundry.api.reuser.v1.ReuserService.Export
    */
