@@ -43,13 +43,16 @@ CPU: Final = torch.device("cpu")
 SCALES: Final = {"digits_cnn": 1, "incecnn": 1, "rescnn": 4, "simcnn": 4}
 """How many times larger the 8x8 digits are for a network."""
 BASE_EPOCHS: Final = 20
+SHORTENED: Final = {"cycles": 4, "lr_mask": 0.005}
+"""A fifth of the published cycles; masks move five times as fast, so that they come as far."""
 WAYS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
+    ("distilled", {"augmentation": "crop", "retention": 0.9, "steps": 100}),
+    ("distilled", {"augmentation": "crop", "retention": 0.7, "steps": 100}),
+    ("distilled", {"augmentation": "crop", "retention": 0.5, "steps": 100}),
+    ("distilled", {"augmentation": "crop", "retention": 0.5, "steps": 100, "shared": 0.0}),
+    ("distilled", {"augmentation": "crop", "retention": 0.4, "steps": 200}),
+    ("paper", SHORTENED),
     ("paper", {}),
-    ("distilled", {"augmentation": "crop", "retention": 0.9}),
-    ("distilled", {"augmentation": "crop", "retention": 0.7}),
-    ("distilled", {"augmentation": "crop", "retention": 0.5}),
-    ("distilled", {"augmentation": "crop", "retention": 0.4}),
-    ("distilled", {"augmentation": "crop", "retention": 0.5, "shared": 0.0}),
 )
 
 

@@ -20,12 +20,14 @@ from torch import Tensor, nn
 
 from modelfoundry.core.architectures.zoo import NETWORKS
 from modelfoundry.core.batches import to_input
-from modelfoundry.core.channels import plan_channels
+from modelfoundry.core.channels import ChannelPlan, plan_channels
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import Precision, computes_bfloat16
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
+from modelfoundry.decomposer.algorithms.gradsplitter.distilled.search import SplitTask, Splitting
+from modelfoundry.decomposer.algorithms.gradsplitter.distilled.settings import DistilledSplitSettings
 from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, _KernelSearch
 from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.decomposer.algorithms.linear_head import PosedTask
@@ -55,15 +57,16 @@ def seam_steps(network: str, rounds: int, batch: int = 64) -> list[Ratio]:
     ways = {
         "reference": _reference_step(base, images),
         "paper, float32": _paper_step(base, images),
-        "distilled, float32": _distilled_step(base, images, rounds),
+        **{f"distilled, {one}": _distilled_step(base, images, rounds, one) for one in _precisions()},
     }
-    if computes_bfloat16(CPU):
-        ways["distilled, bfloat16"] = _distilled_step(base, images, rounds, "bfloat16")
     return ratios(f"SeaM mask step, {network}, batch {batch}", interleaved(ways, rounds))
 
 
 def splitter_epochs(rounds: int, batch: int = SPLIT_BATCH) -> list[Ratio]:
-    """Epochs of one batch: GradSplitter's recipe `paper` with ten modules of SimCNN against the reference."""
+    """Epochs of one batch: GradSplitter's recipes with ten modules of SimCNN against the reference.
+
+    The recipe `distilled` has no heads to train: its epochs stand against all epochs of a cycle.
+    """
     base, images = _network("simcnn"), _images(batch)
     layers = [name for name, layer in base.named_modules() if type(layer).__name__ == "ConvBlock"]
     heads = [published_head(LABELS, 10) for _ in range(LABELS)]
@@ -86,6 +89,7 @@ def splitter_epochs(rounds: int, batch: int = SPLIT_BATCH) -> list[Ratio]:
         {
             "reference": lambda: reference.step(inputs, images.labels),
             "paper": lambda: product.run_epoch(0, iter),
+            **{f"distilled, {one}": _split_step(base, plan, images, rounds, one) for one in _precisions()},
         },
         rounds,
     )
@@ -103,6 +107,11 @@ def splitter_epochs(rounds: int, batch: int = SPLIT_BATCH) -> list[Ratio]:
             for one, other in zip(masks["reference"], alone["reference"], strict=True)
         ],
         "paper": [epochs * one + other for one, other in zip(masks["paper"], alone["paper"], strict=True)],
+        **{
+            f"{way}, {epochs + head_epochs} epochs": [(epochs + head_epochs) * one for one in seconds]
+            for way, seconds in masks.items()
+            if way.startswith("distilled")
+        },
     }
     of_masks = ratios(f"GradSplitter mask epoch, ten modules of simcnn, batch {batch}", masks)
     return of_masks + ratios("GradSplitter cycle of 5 mask epochs and 2 of heads, the same", cycle)
@@ -138,9 +147,7 @@ def _paper_step(base: nn.Module, images: ImageSet) -> Callable[[], object]:
     return lambda: search._train(1, iter)  # noqa: SLF001 - an epoch of one batch, without validation
 
 
-def _distilled_step(
-    base: nn.Module, images: ImageSet, rounds: int, precision: Precision = "float32"
-) -> Callable[[], object]:
+def _distilled_step(base: nn.Module, images: ImageSet, rounds: int, precision: Precision) -> Callable[[], object]:
     settings = DistilledSettings(steps=2 * rounds + 2, batch_size=len(images), augmentation="none")
     pool = ViewPool(base, images, SPEC, augmentation="none", seed=0, device=CPU, precision=precision)
     target = Target(LABELS, (0,), rest=True)
@@ -150,6 +157,21 @@ def _distilled_step(
     run = Distillation(task)
     pool.fill(run.views_ahead(), Unwatched())
     return run.run_step
+
+
+def _split_step(
+    base: nn.Module, plan: ChannelPlan, images: ImageSet, rounds: int, precision: Precision
+) -> Callable[[], object]:
+    settings = DistilledSplitSettings(steps=2 * rounds + 2, batch_size=len(images), augmentation="none")
+    pool = ViewPool(base, images, SPEC, augmentation="none", seed=0, device=CPU, precision=precision)
+    targets = tuple(Target(LABELS, (label,), rest=True) for label in range(LABELS))
+    run = Splitting(SplitTask(base, plan, targets, pool, SPEC, settings, 0, CPU, precision, Unwatched()))
+    pool.fill(run.views_ahead(), Unwatched())
+    return run.run_step
+
+
+def _precisions() -> tuple[Precision, ...]:
+    return ("float32", "bfloat16") if computes_bfloat16(CPU) else ("float32",)
 
 
 def _first_none(batches: object) -> tuple[Tensor, ...]:  # noqa: ARG001 - takes what an epoch's watch takes

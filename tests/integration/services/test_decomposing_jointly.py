@@ -76,7 +76,7 @@ def test_the_modules_answer_and_are_measured_like_any_other(foundry: Foundry, mo
 
 
 def test_modules_of_one_base_are_distilled_together(foundry: Foundry) -> None:
-    quick = GradSplitterRecipe(recipe="distilled", steps=8, batch_size=32, retention=0.6, shared=0.4)
+    quick = GradSplitterRecipe(recipe="distilled", steps=4, batch_size=32, retention=0.6, shared=0.4)
     found = foundry.client.decompose_all("digits-cnn", "digits", recipe=quick, seed=3).wait(timeout=280)
     assert [module.problem for module in found] == [BinaryProblem(label) for label in "0123456789"]
     kept = [module.retention.kernel_retention for module in found if module.retention]
@@ -84,8 +84,6 @@ def test_modules_of_one_base_are_distilled_together(foundry: Foundry) -> None:
     record = found[0].record
     assert (record.settings["recipe"], record.settings["shared"], record.epochs_run) == ("distilled", 0.4, 0)
     assert record.validation_accuracy > 0.5
-    again = foundry.client.decompose_all("digits-cnn", "digits", recipe=quick, seed=3, force=True).wait(timeout=280)
-    assert [module.artifact.digest for module in again] == [module.artifact.digest for module in found]
 
 
 def test_an_export_of_a_module_with_a_deep_head_runs(

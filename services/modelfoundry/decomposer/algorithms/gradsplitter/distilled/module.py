@@ -67,6 +67,7 @@ def split_distilled(task: SearchTask[DistilledSplitSettings]) -> SearchResult[Ke
                 seed=stream_seed(task.seed, "pool"),
                 device=task.device,
                 precision=precision,
+                shelf=task.shelf,
             ),
             input_spec=task.input_spec,
             settings=task.settings,

@@ -45,7 +45,6 @@ from modelfoundry.decomposer.algorithms.gradsplitter.search import KernelModule
 from modelfoundry.values.architectures import InputSpec
 
 _SALIENCY_BATCHES: Final = 4
-_SALIENCY_BATCH: Final = 64
 _ESTIMATION_BATCHES: Final = 4
 _ESTIMATION_BATCH: Final = 256
 """Views in a batch that statistics are taken from: 1,024 in all."""
@@ -142,7 +141,7 @@ class Splitting:
         pool, targets = self._task.pool, self._task.targets
         for batch in range(_SALIENCY_BATCHES):
             self._task.monitor.check_cancelled()
-            views = self._draw(f"saliency {batch}", _SALIENCY_BATCH)
+            views = self._draw(f"saliency {batch}", self._task.settings.batch_size)
             labels = pool.labels[views]
             mine = [torch.isin(labels, torch.tensor(target.columns)) for target in targets]
             yield pool.inputs(views), torch.stack(mine, dim=1)
