@@ -15,8 +15,8 @@ from tables.rows import CIFAR10, Row
 INTRODUCTION = """# On a GPU
 
 `python benchmarks/gpu run` measures in under ten minutes the CUDA tests, ResNet20's ten labels at the paper's 300
-epochs and by the default recipe, and SimCNN, ResCNN and InceCNN trained on CIFAR-10 with modules of both algorithms, as
-far as the time goes; it then writes this page. What was not measured is said.
+epochs and by the default recipe, and SimCNN, ResCNN and InceCNN trained on CIFAR-10 with modules of both algorithms,
+as far as the time goes; it then writes this page. What was not measured is said.
 """
 COMMANDS = """## How it is run
 

@@ -18,15 +18,17 @@ from papers.study import SHORT_EPOCHS
 
 INTRODUCTION = """# The papers' tables, and this version beside them
 
-`python benchmarks/papers page` wrote this page from what `python benchmarks/papers run` and `python benchmarks/recipes
-run` measured, on one thread of a CPU. What was not run is said; nothing is estimated. Words in brackets say where a
-published figure was read: *readme* is the tool's own page of results, *abstract* the paper's (its tables were not at
-hand), *seed* the description that this project began with, *code* a log of the published code.
+`python benchmarks/papers page` wrote this page from what `python benchmarks/papers run` and `python
+benchmarks/recipes run` measured, on one thread of a CPU. What was not run is said; nothing is estimated. Words in
+brackets say where a published figure was read: *readme* is the tool's own page of results, *abstract* the paper's
+(its tables were not at hand), *seed* the description that this project began with, *code* a log of the published
+code.
 
 Published figures of SeaM were selected, and mostly tuned, on the test data that they are reported on. Here the test
-split is sealed: recipes choose on 5,000 images cut from the training split, and seed is 0. Intervals are Wilson's, 95
-%; differences are paired, image by image. The base answers by its largest logit (**argmax**), as the paper has it, or
-by its log-odds at the threshold of the balanced problem (**prior**), which is its best answer that looks at no data.
+split is sealed: recipes choose on 5,000 images cut from the training split, and seed is 0. Intervals are Wilson's,
+95 %; differences are paired, image by image. The base answers by its largest logit (**argmax**), as the paper has
+it, or by its log-odds at the threshold of the balanced problem (**prior**), which is its best answer that looks at
+no data.
 """
 METHODS = {
     "distilled": (

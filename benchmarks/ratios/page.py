@@ -12,11 +12,11 @@ from ratios.targets import Target
 
 INTRODUCTION = """# How fast, against plain ways of doing the same
 
-`make bench` (`python benchmarks/run.py`) wrote this page. Every way and its reference did the same work in turn in one
-process (A B A B, once more before to warm up), so that what else the machine did hit all alike; a ratio is the
-reference's time over the way's, turn by turn, and the table has the median with the least and the most. Times are those
-of the processor where nothing else is said. References are plain: `benchmarks/reference/` is the published way, written
-from the papers.
+`make bench` (`python benchmarks/run.py`) wrote this page. Every way and its reference did the same work in turn in
+one process (A B A B, once more before to warm up), so that what else the machine did hit all alike; a ratio is the
+reference's time over the way's, turn by turn, and the table has the median with the least and the most. Times are
+those of the processor where nothing else is said. References are plain: `benchmarks/reference/` is the published
+way, written from the papers.
 """
 COMMANDS = """## How it was run
 
