@@ -36,7 +36,7 @@ test-slow: setup ## what is marked slow
 	$(PYTEST) -m slow
 
 bench: setup ## measure how fast it is against plain ways of the same, in under 20 minutes (benchmarks/RESULTS.md)
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(if $(CIFAR10),--cifar10 $(CIFAR10)) $(if $(RESNET20),--resnet20 $(RESNET20))
 
 check: lint types imports contracts ## all checks that are not tests
 

@@ -89,9 +89,11 @@ def _write_page(arguments: argparse.Namespace) -> None:
 
 
 def _without_device(arguments: argparse.Namespace) -> bool:
+    if arguments.device != "cuda":
+        return False
     import torch
 
-    return arguments.device == "cuda" and not torch.cuda.is_available()
+    return not torch.cuda.is_available()
 
 
 def main() -> None:

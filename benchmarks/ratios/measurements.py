@@ -80,8 +80,10 @@ class Measurement:
 MEASUREMENTS: Final = (
     Measurement("mask-steps", "ratios.steps:mask_steps", ("mask-float32", "mask-bfloat16"), 3),
     Measurement("splitter-steps", "ratios.steps:splitter_steps", ("splitter-epoch",), 2),
-    Measurement("quality", "ratios.searches:time_to_quality", ("quality",), 2),
-    Measurement("ten-labels", "ratios.searches:ten_labels", ("ten-labels",), 2, threads=0),
+    Measurement("quality", "ratios.searches:time_to_quality", ("quality",), 1),
+    Measurement("quality-cifar10", "ratios.cifar10:time_to_quality", ("quality",), 4),
+    Measurement("ten-labels", "ratios.searches:ten_labels", ("ten-labels",), 1, threads=0),
+    Measurement("splitter-quality", "ratios.splitting:splitter_quality", ("splitter-quality",), 4),
     Measurement("sparse", "ratios.sparse:sparse_module", ("sparse",), 1),
     Measurement("evaluation", "ratios.evaluation:evaluation", ("evaluation",), 2),
 )

@@ -21,8 +21,8 @@ way, written from the papers.
 COMMANDS = """## How it was run
 
 ```
-make bench                                     # all of it
-python benchmarks/run.py NAME ...              # some of it: the page keeps the other figures
+make bench CIFAR10=FOLDER RESNET20=FILE     # all of it; without the data what needs them is left out
+python benchmarks/run.py NAME ...           # some of it: the page keeps the other figures
 ```
 
 A measurement that could not be made says why. None is estimated.
@@ -63,17 +63,18 @@ def _of_target(
     target: Target, measurements: Sequence[Measurement], found: Mapping[str, Report | str]
 ) -> tuple[tuple[Ratio, ...], str]:
     """What answers a target, or why nothing does."""
-    why = "nothing in this version measures it"
+    ratios: list[Ratio] = []
+    reasons: list[str] = []
     for measurement in measurements:
         if target.key not in measurement.targets:
             continue
         given = found.get(measurement.name, f"`python benchmarks/run.py {measurement.name}` was not run")
-        if isinstance(given, Report):
-            if ratios := given.judged.get(target.key):
-                return tuple(ratios), ""
-            given = "; ".join(given.notes).rstrip(".")
-        why = given
-    return (), why
+        if isinstance(given, str):
+            reasons.append(given)
+        else:
+            ratios += given.judged.get(target.key, ())
+            reasons += [note.partition(". ")[0].rstrip(".") for note in given.notes[:1]]
+    return tuple(ratios), reasons[0] if reasons else "nothing in this version measures it"
 
 
 def _details(measurement: Measurement, given: Report | str | None) -> Iterator[str]:

@@ -73,7 +73,9 @@ def _network(row: Row, place: Place) -> dict[str, Any]:
     concentration = settings.pop("concentration", None)
     images = place.images.train
     if concentration is not None:
-        images = images.subset(imbalanced_subset(images.labels, TrainingSubset(concentration, seed=row.seed)))
+        images = images.subset(
+            imbalanced_subset(images.labels, TrainingSubset(concentration=concentration, seed=row.seed))
+        )
     found = train(
         untrained(row.base, row.seed),
         images,
