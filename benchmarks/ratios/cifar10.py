@@ -82,8 +82,8 @@ def time_to_quality(effort: Effort) -> Report:
         f"Test accuracy of the module {with_bounds(figures['accuracy'])} %, of the base by its largest logit "
         f"{with_bounds(figures['base_argmax'])} %. The reference was not run to its end: its seconds are those of "
         f"{len(reference.seconds)} times {AT_ONCE} steps, taken in between, for the "
-        f"{EPOCHS * reference.steps_an_epoch:,} steps of {EPOCHS} epochs, without its measuring after each; those of `distilled` are all of its search, with "
-        "its share of the base's answers."
+        f"{EPOCHS * reference.steps_an_epoch:,} steps of {EPOCHS} epochs, without measuring; `distilled` is timed with "
+        "all of its search and its share of the base's answers."
     )
     if reached:
         return Report({"quality": (ratio,)}, notes=(note,))

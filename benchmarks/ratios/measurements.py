@@ -24,6 +24,10 @@ class Effort:
     """For what measurements keep for each other: trained networks."""
     tiny: bool = False
     """As little as shows that it runs; the figures mean nothing."""
+    cifar10: Path | None = None
+    """Folder of CIFAR-10's images."""
+    resnet20: Path | None = None
+    """File of the public ResNet20's weights."""
 
     def rounds(self, usual: int) -> int:
         """Turns of every way."""
