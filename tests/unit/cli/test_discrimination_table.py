@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelfoundry.cli.rendering.discrimination_table import discrimination_facts
+from modelfoundry.cli.rendering.discrimination_table import beside_base, discrimination_facts
 from modelfoundry.cli.rendering.evaluation_table import print_evaluations
 from modelfoundry.client import (
     BaseComparison,
@@ -141,6 +141,14 @@ def test_a_model_on_a_problem_shows_its_answer_at_the_prior(capsys: pytest.Captu
     out = capsys.readouterr().out
     assert "  base, at the prior   97.15 %" in out
     assert "MODULE - BASE" not in out
+
+
+def test_a_modules_fact_sheet_says_what_lies_between_it_and_its_base() -> None:
+    assert beside_base(OWN) == (
+        "balanced 97.35 % [96.4, 98.4]; AUC 99.71 % [99.6, 99.8] on all 10000; "
+        "minus base, all labels: +0.50 [-0.35, +1.35]; minus base, at the prior: +0.25 [-0.60, +1.10] points"
+    )
+    assert beside_base(replace(OWN, discrimination=None, against_base=None)) == ""
 
 
 def test_every_figure_is_a_fact_of_its_evaluation() -> None:

@@ -59,6 +59,21 @@ def figure(value: float | None, interval: Interval | None) -> str:
     return percent(value, 2) if interval is None else percent_interval(value, interval.lower, interval.upper)
 
 
+def beside_base(evaluation: Evaluation) -> str:
+    """Balanced accuracy, AUC, and accuracy minus that of the base, on one line; empty where nothing is known."""
+    found, compared = evaluation.discrimination, evaluation.against_base
+    parts = []
+    if found is not None:
+        parts.append(f"balanced {figure(found.balanced_accuracy, found.balanced_accuracy_interval)}")
+        parts.append(f"AUC {figure(found.auc, found.auc_interval)} on all {found.sample_count}")
+    if compared is not None:
+        fair = compared.accuracy_at_prior or compared.accuracy_restricted
+        way = AT_PRIOR if compared.accuracy_at_prior else RESTRICTED
+        parts.append(f"minus {ALL_LABELS}: {difference_points(compared.accuracy)}")
+        parts.append(f"minus {way}: {difference_points(fair)} points")
+    return "; ".join(parts)
+
+
 def discrimination_facts(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     """What is known of all samples, and of the difference from the base, a fact each."""
     found = evaluation.discrimination

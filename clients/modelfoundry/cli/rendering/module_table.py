@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from modelfoundry.cli.rendering.discrimination_table import beside_base
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text, modularity_text
 from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
@@ -60,7 +61,7 @@ def module_facts(
         *([("emptied layers", _emptied(record))] if record.empty_layers else []),
         ("artifact", f"{byte_count(module.artifact.size_bytes)}  {module.artifact.digest}"),
         *form_facts(module.forms),
-        *[(f"measured on {e.split}", accuracy_text(e)) for e in evaluations],
+        *[fact for e in evaluations for fact in _measured(e)],
         ("modularity", next((text for e in evaluations if (text := modularity_text(e))), "")),
         *[("limit", limit.text) for limit in limits],
         *_record_facts(record, short_name(module.dataset, parent), parent),
@@ -70,6 +71,11 @@ def module_facts(
         ("description", module.description),
         ("intended use", module.intended_use),
     ]
+
+
+def _measured(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """What one evaluation found, on two lines."""
+    return [(f"measured on {evaluation.split}", accuracy_text(evaluation)), ("", beside_base(evaluation))]
 
 
 def _emptied(record: DecompositionRecord) -> str:
