@@ -1,6 +1,6 @@
 """GradSplitter's recipes on one base: joint accuracy, kernels kept, CPU seconds; rows are kept, a rerun goes on.
 
-Usage: python benchmarks/gradsplitter.py [--networks digits_cnn incecnn rescnn simcnn] [--test]
+Usage: python benchmarks/gradsplitter.py [--networks digits_cnn incecnn rescnn simcnn] [--rows 0 1 2] [--test]
 
 Handwritten digits of scikit-learn, cut as the tests cut them; SimCNN and ResCNN take them four times as large. Bases,
 rows and modules lie in build/gradsplitter. Everything is chosen on validation images; `--test` prints, once, what the
@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -111,11 +111,28 @@ def name_of(network: str, recipe: str, settings: Mapping[str, Any]) -> str:
     return "-".join([network, recipe, *(f"{key}={value}" for key, value in settings.items())])
 
 
-def run(network: str, recipe: str, settings: Mapping[str, Any], data: Digits, base: nn.Module) -> dict[str, Any]:
-    """Searches, keeps the modules, and gives the row."""
+def run_kept(
+    name: str, architecture: Architecture, recipe: str, settings: Mapping[str, Any], data: Digits, base: nn.Module
+) -> dict[str, Any]:
+    """The row of that name; it is searched, and its modules are kept, where it is not there yet."""
+    path = FOLDER / name / "row.json"
+    if not path.exists():
+        _search(path.parent, architecture, recipe, settings, data, base)
+    row: dict[str, Any] = json.loads(path.read_text())
+    return row
+
+
+def kept_modules(name: str, data: Digits) -> list[ModuleArtifact]:
+    """The modules of a row, in the order of the labels."""
+    return [read_module(FOLDER / name / f"{place}.safetensors") for place in range(len(data.labels))]
+
+
+def _search(
+    folder: Path, architecture: Architecture, recipe: str, settings: Mapping[str, Any], data: Digits, base: nn.Module
+) -> None:
     task = SearchTask(
         network=base,
-        architecture=Architecture(f"zoo:{network}", {}),
+        architecture=architecture,
         labels=data.labels,
         problems=tuple(BinaryProblem(label) for label in data.labels),
         train=data.train,
@@ -129,7 +146,6 @@ def run(network: str, recipe: str, settings: Mapping[str, Any], data: Digits, ba
     start = time.process_time()
     result = GRADSPLITTER.search(task)
     seconds = time.process_time() - start
-    folder = FOLDER / name_of(network, recipe, settings)
     folder.mkdir(parents=True, exist_ok=True)
     kept = total = 0
     for place, found in enumerate(result.modules):
@@ -146,7 +162,6 @@ def run(network: str, recipe: str, settings: Mapping[str, Any], data: Digits, ba
             ),
         )
     row = {
-        "network": network,
         "recipe": recipe,
         "settings": dict(settings),
         "validation": result.validation_accuracy,
@@ -157,49 +172,47 @@ def run(network: str, recipe: str, settings: Mapping[str, Any], data: Digits, ba
         "fell_back": result.fell_back,
     }
     (folder / "row.json").write_text(json.dumps(row, indent=2))
-    return row
 
 
-def rows(networks: list[str]) -> Iterator[tuple[dict[str, Any], Digits, nn.Module]]:
-    """Every row of the networks, searched where it is not there yet, with what it was searched on."""
-    for network in networks:
-        data = images_for(network)
-        base = base_of(network, data)
-        for recipe, settings in WAYS:
-            path = FOLDER / name_of(network, recipe, settings) / "row.json"
-            if path.exists():
-                yield json.loads(path.read_text()), data, base
-            else:
-                yield run(network, recipe, settings, data, base), data, base
-
-
-def test_accuracy(row: Mapping[str, Any], data: Digits, base: nn.Module) -> float:
+def test_accuracy(name: str, data: Digits, base: nn.Module) -> float:
     """Joint accuracy of a row's modules on the test images: the label whose module has the largest log-odds."""
-    folder = FOLDER / name_of(row["network"], row["recipe"], row["settings"])
     inputs, scores = to_input(data.test.images, data.spec, CPU), []
-    for place in range(len(data.labels)):
-        outputs = materialise(base, read_module(folder / f"{place}.safetensors"))(inputs)
+    for artifact in kept_modules(name, data):
+        outputs = materialise(base, artifact)(inputs)
         scores.append(outputs[:, 0] - outputs[:, 1])
     return float((torch.stack(scores, dim=1).argmax(dim=1) == data.test.labels).float().mean())
+
+
+def line_of(
+    network: str, recipe: str, settings: Mapping[str, Any], data: Digits, base: nn.Module, *, test: bool
+) -> str:
+    """One line of the table."""
+    name = name_of(network, recipe, settings)
+    row = run_kept(name, Architecture(f"zoo:{network}", {}), recipe, settings, data, base)
+    changed = ", ".join(f"{key} {value}" for key, value in settings.items())
+    line = f"| {network} | {recipe} | {changed} | {row['validation']:.2%} | {row['base']:.2%} "
+    line += f"| {row['kernels']:.1%} | {row['seconds']:.1f} |"
+    if test:
+        right = base(to_input(data.test.images, data.spec, CPU)).argmax(dim=1) == data.test.labels
+        line += f" {test_accuracy(name, data, base):.2%} | {float(right.float().mean()):.2%} |"
+    return line
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=SCALES, default=list(SCALES))
+    parser.add_argument("--rows", nargs="+", type=int, choices=range(len(WAYS)), default=list(range(len(WAYS))))
     parser.add_argument("--test", action="store_true", help="print figures of the test images too, at the very end")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    test = arguments.test
-    print("| network | recipe | validation | base | kernels kept | CPU s |" + (" test | base |" if test else ""))
-    print("|---|---|---:|---:|---:|---:|" + ("---:|---:|" if test else ""))
-    for row, data, base in rows(arguments.networks):
-        changed = ", ".join(f"{key} {value}" for key, value in row["settings"].items())
-        line = f"| {row['network']} | {row['recipe']} {changed} | {row['validation']:.2%} | {row['base']:.2%} "
-        line += f"| {row['kernels']:.1%} | {row['seconds']:.1f} |"
-        if test:
-            right = base(to_input(data.test.images, data.spec, CPU)).argmax(dim=1) == data.test.labels
-            line += f" {test_accuracy(row, data, base):.2%} | {float(right.float().mean()):.2%} |"
-        print(line, flush=True)
+    columns = ["network", "recipe", "settings", "validation", "base", "kernels kept", "CPU s"]
+    columns += ["test", "base"] if arguments.test else []
+    print(f"| {' | '.join(columns)} |\n|---|---|---|{'---:|' * (len(columns) - 3)}")
+    for network in arguments.networks:
+        data = images_for(network)
+        base = base_of(network, data)
+        for recipe, settings in (WAYS[place] for place in arguments.rows):
+            print(line_of(network, recipe, settings, data, base, test=arguments.test), flush=True)
 
 
 if __name__ == "__main__":
