@@ -11,7 +11,7 @@ from service_stack import ServiceStack, running_stack
 
 from modelfoundry.client import Client, Dataset, Model, SeamRecipe, TrainingRecipe
 
-QUICK = SeamRecipe(epochs=8, lr_mask=0.2, alpha=2.0)
+QUICK = SeamRecipe(recipe="paper", epochs=8, lr_mask=0.2, alpha=2.0)
 """Enough epochs to drop weights; not enough to be good."""
 SETTINGS = {
     "MODELFOUNDRY_DECOMPOSER_CHECKPOINT_SECONDS": "0",

@@ -11,7 +11,7 @@ from modelfoundry.client import LogWritten, ModuleOrigin, SeamRecipe
 
 pytestmark = pytest.mark.slow
 
-LONG = SeamRecipe(epochs=20, lr_mask=0.2, alpha=2.0)
+LONG = SeamRecipe(recipe="paper", epochs=20, lr_mask=0.2, alpha=2.0)
 
 
 @pytest.fixture(scope="module")

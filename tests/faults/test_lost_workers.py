@@ -11,7 +11,7 @@ from modelfoundry.client import GradSplitterRecipe, Job, LogWritten, Module, Pro
 
 pytestmark = pytest.mark.slow
 
-LONG = SeamRecipe(epochs=60, lr_mask=0.2, alpha=2.0)
+LONG = SeamRecipe(recipe="paper", epochs=60, lr_mask=0.2, alpha=2.0)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
+
 from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environment, Module
 from modelfoundry.core.checkpoints import fingerprint
 from modelfoundry.core.datasets import ImageSet
@@ -115,8 +117,7 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
         )
         for problem, found in zip(plan.problems, result.modules, strict=True)
     )
-    ran_on = environment(device)
-    return Searched(base, artifacts, result, replace(ran_on, threads=0) if result.threads_changed else ran_on)
+    return Searched(base, artifacts, result, _ran_on(device, result))
 
 
 def _images(plan: DecompositionPlan, bench: Workbench) -> tuple[ImageSet, ImageSet]:
@@ -130,6 +131,12 @@ def _images(plan: DecompositionPlan, bench: Workbench) -> tuple[ImageSet, ImageS
 
     train, cut = training_parts(images(request.validation.source_split), request.validation, plan.subset)
     return train, images(request.calibration_split) if request.calibration_split else cut
+
+
+def _ran_on(device: torch.device, result: SearchResult[FoundModule]) -> Environment:
+    """What a search ran on; without a number of threads when it began with another one, so that none is promised."""
+    whole = environment(device)
+    return replace(whole, threads=0) if result.threads_changed else whole
 
 
 def _materials(plan: DecompositionPlan) -> str:

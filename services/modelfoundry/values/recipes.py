@@ -15,11 +15,15 @@ from modelfoundry.values.computing import TrainingSubset
 
 
 class Augmentation(StrEnum):
-    """How training images are varied: not at all, by random crops, or by crops and horizontal flips."""
+    """How training images are varied: not at all, by random crops, or by crops and horizontal flips.
+
+    `AUTO`, of SeaM's recipe `distilled` alone: as much of it as the model bears.
+    """
 
     NONE = "none"
     CROP = "crop"
     CROP_FLIP = "crop_flip"
+    AUTO = "auto"
 
 
 class Precision(StrEnum):
@@ -41,7 +45,7 @@ class SeamRecipe:
     """How SeaM searches (Qi et al., ICSE 2023, sections 3 and 4.1). Ranges: `recipe.proto`.
 
     Args:
-        recipe: Name of the recipe that fields with None come from.
+        recipe: Name of the recipe that fields with None come from. Empty: the first, `distilled`.
         initial_masks: How masks begin.
         epochs: Epochs at most, 1 to 10,000.
         head_epoch_every: Every so many epochs one trains the head alone. 0: never.
@@ -52,13 +56,13 @@ class SeamRecipe:
         patience: Epochs below the base model's validation accuracy until the search stops. 0: never.
         augmentation: How training images are varied.
         retention: `distilled`: share of the weights that the module keeps, above 0 and at most 1.
-        steps: `distilled`: batches that the masks learn from, 1 to 1,000,000.
+        steps: `distilled`: batches that the masks learn from, 1 to 1,000,000, or 0: as the data ask.
         lr_norm: `distilled`: learning rate of scales and shifts of batch normalisations, above 0.
         temperature: `distilled`: by which logits are divided when module and base are compared, above 0.
         precision: `distilled`: numbers that a step computes in.
     """
 
-    recipe: str = "paper"
+    recipe: str = ""
     initial_masks: InitialMasks | None = None
     epochs: int | None = None
     head_epoch_every: int | None = None

@@ -21,7 +21,7 @@ def test_from_images_to_a_module_at_home(call, services, tmp_path):
     assert 0 < trained["validation_accuracy"] <= 1
 
     # Several modules at a time, and one that is asked for without waiting.
-    search = ("decompose", "net", "--dataset", "digits", "--epochs", "2")
+    search = ("decompose", "net", "--dataset", "digits", "--recipe", "paper", "--epochs", "2")
     modules = json.loads(call(*search, "--each", "--labels", "3,8", "--json").stdout)
     assert [module["problem"] for module in modules] == [{"label": "3"}, {"label": "8"}]
     assert all(0 < module["retention"]["weight_retention"] <= 1 for module in modules)

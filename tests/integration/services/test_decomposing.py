@@ -127,13 +127,13 @@ REFUSED: list[Any] = [
         id="no such recipe",
     ),
     pytest.param(
-        {"label": "1", "recipe": SeamRecipe(lr_mask=-1.0)},
+        {"label": "1", "recipe": SeamRecipe(recipe="paper", lr_mask=-1.0)},
         errors.InvalidField,
         "seam.recipe.lr_mask",
         id="a rate below 0",
     ),
     pytest.param(
-        {"label": "1", "recipe": SeamRecipe(alpha=float("nan"))},
+        {"label": "1", "recipe": SeamRecipe(recipe="paper", alpha=float("nan"))},
         errors.InvalidField,
         "seam.recipe.alpha",
         id="alpha NaN",
@@ -176,7 +176,7 @@ def test_a_repeated_request_id_gives_the_first_job(foundry: Foundry) -> None:
 
 def test_a_cancelled_job_ends_as_cancelled_and_leaves_no_module(foundry: Foundry) -> None:
     job = foundry.client.decompose(
-        "digits-cnn", "digits", label="0", recipe=SeamRecipe(epochs=10_000), module_id="never-made"
+        "digits-cnn", "digits", label="0", recipe=SeamRecipe(recipe="paper", epochs=10_000), module_id="never-made"
     )
     for event in job.events():
         if isinstance(event, ProgressMade):

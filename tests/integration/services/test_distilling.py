@@ -130,9 +130,16 @@ def test_groups_of_labels_are_distilled_too(foundry: Foundry, problem: dict[str,
         (SeamRecipe(recipe="distilled", retention=0.0), "seam.recipe.retention"),
         (SeamRecipe(recipe="distilled", retention=1.5), "seam.recipe.retention"),
         (SeamRecipe(recipe="distilled", epochs=3), "seam.recipe.epochs"),
-        (SeamRecipe(retention=0.1), "seam.recipe.retention"),
+        (SeamRecipe(recipe="paper", retention=0.1), "seam.recipe.retention"),
+        (SeamRecipe(epochs=3), "seam.recipe.epochs"),
     ],
-    ids=["a share of 0", "a share above 1", "a setting of the paper's", "a setting that the paper's lacks"],
+    ids=[
+        "a share of 0",
+        "a share above 1",
+        "a setting of the paper's",
+        "a setting that the paper's lacks",
+        "a setting of the paper's, unnamed",
+    ],
 )
 def test_bad_settings_are_refused_before_a_job_is_there(foundry: Foundry, recipe: SeamRecipe, field: str) -> None:
     before = [job.name for job in foundry.client.jobs.list()]

@@ -32,8 +32,8 @@ from modelfoundry.client import (
     VocabularyTerm,
 )
 
-QUICK = SeamRecipe(epochs=2, lr_mask=0.2, alpha=2.0)
-ENDLESS = SeamRecipe(epochs=10_000, lr_mask=0.2, alpha=2.0)
+QUICK = SeamRecipe(recipe="paper", epochs=2, lr_mask=0.2, alpha=2.0)
+ENDLESS = SeamRecipe(recipe="paper", epochs=10_000, lr_mask=0.2, alpha=2.0)
 WAIT = 240
 
 
@@ -221,7 +221,9 @@ REFUSED: list[Any] = [
     ),
     pytest.param({"algorithm": "semm"}, errors.InvalidField, "constraints.algorithm", id="no such algorithm"),
     pytest.param({"algorithm": "gradsplitter", "recipe": QUICK}, errors.InvalidField, "seam", id="another's recipe"),
-    pytest.param({"recipe": SeamRecipe(lr_mask=-1.0)}, errors.InvalidField, "seam.lr_mask", id="a rate below 0"),
+    pytest.param(
+        {"recipe": SeamRecipe(recipe="paper", lr_mask=-1.0)}, errors.InvalidField, "seam.lr_mask", id="a rate below 0"
+    ),
     pytest.param({"recipe": SeamRecipe(recipe="papre")}, errors.InvalidField, "seam.recipe", id="no such recipe"),
 ]
 
@@ -279,7 +281,7 @@ def test_the_command_says_why_and_writes_the_file(
 
     assert run(["get", "hors", "3"]) == ExitCode.USAGE
     assert "labels[0]: no registered model knows 'hors'" in capsys.readouterr().err
-    assert run(["get", "6", "--max-bytes", "10", "--epochs", "2"]) == ExitCode.CONFLICT
+    assert run(["get", "6", "--max-bytes", "10", "--recipe", "paper", "--epochs", "2"]) == ExitCode.CONFLICT
     assert "hint: relax max_bytes" in capsys.readouterr().err
 
 

@@ -18,7 +18,7 @@ from service_stack import NAMES, ServiceStack
 
 from modelfoundry.client import Client, Module, SeamRecipe
 
-QUICK = SeamRecipe(epochs=1, lr_mask=0.2, alpha=2.0)
+QUICK = SeamRecipe(recipe="paper", epochs=1, lr_mask=0.2, alpha=2.0)
 IMAGE = [np.zeros((1, 8, 8), np.uint8)]
 WAIT = 240
 WORKERS = [name for name in NAMES if name != "registry"]

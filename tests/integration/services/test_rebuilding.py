@@ -29,7 +29,7 @@ from modelfoundry.client import (
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import read_module, write_module
 
-SEAM = SeamRecipe(epochs=3, lr_mask=0.2, alpha=2.0)
+SEAM = SeamRecipe(recipe="paper", epochs=3, lr_mask=0.2, alpha=2.0)
 JOINT = GradSplitterRecipe(
     warmup_epochs=1, cycles=1, mask_epochs=1, head_epochs=0, lr_warmup=0.05, lr_mask=0.05, accuracy_loss=1.0
 )

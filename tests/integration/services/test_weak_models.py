@@ -12,7 +12,7 @@ from modelfoundry.client import Model, SeamRecipe, TrainingRecipe, TrainingSubse
 from modelfoundry.errors import InvalidField
 
 VALIDATION = ValidationSplit(fraction=0.2)
-BRIEF = SeamRecipe(epochs=2)
+BRIEF = SeamRecipe(recipe="paper", epochs=2)
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,7 @@ def test_a_decomposition_says_all_that_was_asked(serve: Any, call: Any) -> None:
         "resnet20",
         "cifar10",
         labels=["cat", "dog"],
-        recipe=SeamRecipe(epochs=3, alpha=0.0, augmentation=Augmentation.CROP_FLIP),
+        recipe=SeamRecipe(recipe="paper", epochs=3, alpha=0.0, augmentation=Augmentation.CROP_FLIP),
         validation=ValidationSplit(fraction=0.25, seed=4),
         seed=5,
         device="cuda",

@@ -67,7 +67,7 @@ def test_limits_that_are_told_are_those_that_hold(algorithm: Algorithm[Any]) -> 
 
 def test_recipes_are_listed_as_messages_of_their_own_too() -> None:
     response = recipes_to_proto(ALGORITHMS)
-    assert [(one.recipe.recipe, one.recipe.epochs) for one in response.recipes] == [("paper", 300), ("distilled", 0)]
-    assert [one.recipe.HasField("retention") for one in response.recipes] == [False, True]
+    assert [(one.recipe.recipe, one.recipe.epochs) for one in response.recipes] == [("distilled", 0), ("paper", 300)]
+    assert [one.recipe.HasField("retention") for one in response.recipes] == [True, False]
     assert [one.recipe.cycles for one in response.gradsplitter_recipes] == [20, 0]
     assert [one.recipe.HasField("retention") for one in response.gradsplitter_recipes] == [False, True]

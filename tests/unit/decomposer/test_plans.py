@@ -109,7 +109,7 @@ def test_a_distillation_needs_more_images_of_its_label_than_the_papers_search(
 ) -> None:
     few, validation = few_of(dataset, 3, images), ValidationSplit(fraction=fraction)
     distilled = request(SEAM, settings=SEAM.resolve("distilled", {}), validation=validation)
-    plan_decomposition(request(SEAM, validation=validation), model, few)
+    plan_decomposition(request(SEAM, settings=SEAM.resolve("paper", {}), validation=validation), model, few)
     with pytest.raises(errors.DatasetMismatch, match=f"{said} images of '3'") as caught:
         plan_decomposition(distilled, model, few)
     assert caught.value.field == "dataset"

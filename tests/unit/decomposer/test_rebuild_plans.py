@@ -88,7 +88,7 @@ INCOMPLETE: dict[str, tuple[Damage, str]] = {
 def test_a_record_that_does_not_say_enough_is_refused_with_the_reason(
     model: Model, dataset: Dataset, damage: Damage, why: str
 ) -> None:
-    module = made(request(SEAM), model, dataset)
+    module = made(request(SEAM, settings=SEAM.resolve("paper", {})), model, dataset)
     with pytest.raises(errors.UnsupportedModel, match=why) as caught:
         plan_rebuild(replace(module, record=damage(module.record)), model, dataset)
     assert caught.value.field == "module"

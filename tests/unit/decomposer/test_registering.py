@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from modelfoundry import errors
-from modelfoundry.decomposer.decompose import _Draft, _register_all
+from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult
+from modelfoundry.decomposer.decompose import _Draft, _ran_on, _register_all
 from modelfoundry.values.problems import BinaryProblem
 from modelfoundry.values.resources import BlobRef, DecompositionRecord, Module
 
@@ -90,3 +92,18 @@ def test_a_refusal_takes_back_what_was_made_and_nothing_that_was_there() -> None
     with pytest.raises(errors.Unavailable):
         registered(shelf, [draft("a"), draft("b"), draft("c")], "projects/p/operations/2")
     assert list(shelf.kept) == ["net-a"]
+
+
+def test_a_search_that_was_taken_up_with_other_threads_is_recorded_without_their_number() -> None:
+    result: SearchResult[FoundModule] = SearchResult(
+        modules=(),
+        validation_accuracy=1.0,
+        base_validation_accuracy=1.0,
+        chosen_epoch=0,
+        epochs_run=0,
+        fell_back=False,
+        history=(),
+        samples=(1, 1),
+    )
+    assert _ran_on(torch.device("cpu"), result).threads == torch.get_num_threads()
+    assert _ran_on(torch.device("cpu"), replace(result, threads_changed=True)).threads == 0

@@ -6,12 +6,24 @@ import pytest
 
 from modelfoundry.decomposer.algorithms.seam import SEAM
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
+from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
 from modelfoundry.errors import InvalidField
 
 
-def test_the_recipe_is_known_by_name_and_the_paper_s_stays_the_default() -> None:
-    assert SEAM.resolve("distilled", {}) == DistilledSettings()
-    assert SEAM.resolve("", {}).recipe == "paper"
+def test_the_recipe_is_the_default_and_the_paper_s_is_known_by_name() -> None:
+    assert SEAM.resolve("", {}) == SEAM.resolve("distilled", {}) == DistilledSettings()
+    assert SEAM.resolve("paper", {}) == SeamSettings()
+    assert next(iter(SEAM.recipes)) == "distilled"
+
+
+def test_a_setting_of_the_paper_s_without_its_name_is_refused_with_how_to_name_it() -> None:
+    for field in ("epochs", "alpha", "lr_head"):
+        with pytest.raises(InvalidField, match="no such setting of the recipe 'distilled'") as caught:
+            SEAM.resolve("", {field: 1})
+        assert "--recipe paper" in str(caught.value.hint)
+    with pytest.raises(InvalidField) as caught:
+        SEAM.resolve("", {"epoch": 1})
+    assert "--recipe" not in str(caught.value.hint)
 
 
 def test_settings_replace_those_of_the_recipe() -> None:
@@ -19,12 +31,12 @@ def test_settings_replace_those_of_the_recipe() -> None:
     assert settings.record() == {
         "recipe": "distilled",
         "retention": 0.05,
-        "steps": 1690,
+        "steps": 0,
         "batch_size": 32,
         "lr_mask": 0.003,
         "lr_norm": 0.01,
         "temperature": 4.0,
-        "augmentation": "crop_flip",
+        "augmentation": "auto",
         "precision": "auto",
     }
 
@@ -36,7 +48,7 @@ def test_settings_replace_those_of_the_recipe() -> None:
         ("retention", -0.1),
         ("retention", 1.01),
         ("retention", float("nan")),
-        ("steps", 0),
+        ("steps", -1),
         ("steps", 1_000_001),
         ("batch_size", 1),
         ("batch_size", 4097),

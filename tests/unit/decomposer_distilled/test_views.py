@@ -85,6 +85,17 @@ def test_the_same_seed_gives_the_same_views_in_any_order() -> None:
     assert not torch.equal(pool(seed=4).inputs(chosen), pool().inputs(chosen))
 
 
+@pytest.mark.parametrize("size", [(5, 7), (12, 20), (33, 16)], ids=str)
+def test_views_of_images_of_any_size_are_shifted_by_an_eighth_at_most(size: tuple[int, int]) -> None:
+    white = ImageSet(torch.full((40, 1, *size), 255, dtype=torch.uint8), torch.arange(40) % 5)
+    spec = InputSpec(1, *size)
+    views = ViewPool(network(), white, spec, augmentation="crop_flip", seed=0, device=torch.device("cpu"))
+    pixels = views.inputs(torch.arange(80))
+    assert pixels.shape == (80, 1, *size)
+    rows, columns = ((pixels == 0).all(dim=along).sum(dim=2) for along in (3, 2))
+    assert (int(rows.max()), int(columns.max())) == (size[0] // 8, size[1] // 8)
+
+
 def test_without_augmentation_an_image_is_its_only_view() -> None:
     views = pool("none")
     assert len(views) == 300

@@ -26,7 +26,7 @@ def test_the_papers_recipe_is_the_published_one() -> None:
 
 
 def test_settings_replace_those_of_the_recipe() -> None:
-    settings = SEAM.resolve("", {"epochs": 7, "alpha": 0.0})
+    settings = SEAM.resolve("paper", {"epochs": 7, "alpha": 0.0})
     assert (settings.recipe, settings.epochs, settings.alpha, settings.lr_head) == ("paper", 7, 0.0, 0.1)
 
 

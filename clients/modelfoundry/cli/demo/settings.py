@@ -66,7 +66,15 @@ SETTINGS: Final = DemoSettings(
     architecture="zoo:digits_cnn",
     # Five epochs make a weak model on purpose: that is what decomposing helps. The service's default is thirty.
     training=TrainingRecipe(epochs=5),
-    recipe=SeamRecipe(epochs=60, batch_size=32, lr_head=0.01, lr_mask=0.05, alpha=2.0, augmentation=Augmentation.CROP),
+    recipe=SeamRecipe(
+        recipe="paper",
+        epochs=60,
+        batch_size=32,
+        lr_head=0.01,
+        lr_mask=0.05,
+        alpha=2.0,
+        augmentation=Augmentation.CROP,
+    ),
     validation=ValidationSplit(fraction=0.2),
     problems=MappingProxyType(
         {f"digit-{label}": BinaryProblem(str(label)) for label in range(10)}

@@ -71,7 +71,7 @@ class AsyncDecomposing:
             label: Binary problem: this label against the rest. Give one of `label`, `labels`, `problem`.
             labels: Multi-class problem: these labels, two or more.
             problem: The problem as a value.
-            recipe: How to search, as a value. None: as `settings` say, else as the algorithm's paper does.
+            recipe: How to search, as a value. None: as `settings` say, else by the algorithm's first recipe.
             algorithm: Which algorithm searches, by its name; `algorithms` lists them. Empty: that of the recipe, or the
                 first.
             settings: Settings by name, `recipe` for the recipe that the others come from.
@@ -124,7 +124,7 @@ class AsyncDecomposing:
             model: The trained model, convolutional: id, name or `Model`.
             dataset: Labelled images with all labels of the model: id, name or `Dataset`.
             label_groups: Labels that one module recognises together. Labels in no group get a module each.
-            recipe: How to search, as a value. None: as `settings` say, else as the algorithm's paper does.
+            recipe: How to search, as a value. None: as `settings` say, else by the algorithm's first recipe.
             algorithm: Which algorithm searches, by its name; `algorithms` lists them. Empty: that of the recipe, or the
                 first.
             settings: Settings by name, `recipe` for the recipe that the others come from.

@@ -120,7 +120,7 @@ class OnDemand:
             dataset: Data set that the modules were, or are to be, searched on.
             architecture: Builder of the base model, for example `zoo:resnet20`.
             algorithm: Name of the algorithm that modules were, or are to be, searched by; `algorithms` lists them.
-            recipe: How missing modules are searched. None: as `settings` say; SeaM's recipe `paper` without algorithm.
+            recipe: How missing modules are searched. None: as `settings` say; SeaM's first recipe without algorithm.
             settings: Settings of the algorithm by name, `recipe` for the recipe that the others come from.
             device: `auto`, `cpu` or `cuda`.
 

@@ -17,6 +17,8 @@ from modelfoundry.names import near, shortened
 Augmentation = Literal["none", "crop", "crop_flip"]
 """How training images are varied: not at all; by random crops after padding; the same and horizontal flips."""
 
+DecidedAugmentation = Literal["auto", "none", "crop", "crop_flip"]
+"""The same; `auto`: as much of it as the model bears."""
 PrecisionSetting = Literal["auto", "float32", "bfloat16"]
 """Numbers that a search computes in. `auto`: bfloat16 where the processor has instructions for it, else float32."""
 
@@ -61,7 +63,7 @@ class Setting:
     name: str
     type: type[int | float | str]
     default: int | float | str
-    """The one of the paper."""
+    """The one of the first recipe that has it."""
     help: str
     limits: Limits | None
     """None: a word out of `choices`."""
@@ -95,7 +97,7 @@ def setting(default: Any, text: str, limits: Limits | None = None) -> Any:
     """A field of a settings class.
 
     Args:
-        default: Its value in the recipe `paper`.
+        default: Its value in the recipe.
         text: What it is for, a sentence.
         limits: Which numbers it takes. None: one of the words of its `Literal` type.
     """
@@ -180,12 +182,18 @@ def resolve_recipe(recipes: Mapping[str, Recipe[S]], name: str, overrides: Mappi
     settable = {one.name for one in settings_of(type(recipes[name].settings))}
     for key in overrides:
         if key not in settable:
+            having = [other for other, recipe in recipes.items() if _has(recipe.settings, key)]
+            use = f"use one of {', '.join(near(key, settable) or sorted(settable))}"
             raise InvalidField(
                 f"{path}.{shortened(key)}: there is no such setting of the recipe {name!r}",
                 field=f"{path}.{shortened(key)}",
-                hint=f"use one of {', '.join(near(key, settable) or sorted(settable))}",
+                hint=f"name the recipe that has it (--recipe {having[0]}), or {use}" if having else use,
             )
     return dataclasses.replace(recipes[name].settings, **overrides)  # type: ignore[type-var]  # every one is a dataclass
+
+
+def _has(settings: Settings, name: str) -> bool:
+    return any(one.name == name for one in settings_of(type(settings)))
 
 
 def _grouped(number: int) -> str:

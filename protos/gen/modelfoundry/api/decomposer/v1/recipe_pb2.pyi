@@ -51,6 +51,8 @@ class _AugmentationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Augmenta
     """Random crops after padding an eighth of the size on every side."""
     AUGMENTATION_CROP_FLIP: _Augmentation.ValueType  # 3
     """The same and horizontal flips."""
+    AUGMENTATION_AUTO: _Augmentation.ValueType  # 4
+    """`distilled` alone: crops and flips, crops, or nothing: the first under which the model still knows its training images."""
 
 class Augmentation(_Augmentation, metaclass=_AugmentationEnumTypeWrapper):
     """How training images are varied."""
@@ -63,6 +65,8 @@ AUGMENTATION_CROP: Augmentation.ValueType  # 2
 """Random crops after padding an eighth of the size on every side."""
 AUGMENTATION_CROP_FLIP: Augmentation.ValueType  # 3
 """The same and horizontal flips."""
+AUGMENTATION_AUTO: Augmentation.ValueType  # 4
+"""`distilled` alone: crops and flips, crops, or nothing: the first under which the model still knows its training images."""
 Global___Augmentation: _TypeAlias = Augmentation  # noqa: Y015
 
 class _Precision:
@@ -120,7 +124,7 @@ class SeamRecipe(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     recipe: _builtins.str
-    """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`."""
+    """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `distilled`."""
     initial_masks: Global___InitialMasks.ValueType
     """How real-valued masks begin."""
     epochs: _builtins.int
@@ -142,11 +146,13 @@ class SeamRecipe(_message.Message):
     `paper`: 0.
     """
     augmentation: Global___Augmentation.ValueType
-    """How training images are varied."""
+    """How training images are varied. `paper`: crop_flip. `distilled`: auto; records say which."""
     retention: _builtins.float
     """Share of the weights that the module keeps, above 0 and at most 1. `distilled`: 0.1."""
     steps: _builtins.int
-    """Batches that the masks learn from, 1 to 1,000,000. `distilled`: 1690."""
+    """Batches that the masks learn from, 1 to 1,000,000. 0: 13 times as many as draw every image of the labels once, at least
+    400, at most 1,690 (and as many again for every two labels beyond the second). `distilled`: 0. Records say how many.
+    """
     lr_norm: _builtins.float
     """Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01."""
     temperature: _builtins.float

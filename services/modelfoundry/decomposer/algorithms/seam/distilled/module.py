@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from modelfoundry.core.devices import stream_seed
 from modelfoundry.core.evaluation import pose, unrestricted_predictions
 from modelfoundry.core.inference import predict_logits
@@ -10,6 +12,7 @@ from modelfoundry.decomposer.algorithms.distilling.checks import check_images, c
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.distilling.precision import decided
+from modelfoundry.decomposer.algorithms.distilling.settling import settled_augmentation, settled_steps
 from modelfoundry.decomposer.algorithms.distilling.threshold import check_enough
 from modelfoundry.decomposer.algorithms.seam.distilled.search import DistillationTask, distil
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
@@ -44,16 +47,27 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
         monitor=task.monitor,
     )
     check_teacher(network_of_head(target.head()).requires_grad_(False)(logits), validation.labels, problem.labels)
+    augmentation = settled_augmentation(
+        task.settings.augmentation,
+        task.network,
+        task.train,
+        task.input_spec,
+        seed=task.seed,
+        device=task.device,
+        monitor=task.monitor,
+    )
+    steps = settled_steps(task.settings.steps, task.settings.batch_size, task.train.labels, target)
+    settings = replace(task.settings, augmentation=augmentation, steps=steps)
     pool = ViewPool(
         task.network,
         task.train,
         task.input_spec,
-        augmentation=task.settings.augmentation,
+        augmentation=augmentation,
         seed=stream_seed(task.seed, "pool"),
         device=task.device,
         precision=precision,
         # As many as a search draws, so that a short one does not run the base on everything there is.
-        common=task.settings.steps * task.settings.batch_size // 2 if target.rest else 0,
+        common=steps * settings.batch_size // 2 if target.rest else 0,
         shelf=task.shelf,
     )
     found = distil(
@@ -63,7 +77,7 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
             pool=pool,
             validation=validation,
             input_spec=task.input_spec,
-            settings=task.settings,
+            settings=settings,
             seed=task.seed,
             device=task.device,
             precision=precision,
@@ -81,6 +95,6 @@ def distil_module(task: SearchTask[DistilledSettings]) -> SearchResult[FoundModu
         fell_back=False,
         history=(),
         samples=(len(task.train), len(validation)),
-        settled={"precision": precision},
+        settled={"steps": steps, "augmentation": augmentation, "precision": precision},
         threads_changed=len(found.threads) > 1,
     )

@@ -64,6 +64,7 @@ class DistillationTask:
     input_spec: InputSpec
     """How images are normalised."""
     settings: DistilledSettings
+    """With a number of steps."""
     seed: int
     """Of what is drawn; any integer."""
     device: torch.device

@@ -9,7 +9,7 @@ from modelfoundry.decomposer.algorithms.distilling.least import LEAST_TRAINING, 
 from modelfoundry.decomposer.algorithms.settings import (
     ABOVE_ZERO,
     SHARE,
-    Augmentation,
+    DecidedAugmentation,
     PrecisionSetting,
     Settings,
     setting,
@@ -32,7 +32,9 @@ class DistilledSettings(Settings):
     retention: float = setting(
         0.1, "Share of the weights that the module keeps (of seam, the recipe distilled).", SHARE
     )
-    steps: int = setting(1690, "Recipe distilled: batches that the masks learn from.", whole(1, 1_000_000))
+    steps: int = setting(
+        0, "Recipe distilled: batches that the masks learn from. 0: as the data ask.", whole(0, 1_000_000)
+    )
     # Of one view there is no batch to normalise by.
     batch_size: int = setting(64, "Samples in a batch.", whole(2, 4096))
     lr_mask: float = setting(0.003, "Learning rate of the masks (Adam).", ABOVE_ZERO)
@@ -42,7 +44,9 @@ class DistilledSettings(Settings):
     temperature: float = setting(
         4.0, "Recipe distilled: logits of module and base are divided by it when they are compared.", ABOVE_ZERO
     )
-    augmentation: Augmentation = setting("crop_flip", "How training images are varied.")  # noqa: RUF009
+    augmentation: DecidedAugmentation = setting(  # noqa: RUF009
+        "auto", "How training images are varied; auto: by crops and flips, as far as the model knows its images then."
+    )
     precision: PrecisionSetting = setting(  # noqa: RUF009
         "auto",
         "Recipe distilled: numbers that a step computes in; auto: bfloat16 where the processor has it, else float32.",

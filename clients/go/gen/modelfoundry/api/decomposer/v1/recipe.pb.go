@@ -82,6 +82,8 @@ const (
 	Augmentation_AUGMENTATION_CROP Augmentation = 2
 	// The same and horizontal flips.
 	Augmentation_AUGMENTATION_CROP_FLIP Augmentation = 3
+	// `distilled` alone: crops and flips, crops, or nothing: the first under which the model still knows its training images.
+	Augmentation_AUGMENTATION_AUTO Augmentation = 4
 )
 
 // Enum value maps for Augmentation.
@@ -91,12 +93,14 @@ var (
 		1: "AUGMENTATION_NONE",
 		2: "AUGMENTATION_CROP",
 		3: "AUGMENTATION_CROP_FLIP",
+		4: "AUGMENTATION_AUTO",
 	}
 	Augmentation_value = map[string]int32{
 		"AUGMENTATION_UNSPECIFIED": 0,
 		"AUGMENTATION_NONE":        1,
 		"AUGMENTATION_CROP":        2,
 		"AUGMENTATION_CROP_FLIP":   3,
+		"AUGMENTATION_AUTO":        4,
 	}
 )
 
@@ -191,7 +195,7 @@ func (Precision) EnumDescriptor() ([]byte, []int) {
 // `distilled` has batch_size, lr_mask, augmentation and fields 11 to 15.
 type SeamRecipe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `paper`.
+	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `distilled`.
 	Recipe string `protobuf:"bytes,1,opt,name=recipe,proto3" json:"recipe,omitempty"`
 	// How real-valued masks begin.
 	InitialMasks InitialMasks `protobuf:"varint,2,opt,name=initial_masks,json=initialMasks,proto3,enum=modelfoundry.api.decomposer.v1.InitialMasks" json:"initial_masks,omitempty"`
@@ -211,11 +215,12 @@ type SeamRecipe struct {
 	// Epochs below the base model's validation accuracy, after it was once reached, until the search stops. 0: never.
 	// `paper`: 0.
 	Patience *int32 `protobuf:"varint,9,opt,name=patience,proto3,oneof" json:"patience,omitempty"`
-	// How training images are varied.
+	// How training images are varied. `paper`: crop_flip. `distilled`: auto; records say which.
 	Augmentation Augmentation `protobuf:"varint,10,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
 	// Share of the weights that the module keeps, above 0 and at most 1. `distilled`: 0.1.
 	Retention *float64 `protobuf:"fixed64,11,opt,name=retention,proto3,oneof" json:"retention,omitempty"`
-	// Batches that the masks learn from, 1 to 1,000,000. `distilled`: 1690.
+	// Batches that the masks learn from, 1 to 1,000,000. 0: 13 times as many as draw every image of the labels once, at least
+	// 400, at most 1,690 (and as many again for every two labels beyond the second). `distilled`: 0. Records say how many.
 	Steps *int32 `protobuf:"varint,12,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
 	// Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01.
 	LrNorm *float64 `protobuf:"fixed64,13,opt,name=lr_norm,json=lrNorm,proto3,oneof" json:"lr_norm,omitempty"`
@@ -773,12 +778,13 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\b_lr_head*E\n" +
 	"\fInitialMasks\x12\x1d\n" +
 	"\x19INITIAL_MASKS_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12INITIAL_MASKS_ONES\x10\x01*v\n" +
+	"\x12INITIAL_MASKS_ONES\x10\x01*\x8d\x01\n" +
 	"\fAugmentation\x12\x1c\n" +
 	"\x18AUGMENTATION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11AUGMENTATION_NONE\x10\x01\x12\x15\n" +
 	"\x11AUGMENTATION_CROP\x10\x02\x12\x1a\n" +
-	"\x16AUGMENTATION_CROP_FLIP\x10\x03*i\n" +
+	"\x16AUGMENTATION_CROP_FLIP\x10\x03\x12\x15\n" +
+	"\x11AUGMENTATION_AUTO\x10\x04*i\n" +
 	"\tPrecision\x12\x19\n" +
 	"\x15PRECISION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0ePRECISION_AUTO\x10\x01\x12\x15\n" +

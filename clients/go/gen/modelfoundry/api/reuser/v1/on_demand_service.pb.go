@@ -105,7 +105,7 @@ type RequestModulesRequest struct {
 	// Write files without dead channels: smaller and faster, with the same outputs. Needs `format`.
 	Compact bool `protobuf:"varint,6,opt,name=compact,proto3" json:"compact,omitempty"`
 	// How missing modules are searched. It must be that of `constraints.algorithm` where this is set. Unset: by the algorithm of
-	// the constraints with `settings`, else SeaM, with its recipe `paper`.
+	// the constraints with `settings`, else SeaM, with its first recipe.
 	//
 	// Types that are valid to be assigned to Search:
 	//

@@ -77,7 +77,7 @@ export type RequestModulesRequest = Message<"modelfoundry.api.reuser.v1.RequestM
 
   /**
    * How missing modules are searched. It must be that of `constraints.algorithm` where this is set. Unset: by the algorithm of
-   * the constraints with `settings`, else SeaM, with its recipe `paper`.
+   * the constraints with `settings`, else SeaM, with its first recipe.
    *
    * @generated from oneof modelfoundry.api.reuser.v1.RequestModulesRequest.search
    */
