@@ -13,6 +13,7 @@ from modelfoundry.core.composing import ensemble_probabilities
 from modelfoundry.core.datasets import ImageSet, align_labels, read_split
 from modelfoundry.core.evaluation import discrimination, model_answers, pose_labels, posed_figures, split_logits
 from modelfoundry.core.metrics import classification
+from modelfoundry.evaluator.in_int8 import Measured, measure_in_int8
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import MultiClassProblem
@@ -28,6 +29,8 @@ def measure_composition(shared: Measuring, composition: Composition) -> Iterator
     own = load_composition(shared.bench.resources, shared.bench.cache, composition)
     found = _measure_on(shared, own, posed)
     yield found.evaluation
+    if shared.plan.request.in_int8:
+        yield _in_int8(shared, own, posed, found.evaluation)
     if not shared.plan.request.baselines:
         return
     if len(posed.parts) > 1:
@@ -50,6 +53,22 @@ def measure_composition(shared: Measuring, composition: Composition) -> Iterator
             discrimination=None,
             cost=_sum_of_costs([rival.evaluation.cost for rival in rivals if rival.evaluation.cost is not None]),
         )
+
+
+def _in_int8(shared: Measuring, own: LoadedComposition, posed: _PosedLabels, found: Evaluation) -> Evaluation:
+    labels = own.resource.labels
+    asked = pose_labels(posed.images.labels, posed.labels, [labels.index(label) for label in posed.labels])
+    measured = Measured(
+        own.resource,
+        own.network,
+        own.input_spec,
+        labels,
+        found,
+        asked,
+        lambda z: model_answers(z, asked),
+        outside_column=not posed.whole,
+    )
+    return measure_in_int8(shared, measured, posed.images.images)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from modelfoundry.client import Composition, CostMetrics, Evaluation, Model, Module, Scoring
+from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
 from modelfoundry.core.evaluation import (
     Answers,
@@ -26,6 +27,7 @@ from modelfoundry.core.evaluation import (
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import kept_of_base
 from modelfoundry.evaluator.compositions import measure_composition
+from modelfoundry.evaluator.in_int8 import Measured, measure_in_int8
 from modelfoundry.evaluator.measuring import Measuring, cost_of, evaluation_of
 from modelfoundry.evaluator.modularity import KernelSets, modularity
 from modelfoundry.evaluator.plan import EvaluationPlan
@@ -83,9 +85,15 @@ def _measure_model(shared: Measuring, resource: Model) -> Iterator[Evaluation]:
     posed = pose_labels(images.labels, resource.labels, range(len(resource.labels)))
     answered = model_answers(shared.model_logits(model, images), posed)
     figures = posed_figures(answered, posed)
-    yield evaluation_of(
+    found = evaluation_of(
         shared, model, figures, len(images), spent=spent, discrimination=discrimination(answered, posed)
     )
+    yield found
+    if shared.plan.request.in_int8:
+        measured = Measured(
+            resource, model.network, model.input_spec, resource.labels, found, posed, lambda z: model_answers(z, posed)
+        )
+        yield measure_in_int8(shared, measured, images.images)
 
 
 def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]:
@@ -99,6 +107,25 @@ def _measure_module(shared: Measuring, resource: Module) -> Iterator[Evaluation]
     )
     answers = own_answers(split_logits(module.network, images.images, shared.run(base.input_spec)), asked.posed)
     own = _of_module(shared, module, asked, answers)
+    yield from _with_baselines(shared, module, asked, images, answers, own)
+    if shared.plan.request.in_int8:
+        measured = Measured(
+            resource,
+            module.network,
+            base.input_spec,
+            module.network.outputs,
+            own,
+            asked.posed,
+            lambda z: own_answers(z, asked.posed),
+        )
+        yield measure_in_int8(shared, measured, images.images)
+
+
+def _with_baselines(
+    shared: Measuring, module: LoadedModule, asked: _OnProblem, images: ImageSet, answers: Answers, own: Evaluation
+) -> Iterator[Evaluation]:
+    """What was measured of a module, and of its base where that is asked for."""
+    base, resource = module.base, module.resource
     if not shared.plan.request.baselines:
         yield own
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from modelfoundry.client import Composition, CompositionTask, Dataset, Model, Module
 from modelfoundry.errors import DatasetMismatch, InvalidField, NotFound
@@ -12,6 +13,7 @@ from modelfoundry.values.problems import Problem, resolve
 from modelfoundry.workbench.compositions import ENSEMBLE, label_names_in
 from modelfoundry.workbench.resources import AsyncResources, Subject
 from modelfoundry.workbench.splits import check_dataset_fits, find_split
+from modelfoundry.workbench.subject_images import ImageSource, plan_images
 from modelfoundry.workbench.subject_names import subject_collection
 
 
@@ -24,6 +26,8 @@ class EvaluationPlan:
     other_datasets: tuple[Dataset, ...]
     """That compositions are measured on together with `dataset`."""
     subjects: tuple[Subject, ...]
+    calibration: Mapping[str, ImageSource] = field(default_factory=dict)
+    """Of subjects, by name, where they are measured in int8 too."""
 
 
 async def plan_evaluation(request: EvaluationRequest, resources: AsyncResources) -> EvaluationPlan:
@@ -41,7 +45,20 @@ async def plan_evaluation(request: EvaluationRequest, resources: AsyncResources)
     others = await _other_datasets(request, resources)
     datasets = (dataset, *others)
     subjects = [await _planned(place, request, datasets, resources) for place in range(len(request.subjects))]
-    return EvaluationPlan(request=request, dataset=dataset, other_datasets=others, subjects=tuple(subjects))
+    calibration = {}
+    if request.in_int8:
+        calibration = {each.name: await _calibration(each, dataset.name, resources) for each in subjects}
+    return EvaluationPlan(
+        request=request, dataset=dataset, other_datasets=others, subjects=tuple(subjects), calibration=calibration
+    )
+
+
+async def _calibration(subject: Subject, dataset: str, resources: AsyncResources) -> ImageSource:
+    """Where images to calibrate int8 on come from: the recorded data set, else the one that is measured on."""
+    source = await plan_images(subject, "", resources) or await plan_images(subject, dataset, resources)
+    if source is None:
+        raise ValueError(f"{dataset} was given")
+    return source
 
 
 async def _planned(

@@ -9,9 +9,11 @@ from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.values.computing import Device
+from modelfoundry.values.exports import Compute
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem
 from modelfoundry.wire.computing import DEVICE, PROBLEM
+from modelfoundry.wire.exports import COMPUTE
 from modelfoundry.workbench.batch_sizes import check_batch_sizes
 from modelfoundry.workbench.splits import SEALED_SPLIT
 from modelfoundry.workbench.subject_names import subject_collection
@@ -35,6 +37,8 @@ class EvaluationRequest:
     problem: Problem | None
     latency_batch_sizes: tuple[int, ...]
     device: Device
+    in_int8: bool
+    """Also as files in int8 answer."""
 
 
 def evaluation_from_proto(request: pb.EvaluateRequest) -> EvaluationRequest:
@@ -58,6 +62,7 @@ def evaluation_from_proto(request: pb.EvaluateRequest) -> EvaluationRequest:
         problem=PROBLEM.from_request(request.problem, field="problem") if request.HasField("problem") else None,
         latency_batch_sizes=tuple(request.latency_batch_sizes),
         device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
+        in_int8=COMPUTE.from_request(request.compute, field="compute", default=Compute.FP32) is Compute.INT8,
     )
 
 
@@ -74,3 +79,10 @@ def check_evaluation(request: EvaluationRequest) -> None:
     for place, subject in enumerate(request.subjects):
         parse_name(subject, subject_collection(subject, field=f"subjects[{place}]"), field=f"subjects[{place}]")
     check_batch_sizes(request.latency_batch_sizes)
+    if request.in_int8 and (request.problem is not None or request.other_datasets):
+        field = "problem" if request.problem is not None else "other_datasets"
+        raise InvalidField(
+            f"{field}: in int8 a subject is measured on its own task and one data set",
+            field=field,
+            hint="leave it out, or measure in float32",
+        )

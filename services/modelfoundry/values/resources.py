@@ -209,12 +209,14 @@ class Module:
 class Scoring(StrEnum):
     """Which outputs a prediction was chosen from: all of them, those for the labels of the problem, or an ensemble's.
 
-    `ENSEMBLE`: of the models that the subject, a composition, is compared with.
+    `ENSEMBLE`: of the models that the subject, a composition, is compared with. `IN_INT8`: all of them, as the file
+    computes them that an export in int8 writes.
     """
 
     ALL_OUTPUTS = "all_outputs"
     RESTRICTED = "restricted"
     ENSEMBLE = "ensemble"
+    IN_INT8 = "in_int8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from foundry import QUICK, Foundry
 from modelfoundry import errors
 from modelfoundry.cli.exit_codes import ExitCode
 from modelfoundry.cli.main import run
-from modelfoundry.client import Compute, WeightFormat
+from modelfoundry.client import Compute, Scoring, WeightFormat
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,22 @@ def test_modules_and_what_is_got_take_the_same_choices(foundry: Foundry, tmp_pat
     assert "answers" in (folder / "README.md").read_text()
     assert json.loads((folder / "config.json").read_text())["model.onnx"]["compute"] == "int8"
     assert client.hub.import_folder(folder).labels == ("3", "rest")
+
+
+def test_what_the_file_in_int8_answers_stands_on_the_card_beside_float32(foundry: Foundry) -> None:
+    client = foundry.client
+    job = client.evaluate(foundry.model, "digits", compute="int8", latency_batch_sizes=[1])
+    whole, in_int8 = job.wait(timeout=240)
+    assert (whole.scoring, in_int8.scoring) == (Scoring.ALL_OUTPUTS, Scoring.IN_INT8)
+    assert whole.subject == in_int8.subject == foundry.model.name
+    assert whole.sample_count == in_int8.sample_count
+    assert abs(whole.classification.accuracy - in_int8.classification.accuracy) < 0.03
+    assert in_int8.cost.artifact_bytes < 0.5 * whole.cost.artifact_bytes
+    assert [each.batch_size for each in in_int8.cost.latencies] == [1]
+    assert "this, computed in int8" in client.cards.get(foundry.model).markdown
+    with pytest.raises(errors.InvalidField, match="own task") as caught:
+        client.evaluate(foundry.model, "digits", compute="int8", label="3")
+    assert caught.value.field == "problem"
 
 
 def test_what_does_not_fit_is_refused_and_leaves_nothing(

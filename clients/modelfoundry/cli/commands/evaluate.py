@@ -17,6 +17,7 @@ from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import subject_name
 from modelfoundry.values.computing import Device
+from modelfoundry.values.exports import Compute
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +52,10 @@ def evaluate(
     label: Annotated[str, typer.Option("--label", help="For models: pose this binary problem.")] = "",
     labels: LabelsOption = None,
     latency: Annotated[str, typer.Option("--latency", help="Batch sizes to time the forward pass at: 1,16.")] = "",
+    compute: Annotated[
+        Compute | None,
+        typer.Option("--compute", help="int8: also measure what the file answers that an export in int8 writes."),
+    ] = None,
     device: DeviceOption = Device.AUTO,
     detach: DetachOption = False,
 ) -> None:
@@ -67,6 +72,7 @@ def evaluate(
                 label=label or None,
                 labels=split_list(labels) if labels else None,
                 latency_batch_sizes=split_counts(latency, "--latency"),
+                compute=compute,
                 device=device,
             )
             if detach:

@@ -58,8 +58,19 @@ def chosen_from(evaluation: Evaluation) -> str:
     from modelfoundry.client import Scoring
 
     within = "the labels of the image's data set" if evaluation.parts else "the problem's labels"
-    words = {Scoring.RESTRICTED: within, Scoring.ENSEMBLE: "ensemble of its sources"}
+    words = {
+        Scoring.RESTRICTED: within,
+        Scoring.ENSEMBLE: "ensemble of its sources",
+        Scoring.IN_INT8: "all outputs, computed in int8",
+    }
     return words.get(evaluation.scoring, "all outputs")
+
+
+def in_int8(evaluation: Evaluation) -> str:
+    """Says so of what a file in int8 answers; empty for others."""
+    from modelfoundry.client import Scoring
+
+    return " in int8" if evaluation.scoring is Scoring.IN_INT8 else ""
 
 
 def datasets_text(evaluation: Evaluation, parent: str) -> str:
@@ -112,7 +123,7 @@ def _subject(evaluation: Evaluation, parent: str) -> str:
     from modelfoundry.client import Scoring
 
     within = " (within each data set)" if evaluation.parts else " (restricted)"
-    words = {Scoring.RESTRICTED: within, Scoring.ENSEMBLE: " (ensemble of its sources)"}
+    words = {Scoring.RESTRICTED: within, Scoring.ENSEMBLE: " (ensemble of its sources)", Scoring.IN_INT8: " (in int8)"}
     return short_name(evaluation.subject, parent) + words.get(evaluation.scoring, "")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from modelfoundry.cli.rendering.discrimination_table import beside_base
-from modelfoundry.cli.rendering.evaluation_table import accuracy_text, modularity_text
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, in_int8, modularity_text
 from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, moment, percent
@@ -75,7 +75,10 @@ def module_facts(
 
 def _measured(evaluation: Evaluation) -> list[tuple[str, str]]:
     """What one evaluation found, on two lines."""
-    return [(f"measured on {evaluation.split}", accuracy_text(evaluation)), ("", beside_base(evaluation))]
+    return [
+        (f"measured on {evaluation.split}{in_int8(evaluation)}", accuracy_text(evaluation)),
+        ("", beside_base(evaluation)),
+    ]
 
 
 def _emptied(record: DecompositionRecord) -> str:

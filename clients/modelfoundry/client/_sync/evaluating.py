@@ -12,11 +12,13 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.computing import Device
+from modelfoundry.values.exports import Compute
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem, problem_from
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.resources import Evaluation
 from modelfoundry.wire.computing import device_to_proto, problem_to_proto
+from modelfoundry.wire.exports import COMPUTE
 
 
 class Evaluating:
@@ -37,6 +39,7 @@ class Evaluating:
         labels: Sequence[str] | None = None,
         problem: Problem | None = None,
         latency_batch_sizes: Sequence[int] = (),
+        compute: Compute | str | None = None,
         device: Device | str = Device.AUTO,
         request_id: str | None = None,
     ) -> Job[tuple[Evaluation, ...]]:
@@ -55,6 +58,8 @@ class Evaluating:
             labels: For models: pose this multi-class problem.
             problem: For models: pose this problem.
             latency_batch_sizes: Batch sizes at which to time the forward pass. Empty: no timing.
+            compute: `int8`: also measure what every subject's export in int8 answers, calibrated on the data set that it
+                was made with, else on the training split of this one. None: `fp32` alone.
             device: `auto`, `cpu` or `cuda`.
             request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
 
@@ -78,6 +83,7 @@ class Evaluating:
             modularity=modularity,
             problem=None if posed is None else problem_to_proto(posed),
             latency_batch_sizes=latency_batch_sizes,
+            compute=COMPUTE.to_proto(None if compute is None else chosen(compute, Compute, "compute")),
             device=device_to_proto(chosen(device, Device, "device")),
             request_id=request_id or new_request_id(),
         )

@@ -16,6 +16,7 @@ SCORINGS: Final = {
     Scoring.ALL_OUTPUTS: "",
     Scoring.RESTRICTED: ", restricted to these labels",
     Scoring.ENSEMBLE: ", ensemble of what it was made of",
+    Scoring.IN_INT8: ", computed in int8",
 }
 AT_PRIOR: Final = ", at the prior"
 HEADER: Final = (

@@ -52,7 +52,7 @@ def _less_accurate(own: Measurement, results: Sequence[Measurement]) -> Iterator
     """Others on the same images: the base model in each way that is fair, or an ensemble."""
     for other in results:
         compared = (other.dataset, other.split, other.sample_count) == (own.dataset, own.split, own.sample_count)
-        if not compared or other is own or other.scoring == Scoring.ALL_OUTPUTS:
+        if not compared or other is own or other.scoring in {Scoring.ALL_OUTPUTS, Scoring.IN_INT8}:
             continue
         ensemble = other.scoring == Scoring.ENSEMBLE
         who = "the ensemble" if ensemble else f"{short(other.subject)}, restricted to its labels,"

@@ -190,7 +190,9 @@ def _check_draft(draft: EvaluationDraft, project: str) -> None:
     check_operation(draft.operation, project, field="evaluation.operation")
     if not draft.scored:
         raise InvalidField(
-            "evaluation.scoring is not set", field="evaluation.scoring", hint="pass ALL_OUTPUTS, RESTRICTED or ENSEMBLE"
+            "evaluation.scoring is not set",
+            field="evaluation.scoring",
+            hint="pass ALL_OUTPUTS, RESTRICTED, ENSEMBLE or IN_INT8",
         )
     if draft.sample_count < 0:
         raise InvalidField(

@@ -27,10 +27,11 @@ from google.longrunning import operations_pb2 as google_dot_longrunning_dot_oper
 from modelfoundry.api.types.v1 import architecture_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_architecture__pb2
 from modelfoundry.api.types.v1 import blob_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_blob__pb2
 from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_compute__pb2
+from modelfoundry.api.types.v1 import exports_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_exports__pb2
 from modelfoundry.api.types.v1 import problem_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_problem__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5modelfoundry/api/evaluator/v1/evaluator_service.proto\x12\x1dmodelfoundry.api.evaluator.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a\'modelfoundry/api/types/v1/problem.proto\"\xda\x02\n\x0f\x45valuateRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08subjects\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05split\x18\x04 \x01(\t\x12\x11\n\tbaselines\x18\x05 \x01(\x08\x12\x39\n\x07problem\x18\x06 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblem\x12\x1b\n\x13latency_batch_sizes\x18\x07 \x03(\x05\x12\x31\n\x06\x64\x65vice\x18\x08 \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x12\x12\n\nmodularity\x18\x0b \x01(\x08\x12\x16\n\x0eother_datasets\x18\x0c \x03(\t\"\'\n\x10\x45valuateResponse\x12\x13\n\x0b\x65valuations\x18\x01 \x03(\t\"\xec\x01\n\x11\x43heckModelRequest\x12\x43\n\x0c\x61rchitecture\x18\x01 \x01(\x0b\x32\'.modelfoundry.api.types.v1.ArchitectureB\x04\xe2\x41\x01\x02\x12\x39\n\x05input\x18\x02 \x01(\x0b\x32$.modelfoundry.api.types.v1.InputSpecB\x04\xe2\x41\x01\x02\x12\x19\n\x0blabel_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12<\n\x07tensors\x18\x04 \x03(\x0b\x32%.modelfoundry.api.types.v1.TensorSpecB\x04\xe2\x41\x01\x02\"\x7f\n\x12\x43heckModelResponse\x12\x17\n\x0fparameter_count\x18\x01 \x01(\x03\x12\x12\n\nmask_count\x18\x02 \x01(\x03\x12<\n\x06layers\x18\x03 \x03(\x0b\x32,.modelfoundry.api.evaluator.v1.MaskableLayer\"T\n\rMaskableLayer\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x14\n\x0cweight_shape\x18\x03 \x03(\x03\x12\x10\n\x08has_bias\x18\x04 \x01(\x08\x32\xea\x01\n\x10\x45valuatorService\x12^\n\x08\x45valuate\x12..modelfoundry.api.evaluator.v1.EvaluateRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12v\n\nCheckModel\x12\x30.modelfoundry.api.evaluator.v1.CheckModelRequest\x1a\x31.modelfoundry.api.evaluator.v1.CheckModelResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5modelfoundry/api/evaluator/v1/evaluator_service.proto\x12\x1dmodelfoundry.api.evaluator.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a\'modelfoundry/api/types/v1/exports.proto\x1a\'modelfoundry/api/types/v1/problem.proto\"\x8f\x03\n\x0f\x45valuateRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08subjects\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05split\x18\x04 \x01(\t\x12\x11\n\tbaselines\x18\x05 \x01(\x08\x12\x39\n\x07problem\x18\x06 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblem\x12\x1b\n\x13latency_batch_sizes\x18\x07 \x03(\x05\x12\x31\n\x06\x64\x65vice\x18\x08 \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x12\x12\n\nmodularity\x18\x0b \x01(\x08\x12\x16\n\x0eother_datasets\x18\x0c \x03(\t\x12\x33\n\x07\x63ompute\x18\x14 \x01(\x0e\x32\".modelfoundry.api.types.v1.Compute\"\'\n\x10\x45valuateResponse\x12\x13\n\x0b\x65valuations\x18\x01 \x03(\t\"\xec\x01\n\x11\x43heckModelRequest\x12\x43\n\x0c\x61rchitecture\x18\x01 \x01(\x0b\x32\'.modelfoundry.api.types.v1.ArchitectureB\x04\xe2\x41\x01\x02\x12\x39\n\x05input\x18\x02 \x01(\x0b\x32$.modelfoundry.api.types.v1.InputSpecB\x04\xe2\x41\x01\x02\x12\x19\n\x0blabel_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12<\n\x07tensors\x18\x04 \x03(\x0b\x32%.modelfoundry.api.types.v1.TensorSpecB\x04\xe2\x41\x01\x02\"\x7f\n\x12\x43heckModelResponse\x12\x17\n\x0fparameter_count\x18\x01 \x01(\x03\x12\x12\n\nmask_count\x18\x02 \x01(\x03\x12<\n\x06layers\x18\x03 \x03(\x0b\x32,.modelfoundry.api.evaluator.v1.MaskableLayer\"T\n\rMaskableLayer\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x14\n\x0cweight_shape\x18\x03 \x03(\x03\x12\x10\n\x08has_bias\x18\x04 \x01(\x08\x32\xea\x01\n\x10\x45valuatorService\x12^\n\x08\x45valuate\x12..modelfoundry.api.evaluator.v1.EvaluateRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12v\n\nCheckModel\x12\x30.modelfoundry.api.evaluator.v1.CheckModelRequest\x1a\x31.modelfoundry.api.evaluator.v1.CheckModelResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,16 +56,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATORSERVICE'].methods_by_name['Evaluate']._serialized_options = b'\220\002\002'
   _globals['_EVALUATORSERVICE'].methods_by_name['CheckModel']._loaded_options = None
   _globals['_EVALUATORSERVICE'].methods_by_name['CheckModel']._serialized_options = b'\220\002\001'
-  _globals['_EVALUATEREQUEST']._serialized_start=325
-  _globals['_EVALUATEREQUEST']._serialized_end=671
-  _globals['_EVALUATERESPONSE']._serialized_start=673
-  _globals['_EVALUATERESPONSE']._serialized_end=712
-  _globals['_CHECKMODELREQUEST']._serialized_start=715
-  _globals['_CHECKMODELREQUEST']._serialized_end=951
-  _globals['_CHECKMODELRESPONSE']._serialized_start=953
-  _globals['_CHECKMODELRESPONSE']._serialized_end=1080
-  _globals['_MASKABLELAYER']._serialized_start=1082
-  _globals['_MASKABLELAYER']._serialized_end=1166
-  _globals['_EVALUATORSERVICE']._serialized_start=1169
-  _globals['_EVALUATORSERVICE']._serialized_end=1403
+  _globals['_EVALUATEREQUEST']._serialized_start=366
+  _globals['_EVALUATEREQUEST']._serialized_end=765
+  _globals['_EVALUATERESPONSE']._serialized_start=767
+  _globals['_EVALUATERESPONSE']._serialized_end=806
+  _globals['_CHECKMODELREQUEST']._serialized_start=809
+  _globals['_CHECKMODELREQUEST']._serialized_end=1045
+  _globals['_CHECKMODELRESPONSE']._serialized_start=1047
+  _globals['_CHECKMODELRESPONSE']._serialized_end=1174
+  _globals['_MASKABLELAYER']._serialized_start=1176
+  _globals['_MASKABLELAYER']._serialized_end=1260
+  _globals['_EVALUATORSERVICE']._serialized_start=1263
+  _globals['_EVALUATORSERVICE']._serialized_end=1497
 # @@protoc_insertion_point(module_scope)

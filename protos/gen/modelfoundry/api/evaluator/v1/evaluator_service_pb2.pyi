@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from modelfoundry.api.types.v1 import architecture_pb2 as _architecture_pb2
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
+from modelfoundry.api.types.v1 import exports_pb2 as _exports_pb2
 from modelfoundry.api.types.v1 import problem_pb2 as _problem_pb2
 import builtins as _builtins
 import sys
@@ -40,6 +41,7 @@ class EvaluateRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     MODULARITY_FIELD_NUMBER: _builtins.int
     OTHER_DATASETS_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where the evaluations are stored."""
     dataset: _builtins.str
@@ -61,6 +63,11 @@ class EvaluateRequest(_message.Message):
     modularity: _builtins.bool
     """Also measure every module as a software module: cohesion, coupling with the other modules of the same base among the
     subjects, and reuse gain. Implies `baselines`.
+    """
+    compute: _exports_pb2.Compute.ValueType
+    """int8: also measure every subject as the ONNX file computes it that Export writes with `compute` int8, calibrated on 256
+    training images of the data set that it was made with, else of `dataset`. Stored with SCORING_IN_INT8 behind the subject's own
+    evaluation. Not together with `problem` or `other_datasets`.
     """
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -99,10 +106,11 @@ class EvaluateRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         modularity: _builtins.bool = ...,
         other_datasets: _abc.Iterable[_builtins.str] | None = ...,
+        compute: _exports_pb2.Compute.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "dataset", b"dataset", "device", b"device", "latency_batch_sizes", b"latency_batch_sizes", "modularity", b"modularity", "other_datasets", b"other_datasets", "parent", b"parent", "problem", b"problem", "request_id", b"request_id", "split", b"split", "subjects", b"subjects", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "compute", b"compute", "dataset", b"dataset", "device", b"device", "latency_batch_sizes", b"latency_batch_sizes", "modularity", b"modularity", "other_datasets", b"other_datasets", "parent", b"parent", "problem", b"problem", "request_id", b"request_id", "split", b"split", "subjects", b"subjects", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

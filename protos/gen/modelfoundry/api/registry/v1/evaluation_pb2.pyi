@@ -43,6 +43,10 @@ class _ScoringEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scoring.Value
     """Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
     probabilities. Costs are the sum of theirs.
     """
+    SCORING_IN_INT8: _Scoring.ValueType  # 4
+    """All outputs, as the ONNX file computes them that ReuserService.Export writes of the subject with `compute` int8. Costs are those
+    of the file: its bytes, and CPU time on one thread of onnxruntime.
+    """
 
 class Scoring(_Scoring, metaclass=_ScoringEnumTypeWrapper):
     """Which outputs a prediction was chosen from."""
@@ -60,6 +64,10 @@ another data set.
 SCORING_ENSEMBLE: Scoring.ValueType  # 3
 """Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
 probabilities. Costs are the sum of theirs.
+"""
+SCORING_IN_INT8: Scoring.ValueType  # 4
+"""All outputs, as the ONNX file computes them that ReuserService.Export writes of the subject with `compute` int8. Costs are those
+of the file: its bytes, and CPU time on one thread of onnxruntime.
 """
 Global___Scoring: _TypeAlias = Scoring  # noqa: Y015
 

@@ -59,6 +59,10 @@ type EvaluateRequest struct {
 	// one evaluation. Then all subjects are compositions, and all data sets are among those that each was chosen on. `baselines`
 	// also measures each restricted to the labels of the data set that an image comes from (SCORING_RESTRICTED).
 	OtherDatasets []string `protobuf:"bytes,12,rep,name=other_datasets,json=otherDatasets,proto3" json:"other_datasets,omitempty"`
+	// int8: also measure every subject as the ONNX file computes it that Export writes with `compute` int8, calibrated on 256
+	// training images of the data set that it was made with, else of `dataset`. Stored with SCORING_IN_INT8 behind the subject's own
+	// evaluation. Not together with `problem` or `other_datasets`.
+	Compute       v1.Compute `protobuf:"varint,20,opt,name=compute,proto3,enum=modelfoundry.api.types.v1.Compute" json:"compute,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -175,6 +179,13 @@ func (x *EvaluateRequest) GetOtherDatasets() []string {
 		return x.OtherDatasets
 	}
 	return nil
+}
+
+func (x *EvaluateRequest) GetCompute() v1.Compute {
+	if x != nil {
+		return x.Compute
+	}
+	return v1.Compute(0)
 }
 
 // Response of the operation that Evaluate starts.
@@ -437,7 +448,7 @@ var File_modelfoundry_api_evaluator_v1_evaluator_service_proto protoreflect.File
 
 const file_modelfoundry_api_evaluator_v1_evaluator_service_proto_rawDesc = "" +
 	"\n" +
-	"5modelfoundry/api/evaluator/v1/evaluator_service.proto\x12\x1dmodelfoundry.api.evaluator.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xdf\x03\n" +
+	"5modelfoundry/api/evaluator/v1/evaluator_service.proto\x12\x1dmodelfoundry.api.evaluator.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a,modelfoundry/api/types/v1/architecture.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/exports.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\x9d\x04\n" +
 	"\x0fEvaluateRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12 \n" +
 	"\bsubjects\x18\x02 \x03(\tB\x04\xe2A\x01\x02R\bsubjects\x12\x1e\n" +
@@ -454,7 +465,8 @@ const file_modelfoundry_api_evaluator_v1_evaluator_service_proto_rawDesc = "" +
 	"\n" +
 	"modularity\x18\v \x01(\bR\n" +
 	"modularity\x12%\n" +
-	"\x0eother_datasets\x18\f \x03(\tR\rotherDatasets\"4\n" +
+	"\x0eother_datasets\x18\f \x03(\tR\rotherDatasets\x12<\n" +
+	"\acompute\x18\x14 \x01(\x0e2\".modelfoundry.api.types.v1.ComputeR\acompute\"4\n" +
 	"\x10EvaluateResponse\x12 \n" +
 	"\vevaluations\x18\x01 \x03(\tR\vevaluations\"\x96\x02\n" +
 	"\x11CheckModelRequest\x12Q\n" +
@@ -500,27 +512,29 @@ var file_modelfoundry_api_evaluator_v1_evaluator_service_proto_goTypes = []any{
 	(*MaskableLayer)(nil),           // 4: modelfoundry.api.evaluator.v1.MaskableLayer
 	(*v1.TargetProblem)(nil),        // 5: modelfoundry.api.types.v1.TargetProblem
 	(v1.Device)(0),                  // 6: modelfoundry.api.types.v1.Device
-	(*v1.Architecture)(nil),         // 7: modelfoundry.api.types.v1.Architecture
-	(*v1.InputSpec)(nil),            // 8: modelfoundry.api.types.v1.InputSpec
-	(*v1.TensorSpec)(nil),           // 9: modelfoundry.api.types.v1.TensorSpec
-	(*longrunningpb.Operation)(nil), // 10: google.longrunning.Operation
+	(v1.Compute)(0),                 // 7: modelfoundry.api.types.v1.Compute
+	(*v1.Architecture)(nil),         // 8: modelfoundry.api.types.v1.Architecture
+	(*v1.InputSpec)(nil),            // 9: modelfoundry.api.types.v1.InputSpec
+	(*v1.TensorSpec)(nil),           // 10: modelfoundry.api.types.v1.TensorSpec
+	(*longrunningpb.Operation)(nil), // 11: google.longrunning.Operation
 }
 var file_modelfoundry_api_evaluator_v1_evaluator_service_proto_depIdxs = []int32{
 	5,  // 0: modelfoundry.api.evaluator.v1.EvaluateRequest.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
 	6,  // 1: modelfoundry.api.evaluator.v1.EvaluateRequest.device:type_name -> modelfoundry.api.types.v1.Device
-	7,  // 2: modelfoundry.api.evaluator.v1.CheckModelRequest.architecture:type_name -> modelfoundry.api.types.v1.Architecture
-	8,  // 3: modelfoundry.api.evaluator.v1.CheckModelRequest.input:type_name -> modelfoundry.api.types.v1.InputSpec
-	9,  // 4: modelfoundry.api.evaluator.v1.CheckModelRequest.tensors:type_name -> modelfoundry.api.types.v1.TensorSpec
-	4,  // 5: modelfoundry.api.evaluator.v1.CheckModelResponse.layers:type_name -> modelfoundry.api.evaluator.v1.MaskableLayer
-	0,  // 6: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:input_type -> modelfoundry.api.evaluator.v1.EvaluateRequest
-	2,  // 7: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:input_type -> modelfoundry.api.evaluator.v1.CheckModelRequest
-	10, // 8: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:output_type -> google.longrunning.Operation
-	3,  // 9: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:output_type -> modelfoundry.api.evaluator.v1.CheckModelResponse
-	8,  // [8:10] is the sub-list for method output_type
-	6,  // [6:8] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	7,  // 2: modelfoundry.api.evaluator.v1.EvaluateRequest.compute:type_name -> modelfoundry.api.types.v1.Compute
+	8,  // 3: modelfoundry.api.evaluator.v1.CheckModelRequest.architecture:type_name -> modelfoundry.api.types.v1.Architecture
+	9,  // 4: modelfoundry.api.evaluator.v1.CheckModelRequest.input:type_name -> modelfoundry.api.types.v1.InputSpec
+	10, // 5: modelfoundry.api.evaluator.v1.CheckModelRequest.tensors:type_name -> modelfoundry.api.types.v1.TensorSpec
+	4,  // 6: modelfoundry.api.evaluator.v1.CheckModelResponse.layers:type_name -> modelfoundry.api.evaluator.v1.MaskableLayer
+	0,  // 7: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:input_type -> modelfoundry.api.evaluator.v1.EvaluateRequest
+	2,  // 8: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:input_type -> modelfoundry.api.evaluator.v1.CheckModelRequest
+	11, // 9: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:output_type -> google.longrunning.Operation
+	3,  // 10: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:output_type -> modelfoundry.api.evaluator.v1.CheckModelResponse
+	9,  // [9:11] is the sub-list for method output_type
+	7,  // [7:9] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_evaluator_v1_evaluator_service_proto_init() }

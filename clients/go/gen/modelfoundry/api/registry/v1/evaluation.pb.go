@@ -40,6 +40,9 @@ const (
 	// Not the subject, a composition, but the plain ensemble of the models that its record compares it with: the mean of their
 	// probabilities. Costs are the sum of theirs.
 	Scoring_SCORING_ENSEMBLE Scoring = 3
+	// All outputs, as the ONNX file computes them that ReuserService.Export writes of the subject with `compute` int8. Costs are those
+	// of the file: its bytes, and CPU time on one thread of onnxruntime.
+	Scoring_SCORING_IN_INT8 Scoring = 4
 )
 
 // Enum value maps for Scoring.
@@ -49,12 +52,14 @@ var (
 		1: "SCORING_ALL_OUTPUTS",
 		2: "SCORING_RESTRICTED",
 		3: "SCORING_ENSEMBLE",
+		4: "SCORING_IN_INT8",
 	}
 	Scoring_value = map[string]int32{
 		"SCORING_UNSPECIFIED": 0,
 		"SCORING_ALL_OUTPUTS": 1,
 		"SCORING_RESTRICTED":  2,
 		"SCORING_ENSEMBLE":    3,
+		"SCORING_IN_INT8":     4,
 	}
 )
 
@@ -729,12 +734,13 @@ const file_modelfoundry_api_registry_v1_evaluation_proto_rawDesc = "" +
 	"\vevaluations\x18\x01 \x03(\v2(.modelfoundry.api.registry.v1.EvaluationR\vevaluations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"3\n" +
 	"\x17DeleteEvaluationRequest\x12\x18\n" +
-	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name*i\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name*~\n" +
 	"\aScoring\x12\x17\n" +
 	"\x13SCORING_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SCORING_ALL_OUTPUTS\x10\x01\x12\x16\n" +
 	"\x12SCORING_RESTRICTED\x10\x02\x12\x14\n" +
-	"\x10SCORING_ENSEMBLE\x10\x03B\x8b\x02\n" +
+	"\x10SCORING_ENSEMBLE\x10\x03\x12\x13\n" +
+	"\x0fSCORING_IN_INT8\x10\x04B\x8b\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x0fEvaluationProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
 
 var (
