@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from modelfoundry import errors
 from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
+from modelfoundry.api.types.v1.exports_pb2 import COMPUTE_INT8 as IN_INT8
 from modelfoundry.client import (
     Architecture,
     Baseline,
@@ -39,10 +41,12 @@ def full(name: str) -> str:
     return f"{PROJECT}/{name}"
 
 
-def dataset(dataset_id: str, labels: tuple[str, ...] = LABELS, *, size: int = 8) -> Dataset:
-    split = DatasetSplit(split="test", content=BlobRef(f"sha256:{dataset_id}"))
+def dataset(
+    dataset_id: str, labels: tuple[str, ...] = LABELS, *, size: int = 8, splits: tuple[str, ...] = ("test",)
+) -> Dataset:
+    parts = tuple(DatasetSplit(split=split, content=BlobRef(f"sha256:{dataset_id}")) for split in splits)
     name = full(f"datasets/{dataset_id}")
-    return Dataset(name=name, labels=labels, splits=(split,), channels=3, height=size, width=size)
+    return Dataset(name=name, labels=labels, splits=parts, channels=3, height=size, width=size)
 
 
 def model(model_id: str) -> Model:
@@ -111,7 +115,13 @@ class Nothing:
         raise errors.NotFound(f"{name} is not there", hint="look at what is")
 
 
-async def plan(*subjects: str, dataset: str = "animals", others: tuple[str, ...] = (), **fields: Any) -> EvaluationPlan:
+async def plan(
+    *subjects: str,
+    dataset: str = "animals",
+    others: tuple[str, ...] = (),
+    resources: tuple[Any, ...] = RESOURCES,
+    **fields: Any,
+) -> EvaluationPlan:
     request = pb.EvaluateRequest(
         parent=PROJECT,
         subjects=map(full, subjects),
@@ -120,7 +130,7 @@ async def plan(*subjects: str, dataset: str = "animals", others: tuple[str, ...]
         **fields,
     )
     nothing: Any = Nothing()
-    return await plan_evaluation(evaluation_from_proto(request), AsyncResources(nothing, Known(RESOURCES)))
+    return await plan_evaluation(evaluation_from_proto(request), AsyncResources(nothing, Known(resources)))
 
 
 async def test_subjects_are_planned_in_the_order_asked_with_every_default_filled_in() -> None:
@@ -143,7 +153,24 @@ async def test_a_new_task_is_measured_on_the_data_sets_that_its_labels_were_chos
     ]
 
 
+async def test_int8_is_calibrated_on_the_recorded_data_set_else_on_the_one_that_is_measured_on() -> None:
+    whole = dataset("whole", splits=("train", "test"))
+    trained = replace(model("net"), training_dataset=full("datasets/whole"))
+    for known, asked in (((trained, whole, dataset("animals")), "animals"), ((model("net"), whole), "whole")):
+        planned = await plan("models/net", dataset=asked, compute=IN_INT8, resources=known)
+        assert [each.name for each in planned.calibration[full("models/net")].datasets] == [full("datasets/whole")]
+    assert not (await plan("models/net")).calibration
+    with pytest.raises(errors.InvalidField, match="no split 'train'"):
+        await plan("models/net", compute=IN_INT8)
+
+
 REFUSED: list[Any] = [
+    pytest.param({"compute": 99}, errors.InvalidField, "compute", "99", id="compute of a newer service"),
+    pytest.param(
+        {"subjects": ["models/net"], "compute": IN_INT8, "problem": {"binary": {"label": "cat"}}},
+        *(errors.InvalidField, "problem", "own task"),
+        id="a problem in int8",
+    ),
     pytest.param({"subjects": []}, errors.InvalidField, "subjects", "0 are named", id="nothing"),
     pytest.param(
         {"subjects": ["datasets/animals"]}, errors.InvalidField, "subjects[0]", "neither a model", id="a data set"

@@ -150,6 +150,22 @@ def test_a_base_that_is_better_at_the_prior_is_a_limit_with_what_lies_between(ro
     assert {result.discrimination.auc for result in card.results} == {0.99}
 
 
+def test_what_a_file_in_int8_answers_stands_beside_float32_and_counts_for_neither(
+    rows: CatalogRows, module: str
+) -> None:
+    dataset = named("datasets", "pets")
+    rows.evaluation("whole", module, dataset, module)
+    _measured(rows, "whole", 0.9, 400)
+    rows.evaluation("small", module, dataset, module)
+    _measured(rows, "small", 0.97, 400, scoring="SCORING_IN_INT8")
+
+    card = _card(rows, module)
+
+    assert "| this, computed in int8" in card.markdown
+    assert "97.00 %" in card.markdown
+    assert not [limit.text for limit in card.limits if "97.00 %" in limit.text]
+
+
 def test_owners_extend_a_card_by_updating_the_resource(rows: CatalogRows, module: str) -> None:
     message = module_pb2.Module(name=module, intended_use="Not for *medicine*.", license="MIT", tags={"team": "a"})
     mask = FieldMask(paths=["intended_use", "license", "tags"])

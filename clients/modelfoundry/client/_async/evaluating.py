@@ -56,8 +56,8 @@ class AsyncEvaluating:
             labels: For models: pose this multi-class problem.
             problem: For models: pose this problem.
             latency_batch_sizes: Batch sizes at which to time the forward pass. Empty: no timing.
-            compute: `int8`: also measure what every subject's export in int8 answers, calibrated on the data set that it
-                was made with, else on the training split of this one. None: `fp32` alone.
+            compute: `int8`: also measure what every subject's export in int8 answers, calibrated on the data set that
+                it was made with, else on the training split of this one. None: `fp32` alone.
             device: `auto`, `cpu` or `cuda`.
             request_id: UUID4 under which a repeated call returns the first one's job. None: a new one.
 
