@@ -5,9 +5,9 @@ Usage: python benchmarks/gpu run --cifar10 FOLDER --resnet20 FILE [--minutes 9] 
        python benchmarks/gpu run --device cpu --tiny
 
 FOLDER holds CIFAR-10 as `train.safetensors` and `test.safetensors`, FILE is the public ResNet20. The CUDA tests run
-first; then rows in the order of their worth, each in a process of its own, so many beside each other as the machine has
-cores. What runs when the time is over is ended; a later run goes on with what is missing. `run` ends by writing the
-page. `--device cpu --tiny` is the same on little data, to see that it runs.
+first; then rows in the order of their worth, each in a process of its own, N beside each other. What runs when the
+time is over is ended; a later run goes on from its last checkpoint. `run` ends by writing the page. `--device cpu
+--tiny` is the same on little data, to see that it runs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from gpu.page import page  # noqa: E402
 from gpu.scheduling import run_rows  # noqa: E402
 from gpu.study import rows  # noqa: E402
 
+SLOTS = min(8, len(os.sched_getaffinity(0)))
+"""Small networks leave most of a GPU idle; more processes than this only take turns."""
 TESTS = "tests.json"
 STOPPED = "stopped.json"
 
@@ -52,8 +54,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run_tests(path: Path) -> None:
     """The tests that need CUDA; they skip without it, which is no success."""
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "cuda", "-p", "no:cacheprovider", "tests/unit"]
-    ran = subprocess.run(command, cwd=HERE.parent.parent, capture_output=True, text=True, check=False)
+    root = HERE.parent.parent
+    files = [str(file) for file in (root / "tests" / "unit").rglob("test_*.py") if "mark.cuda" in file.read_text()]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "cuda", "-p", "no:cacheprovider", *files]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     keep(path, {"status": ran.returncode, "summary": ran.stdout.strip().rpartition("\n")[2]})
 
 
@@ -74,7 +78,7 @@ def run_row(arguments: argparse.Namespace) -> None:
     row = next(one for one in rows(tiny=arguments.tiny) if one.key == arguments.key)
     images = Images.tiny() if arguments.tiny else Images.read(arguments.cifar10)
     place = Place(images, torch.device(arguments.device), arguments.rows, arguments.resnet20)
-    keep(arguments.rows / f"{row.key}.json", measure(row, place))
+    measure(row, place)
 
 
 def _write_page(arguments: argparse.Namespace) -> None:
@@ -104,7 +108,7 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, default=Path("build/gpu"), help="where rows are kept")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--minutes", type=float, default=9.0, help="of it all; what then runs is ended")
-    parser.add_argument("--slots", type=int, default=len(os.sched_getaffinity(0)), help="rows beside each other")
+    parser.add_argument("--slots", type=int, default=SLOTS, help="rows beside each other, none without a core")
     parser.add_argument("--tiny", action="store_true", help="as little work as shows that it runs")
     parser.add_argument("--page", type=Path, default=HERE.parent / "GPU.md", help="what is written")
     parser.add_argument("--key", help=argparse.SUPPRESS)

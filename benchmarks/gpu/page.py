@@ -20,9 +20,9 @@ as far as the time goes; it then writes this page. What was not measured is said
 """
 COMMANDS = """## How it is run
 
-`FOLDER` holds CIFAR-10 as safetensors, `resnet20.th` is the public ResNet20 of akamaster/pytorch_resnet_cifar10. A run
-that is started again goes on with what is missing. Without a GPU the first command refuses; the second runs the same
-code on the CPU on little data, and means nothing else.
+`FOLDER` holds CIFAR-10 as safetensors, `resnet20.th` is the public ResNet20 of akamaster/pytorch_resnet_cifar10. A
+run that is started again goes on from the last checkpoints. Without a GPU the first command refuses; the second runs
+the same code on the CPU on little data, and means nothing else.
 
 ```
 python benchmarks/gpu run --cifar10 FOLDER --resnet20 resnet20.th

@@ -19,11 +19,10 @@ def rows(*, tiny: bool = False) -> Iterator[Row]:
     if tiny:
         yield from _tiny_rows()
         return
+    yield from _modules(PUBLIC, "distilled")
     for name in NETWORKS:
         yield _network(name)
-    # The longest first: what runs beside each other ends together.
     yield from _modules(PUBLIC, "paper", epochs=300)
-    yield from _modules(PUBLIC, "distilled")
     for name in NETWORKS:
         yield _joint(name, "paper", warmup_epochs=2, cycles=1, mask_epochs=5, head_epochs=2, lr_mask=0.01)
         yield _joint(name, "distilled")

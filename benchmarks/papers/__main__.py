@@ -3,9 +3,9 @@
 Usage: python benchmarks/papers run --cifar10 FOLDER --resnet20 FILE [--rows FOLDER] [--minutes M]
        python benchmarks/papers page [--rows FOLDER] [--recipes FOLDER]
 
-FOLDER holds CIFAR-10 as `train.safetensors` and `test.safetensors`, FILE is the public ResNet20. Every row is a file; a
-run goes on with those that are not there, on one thread, and begins none after M minutes. `page` also reads the rows of
-`python benchmarks/recipes`, which searched the same modules.
+FOLDER holds CIFAR-10 as `train.safetensors` and `test.safetensors`, FILE is the public ResNet20. Every row is a file;
+a run goes on where the last one was ended, on one thread, and begins no row after M minutes. `page` also reads the
+rows of `python benchmarks/recipes`, which searched the same modules.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[0] = str(HERE.parent)
 
-from tables.keeping import keep, read_rows  # noqa: E402
+from tables.keeping import read_rows  # noqa: E402
 
 from papers.page import page  # noqa: E402
 from papers.study import rows  # noqa: E402
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         path = arguments.rows / f"{row.key}.json"
         if path.exists() or time.monotonic() - began > 60 * arguments.minutes:
             continue
-        keep(path, measure(row, place))
+        measure(row, place)
         print(f"{time.monotonic() - began:6.0f} s  {row.key}", flush=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, kept_of_base, materialise, write_module
-from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.training import TrainingSettings, train
 from modelfoundry.decomposer.algorithms import find_algorithm
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
@@ -29,7 +27,9 @@ from modelfoundry.values.architectures import Architecture
 from modelfoundry.values.computing import TrainingSubset
 from modelfoundry.values.problems import BinaryProblem
 from tables.figures import joint_figures, label_figures
+from tables.keeping import keep
 from tables.material import SPEC, Images, trained, untrained
+from tables.resuming import Resuming
 from tables.rows import CIFAR10, PUBLIC, Row
 
 AT_ONCE: Final = 256
@@ -54,20 +54,25 @@ class Place:
 
 
 def measure(row: Row, place: Place) -> dict[str, Any]:
-    """Figures of a row, with its seconds."""
+    """Measures a row, from its last checkpoint on where it was ended, and writes its file."""
     work = {"network": _network, "module": _modules, "modules": _modules, "scratch": _scratch}[row.kind]
-    clock, processor = time.perf_counter(), time.process_time()
-    found = work(row, place)
-    return found | {
-        "seconds": time.perf_counter() - clock,
-        "cpu_seconds": time.process_time() - processor,
+    path = place.folder / f"{row.key}.json"
+    watch = Resuming(path)
+    found = work(row, place, watch)
+    seconds, cpu_seconds = watch.seconds
+    figures = found | {
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "device": _device_name(place.device),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
+    keep(path, figures)
+    watch.done()
+    return figures
 
 
-def _network(row: Row, place: Place) -> dict[str, Any]:
+def _network(row: Row, place: Place, watch: Resuming) -> dict[str, Any]:
     """Trained as the seed's: on the imbalanced part of a seed, where the row has one."""
     settings = dict(row.settings)
     concentration = settings.pop("concentration", None)
@@ -84,7 +89,8 @@ def _network(row: Row, place: Place) -> dict[str, Any]:
         _training(settings),
         seed=row.seed,
         device=place.device,
-        monitor=Unwatched(),
+        monitor=watch,
+        resume=watch.resume,
     )
     path = place.folder / f"{row.base}.safetensors"
     unfinished = path.with_suffix(".part")
@@ -99,11 +105,11 @@ def _training(settings: dict[str, Any]) -> TrainingSettings:
     return TrainingSettings(**settings | {"milestones": tuple(settings.get("milestones", ()))})
 
 
-def _modules(row: Row, place: Place) -> dict[str, Any]:
+def _modules(row: Row, place: Place, watch: Resuming) -> dict[str, Any]:
     """The module of one label, or those of all: figures of every label, sizes, and what the modules share."""
     base = place.base(row)
     problems = tuple(BinaryProblem(label) for label in ([row.label] if row.label else CIFAR10))
-    result = _search(row, base, problems, place)
+    result = _search(row, base, problems, place, watch)
     truth, of_base = place.images.test.labels, _logits(base, place)
     base.to("cpu")
     labels, odds = {}, []
@@ -124,7 +130,9 @@ def _modules(row: Row, place: Place) -> dict[str, Any]:
     }
 
 
-def _search(row: Row, base: nn.Module, problems: tuple[BinaryProblem, ...], place: Place) -> SearchResult[FoundModule]:
+def _search(
+    row: Row, base: nn.Module, problems: tuple[BinaryProblem, ...], place: Place, watch: Resuming
+) -> SearchResult[FoundModule]:
     algorithm = find_algorithm(row.algorithm)
     if algorithm is None:
         raise SystemExit(f"there is no algorithm {row.algorithm}")
@@ -140,7 +148,8 @@ def _search(row: Row, base: nn.Module, problems: tuple[BinaryProblem, ...], plac
             settings=algorithm.resolve(row.recipe, dict(row.settings)),
             seed=row.seed,
             device=place.device,
-            monitor=Unwatched(),
+            monitor=watch,
+            resume=watch.resume,
         )
     )
 
@@ -170,7 +179,7 @@ def _overlap(masks: Sequence[WeightMasks]) -> float:
     return sum(shared) / len(shared)
 
 
-def _scratch(row: Row, place: Place) -> dict[str, Any]:
+def _scratch(row: Row, place: Place, watch: Resuming) -> dict[str, Any]:
     """A dense network of no more parameters than a module has weights, which learns the label from nothing."""
     settings = dict(row.settings)
     budget, problem = settings.pop("weights"), BinaryProblem(row.label)
@@ -184,7 +193,8 @@ def _scratch(row: Row, place: Place) -> dict[str, Any]:
         _training(settings),
         seed=row.seed,
         device=place.device,
-        monitor=Unwatched(),
+        monitor=watch,
+        resume=watch.resume,
     )
     network.load_state_dict(dict(found.state))
     weights = sum(parameter.numel() for parameter in network.parameters())

@@ -14,6 +14,7 @@ from gpu import study as gpu_study
 from papers import page as papers_page
 from papers import study as papers_study
 from papers.recipe_rows import default_modules
+from tables import resuming
 from tables.figures import joint_figures, label_figures
 from tables.measuring import small_network
 from tables.rows import CIFAR10, Row
@@ -72,7 +73,7 @@ def test_a_gpus_page_says_what_the_time_ended() -> None:
     page = gpu_page.page(found, {"summary": "3 passed"}, {"rows": [last.key]})
     assert "CUDA tests: 3 passed." in page
     assert "| mean of 9 |" in page
-    assert "- resnet20, distilled: truck (1 had begun when the time was over)" in page
+    assert "- resnet20, paper: truck (1 had begun when the time was over)" in page
 
 
 def test_figures_of_a_label_stand_beside_its_base() -> None:
@@ -98,6 +99,22 @@ def test_a_small_network_has_no_more_parameters_than_the_module(budget: int) -> 
 
 def test_recipes_that_were_not_searched_give_no_rows(tmp_path: Path) -> None:
     assert default_modules(tmp_path) == {}
+
+
+def test_a_row_that_was_ended_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "EVERY", 0.0)
+    ended = resuming.Resuming(tmp_path / "row.json")
+    assert ended.resume is None
+    ended.checkpoint(lambda path: path.write_text("half") and None)
+    (tmp_path / "row.spent").write_text("[100.0, 50.0]")
+
+    again = resuming.Resuming(tmp_path / "row.json")
+    assert again.resume is not None
+    assert again.resume.read_text() == "half"
+    assert 100 < again.seconds[0] < 200
+    assert 50 < again.seconds[1] < 150
+    again.done()
+    assert resuming.Resuming(tmp_path / "row.json").resume is None
 
 
 @pytest.mark.slow
