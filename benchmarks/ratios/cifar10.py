@@ -44,7 +44,7 @@ AT_ONCE: Final = 4
 
 def time_to_quality(effort: Effort) -> Report:
     """Searches horse by `distilled`, and takes steps of the published way on the same images in between."""
-    place = _place(effort)
+    place = resnet20(effort)
     base = place.base(Row("module", PUBLIC, ""))
     steps = 2 if effort.tiny else STEPS
     reference = _Reference(base, place.images, every=max(1, steps // LOOKS))
@@ -90,14 +90,23 @@ def time_to_quality(effort: Effort) -> Report:
     return Report({}, (ratio,), (f"The base's accuracy was not reached. {note}",))
 
 
-def _place(effort: Effort) -> Place:
-    if effort.tiny:
-        place = Place(Images.tiny(), CPU, effort.folder, None)
-        measure(Row("network", PUBLIC, "tiny", settings={"epochs": 3, "batch_size": 32, "lr": 0.1}), place)
-        return place
-    if effort.cifar10 is None or effort.resnet20 is None:
+def resnet20(effort: Effort, *, synthetic: bool = False) -> Place:
+    """CIFAR-10 and the public ResNet20.
+
+    Args:
+        effort: Says where they are.
+        synthetic: Where they are not, a network that learnt a few coloured images of noise will do.
+
+    Raises:
+        NotHere: they are not.
+    """
+    if effort.cifar10 is not None and effort.resnet20 is not None and not effort.tiny:
+        return Place(Images.read(effort.cifar10), CPU, effort.folder, effort.resnet20)
+    if not synthetic and not effort.tiny:
         raise NotHere("it needs `--cifar10 FOLDER --resnet20 FILE`")
-    return Place(Images.read(effort.cifar10), CPU, effort.folder, effort.resnet20)
+    place = Place(Images.tiny(), CPU, effort.folder, None)
+    measure(Row("network", PUBLIC, "synthetic", settings={"epochs": 3, "batch_size": 32, "lr": 0.1}), place)
+    return place
 
 
 @dataclass
