@@ -82,7 +82,7 @@ class Measurement:
 
 
 MEASUREMENTS: Final = (
-    Measurement("mask-steps", "ratios.steps:mask_steps", ("mask-float32", "mask-bfloat16"), 3),
+    Measurement("mask-steps", "ratios.steps:mask_steps", ("mask-float32", "mask-bfloat16"), 2),
     Measurement("splitter-steps", "ratios.steps:splitter_steps", ("splitter-epoch",), 2),
     Measurement("quality", "ratios.searches:time_to_quality", ("quality",), 1),
     Measurement("quality-cifar10", "ratios.cifar10:time_to_quality", ("quality",), 4),
