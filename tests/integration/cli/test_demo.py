@@ -47,7 +47,7 @@ def test_the_demo_takes_a_network_apart_and_leaves_its_figures(tmp_path):
     assert all(module.keys() == set(ModuleReport.__dataclass_fields__) for module in report["modules"])
     assert {module["split"] for module in report["modules"]} == {"test"}
     assert report["labels"] == [str(label) for label in range(10)]
-    assert report["averages"]["weight_retention"] < 0.3
+    assert report["averages"]["weight_retention"] <= 0.1
     assert all(module["module_bytes"] < module["base_bytes"] / 10 for module in report["modules"])
 
     # The composed model beats every one of its sources, and says what it is made of.

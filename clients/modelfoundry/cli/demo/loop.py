@@ -58,7 +58,7 @@ async def run_loop(
     trained = await _train(client, settings)
     model = trained.model
     accuracy = percent(trained.validation_accuracy)
-    say(f"model {model.id}: weak on purpose, {settings.training.epochs} epochs, validation accuracy {accuracy}")
+    say(f"model {model.id}: {settings.training.epochs} epochs, validation accuracy {accuracy}")
     modules = await _decompose(client, settings)
     say(f"{len(modules)} modules of {model.id}")
     evaluation = await client.evaluate(modules, dataset, split=settings.split, baselines=True)
@@ -92,7 +92,6 @@ async def _decompose(client: AsyncClient, settings: DemoSettings) -> tuple[Modul
                 settings.model,
                 settings.dataset,
                 problem=problem,
-                recipe=settings.recipe,
                 validation=settings.validation,
                 seed=settings.seed,
                 module_id=module_id,

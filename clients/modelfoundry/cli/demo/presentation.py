@@ -40,8 +40,7 @@ def print_report(report: Report) -> None:
     )
     print_line(
         "\nAccuracy on each module's own problem, on the sealed test split. Original: the whole model, choosing among"
-        "\nall labels; restricted: among the labels of the problem. It was trained for a few epochs only: modules help"
-        "\nweak models; they are not promised to beat a model that was trained to the end.\n"
+        "\nall labels; restricted: among the labels of the problem.\n"
     )
     print_table(COLUMNS, [*(_row(module) for module in report.modules), average])
 

@@ -13,7 +13,6 @@ from modelfoundry.client import (
     GradSplitterRecipe,
     MultiClassProblem,
     Problem,
-    SeamRecipe,
     TrainingRecipe,
     ValidationSplit,
 )
@@ -21,13 +20,12 @@ from modelfoundry.client import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """The network, how it is trained, and how it is taken apart. Chosen on the validation split."""
+    """The network, how it is trained, and which modules the default recipe makes of it. Chosen on validation data."""
 
     dataset: str
     model: str
     architecture: str
     training: TrainingRecipe
-    recipe: SeamRecipe
     validation: ValidationSplit
     """Of training and searches alike: what a network learned from says nothing about it."""
     problems: Mapping[str, Problem]
@@ -64,17 +62,7 @@ SETTINGS: Final = DemoSettings(
     dataset="digits",
     model="digits-cnn",
     architecture="zoo:digits_cnn",
-    # Five epochs make a weak model on purpose: that is what decomposing helps. The service's default is thirty.
-    training=TrainingRecipe(epochs=5),
-    recipe=SeamRecipe(
-        recipe="paper",
-        epochs=60,
-        batch_size=32,
-        lr_head=0.01,
-        lr_mask=0.05,
-        alpha=2.0,
-        augmentation=Augmentation.CROP,
-    ),
+    training=TrainingRecipe(epochs=30, batch_size=64, augmentation=Augmentation.CROP),
     validation=ValidationSplit(fraction=0.2),
     problems=MappingProxyType(
         {f"digit-{label}": BinaryProblem(str(label)) for label in range(10)}
