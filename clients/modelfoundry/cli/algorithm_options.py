@@ -45,6 +45,20 @@ def with_algorithm_options(body: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def setting_options(algorithm: Algorithm[Any], *, as_text: str) -> list[inspect.Parameter]:
+    """An option for each setting of one algorithm; those whose names end so are texts, whatever they are."""
+    return [
+        _setting_option(one.name, [(algorithm.name, one)], common=True, as_text=one.name.endswith(as_text))
+        for one in algorithm.settings
+    ]
+
+
+def plain_settings(given: Mapping[str, Any], algorithm: Algorithm[Any]) -> dict[str, Any]:
+    """The settings of an algorithm that were given, as requests have them."""
+    names = {one.name for one in algorithm.settings}
+    return {name: _plain(value) for name, value in given.items() if name in names and value is not None}
+
+
 def check_unused(algorithm: Algorithm[Any], options: Mapping[str, object]) -> None:
     """Checks that options which say nothing to an algorithm were not given.
 
@@ -85,15 +99,18 @@ def _algorithm_option() -> inspect.Parameter:
     )
 
 
-def _setting_option(name: str, owners: list[tuple[str, Setting]]) -> inspect.Parameter:
+def _setting_option(
+    name: str, owners: list[tuple[str, Setting]], *, common: bool = False, as_text: bool = False
+) -> inspect.Parameter:
     """One option for the settings of that name: of one type, since it is one option."""
     settings = [setting for _, setting in owners]
     text = settings[0].help
-    if len(owners) < len(ALGORITHMS):
+    if len(owners) < len(ALGORITHMS) and not common:
         text = f"{', '.join(algorithm for algorithm, _ in owners)}: {text}"
     option = typer.Option(_flag(name), help=text)
+    kind = str if as_text else _type(settings)
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[_type(settings) | None, option]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
 
 
@@ -101,6 +118,8 @@ def _type(settings: list[Setting]) -> Any:
     words = dict.fromkeys(word for setting in settings for word in setting.choices)
     if words:
         return _choice(settings[0].name, words)
+    if any(setting.type is str for setting in settings):
+        return str
     return float if any(setting.type is float for setting in settings) else int
 
 

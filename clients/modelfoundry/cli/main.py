@@ -28,6 +28,7 @@ from modelfoundry.cli.commands import (
     lineage,
     model,
     module,
+    own_commands,
     predict,
     registry,
     search,
@@ -76,6 +77,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(dataset.app, name="dataset")
 train.register(app)
 decompose.register(app)
+own_commands.register(app)
 get.register(app)
 app.add_typer(job.app, name="job")
 app.add_typer(module.app, name="module")

@@ -114,6 +114,8 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
             head=found.head,
             algorithm=request.algorithm.name,
             rewritten=RewrittenTensors(found.rewritten),
+            cuts=found.cuts,
+            operations=found.operations,
         )
         for problem, found in zip(plan.problems, result.modules, strict=True)
     )

@@ -163,7 +163,7 @@ def _compacted_source(source: ExportSubject, plans: dict[Hashable, ChannelPlan |
     module = source.network
     if source.problem is None or not isinstance(module, MaterialisedModule):
         return source
-    base = (f"{source.architecture}/{source.label_count}/{source.input_spec.shape}", module.cuts)
+    base = (f"{source.architecture}/{source.label_count}/{source.input_spec.shape}", module.cuts, module.operations)
     if base not in plans:
         try:
             plans[base] = plan_channels(module.network, source.input_spec)

@@ -132,7 +132,7 @@ def load_module_network(client: Client, cache: BlobCache, module: Module, base: 
 
 
 def _check_cuts(network: MaterialisedModule, input_spec: InputSpec) -> None:
-    if network.cuts:
+    if network.cuts or network.operations:
         check_runs(network, input_spec)
 
 

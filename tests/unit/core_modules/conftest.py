@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from modelfoundry.core.channels import ChannelMasks, plan_channels, plan_cuts
+from modelfoundry.core.channels import (
+    ChannelMasks,
+    KeptChannels,
+    LayerCut,
+    Projection,
+    plan_channels,
+    plan_cuts,
+)
 from modelfoundry.core.heads import LinearHead, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, write_module
@@ -74,3 +82,16 @@ def module_file(tmp_path: Path, artifact: ModuleArtifact) -> Path:
     path = tmp_path / "module.safetensors"
     write_module(path, artifact)
     return path
+
+
+@pytest.fixture
+def operating_artifact(rewriting_artifact: ModuleArtifact) -> ModuleArtifact:
+    """The same with a convolution in the place of the activation, which loses a channel like its neighbours."""
+    three = KeptChannels(4, (0, 1, 3))
+    weight = torch.randn(3, 3, 1, 1, generator=torch.Generator().manual_seed(5))
+    return replace(
+        rewriting_artifact,
+        rewritten=RewrittenTensors({**rewriting_artifact.rewritten.tensors, "2.weight": weight}),
+        cuts=(*rewriting_artifact.cuts, LayerCut("2", three, three)),
+        operations=(Projection("2", 4, 4, 1),),
+    )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.channels import ChannelMasks, plan_channels, plan_cuts
+from modelfoundry.core.channels import Bypass, ChannelMasks, plan_channels, plan_cuts
 from modelfoundry.core.heads import HeadLayer, LinearHead, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, materialise, read_module, write_module
@@ -46,7 +46,9 @@ def test_a_stored_file_of_every_version_is_read_as_the_page_says(
         torch.testing.assert_close(described(path, network)(IMAGES), materialise(network, read_module(path))(IMAGES))
 
 
-def _kinds(artifact: ModuleArtifact, rewriting: ModuleArtifact) -> Iterator[tuple[str, ModuleArtifact]]:
+def _kinds(
+    artifact: ModuleArtifact, rewriting: ModuleArtifact, operating: ModuleArtifact
+) -> Iterator[tuple[str, ModuleArtifact]]:
     ones = torch.ones(2)
     pair = LogOddsHead(5, (4, 1), False, ones * 0.5, ones)
     scales, variances = torch.tensor([1.0, -2.0, 0.5, 3.0]).half(), torch.tensor([0.5, 1.0, 2.0, 4.0])
@@ -59,6 +61,8 @@ def _kinds(artifact: ModuleArtifact, rewriting: ModuleArtifact) -> Iterator[tupl
     yield "open set", replace(artifact, problem=OpenSetProblem(("a", "b")), head=replace(pair, rest=True))
     yield "norms beside masks", replace(artifact, rewritten=RewrittenTensors(norms))
     yield "cut alone", replace(rewriting, masks=WeightMasks({}), rewritten=RewrittenTensors())
+    yield "a convolution in place of a layer", operating
+    yield "nothing in place of a layer", replace(rewriting, operations=(Bypass("2"),))
     yield "all at once", rewriting
 
 
@@ -67,10 +71,11 @@ def test_a_module_of_every_kind_is_rebuilt_in_plain_torch(
     network: nn.Module,
     artifact: ModuleArtifact,
     rewriting_artifact: ModuleArtifact,
+    operating_artifact: ModuleArtifact,
     tmp_path: Path,
 ) -> None:
     before = network(IMAGES)
-    for kind, module in _kinds(artifact, rewriting_artifact):
+    for kind, module in _kinds(artifact, rewriting_artifact, operating_artifact):
         write_module(tmp_path / "m", module)
         with torch.no_grad():
             found, expected = described(tmp_path / "m", network)(IMAGES), materialise(network, module)(IMAGES)

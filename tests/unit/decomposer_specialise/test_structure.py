@@ -10,17 +10,26 @@ from modelfoundry.core.channels import plan_channels, with_projections
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.specialise.saliency import best_units, gate_gradient, saliency
-from modelfoundry.decomposer.algorithms.specialise.structure import Structure, halfway, tiers_of, widths_of_text
+from modelfoundry.decomposer.algorithms.specialise.structure import Structure, group_widths, halfway, tiers_of
+from modelfoundry.decomposer.algorithms.specialise.widths import widths_of_text
 from modelfoundry.values.architectures import InputSpec
 
 SPEC = InputSpec(3, 8, 8)
 
 
 def test_a_residual_network_has_a_tier_a_stage(network: nn.Module) -> None:
-    tiers = tiers_of(plan_channels(with_projections(network, SPEC)[0], SPEC))
+    plan = plan_channels(with_projections(network, SPEC)[0], SPEC)
+    tiers = tiers_of(plan)
     assert [tier.units for tier in tiers] == [16, 32, 64]
     assert tiers[1].groups == ("layer2.0.conv1", "layer2.0.conv2", "layer2.1.conv1")
-    assert halfway(tiers, (8, 16, 36)) == (11, 23, 48)
+    assert sorted(set(halfway(plan, group_widths(plan, tiers, (8, 16, 36))).values())) == [11, 23, 48]
+
+
+@pytest.mark.parametrize("widths", [(8, 16), (8, 16, 65)], ids=["too few", "too wide"])
+def test_widths_that_the_network_does_not_have_are_refused(network: nn.Module, widths: tuple[int, ...]) -> None:
+    plan = plan_channels(with_projections(network, SPEC)[0], SPEC)
+    with pytest.raises(ValueError, match="within 16-32-64"):
+        group_widths(plan, tiers_of(plan), widths)
 
 
 def test_structures_are_said_as_they_are_asked_for() -> None:
@@ -69,5 +78,12 @@ def test_units_that_answer_nothing_score_nothing(images: Tensor) -> None:
     )
     assert (scores["0"] == 0).tolist() == [False, True, False, False, True, False]
     (tier,) = tiers_of(plan)
-    assert best_units(plan, scores, [tier], [4]).alive["0"].tolist() == [True, False, True, True, False, True]
+    assert best_units(plan, scores, dict.fromkeys(tier.groups, 4)).alive["0"].tolist() == [
+        True,
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
     assert all(parameter.grad is None for parameter in network.parameters())

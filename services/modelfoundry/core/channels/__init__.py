@@ -1,6 +1,16 @@
 """Channels that a network can lose: which, proven, and the smaller network without them."""
 
-from modelfoundry.core.channels.cuts import KeptChannels, LayerCut, Widths, compact, cut, narrowed, plan_cuts, widths_of
+from modelfoundry.core.channels.cuts import (
+    KeptChannels,
+    LayerCut,
+    Widths,
+    compact,
+    cut,
+    joined_cuts,
+    narrowed,
+    plan_cuts,
+    widths_of,
+)
 from modelfoundry.core.channels.groups import ChannelGroup, ChannelMasks, ChannelPlan, WholeLayer
 from modelfoundry.core.channels.masks import kernel_weight_masks, live_units
 from modelfoundry.core.channels.plan import plan_channels
@@ -29,6 +39,7 @@ __all__ = [
     "channel_count",
     "compact",
     "cut",
+    "joined_cuts",
     "kernel_weight_masks",
     "live_units",
     "narrowed",

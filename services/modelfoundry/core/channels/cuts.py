@@ -163,6 +163,26 @@ def _cut_in_place(network: nn.Module, name: str, inputs: Tensor | None, outputs:
         _select(layers[owner], parameter, channel_axis(layers[owner].get_parameter(parameter)), outputs)
 
 
+def joined_cuts(first: tuple[LayerCut, ...], then: tuple[LayerCut, ...]) -> tuple[LayerCut, ...]:
+    """One cut in place of two, of which the second counts the channels that the first has left."""
+    before, after = ({cut.layer: cut for cut in cuts} for cuts in (first, then))
+    nothing = LayerCut("", None, None)
+    return tuple(
+        LayerCut(
+            layer,
+            _kept_of_kept(before.get(layer, nothing).inputs, after.get(layer, nothing).inputs),
+            _kept_of_kept(before.get(layer, nothing).outputs, after.get(layer, nothing).outputs),
+        )
+        for layer in {**before, **after}
+    )
+
+
+def _kept_of_kept(first: KeptChannels | None, then: KeptChannels | None) -> KeptChannels | None:
+    if first is None or then is None:
+        return first or then
+    return KeptChannels(first.width, tuple(first.kept[place] for place in then.kept))
+
+
 def compact(network: nn.Module, plan: ChannelPlan, masks: ChannelMasks) -> nn.Module:
     """The network without the units that are not alive; computes what the network with `kernel_weight_masks` computes.
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from torch import nn
 
-from modelfoundry.core.channels import LayerCut, widths_of
+from modelfoundry.core.channels import LayerCut, Operation, Projection, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
 from modelfoundry.core.export.sessions import INPUT_NAME, OUTPUT_NAME
-from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION, ImageClassifier
+from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION, OPERATING_VERSION, ImageClassifier
 from modelfoundry.core.modules import LogOdds, MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.values.architectures import Architecture, InputSpec
@@ -47,6 +47,11 @@ class ExportSubject:
     def cuts(self) -> tuple[LayerCut, ...]:
         """What the layers of a module's base network kept; empty for networks as their architecture says."""
         return self.network.cuts if isinstance(self.network, MaterialisedModule) else ()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What stands in place of layers of a module's base network; empty for networks as their architecture says."""
+        return self.network.operations if isinstance(self.network, MaterialisedModule) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +134,11 @@ def _described_form(form: ExportForm, measured: ExportMeasurement | None) -> dic
 
 def _description(subject: Exportable, program: str, shared: Mapping[str, str]) -> dict[str, Any]:
     spec = subject.input_spec
+    sources = subject.sources if isinstance(subject, CompositionSubject) else (subject,)
+    operating = any(source.operations for source in sources)
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": OPERATING_VERSION if operating else FORMAT_VERSION,
         "file": program,
         "input": {
             "name": INPUT_NAME,
@@ -174,7 +181,15 @@ def _origin(subject: ExportSubject) -> dict[str, Any]:
             layer: {"inputs": inputs, "outputs": outputs}
             for layer, (inputs, outputs) in widths_of(subject.cuts).items()
         },
+        **({"operations": [_described(operation) for operation in subject.operations]} if subject.operations else {}),
     }
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    if isinstance(operation, Projection):
+        sizes = {"inputs": operation.inputs, "outputs": operation.outputs, "stride": operation.stride}
+        return {"layer": operation.layer, "projection": sizes}
+    return {"layer": operation.layer, "bypass": {}}
 
 
 def _described_head(network: nn.Module) -> list[int] | dict[str, Any]:

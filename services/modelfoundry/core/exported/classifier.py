@@ -11,6 +11,8 @@ from modelfoundry.values.architectures import InputSpec
 
 FORMAT: Final = "modelfoundry.export"
 FORMAT_VERSION: Final = 1
+OPERATING_VERSION: Final = 2
+"""Of descriptions in which something takes the place of layers; all others stay what former versions read."""
 DESCRIPTION_FILE: Final = "module.json"
 
 

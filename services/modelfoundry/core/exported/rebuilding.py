@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from modelfoundry.core.architectures import Builders, Family
 from modelfoundry.core.architectures.builders import Order
-from modelfoundry.core.channels import Widths, narrowed
+from modelfoundry.core.channels import Bypass, Operation, Projection, Widths, narrowed, operated
 from modelfoundry.core.composing import Calibration, ComposedNetwork, Member, NormalisedNetwork, Readout
-from modelfoundry.core.exported.classifier import FORMAT, FORMAT_VERSION, ImageClassifier
+from modelfoundry.core.exported.classifier import FORMAT, FORMAT_VERSION, OPERATING_VERSION, ImageClassifier
 from modelfoundry.core.modules import HeadNetwork, LogOdds, MaterialisedModule, head_network
 from modelfoundry.names import shortened
 from modelfoundry.values.architectures import EXPORTED_BUILDERS, Architecture, InputSpec
@@ -38,7 +38,7 @@ def rebuilt(description: Any, state: Mapping[str, Tensor], builders: Builders) -
             "normalisation": {"mean": [*mean], "std": [*std]},
             "output": {"labels": [*outputs]},
             "kind": str(kind),
-        } if (name, version) == (FORMAT, FORMAT_VERSION):
+        } if name == FORMAT and version in (FORMAT_VERSION, OPERATING_VERSION):
             spec = InputSpec(channels, height, width, tuple(mean), tuple(std)).checked()
             with torch.random.fork_rng(devices=[]):  # weights are drawn only to be overwritten
                 network = (
@@ -47,7 +47,7 @@ def rebuilt(description: Any, state: Mapping[str, Tensor], builders: Builders) -
                     else _network_of(description, state, spec, tuple(outputs), builders)
                 )
             return ImageClassifier(network, spec, tuple(outputs))
-    raise ValueError(f"it does not describe a {FORMAT} of version {FORMAT_VERSION}")
+    raise ValueError(f"it does not describe a {FORMAT} of version {FORMAT_VERSION} or {OPERATING_VERSION}")
 
 
 def _build(order: Order) -> nn.Module:
@@ -88,6 +88,7 @@ def _network_of(
             },
         }:
             network = builders.build(Architecture(**architecture), label_count, spec)
+            network = operated(network, _operations(description.get("operations", [])))
             network = narrowed(network, _widths(description.get("widths", {})))
             if kind == "model":
                 return network
@@ -159,6 +160,20 @@ def _tie(network: nn.Module, shared: Mapping[str, Any]) -> None:
             raise ValueError(f"shared_tensors: {shortened(name)} cannot be {shortened(str(first))}")
         owner, _, last = name.rpartition(".")
         setattr(network.get_submodule(owner), last, tensor)
+
+
+def _operations(stated: Any) -> list[Operation]:
+    """What takes the place of layers."""
+    operations: list[Operation] = []
+    for operation in stated if isinstance(stated, list) else [stated]:
+        match operation:
+            case {"layer": str(layer), "projection": {"inputs": int(), "outputs": int(), "stride": int()} as sizes}:
+                operations.append(Projection(layer, sizes["inputs"], sizes["outputs"], sizes["stride"]))
+            case {"layer": str(layer), "bypass": {}}:
+                operations.append(Bypass(layer))
+            case _:
+                raise ValueError("its operations are no list of layers and what takes their place")
+    return operations
 
 
 def _widths(stated: Any) -> dict[str, Widths]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modelfoundry.core.channels import LayerCut
+from modelfoundry.core.channels import LayerCut, Operation, Projection
 from modelfoundry.core.heads import Head, LogOddsHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules.rewriting import RewrittenTensors
@@ -20,12 +20,13 @@ from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenS
 class ModuleArtifact:
     """A module as what it changes of its base model, and its head (SeaM, Qi et al., ICSE 2023, section 3).
 
-    Materialising goes by a fixed order: channels are cut, then tensors rewritten, then masks applied. What is rewritten
-    or masked therefore has the shapes of the network without the channels that were cut.
+    Materialising goes by a fixed order: layers are replaced, then channels cut, then tensors rewritten, then masks
+    applied. What is rewritten or masked therefore has the shapes of the network without the channels that were cut.
 
     Raises:
         ValueError: the head does not fit the problem, a number is NaN or infinity, a mask and a rewritten tensor of one
-            name have different shapes, or a layer is cut twice or on no side.
+            name have different shapes, a layer is cut twice or on no side or replaced twice, or a convolution that
+            takes a layer's place has no weights among the rewritten tensors.
     """
 
     base_digest: str
@@ -40,6 +41,8 @@ class ModuleArtifact:
     """What the module has in place of the base's own tensors."""
     cuts: tuple[LayerCut, ...] = ()
     """Channels that the base network loses, layer by layer."""
+    operations: tuple[Operation, ...] = ()
+    """Layers of the base network that something else takes the place of: convolutions, or nothing."""
 
     def __post_init__(self) -> None:
         self._check_head()
@@ -51,6 +54,11 @@ class ModuleArtifact:
             raise ValueError("a layer is cut twice")
         if any(cut.inputs is None and cut.outputs is None for cut in self.cuts):
             raise ValueError("a layer is cut on no side")
+        if len({operation.layer for operation in self.operations}) != len(self.operations):
+            raise ValueError("a layer is replaced twice")
+        for operation in self.operations:
+            if isinstance(operation, Projection) and f"{operation.layer}.weight" not in self.rewritten.tensors:
+                raise ValueError(f"the convolution in the place of {operation.layer} has no weights")
 
     def _check_head(self) -> None:
         outputs = len(self.problem.outputs)
@@ -69,13 +77,15 @@ class ModuleArtifact:
         """All that it holds as whole numbers and booleans: equal exactly where every bit is.
 
         Returns:
-            Masks, head, rewritten tensors and cuts, each by name. A mask may have the name of a part of the head.
+            Masks, head, rewritten tensors, cuts and operations, each by name. A mask may have the name of a part of
+            the head.
         """
         return (
             dict(self.masks.bits),
             {f"head.{name}": _bits_of(value) for name, value in _head_values(self.head).items()},
             {f"rewritten.{name}": _bits_of(value) for name, value in self.rewritten.tensors.items()},
             {f"cuts.{name}": value for name, value in _cut_values(self.cuts).items()},
+            {f"operations.{operation.layer}": _operation_value(operation) for operation in self.operations},
         )
 
 
@@ -93,6 +103,12 @@ def _head_values(head: Head) -> dict[str, Tensor]:
 def _cut_values(cuts: tuple[LayerCut, ...]) -> dict[str, Tensor]:
     sides = ((cut.layer, side, getattr(cut, side)) for cut in cuts for side in ("inputs", "outputs"))
     return {f"{layer}.{side}": kept.stays for layer, side, kept in sides if kept is not None}
+
+
+def _operation_value(operation: Operation) -> Tensor:
+    if isinstance(operation, Projection):
+        return torch.tensor([operation.inputs, operation.outputs, operation.stride])
+    return torch.tensor([], dtype=torch.int64)
 
 
 def problem_to_json(problem: Problem) -> str:

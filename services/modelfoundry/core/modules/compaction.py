@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
-from modelfoundry.core.channels import ChannelMasks, ChannelPlan, KeptChannels, LayerCut, cut, live_units, plan_cuts
+from modelfoundry.core.channels import ChannelMasks, ChannelPlan, LayerCut, cut, joined_cuts, live_units, plan_cuts
 from modelfoundry.core.modules.materialise import MaterialisedModule
 
 
@@ -33,25 +33,5 @@ def compact_module(module: MaterialisedModule, plan: ChannelPlan) -> CompactedMo
     cuts = plan_cuts(plan, masks)
     smaller = copy.deepcopy(module)
     smaller.network = cut(module.network, cuts)
-    smaller.cuts = _joined(module.cuts, cuts)
+    smaller.cuts = joined_cuts(module.cuts, cuts)
     return CompactedModule(smaller, smaller.cuts, masks)
-
-
-def _joined(first: tuple[LayerCut, ...], then: tuple[LayerCut, ...]) -> tuple[LayerCut, ...]:
-    """One cut in place of two, of which the second counts the channels that the first has left."""
-    before, after = ({cut.layer: cut for cut in cuts} for cuts in (first, then))
-    nothing = LayerCut("", None, None)
-    return tuple(
-        LayerCut(
-            layer,
-            _kept(before.get(layer, nothing).inputs, after.get(layer, nothing).inputs),
-            _kept(before.get(layer, nothing).outputs, after.get(layer, nothing).outputs),
-        )
-        for layer in {**before, **after}
-    )
-
-
-def _kept(first: KeptChannels | None, then: KeptChannels | None) -> KeptChannels | None:
-    if first is None or then is None:
-        return first or then
-    return KeptChannels(first.width, tuple(first.kept[place] for place in then.kept))

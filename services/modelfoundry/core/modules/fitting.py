@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from modelfoundry.core.channels import KeptChannels, LayerCut, Side, channel_count, cut
+from modelfoundry.core.channels import KeptChannels, LayerCut, Operation, Side, channel_count, cut, operated
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules.rewriting import RewrittenTensors
 from modelfoundry.errors import FieldViolation, WeightsMismatch
@@ -19,6 +19,20 @@ from modelfoundry.values.architectures import InputSpec
 _HINT: Final = "use the base model whose digest the module names"
 _NAMED_AT_MOST: Final = 40
 """Violations in one error: all of them must fit the 8 KiB of a gRPC trailer."""
+
+
+def operated_as_planned(network: nn.Module, operations: tuple[Operation, ...]) -> nn.Module:
+    """The network with what a module has in place of some of its layers: a copy, or itself where nothing is replaced.
+
+    Raises:
+        WeightsMismatch: a layer is not there, or is none that can be replaced so.
+    """
+    if not operations:
+        return network
+    try:
+        return operated(network, operations)
+    except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
+        raise WeightsMismatch(f"layers of the base model cannot be replaced: {error}", hint=_HINT) from error
 
 
 def cut_as_planned(network: nn.Module, cuts: tuple[LayerCut, ...]) -> nn.Module:

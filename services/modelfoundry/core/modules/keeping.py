@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from modelfoundry.core.masking import WeightMasks, maskable_layers
 from modelfoundry.core.modules.artifact import ModuleArtifact
-from modelfoundry.core.modules.fitting import check_masks, cut_as_planned, rewritten_in
+from modelfoundry.core.modules.fitting import check_masks, cut_as_planned, operated_as_planned, rewritten_in
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class KeptOfBase:
-    """Which entries of its base's convolutions and linear layers a module still has."""
+    """Which entries of its base's convolutions and linear layers a module still has.
+
+    None of a block that is left out. A convolution in the place of a layer without weights is nothing of the base's.
+    """
 
     masks: WeightMasks
     """Of all of them, in the order of the network: False where a mask drops an entry or its channel was cut. What is
@@ -38,10 +41,15 @@ def kept_of_base(network: nn.Module, artifact: ModuleArtifact) -> KeptOfBase:
     """
     places = _places(network, artifact)
     names = [name for layer in maskable_layers(network) for name in layer.parameter_names]
-    names = list(dict.fromkeys([*names, *artifact.masks.bits]))
-    shapes = {name: network.get_parameter(name).shape for name in names}
+    own = dict(network.named_parameters())
+    names = list(dict.fromkeys([*names, *(name for name in artifact.masks.bits if name in own)]))
+    shapes = {name: own[name].shape for name in names}
+    gone = tuple(f"{operation.layer}." for operation in artifact.operations)
     bits, rewritten = {}, {}
     for name in names:
+        if gone and name.startswith(gone):
+            bits[name] = torch.zeros(shapes[name], dtype=torch.bool)
+            continue
         here = places.get(name)
         mask, values = artifact.masks.bits.get(name), artifact.rewritten.tensors.get(name)
         if mask is None:
@@ -57,7 +65,8 @@ def _places(network: nn.Module, artifact: ModuleArtifact) -> dict[str, Tensor]:
 
     The base is cut with the places of its entries for weights. float64 holds them exactly.
     """
-    smaller = cut_as_planned(_numbered(network) if artifact.cuts else network, artifact.cuts)
+    numbered = operated_as_planned(_numbered(network) if artifact.cuts else network, artifact.operations)
+    smaller = cut_as_planned(numbered, artifact.cuts)
     rewritten_in(smaller, artifact.rewritten)
     check_masks(smaller, artifact.masks)
     return {name: parameter.long() for name, parameter in smaller.named_parameters()} if artifact.cuts else {}

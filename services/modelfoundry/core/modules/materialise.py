@@ -7,9 +7,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.channels import LayerCut
+from modelfoundry.core.channels import LayerCut, Operation
 from modelfoundry.core.modules.artifact import ModuleArtifact
-from modelfoundry.core.modules.fitting import check_masks, cut_as_planned, rewritten_in
+from modelfoundry.core.modules.fitting import check_masks, cut_as_planned, operated_as_planned, rewritten_in
 from modelfoundry.core.modules.head_networks import HeadNetwork, LogOdds, label_count, network_of_head
 from modelfoundry.errors import MalformedFile
 
@@ -25,16 +25,23 @@ class MaterialisedModule(nn.Module):
         head: From the base's labels to the outputs (`head_networks`).
         outputs: Meaning of the outputs, in order.
         cuts: Channels that the base network has lost.
+        operations: What stands in place of some of its layers.
     """
 
     def __init__(
-        self, network: nn.Module, head: HeadNetwork, outputs: tuple[str, ...], cuts: tuple[LayerCut, ...] = ()
+        self,
+        network: nn.Module,
+        head: HeadNetwork,
+        outputs: tuple[str, ...],
+        cuts: tuple[LayerCut, ...] = (),
+        operations: tuple[Operation, ...] = (),
     ) -> None:
         super().__init__()
         self.network = network
         self.head = head
         self.outputs = outputs
         self.cuts = cuts
+        self.operations = operations
         self._labels = label_count(head)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -69,11 +76,12 @@ def materialise(network: nn.Module, artifact: ModuleArtifact) -> MaterialisedMod
 def materialise_in_place(network: nn.Module, artifact: ModuleArtifact) -> MaterialisedModule:
     """Makes the module of the base network itself: no weight is there twice.
 
-    Channels are cut first, then tensors rewritten, then masks applied: what is rewritten is masked like the base's own.
+    Layers are replaced first, then channels cut, then tensors rewritten, then masks applied: what is rewritten is
+    masked like the base's own.
 
     Args:
         network: The base model's network, on any device; it becomes part of the module (where channels are cut, a
-            smaller copy of it does).
+            smaller copy of it does, and where layers are replaced a copy).
         artifact: What the module changes of it.
 
     Returns:
@@ -83,7 +91,7 @@ def materialise_in_place(network: nn.Module, artifact: ModuleArtifact) -> Materi
         WeightsMismatch: the network lacks a layer that is cut, or a parameter that is rewritten or masked, or has it
             in another shape; each is a violation; nothing was changed.
     """
-    network = cut_as_planned(network, artifact.cuts)
+    network = cut_as_planned(operated_as_planned(network, artifact.operations), artifact.cuts)
     rewritten = rewritten_in(network, artifact.rewritten)
     check_masks(network, artifact.masks)
     with torch.no_grad():
@@ -93,5 +101,5 @@ def materialise_in_place(network: nn.Module, artifact: ModuleArtifact) -> Materi
             parameter = network.get_parameter(name)
             parameter.masked_fill_(~bits.to(parameter.device), 0)
     head = network_of_head(artifact.head).to(next(network.parameters()).device)
-    module = MaterialisedModule(network, head, artifact.problem.outputs, artifact.cuts)
+    module = MaterialisedModule(network, head, artifact.problem.outputs, artifact.cuts, artifact.operations)
     return module.eval().requires_grad_(False)

@@ -8,8 +8,9 @@ from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.decomposer.algorithms.gradsplitter import GRADSPLITTER
 from modelfoundry.decomposer.algorithms.magnitude import MAGNITUDE
 from modelfoundry.decomposer.algorithms.seam import SEAM
+from modelfoundry.decomposer.algorithms.specialise import SPECIALISE
 
-ALGORITHMS: Final[tuple[Algorithm[Any], ...]] = (SEAM, GRADSPLITTER, MAGNITUDE)
+ALGORITHMS: Final[tuple[Algorithm[Any], ...]] = (SEAM, GRADSPLITTER, MAGNITUDE, SPECIALISE)
 """All of them. The first is the one that is meant where none is named."""
 
 

@@ -42,6 +42,8 @@ class Algorithm(Generic[S]):
     recipes: Mapping[str, Recipe[S]]
     """By name, the one that is meant without a name first."""
     search: Callable[[SearchTask[S]], SearchResult[FoundModule]]
+    own_command: bool = False
+    """The command line has a command of its name for it, beside `decompose --algorithm`."""
     check_model: Callable[[Architecture, int, InputSpec], None] | None = None
     """Refuses models that it cannot take apart (`UnsupportedModel`), from architecture, number of labels and input.
     None: it takes all."""

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from modelfoundry.core.channels import LayerCut, Operation
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.heads import Head
 from modelfoundry.core.masking import WeightMasks
@@ -62,6 +63,10 @@ class FoundModule:
     """Layers in which nothing was left, so that one unit was kept."""
     rewritten: Mapping[str, Tensor] = field(default_factory=dict)
     """Tensors that the module has in place of the base's own, by name; float16 or float32, on the CPU."""
+    cuts: tuple[LayerCut, ...] = ()
+    """Channels that the base network loses."""
+    operations: tuple[Operation, ...] = ()
+    """What takes the place of layers of the base network."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -51,6 +51,16 @@ def whole(least: int, most: int, *, or_zero: bool = False) -> Limits:
     return Limits(f"0, or {text}" if or_zero else text, least, most, or_zero=or_zero)
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Which texts a setting takes."""
+
+    text: str
+    """In words, after `give`: `widths such as 16-16-32`."""
+    allow: Callable[[str], bool]
+    """Whether a text fits."""
+
+
 ABOVE_ZERO: Final = Limits("a number above 0", 0, above=True)
 ZERO_OR_MORE: Final = Limits("a number of 0 or more", 0)
 SHARE: Final = Limits("a share above 0 and at most 1", 0, 1, above=True)
@@ -66,12 +76,15 @@ class Setting:
     """The one of the first recipe that has it."""
     help: str
     limits: Limits | None
-    """None: a word out of `choices`."""
+    """None: a word out of `choices`, or a text of the pattern."""
     choices: tuple[str, ...]
+    pattern: Pattern | None = None
 
     @property
     def allowed(self) -> str:
         """Which values it takes, in words that follow `give`."""
+        if self.pattern is not None:
+            return self.pattern.text
         return f"one of {', '.join(self.choices)}" if self.limits is None else self.limits.text
 
     def check(self, value: Any, path: str) -> None:
@@ -85,7 +98,8 @@ class Setting:
             InvalidField: it is out of range; `path` and the setting's name are the field.
         """
         field = f"{path}.{self.name}"
-        if self.limits is None and value not in self.choices:
+        fits = value in self.choices if self.pattern is None else isinstance(value, str) and self.pattern.allow(value)
+        if self.limits is None and not fits:
             raise InvalidField(
                 f"{field}: {shortened(str(value))!r} is not {self.allowed}", field=field, hint=f"give {self.allowed}"
             )
@@ -93,13 +107,13 @@ class Setting:
             raise InvalidField(f"{field}: {value} is out of range", field=field, hint=f"give {self.allowed}")
 
 
-def setting(default: Any, text: str, limits: Limits | None = None) -> Any:
+def setting(default: Any, text: str, limits: Limits | Pattern | None = None) -> Any:
     """A field of a settings class.
 
     Args:
         default: Its value in the recipe.
         text: What it is for, a sentence.
-        limits: Which numbers it takes. None: one of the words of its `Literal` type.
+        limits: Which numbers or texts it takes. None: one of the words of its `Literal` type.
     """
     return dataclasses.field(default=default, metadata={_KEY: (text, limits)})
 
@@ -153,8 +167,9 @@ def settings_of(kind: type[Settings]) -> Iterator[Setting]:
                 type=str if is_word else types[field.name],
                 default=cast("Any", field.default),
                 help=text,
-                limits=limits,
+                limits=None if isinstance(limits, Pattern) else limits,
                 choices=get_args(types[field.name]) if is_word else (),
+                pattern=limits if isinstance(limits, Pattern) else None,
             )
 
 

@@ -15,10 +15,18 @@ FORMAT_VERSION: Final = "1"
 DEEP_HEAD_VERSION: Final = "2"
 """Masks and a head of several linear layers."""
 REWRITING_VERSION: Final = "3"
-"""Everything else: rewritten tensors, channels that were cut, log-odds as a head, no masks at all."""
-VERSIONS: Final = (FORMAT_VERSION, DEEP_HEAD_VERSION, REWRITING_VERSION)
+"""Rewritten tensors, channels that were cut, log-odds as a head, no masks at all."""
+OPERATING_VERSION: Final = "4"
+"""Everything else: layers that something else takes the place of."""
+VERSIONS: Final = (FORMAT_VERSION, DEEP_HEAD_VERSION, REWRITING_VERSION, OPERATING_VERSION)
 _ALWAYS: Final = ("format", "format_version", "base_digest", "problem", "layout", "algorithm")
 _REWRITING: Final = ("head", "rewritten", "cuts")
+_OPERATING: Final = (*_REWRITING, "operations")
+
+
+def rewrites(version: str) -> bool:
+    """Whether files of a version say their head, and may rewrite and cut."""
+    return version in (REWRITING_VERSION, OPERATING_VERSION)
 
 
 def checked_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
@@ -36,8 +44,8 @@ def checked_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
             f"module file, version {shortened(version, 20)}, this program reads {', '.join(VERSIONS)}",
             hint="use the version of ModelFoundry that wrote it, or a newer one",
         )
-    if version == REWRITING_VERSION:
-        _check_keys(metadata, _REWRITING)
+    if rewrites(version):
+        _check_keys(metadata, _OPERATING if version == OPERATING_VERSION else _REWRITING)
     if not DIGEST.fullmatch(metadata["base_digest"]):
         raise malformed(f"its base digest {shortened(metadata['base_digest'])!r} is none")
     return metadata

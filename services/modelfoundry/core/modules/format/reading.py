@@ -10,8 +10,8 @@ import safetensors
 from torch import Tensor
 
 from modelfoundry.core.modules.artifact import ModuleArtifact, problem_from_json
-from modelfoundry.core.modules.format import cuts, heads, masks, rewritten
-from modelfoundry.core.modules.format.metadata import FORMAT_VERSION, REWRITING_VERSION, checked_metadata
+from modelfoundry.core.modules.format import cuts, heads, masks, operations, rewritten
+from modelfoundry.core.modules.format.metadata import FORMAT_VERSION, checked_metadata, rewrites
 from modelfoundry.core.modules.format.refusals import HINT, malformed
 from modelfoundry.errors import MalformedFile
 from modelfoundry.names import shortened
@@ -36,7 +36,7 @@ def read_module(path: Path) -> ModuleArtifact:
 
 
 def _artifact(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ModuleArtifact:
-    rewriting = metadata["format_version"] == REWRITING_VERSION
+    rewriting = rewrites(metadata["format_version"])
     artifact = ModuleArtifact(
         base_digest=metadata["base_digest"],
         problem=problem_from_json(metadata["problem"]),
@@ -50,6 +50,7 @@ def _artifact(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Mod
         artifact,
         rewritten=rewritten.rewritten_from_file(tensors, rewritten.description_of(metadata["rewritten"])),
         cuts=cuts.cuts_from_file(tensors, cuts.widths_of(metadata["cuts"])),
+        operations=operations.operations_of(metadata.get("operations", "[]")),
     )
 
 
@@ -63,7 +64,7 @@ def _checked_names(found: set[str], metadata: Mapping[str, str]) -> set[str]:
 
 def _expected_names(found: set[str], metadata: Mapping[str, str]) -> set[str]:
     layout = masks.layout_of(metadata["layout"])
-    if metadata["format_version"] == REWRITING_VERSION:
+    if rewrites(metadata["format_version"]):
         return {
             *(["masks"] if layout else []),
             *(["cuts"] if cuts.widths_of(metadata["cuts"]) else []),

@@ -18,7 +18,6 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from modelfoundry.core.channels import ChannelMasks, ChannelPlan
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
-from modelfoundry.decomposer.algorithms.specialise.structure import Tier
 
 
 def saliency(
@@ -104,22 +103,22 @@ def _products(weight: Tensor) -> Tensor:
     return torch.zeros_like(weight) if weight.grad is None else (weight.detach() * weight.grad).float()
 
 
-def best_units(
-    plan: ChannelPlan, scores: Mapping[str, Tensor], tiers: Iterable[Tier], widths: Iterable[int]
-) -> ChannelMasks:
-    """The units with the highest scores of every group, as many as its tier is wide; of equal ones the first.
+def best_units(plan: ChannelPlan, scores: Mapping[str, Tensor], widths: Mapping[str, int]) -> ChannelMasks:
+    """The units with the highest scores of every group, as many as it is to be wide; of equal ones the first.
 
     Args:
-        plan: Of the network; its groups may have lost units that the tiers had.
+        plan: Of the network.
         scores: As `saliency` gave them.
-        tiers: All of the plan's groups.
-        widths: One for each tier, 1 or more.
+        widths: Of groups by name, 1 or more; those that are not named stay whole.
     """
-    units = {group.name: group.units for group in plan.groups}
     alive = {}
-    for tier, width in zip(tiers, widths, strict=True):
-        for name in (name for name in tier.groups if name in units):
-            mask = torch.zeros(units[name], dtype=torch.bool)
-            mask[scores[name].argsort(descending=True, stable=True)[:width]] = True
-            alive[name] = mask
+    for group in (group for group in plan.groups if group.name in widths):
+        mask = torch.zeros(group.units, dtype=torch.bool)
+        mask[scores[group.name].argsort(descending=True, stable=True)[: widths[group.name]]] = True
+        alive[group.name] = mask
     return ChannelMasks(alive)
+
+
+def first_units(plan: ChannelPlan, widths: Mapping[str, int]) -> ChannelMasks:
+    """The first units of every group, for networks whose sizes matter and whose weights do not."""
+    return best_units(plan, {group.name: -torch.arange(group.units).float() for group in plan.groups}, widths)

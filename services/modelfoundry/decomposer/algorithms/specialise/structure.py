@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from modelfoundry.core.channels import ChannelPlan
-
-MOST_TIERS: Final = 64
-_PATTERN: Final = re.compile(r"[1-9][0-9]{0,5}(-[1-9][0-9]{0,5}){0,63}")
+from modelfoundry.decomposer.algorithms.specialise.widths import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +42,23 @@ def tiers_of(plan: ChannelPlan) -> tuple[Tier, ...]:
     return tuple(Tier(units, tuple(groups)) for units, groups in names.items())
 
 
-def text_of(widths: Sequence[int]) -> str:
-    """As settings and tables say them: `16-16-32`."""
-    return "-".join(map(str, widths))
+def group_widths(plan: ChannelPlan, tiers: Sequence[Tier], widths: Sequence[int]) -> dict[str, int]:
+    """The width of every group of a plan.
 
-
-def is_text_of_widths(text: str) -> bool:
-    """Whether `widths_of_text` can read it."""
-    return _PATTERN.fullmatch(text) is not None
-
-
-def widths_of_text(text: str) -> tuple[int, ...]:
-    """Reads what `text_of` wrote.
+    Args:
+        plan: Of the base, or of the base without some blocks.
+        tiers: Of the base.
+        widths: One for each tier.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: there are not as many widths as tiers, or one is wider than its tier.
     """
-    if not is_text_of_widths(text):
-        raise ValueError(f"{text[:40]!r} is no list of widths such as 16-16-32")
-    return tuple(map(int, text.split("-")))
+    if len(widths) != len(tiers) or any(width > tier.units for tier, width in zip(tiers, widths, strict=False)):
+        raise ValueError(f"{text_of(widths)} are no widths within {text_of([tier.units for tier in tiers])}")
+    by_units = {tier.units: width for tier, width in zip(tiers, widths, strict=True)}
+    return {group.name: by_units[group.units] for group in plan.groups}
 
 
-def halfway(tiers: Sequence[Tier], widths: Sequence[int]) -> tuple[int, ...]:
+def halfway(plan: ChannelPlan, widths: Mapping[str, int]) -> dict[str, int]:
     """Widths half-way down to those that are wanted, in proportion: the geometric mean, to the nearest."""
-    return tuple(round(math.sqrt(tier.units * width)) for tier, width in zip(tiers, widths, strict=True))
+    return {group.name: round(math.sqrt(group.units * widths[group.name])) for group in plan.groups}

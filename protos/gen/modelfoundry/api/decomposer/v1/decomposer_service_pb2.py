@@ -31,7 +31,7 @@ from modelfoundry.api.types.v1 import compute_pb2 as modelfoundry_dot_api_dot_ty
 from modelfoundry.api.types.v1 import problem_pb2 as modelfoundry_dot_api_dot_types_dot_v1_dot_problem__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a\x32modelfoundry/api/registry/v1/known_resources.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a\'modelfoundry/api/types/v1/problem.proto\"\xdb\x04\n\x10\x44\x65\x63omposeRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12<\n\x04seam\x18\x04 \x01(\x0b\x32,.modelfoundry.api.decomposer.v1.SeamSettingsH\x00\x12L\n\x0cgradsplitter\x18\x0c \x01(\x0b\x32\x34.modelfoundry.api.decomposer.v1.GradSplitterSettingsH\x00\x12\x46\n\tmagnitude\x18\r \x01(\x0b\x32\x31.modelfoundry.api.decomposer.v1.MagnitudeSettingsH\x00\x12>\n\nvalidation\x18\x05 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x31\n\x06\x64\x65vice\x18\x07 \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x11\n\tmodule_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x12\r\n\x05\x66orce\x18\x0b \x01(\x08\x12\x19\n\x11\x63\x61libration_split\x18\x0e \x01(\t\x12;\n\x05known\x18\x14 \x01(\x0b\x32,.modelfoundry.api.registry.v1.KnownResourcesB\x0b\n\talgorithm\"\x8b\x01\n\x0cSeamSettings\x12?\n\x07problem\x18\x01 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2\x41\x01\x02\x12:\n\x06recipe\x18\x02 \x01(\x0b\x32*.modelfoundry.api.decomposer.v1.SeamRecipe\"\x95\x01\n\x11MagnitudeSettings\x12?\n\x07problem\x18\x01 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2\x41\x01\x02\x12?\n\x06recipe\x18\x02 \x01(\x0b\x32/.modelfoundry.api.decomposer.v1.MagnitudeRecipe\"\x9c\x01\n\x14GradSplitterSettings\x12@\n\x0clabel_groups\x18\x01 \x03(\x0b\x32*.modelfoundry.api.decomposer.v1.LabelGroup\x12\x42\n\x06recipe\x18\x02 \x01(\x0b\x32\x32.modelfoundry.api.decomposer.v1.GradSplitterRecipe\"\"\n\nLabelGroup\x12\x14\n\x06labels\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"$\n\x11\x44\x65\x63omposeResponse\x12\x0f\n\x07modules\x18\x01 \x03(\t\"\x14\n\x12ListRecipesRequest\"\x80\x02\n\x13ListRecipesResponse\x12\x42\n\x07recipes\x18\x01 \x03(\x0b\x32\x31.modelfoundry.api.decomposer.v1.RecipeDescription\x12[\n\x14gradsplitter_recipes\x18\x02 \x03(\x0b\x32=.modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription\x12H\n\nalgorithms\x18\x03 \x03(\x0b\x32\x34.modelfoundry.api.decomposer.v1.AlgorithmDescription\"x\n\x1dGradSplitterRecipeDescription\x12\x42\n\x06recipe\x18\x01 \x01(\x0b\x32\x32.modelfoundry.api.decomposer.v1.GradSplitterRecipe\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"d\n\x11RecipeDescription\x12:\n\x06recipe\x18\x01 \x01(\x0b\x32*.modelfoundry.api.decomposer.v1.SeamRecipe\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t2\xf3\x01\n\x11\x44\x65\x63omposerService\x12\x61\n\tDecompose\x12\x30.modelfoundry.api.decomposer.v1.DecomposeRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12{\n\x0bListRecipes\x12\x32.modelfoundry.api.decomposer.v1.ListRecipesRequest\x1a\x33.modelfoundry.api.decomposer.v1.ListRecipesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a\x32modelfoundry/api/registry/v1/known_resources.proto\x1a\'modelfoundry/api/types/v1/compute.proto\x1a\'modelfoundry/api/types/v1/problem.proto\"\xa5\x05\n\x10\x44\x65\x63omposeRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x64\x61taset\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12<\n\x04seam\x18\x04 \x01(\x0b\x32,.modelfoundry.api.decomposer.v1.SeamSettingsH\x00\x12L\n\x0cgradsplitter\x18\x0c \x01(\x0b\x32\x34.modelfoundry.api.decomposer.v1.GradSplitterSettingsH\x00\x12\x46\n\tmagnitude\x18\r \x01(\x0b\x32\x31.modelfoundry.api.decomposer.v1.MagnitudeSettingsH\x00\x12H\n\nspecialise\x18\x0f \x01(\x0b\x32\x32.modelfoundry.api.decomposer.v1.SpecialiseSettingsH\x00\x12>\n\nvalidation\x18\x05 \x01(\x0b\x32*.modelfoundry.api.types.v1.ValidationSplit\x12\x0c\n\x04seed\x18\x06 \x01(\x03\x12\x31\n\x06\x64\x65vice\x18\x07 \x01(\x0e\x32!.modelfoundry.api.types.v1.Device\x12\x11\n\tmodule_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x12\r\n\x05\x66orce\x18\x0b \x01(\x08\x12\x19\n\x11\x63\x61libration_split\x18\x0e \x01(\t\x12;\n\x05known\x18\x14 \x01(\x0b\x32,.modelfoundry.api.registry.v1.KnownResourcesB\x0b\n\talgorithm\"\x8b\x01\n\x0cSeamSettings\x12?\n\x07problem\x18\x01 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2\x41\x01\x02\x12:\n\x06recipe\x18\x02 \x01(\x0b\x32*.modelfoundry.api.decomposer.v1.SeamRecipe\"\x95\x01\n\x11MagnitudeSettings\x12?\n\x07problem\x18\x01 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2\x41\x01\x02\x12?\n\x06recipe\x18\x02 \x01(\x0b\x32/.modelfoundry.api.decomposer.v1.MagnitudeRecipe\"\x97\x01\n\x12SpecialiseSettings\x12?\n\x07problem\x18\x01 \x01(\x0b\x32(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2\x41\x01\x02\x12@\n\x06recipe\x18\x02 \x01(\x0b\x32\x30.modelfoundry.api.decomposer.v1.SpecialiseRecipe\"\x9c\x01\n\x14GradSplitterSettings\x12@\n\x0clabel_groups\x18\x01 \x03(\x0b\x32*.modelfoundry.api.decomposer.v1.LabelGroup\x12\x42\n\x06recipe\x18\x02 \x01(\x0b\x32\x32.modelfoundry.api.decomposer.v1.GradSplitterRecipe\"\"\n\nLabelGroup\x12\x14\n\x06labels\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"$\n\x11\x44\x65\x63omposeResponse\x12\x0f\n\x07modules\x18\x01 \x03(\t\"\x14\n\x12ListRecipesRequest\"\x80\x02\n\x13ListRecipesResponse\x12\x42\n\x07recipes\x18\x01 \x03(\x0b\x32\x31.modelfoundry.api.decomposer.v1.RecipeDescription\x12[\n\x14gradsplitter_recipes\x18\x02 \x03(\x0b\x32=.modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription\x12H\n\nalgorithms\x18\x03 \x03(\x0b\x32\x34.modelfoundry.api.decomposer.v1.AlgorithmDescription\"x\n\x1dGradSplitterRecipeDescription\x12\x42\n\x06recipe\x18\x01 \x01(\x0b\x32\x32.modelfoundry.api.decomposer.v1.GradSplitterRecipe\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"d\n\x11RecipeDescription\x12:\n\x06recipe\x18\x01 \x01(\x0b\x32*.modelfoundry.api.decomposer.v1.SeamRecipe\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t2\xf3\x01\n\x11\x44\x65\x63omposerService\x12\x61\n\tDecompose\x12\x30.modelfoundry.api.decomposer.v1.DecomposeRequest\x1a\x1d.google.longrunning.Operation\"\x03\x90\x02\x02\x12{\n\x0bListRecipes\x12\x32.modelfoundry.api.decomposer.v1.ListRecipesRequest\x1a\x33.modelfoundry.api.decomposer.v1.ListRecipesResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEAMSETTINGS'].fields_by_name['problem']._serialized_options = b'\342A\001\002'
   _globals['_MAGNITUDESETTINGS'].fields_by_name['problem']._loaded_options = None
   _globals['_MAGNITUDESETTINGS'].fields_by_name['problem']._serialized_options = b'\342A\001\002'
+  _globals['_SPECIALISESETTINGS'].fields_by_name['problem']._loaded_options = None
+  _globals['_SPECIALISESETTINGS'].fields_by_name['problem']._serialized_options = b'\342A\001\002'
   _globals['_LABELGROUP'].fields_by_name['labels']._loaded_options = None
   _globals['_LABELGROUP'].fields_by_name['labels']._serialized_options = b'\342A\001\002'
   _globals['_DECOMPOSERSERVICE'].methods_by_name['Decompose']._loaded_options = None
@@ -55,25 +57,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECOMPOSERSERVICE'].methods_by_name['ListRecipes']._loaded_options = None
   _globals['_DECOMPOSERSERVICE'].methods_by_name['ListRecipes']._serialized_options = b'\220\002\001'
   _globals['_DECOMPOSEREQUEST']._serialized_start=389
-  _globals['_DECOMPOSEREQUEST']._serialized_end=992
-  _globals['_SEAMSETTINGS']._serialized_start=995
-  _globals['_SEAMSETTINGS']._serialized_end=1134
-  _globals['_MAGNITUDESETTINGS']._serialized_start=1137
-  _globals['_MAGNITUDESETTINGS']._serialized_end=1286
-  _globals['_GRADSPLITTERSETTINGS']._serialized_start=1289
-  _globals['_GRADSPLITTERSETTINGS']._serialized_end=1445
-  _globals['_LABELGROUP']._serialized_start=1447
-  _globals['_LABELGROUP']._serialized_end=1481
-  _globals['_DECOMPOSERESPONSE']._serialized_start=1483
-  _globals['_DECOMPOSERESPONSE']._serialized_end=1519
-  _globals['_LISTRECIPESREQUEST']._serialized_start=1521
-  _globals['_LISTRECIPESREQUEST']._serialized_end=1541
-  _globals['_LISTRECIPESRESPONSE']._serialized_start=1544
-  _globals['_LISTRECIPESRESPONSE']._serialized_end=1800
-  _globals['_GRADSPLITTERRECIPEDESCRIPTION']._serialized_start=1802
-  _globals['_GRADSPLITTERRECIPEDESCRIPTION']._serialized_end=1922
-  _globals['_RECIPEDESCRIPTION']._serialized_start=1924
-  _globals['_RECIPEDESCRIPTION']._serialized_end=2024
-  _globals['_DECOMPOSERSERVICE']._serialized_start=2027
-  _globals['_DECOMPOSERSERVICE']._serialized_end=2270
+  _globals['_DECOMPOSEREQUEST']._serialized_end=1066
+  _globals['_SEAMSETTINGS']._serialized_start=1069
+  _globals['_SEAMSETTINGS']._serialized_end=1208
+  _globals['_MAGNITUDESETTINGS']._serialized_start=1211
+  _globals['_MAGNITUDESETTINGS']._serialized_end=1360
+  _globals['_SPECIALISESETTINGS']._serialized_start=1363
+  _globals['_SPECIALISESETTINGS']._serialized_end=1514
+  _globals['_GRADSPLITTERSETTINGS']._serialized_start=1517
+  _globals['_GRADSPLITTERSETTINGS']._serialized_end=1673
+  _globals['_LABELGROUP']._serialized_start=1675
+  _globals['_LABELGROUP']._serialized_end=1709
+  _globals['_DECOMPOSERESPONSE']._serialized_start=1711
+  _globals['_DECOMPOSERESPONSE']._serialized_end=1747
+  _globals['_LISTRECIPESREQUEST']._serialized_start=1749
+  _globals['_LISTRECIPESREQUEST']._serialized_end=1769
+  _globals['_LISTRECIPESRESPONSE']._serialized_start=1772
+  _globals['_LISTRECIPESRESPONSE']._serialized_end=2028
+  _globals['_GRADSPLITTERRECIPEDESCRIPTION']._serialized_start=2030
+  _globals['_GRADSPLITTERRECIPEDESCRIPTION']._serialized_end=2150
+  _globals['_RECIPEDESCRIPTION']._serialized_start=2152
+  _globals['_RECIPEDESCRIPTION']._serialized_end=2252
+  _globals['_DECOMPOSERSERVICE']._serialized_start=2255
+  _globals['_DECOMPOSERSERVICE']._serialized_end=2498
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,7 @@ class DecomposeRequest(_message.Message):
     SEAM_FIELD_NUMBER: _builtins.int
     GRADSPLITTER_FIELD_NUMBER: _builtins.int
     MAGNITUDE_FIELD_NUMBER: _builtins.int
+    SPECIALISE_FIELD_NUMBER: _builtins.int
     VALIDATION_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
@@ -84,6 +85,10 @@ class DecomposeRequest(_message.Message):
         """Magnitude pruning: the weights of the greatest size, whatever the problem is."""
 
     @_builtins.property
+    def specialise(self) -> Global___SpecialiseSettings:
+        """A smaller network of its own, cut out of the model and distilled from it."""
+
+    @_builtins.property
     def validation(self) -> _compute_pb2.ValidationSplit:
         """How validation data is cut from the training data."""
 
@@ -100,6 +105,7 @@ class DecomposeRequest(_message.Message):
         seam: Global___SeamSettings | None = ...,
         gradsplitter: Global___GradSplitterSettings | None = ...,
         magnitude: Global___MagnitudeSettings | None = ...,
+        specialise: Global___SpecialiseSettings | None = ...,
         validation: _compute_pb2.ValidationSplit | None = ...,
         seed: _builtins.int = ...,
         device: _compute_pb2.Device.ValueType = ...,
@@ -110,11 +116,11 @@ class DecomposeRequest(_message.Message):
         calibration_split: _builtins.str = ...,
         known: _known_resources_pb2.KnownResources | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "gradsplitter", b"gradsplitter", "known", b"known", "magnitude", b"magnitude", "seam", b"seam", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "gradsplitter", b"gradsplitter", "known", b"known", "magnitude", b"magnitude", "seam", b"seam", "specialise", b"specialise", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "calibration_split", b"calibration_split", "dataset", b"dataset", "device", b"device", "force", b"force", "gradsplitter", b"gradsplitter", "known", b"known", "magnitude", b"magnitude", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "calibration_split", b"calibration_split", "dataset", b"dataset", "device", b"device", "force", b"force", "gradsplitter", b"gradsplitter", "known", b"known", "magnitude", b"magnitude", "model", b"model", "module_id", b"module_id", "parent", b"parent", "request_id", b"request_id", "seam", b"seam", "seed", b"seed", "specialise", b"specialise", "validate_only", b"validate_only", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_algorithm: _TypeAlias = _typing.Literal["seam", "gradsplitter", "magnitude"]  # noqa: Y015
+    _WhichOneofReturnType_algorithm: _TypeAlias = _typing.Literal["seam", "gradsplitter", "magnitude", "specialise"]  # noqa: Y015
     _WhichOneofArgType_algorithm: _TypeAlias = _typing.Literal["algorithm", b"algorithm"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_algorithm) -> _WhichOneofReturnType_algorithm | None: ...
 
@@ -179,6 +185,36 @@ class MagnitudeSettings(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MagnitudeSettings: _TypeAlias = MagnitudeSettings  # noqa: Y015
+
+@_typing.final
+class SpecialiseSettings(_message.Message):
+    """What a specialisation is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    RECIPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def problem(self) -> _problem_pb2.TargetProblem:
+        """What the network must tell apart."""
+
+    @_builtins.property
+    def recipe(self) -> _recipe_pb2.SpecialiseRecipe:
+        """Budgets, and how to learn."""
+
+    def __init__(
+        self,
+        *,
+        problem: _problem_pb2.TargetProblem | None = ...,
+        recipe: _recipe_pb2.SpecialiseRecipe | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem", "recipe", b"recipe"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem", "recipe", b"recipe"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpecialiseSettings: _TypeAlias = SpecialiseSettings  # noqa: Y015
 
 @_typing.final
 class GradSplitterSettings(_message.Message):

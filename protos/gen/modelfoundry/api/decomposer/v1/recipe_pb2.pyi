@@ -455,3 +455,194 @@ class MagnitudeRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retention) -> _WhichOneofReturnType__retention | None: ...
 
 Global___MagnitudeRecipe: _TypeAlias = MagnitudeRecipe  # noqa: Y015
+
+@_typing.final
+class SpecialiseRecipe(_message.Message):
+    """How a network is specialised, as data: budgets, and what a search makes of them. A record holds what was decided, so that
+    it can be repeated. Fields that are unset in a request take the value of the named recipe.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Compute:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ComputeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SpecialiseRecipe._Compute.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        COMPUTE_UNSPECIFIED: SpecialiseRecipe._Compute.ValueType  # 0
+        """The recipe's own."""
+        COMPUTE_FP32: SpecialiseRecipe._Compute.ValueType  # 1
+        """32-bit floating point."""
+        COMPUTE_INT8: SpecialiseRecipe._Compute.ValueType  # 2
+        """8-bit whole numbers, calibrated on training images."""
+
+    class Compute(_Compute, metaclass=_ComputeEnumTypeWrapper):
+        """Numbers that the file computes in that is judged."""
+
+    COMPUTE_UNSPECIFIED: SpecialiseRecipe.Compute.ValueType  # 0
+    """The recipe's own."""
+    COMPUTE_FP32: SpecialiseRecipe.Compute.ValueType  # 1
+    """32-bit floating point."""
+    COMPUTE_INT8: SpecialiseRecipe.Compute.ValueType  # 2
+    """8-bit whole numbers, calibrated on training images."""
+
+    class _Weights:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _WeightsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SpecialiseRecipe._Weights.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        WEIGHTS_UNSPECIFIED: SpecialiseRecipe._Weights.ValueType  # 0
+        """The recipe's own."""
+        WEIGHTS_FP32: SpecialiseRecipe._Weights.ValueType  # 1
+        """32-bit floating point."""
+        WEIGHTS_FP16: SpecialiseRecipe._Weights.ValueType  # 2
+        """16-bit floating point."""
+        WEIGHTS_INT8: SpecialiseRecipe._Weights.ValueType  # 3
+        """8-bit whole numbers, with a scale for every output."""
+
+    class Weights(_Weights, metaclass=_WeightsEnumTypeWrapper):
+        """How the file keeps its weights that is judged."""
+
+    WEIGHTS_UNSPECIFIED: SpecialiseRecipe.Weights.ValueType  # 0
+    """The recipe's own."""
+    WEIGHTS_FP32: SpecialiseRecipe.Weights.ValueType  # 1
+    """32-bit floating point."""
+    WEIGHTS_FP16: SpecialiseRecipe.Weights.ValueType  # 2
+    """16-bit floating point."""
+    WEIGHTS_INT8: SpecialiseRecipe.Weights.ValueType  # 3
+    """8-bit whole numbers, with a scale for every output."""
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    MAX_MACS_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_LATENCY_FIELD_NUMBER: _builtins.int
+    MIN_ACCURACY_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    WIDTHS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    VIEWS_FIELD_NUMBER: _builtins.int
+    BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    LR_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    recipe: _builtins.str
+    """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `specialised`."""
+    max_macs: _builtins.float
+    """Multiply-accumulates at most, as a share of the model's, up to 1. 0: any."""
+    max_bytes: _builtins.int
+    """Bytes of the ONNX file at most, up to 2^31. 0: any."""
+    max_latency: _builtins.float
+    """Time of a pass of the ONNX file at most, as a share of the model's float32 file, up to 1. 0: any."""
+    min_accuracy: _builtins.str
+    """Accuracy on validation data at least, in the numbers that the file computes in: a share such as `0.95`, or `base` for the
+    model's own. `specialised`: any.
+    """
+    seconds: _builtins.float
+    """Seconds of computing, that is CPU seconds a thread, for all of the work, up to 1,000,000. 0: nothing is learnt.
+    `specialised`: 120, `preview`: 0.
+    """
+    weights: Global___SpecialiseRecipe.Weights.ValueType
+    """How the file keeps its weights that is judged. `specialised`: fp32."""
+    compute: Global___SpecialiseRecipe.Compute.ValueType
+    """Numbers that it computes in. `specialised`: int8."""
+    widths: _builtins.str
+    """Width of every tier of channels, such as `16-16-32`: a tier is all groups of channels that are equally many. `auto`: chosen
+    by the budgets; without any half of every tier.
+    """
+    left_out: _builtins.int
+    """Blocks that are left out where widths are given, those whose loss hurts least, up to 1000."""
+    steps: _builtins.int
+    """Batches that the network learns from, up to 1,000,000. 0: as many as there are seconds for."""
+    views: _builtins.int
+    """Views of training images that the rest is drawn from, 1 to 100,000,000. 0: as many as fit."""
+    batch_size: _builtins.int
+    """Samples in a batch, 2 to 4096. `specialised`: 64."""
+    lr: _builtins.float
+    """AdamW's learning rate of all weights, above 0. `specialised`: 0.003."""
+    temperature: _builtins.float
+    """By which logits are divided when network and model are compared, above 0. `specialised`: 4."""
+    augmentation: Global___Augmentation.ValueType
+    """How training images are varied."""
+    precision: Global___Precision.ValueType
+    """Numbers that a step computes in."""
+    def __init__(
+        self,
+        *,
+        recipe: _builtins.str = ...,
+        max_macs: _builtins.float | None = ...,
+        max_bytes: _builtins.int | None = ...,
+        max_latency: _builtins.float | None = ...,
+        min_accuracy: _builtins.str | None = ...,
+        seconds: _builtins.float | None = ...,
+        weights: Global___SpecialiseRecipe.Weights.ValueType = ...,
+        compute: Global___SpecialiseRecipe.Compute.ValueType = ...,
+        widths: _builtins.str | None = ...,
+        left_out: _builtins.int | None = ...,
+        steps: _builtins.int | None = ...,
+        views: _builtins.int | None = ...,
+        batch_size: _builtins.int | None = ...,
+        lr: _builtins.float | None = ...,
+        temperature: _builtins.float | None = ...,
+        augmentation: Global___Augmentation.ValueType = ...,
+        precision: Global___Precision.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_left_out", b"_left_out", "_lr", b"_lr", "_max_bytes", b"_max_bytes", "_max_latency", b"_max_latency", "_max_macs", b"_max_macs", "_min_accuracy", b"_min_accuracy", "_seconds", b"_seconds", "_steps", b"_steps", "_temperature", b"_temperature", "_views", b"_views", "_widths", b"_widths", "batch_size", b"batch_size", "left_out", b"left_out", "lr", b"lr", "max_bytes", b"max_bytes", "max_latency", b"max_latency", "max_macs", b"max_macs", "min_accuracy", b"min_accuracy", "seconds", b"seconds", "steps", b"steps", "temperature", b"temperature", "views", b"views", "widths", b"widths"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_left_out", b"_left_out", "_lr", b"_lr", "_max_bytes", b"_max_bytes", "_max_latency", b"_max_latency", "_max_macs", b"_max_macs", "_min_accuracy", b"_min_accuracy", "_seconds", b"_seconds", "_steps", b"_steps", "_temperature", b"_temperature", "_views", b"_views", "_widths", b"_widths", "augmentation", b"augmentation", "batch_size", b"batch_size", "compute", b"compute", "left_out", b"left_out", "lr", b"lr", "max_bytes", b"max_bytes", "max_latency", b"max_latency", "max_macs", b"max_macs", "min_accuracy", b"min_accuracy", "precision", b"precision", "recipe", b"recipe", "seconds", b"seconds", "steps", b"steps", "temperature", b"temperature", "views", b"views", "weights", b"weights", "widths", b"widths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
+    _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
+    _WhichOneofReturnType__left_out: _TypeAlias = _typing.Literal["left_out"]  # noqa: Y015
+    _WhichOneofArgType__left_out: _TypeAlias = _typing.Literal["_left_out", b"_left_out"]  # noqa: Y015
+    _WhichOneofReturnType__lr: _TypeAlias = _typing.Literal["lr"]  # noqa: Y015
+    _WhichOneofArgType__lr: _TypeAlias = _typing.Literal["_lr", b"_lr"]  # noqa: Y015
+    _WhichOneofReturnType__max_bytes: _TypeAlias = _typing.Literal["max_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_bytes: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__max_latency: _TypeAlias = _typing.Literal["max_latency"]  # noqa: Y015
+    _WhichOneofArgType__max_latency: _TypeAlias = _typing.Literal["_max_latency", b"_max_latency"]  # noqa: Y015
+    _WhichOneofReturnType__max_macs: _TypeAlias = _typing.Literal["max_macs"]  # noqa: Y015
+    _WhichOneofArgType__max_macs: _TypeAlias = _typing.Literal["_max_macs", b"_max_macs"]  # noqa: Y015
+    _WhichOneofReturnType__min_accuracy: _TypeAlias = _typing.Literal["min_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__min_accuracy: _TypeAlias = _typing.Literal["_min_accuracy", b"_min_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__seconds: _TypeAlias = _typing.Literal["seconds"]  # noqa: Y015
+    _WhichOneofArgType__seconds: _TypeAlias = _typing.Literal["_seconds", b"_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__steps: _TypeAlias = _typing.Literal["steps"]  # noqa: Y015
+    _WhichOneofArgType__steps: _TypeAlias = _typing.Literal["_steps", b"_steps"]  # noqa: Y015
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__views: _TypeAlias = _typing.Literal["views"]  # noqa: Y015
+    _WhichOneofArgType__views: _TypeAlias = _typing.Literal["_views", b"_views"]  # noqa: Y015
+    _WhichOneofReturnType__widths: _TypeAlias = _typing.Literal["widths"]  # noqa: Y015
+    _WhichOneofArgType__widths: _TypeAlias = _typing.Literal["_widths", b"_widths"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__left_out) -> _WhichOneofReturnType__left_out | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lr) -> _WhichOneofReturnType__lr | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bytes) -> _WhichOneofReturnType__max_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_latency) -> _WhichOneofReturnType__max_latency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_macs) -> _WhichOneofReturnType__max_macs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_accuracy) -> _WhichOneofReturnType__min_accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seconds) -> _WhichOneofReturnType__seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__steps) -> _WhichOneofReturnType__steps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__views) -> _WhichOneofReturnType__views | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__widths) -> _WhichOneofReturnType__widths | None: ...
+
+Global___SpecialiseRecipe: _TypeAlias = SpecialiseRecipe  # noqa: Y015

@@ -42,6 +42,7 @@ type DecomposeRequest struct {
 	//	*DecomposeRequest_Seam
 	//	*DecomposeRequest_Gradsplitter
 	//	*DecomposeRequest_Magnitude
+	//	*DecomposeRequest_Specialise
 	Algorithm isDecomposeRequest_Algorithm `protobuf_oneof:"algorithm"`
 	// How validation data is cut from the training data.
 	Validation *v1.ValidationSplit `protobuf:"bytes,5,opt,name=validation,proto3" json:"validation,omitempty"`
@@ -153,6 +154,15 @@ func (x *DecomposeRequest) GetMagnitude() *MagnitudeSettings {
 	return nil
 }
 
+func (x *DecomposeRequest) GetSpecialise() *SpecialiseSettings {
+	if x != nil {
+		if x, ok := x.Algorithm.(*DecomposeRequest_Specialise); ok {
+			return x.Specialise
+		}
+	}
+	return nil
+}
+
 func (x *DecomposeRequest) GetValidation() *v1.ValidationSplit {
 	if x != nil {
 		return x.Validation
@@ -235,11 +245,18 @@ type DecomposeRequest_Magnitude struct {
 	Magnitude *MagnitudeSettings `protobuf:"bytes,13,opt,name=magnitude,proto3,oneof"`
 }
 
+type DecomposeRequest_Specialise struct {
+	// A smaller network of its own, cut out of the model and distilled from it.
+	Specialise *SpecialiseSettings `protobuf:"bytes,15,opt,name=specialise,proto3,oneof"`
+}
+
 func (*DecomposeRequest_Seam) isDecomposeRequest_Algorithm() {}
 
 func (*DecomposeRequest_Gradsplitter) isDecomposeRequest_Algorithm() {}
 
 func (*DecomposeRequest_Magnitude) isDecomposeRequest_Algorithm() {}
+
+func (*DecomposeRequest_Specialise) isDecomposeRequest_Algorithm() {}
 
 // What SeaM is asked for.
 type SeamSettings struct {
@@ -351,6 +368,61 @@ func (x *MagnitudeSettings) GetRecipe() *MagnitudeRecipe {
 	return nil
 }
 
+// What a specialisation is asked for.
+type SpecialiseSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the network must tell apart.
+	Problem *v1.TargetProblem `protobuf:"bytes,1,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Budgets, and how to learn.
+	Recipe        *SpecialiseRecipe `protobuf:"bytes,2,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpecialiseSettings) Reset() {
+	*x = SpecialiseSettings{}
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpecialiseSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpecialiseSettings) ProtoMessage() {}
+
+func (x *SpecialiseSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpecialiseSettings.ProtoReflect.Descriptor instead.
+func (*SpecialiseSettings) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SpecialiseSettings) GetProblem() *v1.TargetProblem {
+	if x != nil {
+		return x.Problem
+	}
+	return nil
+}
+
+func (x *SpecialiseSettings) GetRecipe() *SpecialiseRecipe {
+	if x != nil {
+		return x.Recipe
+	}
+	return nil
+}
+
 // What GradSplitter is asked for.
 type GradSplitterSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -365,7 +437,7 @@ type GradSplitterSettings struct {
 
 func (x *GradSplitterSettings) Reset() {
 	*x = GradSplitterSettings{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -377,7 +449,7 @@ func (x *GradSplitterSettings) String() string {
 func (*GradSplitterSettings) ProtoMessage() {}
 
 func (x *GradSplitterSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -390,7 +462,7 @@ func (x *GradSplitterSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GradSplitterSettings.ProtoReflect.Descriptor instead.
 func (*GradSplitterSettings) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{3}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GradSplitterSettings) GetLabelGroups() []*LabelGroup {
@@ -418,7 +490,7 @@ type LabelGroup struct {
 
 func (x *LabelGroup) Reset() {
 	*x = LabelGroup{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -430,7 +502,7 @@ func (x *LabelGroup) String() string {
 func (*LabelGroup) ProtoMessage() {}
 
 func (x *LabelGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -443,7 +515,7 @@ func (x *LabelGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelGroup.ProtoReflect.Descriptor instead.
 func (*LabelGroup) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{4}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LabelGroup) GetLabels() []string {
@@ -465,7 +537,7 @@ type DecomposeResponse struct {
 
 func (x *DecomposeResponse) Reset() {
 	*x = DecomposeResponse{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +549,7 @@ func (x *DecomposeResponse) String() string {
 func (*DecomposeResponse) ProtoMessage() {}
 
 func (x *DecomposeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +562,7 @@ func (x *DecomposeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecomposeResponse.ProtoReflect.Descriptor instead.
 func (*DecomposeResponse) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{5}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DecomposeResponse) GetModules() []string {
@@ -509,7 +581,7 @@ type ListRecipesRequest struct {
 
 func (x *ListRecipesRequest) Reset() {
 	*x = ListRecipesRequest{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +593,7 @@ func (x *ListRecipesRequest) String() string {
 func (*ListRecipesRequest) ProtoMessage() {}
 
 func (x *ListRecipesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +606,7 @@ func (x *ListRecipesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecipesRequest.ProtoReflect.Descriptor instead.
 func (*ListRecipesRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{6}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{7}
 }
 
 // Response of ListRecipes.
@@ -553,7 +625,7 @@ type ListRecipesResponse struct {
 
 func (x *ListRecipesResponse) Reset() {
 	*x = ListRecipesResponse{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +637,7 @@ func (x *ListRecipesResponse) String() string {
 func (*ListRecipesResponse) ProtoMessage() {}
 
 func (x *ListRecipesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +650,7 @@ func (x *ListRecipesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecipesResponse.ProtoReflect.Descriptor instead.
 func (*ListRecipesResponse) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{7}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListRecipesResponse) GetRecipes() []*RecipeDescription {
@@ -615,7 +687,7 @@ type GradSplitterRecipeDescription struct {
 
 func (x *GradSplitterRecipeDescription) Reset() {
 	*x = GradSplitterRecipeDescription{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +699,7 @@ func (x *GradSplitterRecipeDescription) String() string {
 func (*GradSplitterRecipeDescription) ProtoMessage() {}
 
 func (x *GradSplitterRecipeDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +712,7 @@ func (x *GradSplitterRecipeDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GradSplitterRecipeDescription.ProtoReflect.Descriptor instead.
 func (*GradSplitterRecipeDescription) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{8}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GradSplitterRecipeDescription) GetRecipe() *GradSplitterRecipe {
@@ -670,7 +742,7 @@ type RecipeDescription struct {
 
 func (x *RecipeDescription) Reset() {
 	*x = RecipeDescription{}
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[9]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +754,7 @@ func (x *RecipeDescription) String() string {
 func (*RecipeDescription) ProtoMessage() {}
 
 func (x *RecipeDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[9]
+	mi := &file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +767,7 @@ func (x *RecipeDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecipeDescription.ProtoReflect.Descriptor instead.
 func (*RecipeDescription) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{9}
+	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RecipeDescription) GetRecipe() *SeamRecipe {
@@ -716,14 +788,17 @@ var File_modelfoundry_api_decomposer_v1_decomposer_service_proto protoreflect.Fi
 
 const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" +
 	"\n" +
-	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xef\x05\n" +
+	"7modelfoundry/api/decomposer/v1/decomposer_service.proto\x12\x1emodelfoundry.api.decomposer.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a.modelfoundry/api/decomposer/v1/algorithm.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a2modelfoundry/api/registry/v1/known_resources.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/problem.proto\"\xc5\x06\n" +
 	"\x10DecomposeRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1a\n" +
 	"\x05model\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\x05model\x12\x1e\n" +
 	"\adataset\x18\x03 \x01(\tB\x04\xe2A\x01\x02R\adataset\x12B\n" +
 	"\x04seam\x18\x04 \x01(\v2,.modelfoundry.api.decomposer.v1.SeamSettingsH\x00R\x04seam\x12Z\n" +
 	"\fgradsplitter\x18\f \x01(\v24.modelfoundry.api.decomposer.v1.GradSplitterSettingsH\x00R\fgradsplitter\x12Q\n" +
-	"\tmagnitude\x18\r \x01(\v21.modelfoundry.api.decomposer.v1.MagnitudeSettingsH\x00R\tmagnitude\x12J\n" +
+	"\tmagnitude\x18\r \x01(\v21.modelfoundry.api.decomposer.v1.MagnitudeSettingsH\x00R\tmagnitude\x12T\n" +
+	"\n" +
+	"specialise\x18\x0f \x01(\v22.modelfoundry.api.decomposer.v1.SpecialiseSettingsH\x00R\n" +
+	"specialise\x12J\n" +
 	"\n" +
 	"validation\x18\x05 \x01(\v2*.modelfoundry.api.types.v1.ValidationSplitR\n" +
 	"validation\x12\x12\n" +
@@ -743,7 +818,10 @@ const file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc = "" 
 	"\x06recipe\x18\x02 \x01(\v2*.modelfoundry.api.decomposer.v1.SeamRecipeR\x06recipe\"\xa6\x01\n" +
 	"\x11MagnitudeSettings\x12H\n" +
 	"\aproblem\x18\x01 \x01(\v2(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2A\x01\x02R\aproblem\x12G\n" +
-	"\x06recipe\x18\x02 \x01(\v2/.modelfoundry.api.decomposer.v1.MagnitudeRecipeR\x06recipe\"\xb1\x01\n" +
+	"\x06recipe\x18\x02 \x01(\v2/.modelfoundry.api.decomposer.v1.MagnitudeRecipeR\x06recipe\"\xa8\x01\n" +
+	"\x12SpecialiseSettings\x12H\n" +
+	"\aproblem\x18\x01 \x01(\v2(.modelfoundry.api.types.v1.TargetProblemB\x04\xe2A\x01\x02R\aproblem\x12H\n" +
+	"\x06recipe\x18\x02 \x01(\v20.modelfoundry.api.decomposer.v1.SpecialiseRecipeR\x06recipe\"\xb1\x01\n" +
 	"\x14GradSplitterSettings\x12M\n" +
 	"\flabel_groups\x18\x01 \x03(\v2*.modelfoundry.api.decomposer.v1.LabelGroupR\vlabelGroups\x12J\n" +
 	"\x06recipe\x18\x02 \x01(\v22.modelfoundry.api.decomposer.v1.GradSplitterRecipeR\x06recipe\"*\n" +
@@ -782,55 +860,60 @@ func file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescGZIP() 
 	return file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDescData
 }
 
-var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_goTypes = []any{
 	(*DecomposeRequest)(nil),              // 0: modelfoundry.api.decomposer.v1.DecomposeRequest
 	(*SeamSettings)(nil),                  // 1: modelfoundry.api.decomposer.v1.SeamSettings
 	(*MagnitudeSettings)(nil),             // 2: modelfoundry.api.decomposer.v1.MagnitudeSettings
-	(*GradSplitterSettings)(nil),          // 3: modelfoundry.api.decomposer.v1.GradSplitterSettings
-	(*LabelGroup)(nil),                    // 4: modelfoundry.api.decomposer.v1.LabelGroup
-	(*DecomposeResponse)(nil),             // 5: modelfoundry.api.decomposer.v1.DecomposeResponse
-	(*ListRecipesRequest)(nil),            // 6: modelfoundry.api.decomposer.v1.ListRecipesRequest
-	(*ListRecipesResponse)(nil),           // 7: modelfoundry.api.decomposer.v1.ListRecipesResponse
-	(*GradSplitterRecipeDescription)(nil), // 8: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
-	(*RecipeDescription)(nil),             // 9: modelfoundry.api.decomposer.v1.RecipeDescription
-	(*v1.ValidationSplit)(nil),            // 10: modelfoundry.api.types.v1.ValidationSplit
-	(v1.Device)(0),                        // 11: modelfoundry.api.types.v1.Device
-	(*v11.KnownResources)(nil),            // 12: modelfoundry.api.registry.v1.KnownResources
-	(*v1.TargetProblem)(nil),              // 13: modelfoundry.api.types.v1.TargetProblem
-	(*SeamRecipe)(nil),                    // 14: modelfoundry.api.decomposer.v1.SeamRecipe
-	(*MagnitudeRecipe)(nil),               // 15: modelfoundry.api.decomposer.v1.MagnitudeRecipe
-	(*GradSplitterRecipe)(nil),            // 16: modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	(*AlgorithmDescription)(nil),          // 17: modelfoundry.api.decomposer.v1.AlgorithmDescription
-	(*longrunningpb.Operation)(nil),       // 18: google.longrunning.Operation
+	(*SpecialiseSettings)(nil),            // 3: modelfoundry.api.decomposer.v1.SpecialiseSettings
+	(*GradSplitterSettings)(nil),          // 4: modelfoundry.api.decomposer.v1.GradSplitterSettings
+	(*LabelGroup)(nil),                    // 5: modelfoundry.api.decomposer.v1.LabelGroup
+	(*DecomposeResponse)(nil),             // 6: modelfoundry.api.decomposer.v1.DecomposeResponse
+	(*ListRecipesRequest)(nil),            // 7: modelfoundry.api.decomposer.v1.ListRecipesRequest
+	(*ListRecipesResponse)(nil),           // 8: modelfoundry.api.decomposer.v1.ListRecipesResponse
+	(*GradSplitterRecipeDescription)(nil), // 9: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
+	(*RecipeDescription)(nil),             // 10: modelfoundry.api.decomposer.v1.RecipeDescription
+	(*v1.ValidationSplit)(nil),            // 11: modelfoundry.api.types.v1.ValidationSplit
+	(v1.Device)(0),                        // 12: modelfoundry.api.types.v1.Device
+	(*v11.KnownResources)(nil),            // 13: modelfoundry.api.registry.v1.KnownResources
+	(*v1.TargetProblem)(nil),              // 14: modelfoundry.api.types.v1.TargetProblem
+	(*SeamRecipe)(nil),                    // 15: modelfoundry.api.decomposer.v1.SeamRecipe
+	(*MagnitudeRecipe)(nil),               // 16: modelfoundry.api.decomposer.v1.MagnitudeRecipe
+	(*SpecialiseRecipe)(nil),              // 17: modelfoundry.api.decomposer.v1.SpecialiseRecipe
+	(*GradSplitterRecipe)(nil),            // 18: modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	(*AlgorithmDescription)(nil),          // 19: modelfoundry.api.decomposer.v1.AlgorithmDescription
+	(*longrunningpb.Operation)(nil),       // 20: google.longrunning.Operation
 }
 var file_modelfoundry_api_decomposer_v1_decomposer_service_proto_depIdxs = []int32{
 	1,  // 0: modelfoundry.api.decomposer.v1.DecomposeRequest.seam:type_name -> modelfoundry.api.decomposer.v1.SeamSettings
-	3,  // 1: modelfoundry.api.decomposer.v1.DecomposeRequest.gradsplitter:type_name -> modelfoundry.api.decomposer.v1.GradSplitterSettings
+	4,  // 1: modelfoundry.api.decomposer.v1.DecomposeRequest.gradsplitter:type_name -> modelfoundry.api.decomposer.v1.GradSplitterSettings
 	2,  // 2: modelfoundry.api.decomposer.v1.DecomposeRequest.magnitude:type_name -> modelfoundry.api.decomposer.v1.MagnitudeSettings
-	10, // 3: modelfoundry.api.decomposer.v1.DecomposeRequest.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
-	11, // 4: modelfoundry.api.decomposer.v1.DecomposeRequest.device:type_name -> modelfoundry.api.types.v1.Device
-	12, // 5: modelfoundry.api.decomposer.v1.DecomposeRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
-	13, // 6: modelfoundry.api.decomposer.v1.SeamSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
-	14, // 7: modelfoundry.api.decomposer.v1.SeamSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
-	13, // 8: modelfoundry.api.decomposer.v1.MagnitudeSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
-	15, // 9: modelfoundry.api.decomposer.v1.MagnitudeSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.MagnitudeRecipe
-	4,  // 10: modelfoundry.api.decomposer.v1.GradSplitterSettings.label_groups:type_name -> modelfoundry.api.decomposer.v1.LabelGroup
-	16, // 11: modelfoundry.api.decomposer.v1.GradSplitterSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	9,  // 12: modelfoundry.api.decomposer.v1.ListRecipesResponse.recipes:type_name -> modelfoundry.api.decomposer.v1.RecipeDescription
-	8,  // 13: modelfoundry.api.decomposer.v1.ListRecipesResponse.gradsplitter_recipes:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
-	17, // 14: modelfoundry.api.decomposer.v1.ListRecipesResponse.algorithms:type_name -> modelfoundry.api.decomposer.v1.AlgorithmDescription
-	16, // 15: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	14, // 16: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
-	0,  // 17: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
-	6,  // 18: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
-	18, // 19: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
-	7,  // 20: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
-	19, // [19:21] is the sub-list for method output_type
-	17, // [17:19] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	3,  // 3: modelfoundry.api.decomposer.v1.DecomposeRequest.specialise:type_name -> modelfoundry.api.decomposer.v1.SpecialiseSettings
+	11, // 4: modelfoundry.api.decomposer.v1.DecomposeRequest.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
+	12, // 5: modelfoundry.api.decomposer.v1.DecomposeRequest.device:type_name -> modelfoundry.api.types.v1.Device
+	13, // 6: modelfoundry.api.decomposer.v1.DecomposeRequest.known:type_name -> modelfoundry.api.registry.v1.KnownResources
+	14, // 7: modelfoundry.api.decomposer.v1.SeamSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	15, // 8: modelfoundry.api.decomposer.v1.SeamSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
+	14, // 9: modelfoundry.api.decomposer.v1.MagnitudeSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	16, // 10: modelfoundry.api.decomposer.v1.MagnitudeSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.MagnitudeRecipe
+	14, // 11: modelfoundry.api.decomposer.v1.SpecialiseSettings.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	17, // 12: modelfoundry.api.decomposer.v1.SpecialiseSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.SpecialiseRecipe
+	5,  // 13: modelfoundry.api.decomposer.v1.GradSplitterSettings.label_groups:type_name -> modelfoundry.api.decomposer.v1.LabelGroup
+	18, // 14: modelfoundry.api.decomposer.v1.GradSplitterSettings.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	10, // 15: modelfoundry.api.decomposer.v1.ListRecipesResponse.recipes:type_name -> modelfoundry.api.decomposer.v1.RecipeDescription
+	9,  // 16: modelfoundry.api.decomposer.v1.ListRecipesResponse.gradsplitter_recipes:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription
+	19, // 17: modelfoundry.api.decomposer.v1.ListRecipesResponse.algorithms:type_name -> modelfoundry.api.decomposer.v1.AlgorithmDescription
+	18, // 18: modelfoundry.api.decomposer.v1.GradSplitterRecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	15, // 19: modelfoundry.api.decomposer.v1.RecipeDescription.recipe:type_name -> modelfoundry.api.decomposer.v1.SeamRecipe
+	0,  // 20: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:input_type -> modelfoundry.api.decomposer.v1.DecomposeRequest
+	7,  // 21: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:input_type -> modelfoundry.api.decomposer.v1.ListRecipesRequest
+	20, // 22: modelfoundry.api.decomposer.v1.DecomposerService.Decompose:output_type -> google.longrunning.Operation
+	8,  // 23: modelfoundry.api.decomposer.v1.DecomposerService.ListRecipes:output_type -> modelfoundry.api.decomposer.v1.ListRecipesResponse
+	22, // [22:24] is the sub-list for method output_type
+	20, // [20:22] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() }
@@ -844,6 +927,7 @@ func file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() {
 		(*DecomposeRequest_Seam)(nil),
 		(*DecomposeRequest_Gradsplitter)(nil),
 		(*DecomposeRequest_Magnitude)(nil),
+		(*DecomposeRequest_Specialise)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -851,7 +935,7 @@ func file_modelfoundry_api_decomposer_v1_decomposer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc), len(file_modelfoundry_api_decomposer_v1_decomposer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -188,6 +188,116 @@ func (Precision) EnumDescriptor() ([]byte, []int) {
 	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP(), []int{2}
 }
 
+// Numbers that the file computes in that is judged.
+type SpecialiseRecipe_Compute int32
+
+const (
+	// The recipe's own.
+	SpecialiseRecipe_COMPUTE_UNSPECIFIED SpecialiseRecipe_Compute = 0
+	// 32-bit floating point.
+	SpecialiseRecipe_COMPUTE_FP32 SpecialiseRecipe_Compute = 1
+	// 8-bit whole numbers, calibrated on training images.
+	SpecialiseRecipe_COMPUTE_INT8 SpecialiseRecipe_Compute = 2
+)
+
+// Enum value maps for SpecialiseRecipe_Compute.
+var (
+	SpecialiseRecipe_Compute_name = map[int32]string{
+		0: "COMPUTE_UNSPECIFIED",
+		1: "COMPUTE_FP32",
+		2: "COMPUTE_INT8",
+	}
+	SpecialiseRecipe_Compute_value = map[string]int32{
+		"COMPUTE_UNSPECIFIED": 0,
+		"COMPUTE_FP32":        1,
+		"COMPUTE_INT8":        2,
+	}
+)
+
+func (x SpecialiseRecipe_Compute) Enum() *SpecialiseRecipe_Compute {
+	p := new(SpecialiseRecipe_Compute)
+	*p = x
+	return p
+}
+
+func (x SpecialiseRecipe_Compute) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SpecialiseRecipe_Compute) Descriptor() protoreflect.EnumDescriptor {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes[3].Descriptor()
+}
+
+func (SpecialiseRecipe_Compute) Type() protoreflect.EnumType {
+	return &file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes[3]
+}
+
+func (x SpecialiseRecipe_Compute) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SpecialiseRecipe_Compute.Descriptor instead.
+func (SpecialiseRecipe_Compute) EnumDescriptor() ([]byte, []int) {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP(), []int{3, 0}
+}
+
+// How the file keeps its weights that is judged.
+type SpecialiseRecipe_Weights int32
+
+const (
+	// The recipe's own.
+	SpecialiseRecipe_WEIGHTS_UNSPECIFIED SpecialiseRecipe_Weights = 0
+	// 32-bit floating point.
+	SpecialiseRecipe_WEIGHTS_FP32 SpecialiseRecipe_Weights = 1
+	// 16-bit floating point.
+	SpecialiseRecipe_WEIGHTS_FP16 SpecialiseRecipe_Weights = 2
+	// 8-bit whole numbers, with a scale for every output.
+	SpecialiseRecipe_WEIGHTS_INT8 SpecialiseRecipe_Weights = 3
+)
+
+// Enum value maps for SpecialiseRecipe_Weights.
+var (
+	SpecialiseRecipe_Weights_name = map[int32]string{
+		0: "WEIGHTS_UNSPECIFIED",
+		1: "WEIGHTS_FP32",
+		2: "WEIGHTS_FP16",
+		3: "WEIGHTS_INT8",
+	}
+	SpecialiseRecipe_Weights_value = map[string]int32{
+		"WEIGHTS_UNSPECIFIED": 0,
+		"WEIGHTS_FP32":        1,
+		"WEIGHTS_FP16":        2,
+		"WEIGHTS_INT8":        3,
+	}
+)
+
+func (x SpecialiseRecipe_Weights) Enum() *SpecialiseRecipe_Weights {
+	p := new(SpecialiseRecipe_Weights)
+	*p = x
+	return p
+}
+
+func (x SpecialiseRecipe_Weights) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SpecialiseRecipe_Weights) Descriptor() protoreflect.EnumDescriptor {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes[4].Descriptor()
+}
+
+func (SpecialiseRecipe_Weights) Type() protoreflect.EnumType {
+	return &file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes[4]
+}
+
+func (x SpecialiseRecipe_Weights) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SpecialiseRecipe_Weights.Descriptor instead.
+func (SpecialiseRecipe_Weights) EnumDescriptor() ([]byte, []int) {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP(), []int{3, 1}
+}
+
 // How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
 // (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
 //
@@ -675,6 +785,200 @@ func (x *MagnitudeRecipe) GetAugmentation() Augmentation {
 	return Augmentation_AUGMENTATION_UNSPECIFIED
 }
 
+// How a network is specialised, as data: budgets, and what a search makes of them. A record holds what was decided, so that
+// it can be repeated. Fields that are unset in a request take the value of the named recipe.
+type SpecialiseRecipe struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `specialised`.
+	Recipe string `protobuf:"bytes,1,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	// Multiply-accumulates at most, as a share of the model's, up to 1. 0: any.
+	MaxMacs *float64 `protobuf:"fixed64,2,opt,name=max_macs,json=maxMacs,proto3,oneof" json:"max_macs,omitempty"`
+	// Bytes of the ONNX file at most, up to 2^31. 0: any.
+	MaxBytes *int64 `protobuf:"varint,3,opt,name=max_bytes,json=maxBytes,proto3,oneof" json:"max_bytes,omitempty"`
+	// Time of a pass of the ONNX file at most, as a share of the model's float32 file, up to 1. 0: any.
+	MaxLatency *float64 `protobuf:"fixed64,4,opt,name=max_latency,json=maxLatency,proto3,oneof" json:"max_latency,omitempty"`
+	// Accuracy on validation data at least, in the numbers that the file computes in: a share such as `0.95`, or `base` for the
+	// model's own. `specialised`: any.
+	MinAccuracy *string `protobuf:"bytes,5,opt,name=min_accuracy,json=minAccuracy,proto3,oneof" json:"min_accuracy,omitempty"`
+	// Seconds of computing, that is CPU seconds a thread, for all of the work, up to 1,000,000. 0: nothing is learnt.
+	// `specialised`: 120, `preview`: 0.
+	Seconds *float64 `protobuf:"fixed64,6,opt,name=seconds,proto3,oneof" json:"seconds,omitempty"`
+	// How the file keeps its weights that is judged. `specialised`: fp32.
+	Weights SpecialiseRecipe_Weights `protobuf:"varint,7,opt,name=weights,proto3,enum=modelfoundry.api.decomposer.v1.SpecialiseRecipe_Weights" json:"weights,omitempty"`
+	// Numbers that it computes in. `specialised`: int8.
+	Compute SpecialiseRecipe_Compute `protobuf:"varint,8,opt,name=compute,proto3,enum=modelfoundry.api.decomposer.v1.SpecialiseRecipe_Compute" json:"compute,omitempty"`
+	// Width of every tier of channels, such as `16-16-32`: a tier is all groups of channels that are equally many. `auto`: chosen
+	// by the budgets; without any half of every tier.
+	Widths *string `protobuf:"bytes,9,opt,name=widths,proto3,oneof" json:"widths,omitempty"`
+	// Blocks that are left out where widths are given, those whose loss hurts least, up to 1000.
+	LeftOut *int32 `protobuf:"varint,10,opt,name=left_out,json=leftOut,proto3,oneof" json:"left_out,omitempty"`
+	// Batches that the network learns from, up to 1,000,000. 0: as many as there are seconds for.
+	Steps *int32 `protobuf:"varint,11,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
+	// Views of training images that the rest is drawn from, 1 to 100,000,000. 0: as many as fit.
+	Views *int32 `protobuf:"varint,12,opt,name=views,proto3,oneof" json:"views,omitempty"`
+	// Samples in a batch, 2 to 4096. `specialised`: 64.
+	BatchSize *int32 `protobuf:"varint,13,opt,name=batch_size,json=batchSize,proto3,oneof" json:"batch_size,omitempty"`
+	// AdamW's learning rate of all weights, above 0. `specialised`: 0.003.
+	Lr *float64 `protobuf:"fixed64,14,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// By which logits are divided when network and model are compared, above 0. `specialised`: 4.
+	Temperature *float64 `protobuf:"fixed64,15,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// How training images are varied.
+	Augmentation Augmentation `protobuf:"varint,16,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
+	// Numbers that a step computes in.
+	Precision     Precision `protobuf:"varint,17,opt,name=precision,proto3,enum=modelfoundry.api.decomposer.v1.Precision" json:"precision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpecialiseRecipe) Reset() {
+	*x = SpecialiseRecipe{}
+	mi := &file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpecialiseRecipe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpecialiseRecipe) ProtoMessage() {}
+
+func (x *SpecialiseRecipe) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpecialiseRecipe.ProtoReflect.Descriptor instead.
+func (*SpecialiseRecipe) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SpecialiseRecipe) GetRecipe() string {
+	if x != nil {
+		return x.Recipe
+	}
+	return ""
+}
+
+func (x *SpecialiseRecipe) GetMaxMacs() float64 {
+	if x != nil && x.MaxMacs != nil {
+		return *x.MaxMacs
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetMaxBytes() int64 {
+	if x != nil && x.MaxBytes != nil {
+		return *x.MaxBytes
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetMaxLatency() float64 {
+	if x != nil && x.MaxLatency != nil {
+		return *x.MaxLatency
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetMinAccuracy() string {
+	if x != nil && x.MinAccuracy != nil {
+		return *x.MinAccuracy
+	}
+	return ""
+}
+
+func (x *SpecialiseRecipe) GetSeconds() float64 {
+	if x != nil && x.Seconds != nil {
+		return *x.Seconds
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetWeights() SpecialiseRecipe_Weights {
+	if x != nil {
+		return x.Weights
+	}
+	return SpecialiseRecipe_WEIGHTS_UNSPECIFIED
+}
+
+func (x *SpecialiseRecipe) GetCompute() SpecialiseRecipe_Compute {
+	if x != nil {
+		return x.Compute
+	}
+	return SpecialiseRecipe_COMPUTE_UNSPECIFIED
+}
+
+func (x *SpecialiseRecipe) GetWidths() string {
+	if x != nil && x.Widths != nil {
+		return *x.Widths
+	}
+	return ""
+}
+
+func (x *SpecialiseRecipe) GetLeftOut() int32 {
+	if x != nil && x.LeftOut != nil {
+		return *x.LeftOut
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetSteps() int32 {
+	if x != nil && x.Steps != nil {
+		return *x.Steps
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetViews() int32 {
+	if x != nil && x.Views != nil {
+		return *x.Views
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetBatchSize() int32 {
+	if x != nil && x.BatchSize != nil {
+		return *x.BatchSize
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *SpecialiseRecipe) GetAugmentation() Augmentation {
+	if x != nil {
+		return x.Augmentation
+	}
+	return Augmentation_AUGMENTATION_UNSPECIFIED
+}
+
+func (x *SpecialiseRecipe) GetPrecision() Precision {
+	if x != nil {
+		return x.Precision
+	}
+	return Precision_PRECISION_UNSPECIFIED
+}
+
 var File_modelfoundry_api_decomposer_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
@@ -775,7 +1079,52 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\a_epochsB\r\n" +
 	"\v_batch_sizeB\n" +
 	"\n" +
-	"\b_lr_head*E\n" +
+	"\b_lr_head\"\xab\b\n" +
+	"\x10SpecialiseRecipe\x12\x16\n" +
+	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12\x1e\n" +
+	"\bmax_macs\x18\x02 \x01(\x01H\x00R\amaxMacs\x88\x01\x01\x12 \n" +
+	"\tmax_bytes\x18\x03 \x01(\x03H\x01R\bmaxBytes\x88\x01\x01\x12$\n" +
+	"\vmax_latency\x18\x04 \x01(\x01H\x02R\n" +
+	"maxLatency\x88\x01\x01\x12&\n" +
+	"\fmin_accuracy\x18\x05 \x01(\tH\x03R\vminAccuracy\x88\x01\x01\x12\x1d\n" +
+	"\aseconds\x18\x06 \x01(\x01H\x04R\aseconds\x88\x01\x01\x12R\n" +
+	"\aweights\x18\a \x01(\x0e28.modelfoundry.api.decomposer.v1.SpecialiseRecipe.WeightsR\aweights\x12R\n" +
+	"\acompute\x18\b \x01(\x0e28.modelfoundry.api.decomposer.v1.SpecialiseRecipe.ComputeR\acompute\x12\x1b\n" +
+	"\x06widths\x18\t \x01(\tH\x05R\x06widths\x88\x01\x01\x12\x1e\n" +
+	"\bleft_out\x18\n" +
+	" \x01(\x05H\x06R\aleftOut\x88\x01\x01\x12\x19\n" +
+	"\x05steps\x18\v \x01(\x05H\aR\x05steps\x88\x01\x01\x12\x19\n" +
+	"\x05views\x18\f \x01(\x05H\bR\x05views\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"batch_size\x18\r \x01(\x05H\tR\tbatchSize\x88\x01\x01\x12\x13\n" +
+	"\x02lr\x18\x0e \x01(\x01H\n" +
+	"R\x02lr\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\x0f \x01(\x01H\vR\vtemperature\x88\x01\x01\x12P\n" +
+	"\faugmentation\x18\x10 \x01(\x0e2,.modelfoundry.api.decomposer.v1.AugmentationR\faugmentation\x12G\n" +
+	"\tprecision\x18\x11 \x01(\x0e2).modelfoundry.api.decomposer.v1.PrecisionR\tprecision\"F\n" +
+	"\aCompute\x12\x17\n" +
+	"\x13COMPUTE_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fCOMPUTE_FP32\x10\x01\x12\x10\n" +
+	"\fCOMPUTE_INT8\x10\x02\"X\n" +
+	"\aWeights\x12\x17\n" +
+	"\x13WEIGHTS_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fWEIGHTS_FP32\x10\x01\x12\x10\n" +
+	"\fWEIGHTS_FP16\x10\x02\x12\x10\n" +
+	"\fWEIGHTS_INT8\x10\x03B\v\n" +
+	"\t_max_macsB\f\n" +
+	"\n" +
+	"_max_bytesB\x0e\n" +
+	"\f_max_latencyB\x0f\n" +
+	"\r_min_accuracyB\n" +
+	"\n" +
+	"\b_secondsB\t\n" +
+	"\a_widthsB\v\n" +
+	"\t_left_outB\b\n" +
+	"\x06_stepsB\b\n" +
+	"\x06_viewsB\r\n" +
+	"\v_batch_sizeB\x05\n" +
+	"\x03_lrB\x0e\n" +
+	"\f_temperature*E\n" +
 	"\fInitialMasks\x12\x1d\n" +
 	"\x19INITIAL_MASKS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12INITIAL_MASKS_ONES\x10\x01*\x8d\x01\n" +
@@ -804,28 +1153,35 @@ func file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescGZIP() []byte {
 	return file_modelfoundry_api_decomposer_v1_recipe_proto_rawDescData
 }
 
-var file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_modelfoundry_api_decomposer_v1_recipe_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_modelfoundry_api_decomposer_v1_recipe_proto_goTypes = []any{
-	(InitialMasks)(0),          // 0: modelfoundry.api.decomposer.v1.InitialMasks
-	(Augmentation)(0),          // 1: modelfoundry.api.decomposer.v1.Augmentation
-	(Precision)(0),             // 2: modelfoundry.api.decomposer.v1.Precision
-	(*SeamRecipe)(nil),         // 3: modelfoundry.api.decomposer.v1.SeamRecipe
-	(*GradSplitterRecipe)(nil), // 4: modelfoundry.api.decomposer.v1.GradSplitterRecipe
-	(*MagnitudeRecipe)(nil),    // 5: modelfoundry.api.decomposer.v1.MagnitudeRecipe
+	(InitialMasks)(0),             // 0: modelfoundry.api.decomposer.v1.InitialMasks
+	(Augmentation)(0),             // 1: modelfoundry.api.decomposer.v1.Augmentation
+	(Precision)(0),                // 2: modelfoundry.api.decomposer.v1.Precision
+	(SpecialiseRecipe_Compute)(0), // 3: modelfoundry.api.decomposer.v1.SpecialiseRecipe.Compute
+	(SpecialiseRecipe_Weights)(0), // 4: modelfoundry.api.decomposer.v1.SpecialiseRecipe.Weights
+	(*SeamRecipe)(nil),            // 5: modelfoundry.api.decomposer.v1.SeamRecipe
+	(*GradSplitterRecipe)(nil),    // 6: modelfoundry.api.decomposer.v1.GradSplitterRecipe
+	(*MagnitudeRecipe)(nil),       // 7: modelfoundry.api.decomposer.v1.MagnitudeRecipe
+	(*SpecialiseRecipe)(nil),      // 8: modelfoundry.api.decomposer.v1.SpecialiseRecipe
 }
 var file_modelfoundry_api_decomposer_v1_recipe_proto_depIdxs = []int32{
-	0, // 0: modelfoundry.api.decomposer.v1.SeamRecipe.initial_masks:type_name -> modelfoundry.api.decomposer.v1.InitialMasks
-	1, // 1: modelfoundry.api.decomposer.v1.SeamRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
-	2, // 2: modelfoundry.api.decomposer.v1.SeamRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
-	1, // 3: modelfoundry.api.decomposer.v1.GradSplitterRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
-	2, // 4: modelfoundry.api.decomposer.v1.GradSplitterRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
-	1, // 5: modelfoundry.api.decomposer.v1.MagnitudeRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	0,  // 0: modelfoundry.api.decomposer.v1.SeamRecipe.initial_masks:type_name -> modelfoundry.api.decomposer.v1.InitialMasks
+	1,  // 1: modelfoundry.api.decomposer.v1.SeamRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	2,  // 2: modelfoundry.api.decomposer.v1.SeamRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
+	1,  // 3: modelfoundry.api.decomposer.v1.GradSplitterRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	2,  // 4: modelfoundry.api.decomposer.v1.GradSplitterRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
+	1,  // 5: modelfoundry.api.decomposer.v1.MagnitudeRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	4,  // 6: modelfoundry.api.decomposer.v1.SpecialiseRecipe.weights:type_name -> modelfoundry.api.decomposer.v1.SpecialiseRecipe.Weights
+	3,  // 7: modelfoundry.api.decomposer.v1.SpecialiseRecipe.compute:type_name -> modelfoundry.api.decomposer.v1.SpecialiseRecipe.Compute
+	1,  // 8: modelfoundry.api.decomposer.v1.SpecialiseRecipe.augmentation:type_name -> modelfoundry.api.decomposer.v1.Augmentation
+	2,  // 9: modelfoundry.api.decomposer.v1.SpecialiseRecipe.precision:type_name -> modelfoundry.api.decomposer.v1.Precision
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_decomposer_v1_recipe_proto_init() }
@@ -836,13 +1192,14 @@ func file_modelfoundry_api_decomposer_v1_recipe_proto_init() {
 	file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[0].OneofWrappers = []any{}
 	file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[1].OneofWrappers = []any{}
 	file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[2].OneofWrappers = []any{}
+	file_modelfoundry_api_decomposer_v1_recipe_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc), len(file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   3,
+			NumEnums:      5,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -9,7 +9,7 @@ import type { OperationSchema } from "../../../../google/longrunning/operations_
 import { file_google_longrunning_operations } from "../../../../google/longrunning/operations_pb.js";
 import type { AlgorithmDescription } from "./algorithm_pb.js";
 import { file_modelfoundry_api_decomposer_v1_algorithm } from "./algorithm_pb.js";
-import type { GradSplitterRecipe, MagnitudeRecipe, SeamRecipe } from "./recipe_pb.js";
+import type { GradSplitterRecipe, MagnitudeRecipe, SeamRecipe, SpecialiseRecipe } from "./recipe_pb.js";
 import { file_modelfoundry_api_decomposer_v1_recipe } from "./recipe_pb.js";
 import type { KnownResources } from "../../registry/v1/known_resources_pb.js";
 import { file_modelfoundry_api_registry_v1_known_resources } from "../../registry/v1/known_resources_pb.js";
@@ -23,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/decomposer/v1/decomposer_service.proto.
  */
 export const file_modelfoundry_api_decomposer_v1_decomposer_service: GenFile = /*@__PURE__*/
-  fileDesc("Cjdtb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvZGVjb21wb3Nlcl9zZXJ2aWNlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEi2wQKEERlY29tcG9zZVJlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEhMKBW1vZGVsGAIgASgJQgTiQQECEhUKB2RhdGFzZXQYAyABKAlCBOJBAQISPAoEc2VhbRgEIAEoCzIsLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5TZWFtU2V0dGluZ3NIABJMCgxncmFkc3BsaXR0ZXIYDCABKAsyNC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuR3JhZFNwbGl0dGVyU2V0dGluZ3NIABJGCgltYWduaXR1ZGUYDSABKAsyMS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuTWFnbml0dWRlU2V0dGluZ3NIABI+Cgp2YWxpZGF0aW9uGAUgASgLMioubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5WYWxpZGF0aW9uU3BsaXQSDAoEc2VlZBgGIAEoAxIxCgZkZXZpY2UYByABKA4yIS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkRldmljZRIRCgltb2R1bGVfaWQYCCABKAkSEgoKcmVxdWVzdF9pZBgJIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAogASgIEg0KBWZvcmNlGAsgASgIEhkKEWNhbGlicmF0aW9uX3NwbGl0GA4gASgJEjsKBWtub3duGBQgASgLMiwubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Lbm93blJlc291cmNlc0ILCglhbGdvcml0aG0iiwEKDFNlYW1TZXR0aW5ncxI/Cgdwcm9ibGVtGAEgASgLMigubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5UYXJnZXRQcm9ibGVtQgTiQQECEjoKBnJlY2lwZRgCIAEoCzIqLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5TZWFtUmVjaXBlIpUBChFNYWduaXR1ZGVTZXR0aW5ncxI/Cgdwcm9ibGVtGAEgASgLMigubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5UYXJnZXRQcm9ibGVtQgTiQQECEj8KBnJlY2lwZRgCIAEoCzIvLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5NYWduaXR1ZGVSZWNpcGUinAEKFEdyYWRTcGxpdHRlclNldHRpbmdzEkAKDGxhYmVsX2dyb3VwcxgBIAMoCzIqLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5MYWJlbEdyb3VwEkIKBnJlY2lwZRgCIAEoCzIyLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5HcmFkU3BsaXR0ZXJSZWNpcGUiIgoKTGFiZWxHcm91cBIUCgZsYWJlbHMYASADKAlCBOJBAQIiJAoRRGVjb21wb3NlUmVzcG9uc2USDwoHbW9kdWxlcxgBIAMoCSIUChJMaXN0UmVjaXBlc1JlcXVlc3QigAIKE0xpc3RSZWNpcGVzUmVzcG9uc2USQgoHcmVjaXBlcxgBIAMoCzIxLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5SZWNpcGVEZXNjcmlwdGlvbhJbChRncmFkc3BsaXR0ZXJfcmVjaXBlcxgCIAMoCzI9Lm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5HcmFkU3BsaXR0ZXJSZWNpcGVEZXNjcmlwdGlvbhJICgphbGdvcml0aG1zGAMgAygLMjQubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkFsZ29yaXRobURlc2NyaXB0aW9uIngKHUdyYWRTcGxpdHRlclJlY2lwZURlc2NyaXB0aW9uEkIKBnJlY2lwZRgBIAEoCzIyLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5HcmFkU3BsaXR0ZXJSZWNpcGUSEwoLZGVzY3JpcHRpb24YAiABKAkiZAoRUmVjaXBlRGVzY3JpcHRpb24SOgoGcmVjaXBlGAEgASgLMioubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNlYW1SZWNpcGUSEwoLZGVzY3JpcHRpb24YAiABKAky8wEKEURlY29tcG9zZXJTZXJ2aWNlEmEKCURlY29tcG9zZRIwLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5EZWNvbXBvc2VSZXF1ZXN0Gh0uZ29vZ2xlLmxvbmdydW5uaW5nLk9wZXJhdGlvbiIDkAICEnsKC0xpc3RSZWNpcGVzEjIubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkxpc3RSZWNpcGVzUmVxdWVzdBozLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5MaXN0UmVjaXBlc1Jlc3BvbnNlIgOQAgFCoAIKImNvbS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjFCFkRlY29tcG9zZXJTZXJ2aWNlUHJvdG9QAVpHbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvZGVjb21wb3Nlci92MTtkZWNvbXBvc2VydjGiAgNNQUSqAh5Nb2RlbGZvdW5kcnkuQXBpLkRlY29tcG9zZXIuVjHKAh5Nb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjHiAipNb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjFcR1BCTWV0YWRhdGHqAiFNb2RlbGZvdW5kcnk6OkFwaTo6RGVjb21wb3Nlcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_longrunning_operations, file_modelfoundry_api_decomposer_v1_algorithm, file_modelfoundry_api_decomposer_v1_recipe, file_modelfoundry_api_registry_v1_known_resources, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_problem]);
+  fileDesc("Cjdtb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvZGVjb21wb3Nlcl9zZXJ2aWNlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEipQUKEERlY29tcG9zZVJlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEhMKBW1vZGVsGAIgASgJQgTiQQECEhUKB2RhdGFzZXQYAyABKAlCBOJBAQISPAoEc2VhbRgEIAEoCzIsLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5TZWFtU2V0dGluZ3NIABJMCgxncmFkc3BsaXR0ZXIYDCABKAsyNC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuR3JhZFNwbGl0dGVyU2V0dGluZ3NIABJGCgltYWduaXR1ZGUYDSABKAsyMS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuTWFnbml0dWRlU2V0dGluZ3NIABJICgpzcGVjaWFsaXNlGA8gASgLMjIubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNwZWNpYWxpc2VTZXR0aW5nc0gAEj4KCnZhbGlkYXRpb24YBSABKAsyKi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlZhbGlkYXRpb25TcGxpdBIMCgRzZWVkGAYgASgDEjEKBmRldmljZRgHIAEoDjIhLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuRGV2aWNlEhEKCW1vZHVsZV9pZBgIIAEoCRISCgpyZXF1ZXN0X2lkGAkgASgJEhUKDXZhbGlkYXRlX29ubHkYCiABKAgSDQoFZm9yY2UYCyABKAgSGQoRY2FsaWJyYXRpb25fc3BsaXQYDiABKAkSOwoFa25vd24YFCABKAsyLC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLktub3duUmVzb3VyY2VzQgsKCWFsZ29yaXRobSKLAQoMU2VhbVNldHRpbmdzEj8KB3Byb2JsZW0YASABKAsyKC5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlRhcmdldFByb2JsZW1CBOJBAQISOgoGcmVjaXBlGAIgASgLMioubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNlYW1SZWNpcGUilQEKEU1hZ25pdHVkZVNldHRpbmdzEj8KB3Byb2JsZW0YASABKAsyKC5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlRhcmdldFByb2JsZW1CBOJBAQISPwoGcmVjaXBlGAIgASgLMi8ubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLk1hZ25pdHVkZVJlY2lwZSKXAQoSU3BlY2lhbGlzZVNldHRpbmdzEj8KB3Byb2JsZW0YASABKAsyKC5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlRhcmdldFByb2JsZW1CBOJBAQISQAoGcmVjaXBlGAIgASgLMjAubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNwZWNpYWxpc2VSZWNpcGUinAEKFEdyYWRTcGxpdHRlclNldHRpbmdzEkAKDGxhYmVsX2dyb3VwcxgBIAMoCzIqLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5MYWJlbEdyb3VwEkIKBnJlY2lwZRgCIAEoCzIyLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5HcmFkU3BsaXR0ZXJSZWNpcGUiIgoKTGFiZWxHcm91cBIUCgZsYWJlbHMYASADKAlCBOJBAQIiJAoRRGVjb21wb3NlUmVzcG9uc2USDwoHbW9kdWxlcxgBIAMoCSIUChJMaXN0UmVjaXBlc1JlcXVlc3QigAIKE0xpc3RSZWNpcGVzUmVzcG9uc2USQgoHcmVjaXBlcxgBIAMoCzIxLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5SZWNpcGVEZXNjcmlwdGlvbhJbChRncmFkc3BsaXR0ZXJfcmVjaXBlcxgCIAMoCzI9Lm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5HcmFkU3BsaXR0ZXJSZWNpcGVEZXNjcmlwdGlvbhJICgphbGdvcml0aG1zGAMgAygLMjQubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkFsZ29yaXRobURlc2NyaXB0aW9uIngKHUdyYWRTcGxpdHRlclJlY2lwZURlc2NyaXB0aW9uEkIKBnJlY2lwZRgBIAEoCzIyLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5HcmFkU3BsaXR0ZXJSZWNpcGUSEwoLZGVzY3JpcHRpb24YAiABKAkiZAoRUmVjaXBlRGVzY3JpcHRpb24SOgoGcmVjaXBlGAEgASgLMioubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNlYW1SZWNpcGUSEwoLZGVzY3JpcHRpb24YAiABKAky8wEKEURlY29tcG9zZXJTZXJ2aWNlEmEKCURlY29tcG9zZRIwLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5EZWNvbXBvc2VSZXF1ZXN0Gh0uZ29vZ2xlLmxvbmdydW5uaW5nLk9wZXJhdGlvbiIDkAICEnsKC0xpc3RSZWNpcGVzEjIubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkxpc3RSZWNpcGVzUmVxdWVzdBozLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5MaXN0UmVjaXBlc1Jlc3BvbnNlIgOQAgFCoAIKImNvbS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjFCFkRlY29tcG9zZXJTZXJ2aWNlUHJvdG9QAVpHbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvZGVjb21wb3Nlci92MTtkZWNvbXBvc2VydjGiAgNNQUSqAh5Nb2RlbGZvdW5kcnkuQXBpLkRlY29tcG9zZXIuVjHKAh5Nb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjHiAipNb2RlbGZvdW5kcnlcQXBpXERlY29tcG9zZXJcVjFcR1BCTWV0YWRhdGHqAiFNb2RlbGZvdW5kcnk6OkFwaTo6RGVjb21wb3Nlcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_longrunning_operations, file_modelfoundry_api_decomposer_v1_algorithm, file_modelfoundry_api_decomposer_v1_recipe, file_modelfoundry_api_registry_v1_known_resources, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_problem]);
 
 /**
  * Request of Decompose.
@@ -82,6 +82,14 @@ export type DecomposeRequest = Message<"modelfoundry.api.decomposer.v1.Decompose
      */
     value: MagnitudeSettings;
     case: "magnitude";
+  } | {
+    /**
+     * A smaller network of its own, cut out of the model and distilled from it.
+     *
+     * @generated from field: modelfoundry.api.decomposer.v1.SpecialiseSettings specialise = 15;
+     */
+    value: SpecialiseSettings;
+    case: "specialise";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -215,6 +223,34 @@ export const MagnitudeSettingsSchema: GenMessage<MagnitudeSettings> = /*@__PURE_
   messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 2);
 
 /**
+ * What a specialisation is asked for.
+ *
+ * @generated from message modelfoundry.api.decomposer.v1.SpecialiseSettings
+ */
+export type SpecialiseSettings = Message<"modelfoundry.api.decomposer.v1.SpecialiseSettings"> & {
+  /**
+   * What the network must tell apart.
+   *
+   * @generated from field: modelfoundry.api.types.v1.TargetProblem problem = 1;
+   */
+  problem?: TargetProblem | undefined;
+
+  /**
+   * Budgets, and how to learn.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.SpecialiseRecipe recipe = 2;
+   */
+  recipe?: SpecialiseRecipe | undefined;
+};
+
+/**
+ * Describes the message modelfoundry.api.decomposer.v1.SpecialiseSettings.
+ * Use `create(SpecialiseSettingsSchema)` to create a new message.
+ */
+export const SpecialiseSettingsSchema: GenMessage<SpecialiseSettings> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 3);
+
+/**
  * What GradSplitter is asked for.
  *
  * @generated from message modelfoundry.api.decomposer.v1.GradSplitterSettings
@@ -241,7 +277,7 @@ export type GradSplitterSettings = Message<"modelfoundry.api.decomposer.v1.GradS
  * Use `create(GradSplitterSettingsSchema)` to create a new message.
  */
 export const GradSplitterSettingsSchema: GenMessage<GradSplitterSettings> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 3);
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 4);
 
 /**
  * Labels of one module.
@@ -262,7 +298,7 @@ export type LabelGroup = Message<"modelfoundry.api.decomposer.v1.LabelGroup"> & 
  * Use `create(LabelGroupSchema)` to create a new message.
  */
 export const LabelGroupSchema: GenMessage<LabelGroup> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 4);
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 5);
 
 /**
  * Response of the operation that Decompose starts.
@@ -284,7 +320,7 @@ export type DecomposeResponse = Message<"modelfoundry.api.decomposer.v1.Decompos
  * Use `create(DecomposeResponseSchema)` to create a new message.
  */
 export const DecomposeResponseSchema: GenMessage<DecomposeResponse> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 5);
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 6);
 
 /**
  * Request of ListRecipes.
@@ -299,7 +335,7 @@ export type ListRecipesRequest = Message<"modelfoundry.api.decomposer.v1.ListRec
  * Use `create(ListRecipesRequestSchema)` to create a new message.
  */
 export const ListRecipesRequestSchema: GenMessage<ListRecipesRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 6);
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 7);
 
 /**
  * Response of ListRecipes.
@@ -335,7 +371,7 @@ export type ListRecipesResponse = Message<"modelfoundry.api.decomposer.v1.ListRe
  * Use `create(ListRecipesResponseSchema)` to create a new message.
  */
 export const ListRecipesResponseSchema: GenMessage<ListRecipesResponse> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 7);
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 8);
 
 /**
  * A recipe of GradSplitter and what it is for.
@@ -363,7 +399,7 @@ export type GradSplitterRecipeDescription = Message<"modelfoundry.api.decomposer
  * Use `create(GradSplitterRecipeDescriptionSchema)` to create a new message.
  */
 export const GradSplitterRecipeDescriptionSchema: GenMessage<GradSplitterRecipeDescription> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 8);
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 9);
 
 /**
  * A recipe and what it is for.
@@ -391,7 +427,7 @@ export type RecipeDescription = Message<"modelfoundry.api.decomposer.v1.RecipeDe
  * Use `create(RecipeDescriptionSchema)` to create a new message.
  */
 export const RecipeDescriptionSchema: GenMessage<RecipeDescription> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 9);
+  messageDesc(file_modelfoundry_api_decomposer_v1_decomposer_service, 10);
 
 /**
  * Takes trained models apart.

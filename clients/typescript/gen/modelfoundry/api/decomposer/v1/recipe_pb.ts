@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/decomposer/v1/recipe.proto.
  */
 export const file_modelfoundry_api_decomposer_v1_recipe: GenFile = /*@__PURE__*/
-  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEi9QQKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbhIWCglyZXRlbnRpb24YCyABKAFIB4gBARISCgVzdGVwcxgMIAEoBUgIiAEBEhQKB2xyX25vcm0YDSABKAFICYgBARIYCgt0ZW1wZXJhdHVyZRgOIAEoAUgKiAEBEjwKCXByZWNpc2lvbhgPIAEoDjIpLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5QcmVjaXNpb25CCQoHX2Vwb2Noc0ITChFfaGVhZF9lcG9jaF9ldmVyeUINCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCCwoJX3BhdGllbmNlQgwKCl9yZXRlbnRpb25CCAoGX3N0ZXBzQgoKCF9scl9ub3JtQg4KDF90ZW1wZXJhdHVyZSL+BQoSR3JhZFNwbGl0dGVyUmVjaXBlEg4KBnJlY2lwZRgBIAEoCRIaCg13YXJtdXBfZXBvY2hzGAIgASgFSACIAQESEwoGY3ljbGVzGAMgASgFSAGIAQESGAoLbWFza19lcG9jaHMYBCABKAVIAogBARIYCgtoZWFkX2Vwb2NocxgFIAEoBUgDiAEBEhcKCmJhdGNoX3NpemUYBiABKAVIBIgBARIWCglscl93YXJtdXAYByABKAFIBYgBARIUCgdscl9oZWFkGAggASgBSAaIAQESFAoHbHJfbWFzaxgJIAEoAUgHiAEBEhIKBWFscGhhGAogASgBSAiIAQESFwoKaGVhZF93aWR0aBgLIAEoBUgJiAEBEhoKDWFjY3VyYWN5X2xvc3MYDCABKAFICogBARIWCglyZXRlbnRpb24YDSABKAFIC4gBARISCgVzdGVwcxgOIAEoBUgMiAEBEhQKB2xyX25vcm0YDyABKAFIDYgBARIYCgt0ZW1wZXJhdHVyZRgQIAEoAUgOiAEBEkIKDGF1Z21lbnRhdGlvbhgRIAEoDjIsLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5BdWdtZW50YXRpb24SPAoJcHJlY2lzaW9uGBIgASgOMikubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlByZWNpc2lvbhITCgZzaGFyZWQYEyABKAFID4gBAUIQCg5fd2FybXVwX2Vwb2Noc0IJCgdfY3ljbGVzQg4KDF9tYXNrX2Vwb2Noc0IOCgxfaGVhZF9lcG9jaHNCDQoLX2JhdGNoX3NpemVCDAoKX2xyX3dhcm11cEIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCDQoLX2hlYWRfd2lkdGhCEAoOX2FjY3VyYWN5X2xvc3NCDAoKX3JldGVudGlvbkIICgZfc3RlcHNCCgoIX2xyX25vcm1CDgoMX3RlbXBlcmF0dXJlQgkKB19zaGFyZWQi9QEKD01hZ25pdHVkZVJlY2lwZRIOCgZyZWNpcGUYASABKAkSFgoJcmV0ZW50aW9uGAIgASgBSACIAQESEwoGZXBvY2hzGAMgASgFSAGIAQESFwoKYmF0Y2hfc2l6ZRgEIAEoBUgCiAEBEhQKB2xyX2hlYWQYBSABKAFIA4gBARJCCgxhdWdtZW50YXRpb24YBiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuQXVnbWVudGF0aW9uQgwKCl9yZXRlbnRpb25CCQoHX2Vwb2Noc0INCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZCpFCgxJbml0aWFsTWFza3MSHQoZSU5JVElBTF9NQVNLU19VTlNQRUNJRklFRBAAEhYKEklOSVRJQUxfTUFTS1NfT05FUxABKo0BCgxBdWdtZW50YXRpb24SHAoYQVVHTUVOVEFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRQVVHTUVOVEFUSU9OX05PTkUQARIVChFBVUdNRU5UQVRJT05fQ1JPUBACEhoKFkFVR01FTlRBVElPTl9DUk9QX0ZMSVAQAxIVChFBVUdNRU5UQVRJT05fQVVUTxAEKmkKCVByZWNpc2lvbhIZChVQUkVDSVNJT05fVU5TUEVDSUZJRUQQABISCg5QUkVDSVNJT05fQVVUTxABEhUKEVBSRUNJU0lPTl9GTE9BVDMyEAISFgoSUFJFQ0lTSU9OX0JGTE9BVDE2EANClQIKImNvbS5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjFCC1JlY2lwZVByb3RvUAFaR21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjE7ZGVjb21wb3NlcnYxogIDTUFEqgIeTW9kZWxmb3VuZHJ5LkFwaS5EZWNvbXBvc2VyLlYxygIeTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYx4gIqTW9kZWxmb3VuZHJ5XEFwaVxEZWNvbXBvc2VyXFYxXEdQQk1ldGFkYXRh6gIhTW9kZWxmb3VuZHJ5OjpBcGk6OkRlY29tcG9zZXI6OlYxYgZwcm90bzM");
+  fileDesc("Cittb2RlbGZvdW5kcnkvYXBpL2RlY29tcG9zZXIvdjEvcmVjaXBlLnByb3RvEh5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEi9QQKClNlYW1SZWNpcGUSDgoGcmVjaXBlGAEgASgJEkMKDWluaXRpYWxfbWFza3MYAiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuSW5pdGlhbE1hc2tzEhMKBmVwb2NocxgDIAEoBUgAiAEBEh0KEGhlYWRfZXBvY2hfZXZlcnkYBCABKAVIAYgBARIXCgpiYXRjaF9zaXplGAUgASgFSAKIAQESFAoHbHJfaGVhZBgGIAEoAUgDiAEBEhQKB2xyX21hc2sYByABKAFIBIgBARISCgVhbHBoYRgIIAEoAUgFiAEBEhUKCHBhdGllbmNlGAkgASgFSAaIAQESQgoMYXVnbWVudGF0aW9uGAogASgOMiwubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLkF1Z21lbnRhdGlvbhIWCglyZXRlbnRpb24YCyABKAFIB4gBARISCgVzdGVwcxgMIAEoBUgIiAEBEhQKB2xyX25vcm0YDSABKAFICYgBARIYCgt0ZW1wZXJhdHVyZRgOIAEoAUgKiAEBEjwKCXByZWNpc2lvbhgPIAEoDjIpLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5QcmVjaXNpb25CCQoHX2Vwb2Noc0ITChFfaGVhZF9lcG9jaF9ldmVyeUINCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCCwoJX3BhdGllbmNlQgwKCl9yZXRlbnRpb25CCAoGX3N0ZXBzQgoKCF9scl9ub3JtQg4KDF90ZW1wZXJhdHVyZSL+BQoSR3JhZFNwbGl0dGVyUmVjaXBlEg4KBnJlY2lwZRgBIAEoCRIaCg13YXJtdXBfZXBvY2hzGAIgASgFSACIAQESEwoGY3ljbGVzGAMgASgFSAGIAQESGAoLbWFza19lcG9jaHMYBCABKAVIAogBARIYCgtoZWFkX2Vwb2NocxgFIAEoBUgDiAEBEhcKCmJhdGNoX3NpemUYBiABKAVIBIgBARIWCglscl93YXJtdXAYByABKAFIBYgBARIUCgdscl9oZWFkGAggASgBSAaIAQESFAoHbHJfbWFzaxgJIAEoAUgHiAEBEhIKBWFscGhhGAogASgBSAiIAQESFwoKaGVhZF93aWR0aBgLIAEoBUgJiAEBEhoKDWFjY3VyYWN5X2xvc3MYDCABKAFICogBARIWCglyZXRlbnRpb24YDSABKAFIC4gBARISCgVzdGVwcxgOIAEoBUgMiAEBEhQKB2xyX25vcm0YDyABKAFIDYgBARIYCgt0ZW1wZXJhdHVyZRgQIAEoAUgOiAEBEkIKDGF1Z21lbnRhdGlvbhgRIAEoDjIsLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5BdWdtZW50YXRpb24SPAoJcHJlY2lzaW9uGBIgASgOMikubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlByZWNpc2lvbhITCgZzaGFyZWQYEyABKAFID4gBAUIQCg5fd2FybXVwX2Vwb2Noc0IJCgdfY3ljbGVzQg4KDF9tYXNrX2Vwb2Noc0IOCgxfaGVhZF9lcG9jaHNCDQoLX2JhdGNoX3NpemVCDAoKX2xyX3dhcm11cEIKCghfbHJfaGVhZEIKCghfbHJfbWFza0IICgZfYWxwaGFCDQoLX2hlYWRfd2lkdGhCEAoOX2FjY3VyYWN5X2xvc3NCDAoKX3JldGVudGlvbkIICgZfc3RlcHNCCgoIX2xyX25vcm1CDgoMX3RlbXBlcmF0dXJlQgkKB19zaGFyZWQi9QEKD01hZ25pdHVkZVJlY2lwZRIOCgZyZWNpcGUYASABKAkSFgoJcmV0ZW50aW9uGAIgASgBSACIAQESEwoGZXBvY2hzGAMgASgFSAGIAQESFwoKYmF0Y2hfc2l6ZRgEIAEoBUgCiAEBEhQKB2xyX2hlYWQYBSABKAFIA4gBARJCCgxhdWdtZW50YXRpb24YBiABKA4yLC5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuQXVnbWVudGF0aW9uQgwKCl9yZXRlbnRpb25CCQoHX2Vwb2Noc0INCgtfYmF0Y2hfc2l6ZUIKCghfbHJfaGVhZCKIBwoQU3BlY2lhbGlzZVJlY2lwZRIOCgZyZWNpcGUYASABKAkSFQoIbWF4X21hY3MYAiABKAFIAIgBARIWCgltYXhfYnl0ZXMYAyABKANIAYgBARIYCgttYXhfbGF0ZW5jeRgEIAEoAUgCiAEBEhkKDG1pbl9hY2N1cmFjeRgFIAEoCUgDiAEBEhQKB3NlY29uZHMYBiABKAFIBIgBARJJCgd3ZWlnaHRzGAcgASgOMjgubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNwZWNpYWxpc2VSZWNpcGUuV2VpZ2h0cxJJCgdjb21wdXRlGAggASgOMjgubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNwZWNpYWxpc2VSZWNpcGUuQ29tcHV0ZRITCgZ3aWR0aHMYCSABKAlIBYgBARIVCghsZWZ0X291dBgKIAEoBUgGiAEBEhIKBXN0ZXBzGAsgASgFSAeIAQESEgoFdmlld3MYDCABKAVICIgBARIXCgpiYXRjaF9zaXplGA0gASgFSAmIAQESDwoCbHIYDiABKAFICogBARIYCgt0ZW1wZXJhdHVyZRgPIAEoAUgLiAEBEkIKDGF1Z21lbnRhdGlvbhgQIAEoDjIsLm1vZGVsZm91bmRyeS5hcGkuZGVjb21wb3Nlci52MS5BdWdtZW50YXRpb24SPAoJcHJlY2lzaW9uGBEgASgOMikubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlByZWNpc2lvbiJGCgdDb21wdXRlEhcKE0NPTVBVVEVfVU5TUEVDSUZJRUQQABIQCgxDT01QVVRFX0ZQMzIQARIQCgxDT01QVVRFX0lOVDgQAiJYCgdXZWlnaHRzEhcKE1dFSUdIVFNfVU5TUEVDSUZJRUQQABIQCgxXRUlHSFRTX0ZQMzIQARIQCgxXRUlHSFRTX0ZQMTYQAhIQCgxXRUlHSFRTX0lOVDgQA0ILCglfbWF4X21hY3NCDAoKX21heF9ieXRlc0IOCgxfbWF4X2xhdGVuY3lCDwoNX21pbl9hY2N1cmFjeUIKCghfc2Vjb25kc0IJCgdfd2lkdGhzQgsKCV9sZWZ0X291dEIICgZfc3RlcHNCCAoGX3ZpZXdzQg0KC19iYXRjaF9zaXplQgUKA19sckIOCgxfdGVtcGVyYXR1cmUqRQoMSW5pdGlhbE1hc2tzEh0KGUlOSVRJQUxfTUFTS1NfVU5TUEVDSUZJRUQQABIWChJJTklUSUFMX01BU0tTX09ORVMQASqNAQoMQXVnbWVudGF0aW9uEhwKGEFVR01FTlRBVElPTl9VTlNQRUNJRklFRBAAEhUKEUFVR01FTlRBVElPTl9OT05FEAESFQoRQVVHTUVOVEFUSU9OX0NST1AQAhIaChZBVUdNRU5UQVRJT05fQ1JPUF9GTElQEAMSFQoRQVVHTUVOVEFUSU9OX0FVVE8QBCppCglQcmVjaXNpb24SGQoVUFJFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASEgoOUFJFQ0lTSU9OX0FVVE8QARIVChFQUkVDSVNJT05fRkxPQVQzMhACEhYKElBSRUNJU0lPTl9CRkxPQVQxNhADQpUCCiJjb20ubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxQgtSZWNpcGVQcm90b1ABWkdtb2RlbGZvdW5kcnkuZGV2L2NsaWVudC9nZW4vbW9kZWxmb3VuZHJ5L2FwaS9kZWNvbXBvc2VyL3YxO2RlY29tcG9zZXJ2MaICA01BRKoCHk1vZGVsZm91bmRyeS5BcGkuRGVjb21wb3Nlci5WMcoCHk1vZGVsZm91bmRyeVxBcGlcRGVjb21wb3NlclxWMeICKk1vZGVsZm91bmRyeVxBcGlcRGVjb21wb3NlclxWMVxHUEJNZXRhZGF0YeoCIU1vZGVsZm91bmRyeTo6QXBpOjpEZWNvbXBvc2VyOjpWMWIGcHJvdG8z");
 
 /**
  * How SeaM searches: initial masks, schedule, learning rates, weight of the retention term and stopping, as data
@@ -349,6 +349,218 @@ export type MagnitudeRecipe = Message<"modelfoundry.api.decomposer.v1.MagnitudeR
  */
 export const MagnitudeRecipeSchema: GenMessage<MagnitudeRecipe> = /*@__PURE__*/
   messageDesc(file_modelfoundry_api_decomposer_v1_recipe, 2);
+
+/**
+ * How a network is specialised, as data: budgets, and what a search makes of them. A record holds what was decided, so that
+ * it can be repeated. Fields that are unset in a request take the value of the named recipe.
+ *
+ * @generated from message modelfoundry.api.decomposer.v1.SpecialiseRecipe
+ */
+export type SpecialiseRecipe = Message<"modelfoundry.api.decomposer.v1.SpecialiseRecipe"> & {
+  /**
+   * Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `specialised`.
+   *
+   * @generated from field: string recipe = 1;
+   */
+  recipe: string;
+
+  /**
+   * Multiply-accumulates at most, as a share of the model's, up to 1. 0: any.
+   *
+   * @generated from field: optional double max_macs = 2;
+   */
+  maxMacs?: number | undefined;
+
+  /**
+   * Bytes of the ONNX file at most, up to 2^31. 0: any.
+   *
+   * @generated from field: optional int64 max_bytes = 3;
+   */
+  maxBytes?: bigint | undefined;
+
+  /**
+   * Time of a pass of the ONNX file at most, as a share of the model's float32 file, up to 1. 0: any.
+   *
+   * @generated from field: optional double max_latency = 4;
+   */
+  maxLatency?: number | undefined;
+
+  /**
+   * Accuracy on validation data at least, in the numbers that the file computes in: a share such as `0.95`, or `base` for the
+   * model's own. `specialised`: any.
+   *
+   * @generated from field: optional string min_accuracy = 5;
+   */
+  minAccuracy?: string | undefined;
+
+  /**
+   * Seconds of computing, that is CPU seconds a thread, for all of the work, up to 1,000,000. 0: nothing is learnt.
+   * `specialised`: 120, `preview`: 0.
+   *
+   * @generated from field: optional double seconds = 6;
+   */
+  seconds?: number | undefined;
+
+  /**
+   * How the file keeps its weights that is judged. `specialised`: fp32.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.SpecialiseRecipe.Weights weights = 7;
+   */
+  weights: SpecialiseRecipe_Weights;
+
+  /**
+   * Numbers that it computes in. `specialised`: int8.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.SpecialiseRecipe.Compute compute = 8;
+   */
+  compute: SpecialiseRecipe_Compute;
+
+  /**
+   * Width of every tier of channels, such as `16-16-32`: a tier is all groups of channels that are equally many. `auto`: chosen
+   * by the budgets; without any half of every tier.
+   *
+   * @generated from field: optional string widths = 9;
+   */
+  widths?: string | undefined;
+
+  /**
+   * Blocks that are left out where widths are given, those whose loss hurts least, up to 1000.
+   *
+   * @generated from field: optional int32 left_out = 10;
+   */
+  leftOut?: number | undefined;
+
+  /**
+   * Batches that the network learns from, up to 1,000,000. 0: as many as there are seconds for.
+   *
+   * @generated from field: optional int32 steps = 11;
+   */
+  steps?: number | undefined;
+
+  /**
+   * Views of training images that the rest is drawn from, 1 to 100,000,000. 0: as many as fit.
+   *
+   * @generated from field: optional int32 views = 12;
+   */
+  views?: number | undefined;
+
+  /**
+   * Samples in a batch, 2 to 4096. `specialised`: 64.
+   *
+   * @generated from field: optional int32 batch_size = 13;
+   */
+  batchSize?: number | undefined;
+
+  /**
+   * AdamW's learning rate of all weights, above 0. `specialised`: 0.003.
+   *
+   * @generated from field: optional double lr = 14;
+   */
+  lr?: number | undefined;
+
+  /**
+   * By which logits are divided when network and model are compared, above 0. `specialised`: 4.
+   *
+   * @generated from field: optional double temperature = 15;
+   */
+  temperature?: number | undefined;
+
+  /**
+   * How training images are varied.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.Augmentation augmentation = 16;
+   */
+  augmentation: Augmentation;
+
+  /**
+   * Numbers that a step computes in.
+   *
+   * @generated from field: modelfoundry.api.decomposer.v1.Precision precision = 17;
+   */
+  precision: Precision;
+};
+
+/**
+ * Describes the message modelfoundry.api.decomposer.v1.SpecialiseRecipe.
+ * Use `create(SpecialiseRecipeSchema)` to create a new message.
+ */
+export const SpecialiseRecipeSchema: GenMessage<SpecialiseRecipe> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_decomposer_v1_recipe, 3);
+
+/**
+ * Numbers that the file computes in that is judged.
+ *
+ * @generated from enum modelfoundry.api.decomposer.v1.SpecialiseRecipe.Compute
+ */
+export enum SpecialiseRecipe_Compute {
+  /**
+   * The recipe's own.
+   *
+   * @generated from enum value: COMPUTE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * 32-bit floating point.
+   *
+   * @generated from enum value: COMPUTE_FP32 = 1;
+   */
+  FP32 = 1,
+
+  /**
+   * 8-bit whole numbers, calibrated on training images.
+   *
+   * @generated from enum value: COMPUTE_INT8 = 2;
+   */
+  INT8 = 2,
+}
+
+/**
+ * Describes the enum modelfoundry.api.decomposer.v1.SpecialiseRecipe.Compute.
+ */
+export const SpecialiseRecipe_ComputeSchema: GenEnum<SpecialiseRecipe_Compute> = /*@__PURE__*/
+  enumDesc(file_modelfoundry_api_decomposer_v1_recipe, 3, 0);
+
+/**
+ * How the file keeps its weights that is judged.
+ *
+ * @generated from enum modelfoundry.api.decomposer.v1.SpecialiseRecipe.Weights
+ */
+export enum SpecialiseRecipe_Weights {
+  /**
+   * The recipe's own.
+   *
+   * @generated from enum value: WEIGHTS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * 32-bit floating point.
+   *
+   * @generated from enum value: WEIGHTS_FP32 = 1;
+   */
+  FP32 = 1,
+
+  /**
+   * 16-bit floating point.
+   *
+   * @generated from enum value: WEIGHTS_FP16 = 2;
+   */
+  FP16 = 2,
+
+  /**
+   * 8-bit whole numbers, with a scale for every output.
+   *
+   * @generated from enum value: WEIGHTS_INT8 = 3;
+   */
+  INT8 = 3,
+}
+
+/**
+ * Describes the enum modelfoundry.api.decomposer.v1.SpecialiseRecipe.Weights.
+ */
+export const SpecialiseRecipe_WeightsSchema: GenEnum<SpecialiseRecipe_Weights> = /*@__PURE__*/
+  enumDesc(file_modelfoundry_api_decomposer_v1_recipe, 3, 1);
 
 /**
  * How real-valued masks begin.

@@ -1,0 +1,112 @@
+"""What the network will look like and how long it learns, decided before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from modelfoundry.core.batches import to_input
+from modelfoundry.core.channels import Bypass, plan_channels, plan_cuts
+from modelfoundry.core.channels import cut as cut_network
+from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
+from modelfoundry.decomposer.algorithms.specialise.blocks import blocks_by_harm
+from modelfoundry.decomposer.algorithms.specialise.saliency import first_units
+from modelfoundry.decomposer.algorithms.specialise.settings import AUTO
+from modelfoundry.decomposer.algorithms.specialise.structure import Tier, group_widths, halfway, tiers_of
+from modelfoundry.decomposer.algorithms.specialise.timing import (
+    LEAST_VIEWS,
+    common_views,
+    seconds_a_step,
+    seconds_an_answer,
+    steps_for,
+)
+from modelfoundry.decomposer.algorithms.specialise.widths import text_of, widths_of_text
+from modelfoundry.decomposer.algorithms.specialise.work import Clock, Decided, Shape, Work
+from modelfoundry.errors import InvalidField
+
+MULTIPLES = {"fp32": 8, "int8": 16}
+"""Of channels: what processors compute at once, so that narrower is not faster."""
+HARM_IMAGES = 512
+_CUTTING = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided."""
+
+    decided: Decided
+
+
+def decide(work: Work) -> Decision:
+    """Structure, views and steps, from settings, budgets and the machine.
+
+    Raises:
+        UnsupportedModel: no channel of the base can be cut.
+        InvalidField: widths or blocks that the base does not have.
+        Cancelled: the monitor says so.
+    """
+    clock, settings = Clock(), work.settings
+    plan = plan_channels(work.network, work.input_spec)
+    tiers = tiers_of(plan)
+    widths = (
+        default_widths(tiers, MULTIPLES[settings.compute])
+        if settings.widths == AUTO
+        else widths_of_text(settings.widths)
+    )
+    try:
+        group_widths(plan, tiers, widths)
+    except ValueError as error:
+        path = f"{settings.path}.widths"
+        raise InvalidField(
+            f"{path}: {error}", field=path, hint="give a width for each tier, no wider than it"
+        ) from error
+    left_out = _left_out(work, settings.left_out)
+    views, steps = settings.views, settings.steps
+    if settings.seconds and not (views and steps):
+        views, steps = _measured(work, tiers, widths, left_out, clock)
+    return Decision(Decided(text_of(widths), left_out, steps, views or (LEAST_VIEWS if work.target.rest else 0)))
+
+
+def default_widths(tiers: tuple[Tier, ...], multiple: int) -> tuple[int, ...]:
+    """Half of every tier, to the next multiple; a tier below a multiple stays whole."""
+    return tuple(min(tier.units, max(multiple, tier.units // 2 // multiple * multiple)) for tier in tiers)
+
+
+def _left_out(work: Work, count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    draws = BalancedDraws(work.train.labels, work.target, work.seed)
+    images = to_input(work.train.images[draws.draw("harm", HARM_IMAGES)], work.input_spec, work.device)
+    blocks = blocks_by_harm(work.network, images, work)
+    if count > len(blocks):
+        path = f"{work.settings.path}.left_out"
+        raise InvalidField(
+            f"{path}: the network has {len(blocks)} blocks that can be left out, not {count}",
+            field=path,
+            hint=f"give at most {len(blocks)}",
+        )
+    return tuple(sorted(blocks[:count]))
+
+
+def _measured(
+    work: Work, tiers: tuple[Tier, ...], widths: tuple[int, ...], left_out: tuple[str, ...], clock: Clock
+) -> tuple[int, int]:
+    """Views and steps that there are seconds for; what is said by settings is taken as it is."""
+    settings = work.settings
+    whole = Shape(tuple(map(Bypass, left_out))).of(work.network)
+    plan = plan_channels(whole, work.input_spec)
+    wanted = group_widths(plan, tiers, widths)
+    first, then = (
+        seconds_a_step(cut_network(whole, plan_cuts(plan, first_units(plan, each))), work)
+        for each in (halfway(plan, wanted), wanted)
+    )
+    answer = seconds_an_answer(work)
+    # Two scores and fits, statistics and validation: measured as a share of what a short run takes.
+    left = max(0.0, settings.seconds - clock.seconds - _CUTTING * settings.seconds)
+    own = 2 * int(torch.isin(work.train.labels, torch.tensor(work.target.columns)).count_nonzero())
+    views = settings.views or common_views(left, answer, own, 2 * len(work.train))
+    if not work.target.rest:
+        views = 0
+    steps = settings.steps or steps_for(left - (views + own) * answer, first, then)
+    return views, steps

@@ -1,0 +1,95 @@
+"""A small network by the command line: registered, rebuilt bit by bit, measured, predicted with, exported, composed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+from composing_stock import push_digits
+from service_stack import ServiceStack, running_stack
+
+from modelfoundry import errors
+from modelfoundry.client import Client, NewLabel, TrainingRecipe
+from modelfoundry.core.export import load_exported
+
+NUMBERS = (3, 5, 8)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStack]:
+    settings = {
+        **{f"MODELFOUNDRY_{name}_EXECUTOR": "inline" for name in ("DECOMPOSER", "EVALUATOR", "REUSER")},
+        "MODELFOUNDRY_DECOMPOSER_LEASE_SECONDS": "120",  # a busy machine is no lost worker
+    }
+    with running_stack(tmp_path_factory.mktemp("specialise"), settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(stack: ServiceStack) -> Iterator[Client]:
+    """With a small data set and a barely trained residual network, whose shortcuts pad channels."""
+    with Client(stack.endpoints) as client:
+        push_digits(client, stack.folder, "digits", NUMBERS, dict.fromkeys(NUMBERS, 40))
+        client.train("zoo:resnet20", "digits", recipe=TrainingRecipe(epochs=3), model_id="net").wait(timeout=400)
+        yield client
+
+
+def answer(stack: ServiceStack, *arguments: str) -> Any:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MODELFOUNDRY_")}
+    addresses = {f"MODELFOUNDRY_{name.upper()}": f"127.0.0.1:{port}" for name, port in stack.ports.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "modelfoundry.cli", *arguments, "--json"],
+        env={**inherited, **addresses, "MODELFOUNDRY_HOME": str(stack.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_small_network_is_a_module_like_any_other(client: Client, stack: ServiceStack, tmp_path: Path) -> None:
+    asked = ("specialise", "net", "--dataset", "digits", "--labels", "3", "--widths", "8-16-16", "--left-out", "1")
+    (made,) = answer(stack, *asked, "--steps", "3", "--views", "64", "--name", "three")
+    module = client.modules.get(made["name"])
+    settings = module.record.settings
+    assert (module.record.algorithm, settings["widths"], settings["left_out"]) == ("specialise", "8-16-16", 1)
+    assert module.retention is not None
+    assert 0 < module.retention.weight_retention < 0.3
+    checks = {check["name"]: check for check in answer(stack, "verify", module.id, "--rebuild")["checks"]}
+    assert "equal bit by bit" in checks["rebuild"]["detail"]
+    (evaluation, *_) = client.evaluate([module], "digits").wait(timeout=240)
+    assert evaluation.cost is not None
+    assert evaluation.cost.multiply_accumulates < 12_000_000
+    client.export(module, format="onnx").wait(timeout=240).save(tmp_path / "onnx")
+    client.export(module).wait(timeout=240).save(tmp_path / "tensors")
+    images = torch.rand(3, 1, 8, 8)
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
+    (logits,) = session.run(["logits"], {"images": images.numpy()})
+    torch.testing.assert_close(
+        torch.from_numpy(logits), load_exported(tmp_path / "tensors")(images), atol=1e-3, rtol=1e-3
+    )
+
+
+def test_small_networks_are_composed(client: Client) -> None:
+    settings = {"recipe": "preview", "widths": "8-16-16"}
+    jobs = [client.decompose("net", "digits", label=label, algorithm="specialise", settings=settings) for label in "58"]
+    made = [NewLabel(label=label, sources=list(job.wait(timeout=240))) for label, job in zip("58", jobs, strict=True)]
+    composed = client.compose_labels(made, "digits").wait(timeout=240)
+    assert composed.composition.labels == ("5", "8")
+
+
+def test_widths_that_the_model_does_not_have_fail_and_leave_nothing(client: Client) -> None:
+    before = {module.name for module in client.modules.list()}
+    job = client.decompose("net", "digits", label="3", algorithm="specialise", settings={"widths": "8-16"})
+    with pytest.raises(errors.InvalidField, match="within 16-32-64"):
+        job.wait(timeout=240)
+    assert {module.name for module in client.modules.list()} == before
