@@ -37,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStack]:
 def client(stack: ServiceStack) -> Iterator[Client]:
     """With a small data set and a barely trained residual network, whose shortcuts pad channels."""
     with Client(stack.endpoints) as client:
-        push_digits(client, stack.folder, "digits", NUMBERS, dict.fromkeys(NUMBERS, 40))
+        push_digits(client, stack.folder, "digits", NUMBERS, dict.fromkeys(NUMBERS, 60))
         client.train("zoo:resnet20", "digits", recipe=TrainingRecipe(epochs=3), model_id="net").wait(timeout=400)
         yield client
 
