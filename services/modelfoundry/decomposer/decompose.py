@@ -105,6 +105,8 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
         shelf=shelf or NoShelf(),
     )
     result = request.algorithm.search(task)
+    for note in result.notes:
+        bench.monitor.say(note)
     base.network.to("cpu")
     artifacts = tuple(
         ModuleArtifact(

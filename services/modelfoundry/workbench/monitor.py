@@ -33,6 +33,10 @@ class JobMonitor:
         """See `core.monitor.Monitor`."""
         self._context.progress(phase, done, total, unit, metrics)
 
+    def say(self, text: str) -> None:
+        """Writes a line into the job's log."""
+        self._context.log(text)
+
     def check_cancelled(self) -> None:
         """See `core.monitor.Monitor`."""
         self._context.check_cancelled()

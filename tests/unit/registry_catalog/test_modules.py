@@ -99,7 +99,7 @@ def test_a_module_without_retention_has_none(registry: Any, base: Any, dataset: 
 
 BAD_METADATA: dict[str, tuple[dict[str, str], type[errors.ModelFoundryError], str]] = {
     "other format": ({"format": "pt"}, errors.MalformedFile, "its format is 'pt'"),
-    "newer version": ({"format_version": "4"}, errors.MalformedFile, "its format version is '4'"),
+    "newer version": ({"format_version": "5"}, errors.MalformedFile, "its format version is '5'"),
     "deeper head": ({"format_version": "2"}, errors.MalformedFile, "a tensor 'head.weight' that no module has"),
     "other base": ({"base_digest": "sha256:" + "0" * 64}, errors.InvalidField, "belongs to weights sha256:0000"),
     "no JSON": ({"problem": "{"}, errors.MalformedFile, "its problem is not JSON"),

@@ -23,6 +23,7 @@ from modelfoundry.cli.options import (
     NameOption,
     SeedOption,
 )
+from modelfoundry.cli.rendering.failures import print_lines
 from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.rendering.module_table import print_modules
 from modelfoundry.cli.rendering.problem_text import labels_text
@@ -32,6 +33,7 @@ from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
+from modelfoundry.values.results import LogWritten
 
 _PREVIEW = "preview"
 _BYTES = "_bytes"
@@ -132,7 +134,9 @@ async def _run(
             session.answer([job.status], lambda: print_started([job.status], session.parent))
             return
         outcomes = await follow([TitledJob(labels_text(problem.labels), job)])
-    for _, failure in outcomes.failures:
-        raise failure
+        for _, failure in outcomes.failures:
+            raise failure
+        if not session.as_json:
+            print_lines([event.text async for event in job.events() if isinstance(event, LogWritten)])
     modules = [module for result in outcomes.results for module in result]
     session.answer(modules, lambda: print_modules(modules, session.parent))

@@ -22,6 +22,7 @@ from modelfoundry.registry.catalog.artifact_parts import (
     linear_head,
     malformed,
     rewritten_tensors,
+    shapes_of,
 )
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile
 from modelfoundry.registry.records.tables import ModelRow
@@ -31,7 +32,9 @@ FORMAT: Final = "modelfoundry.module"
 FORMAT_VERSION: Final = "1"
 DEEP_HEAD_VERSION: Final = "2"
 REWRITING_VERSION: Final = "3"
-_VERSIONS: Final = (FORMAT_VERSION, DEEP_HEAD_VERSION, REWRITING_VERSION)
+OPERATING_VERSION: Final = "4"
+_REWRITING: Final = (REWRITING_VERSION, OPERATING_VERSION)
+_VERSIONS: Final = (FORMAT_VERSION, DEEP_HEAD_VERSION, *_REWRITING)
 MAX_VIOLATIONS: Final = 20
 
 
@@ -64,15 +67,18 @@ def check_artifact(file: SafetensorsFile, base: ModelRow, problem: Problem) -> N
         )
     head, more = _described(file, version, base, problem)
     layout = json_of(metadata, "layout")
-    masks: dict[str, Expected] = {"masks": ("U8", None)} if layout or version != REWRITING_VERSION else {}
+    masks: dict[str, Expected] = {"masks": ("U8", None)} if layout or version not in _REWRITING else {}
     _check_tensors(file, {**masks, **head, **more.tensors})
-    _check_shapes(_checked_layout(layout, may_be_empty=version == REWRITING_VERSION), base, more.cut, "masked")
-    _check_shapes(more.rewritten, base, more.cut, "rewritten")
+    _check_shapes(_checked_layout(layout, may_be_empty=version in _REWRITING), base, more, "masked")
+    _check_shapes(more.rewritten, base, more, "rewritten")
 
 
 @dataclass(frozen=True, slots=True)
 class _More:
-    """What a file of version 3 has beside masks and head."""
+    """What a file has beside masks and head."""
+
+    shapes: Mapping[str, list[int]]
+    """Of the base's tensors, after something took the place of layers."""
 
     tensors: Mapping[str, Expected] = field(default_factory=dict)
     rewritten: list[list[Any]] = field(default_factory=list)
@@ -84,14 +90,15 @@ class _More:
 def _described(
     file: SafetensorsFile, version: str, base: ModelRow, problem: Problem
 ) -> tuple[dict[str, Expected], _More]:
-    if version == REWRITING_VERSION:
+    shapes = shapes_of(base, file.metadata if version == OPERATING_VERSION else {})
+    if version in _REWRITING:
         rewritten, tensors = rewritten_tensors(file.metadata)
-        cut = cut_layers(file.metadata, base)
+        cut = cut_layers(file.metadata, shapes)
         if cut:
             tensors["cuts"] = ("U8", None)
-        return described_head(file, base, problem), _More(tensors, rewritten, cut)
+        return described_head(file, base, problem), _More(shapes, tensors, rewritten, cut)
     depth = 1 if version == FORMAT_VERSION else max(2, (len(file.tensors) - 1) // 2)
-    return linear_head(file, depth, len(problem.outputs), len(base.labels)), _More()
+    return linear_head(file, depth, len(problem.outputs), len(base.labels)), _More(shapes)
 
 
 def _problem_json(problem: Problem) -> object:
@@ -133,8 +140,8 @@ def _checked_layout(layout: Any, *, may_be_empty: bool) -> list[list[Any]]:
     return layout
 
 
-def _check_shapes(entries: list[list[Any]], base: ModelRow, cut: frozenset[str], what: str) -> None:
-    shapes = {name: list(shape) for name, _, shape in base.tensors}
+def _check_shapes(entries: list[list[Any]], base: ModelRow, more: _More, what: str) -> None:
+    shapes = more.shapes
     violations = [
         FieldViolation(
             f"{FIELD}.digest",
@@ -142,7 +149,7 @@ def _check_shapes(entries: list[list[Any]], base: ModelRow, cut: frozenset[str],
             + (f"has the shape {shapes[name]}" if name in shapes else "is not there"),
         )
         for name, shape in entries
-        if not fits(name, shape, shapes, cut)
+        if not fits(name, shape, shapes, more.cut)
     ]
     if violations:
         raise WeightsMismatch(

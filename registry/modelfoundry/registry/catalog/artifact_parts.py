@@ -71,14 +71,41 @@ def described_head(file: SafetensorsFile, base: ModelRow, problem: Problem) -> d
             raise malformed("its head is neither linear nor log-odds")
 
 
-def cut_layers(metadata: Mapping[str, str], base: ModelRow) -> frozenset[str]:
+def shapes_of(base: ModelRow, metadata: Mapping[str, str]) -> dict[str, list[int]]:
+    """Names and shapes of the base's tensors after something took the place of layers, as files of version 4 say.
+
+    Raises:
+        MalformedFile: the list is none, names a layer twice, or puts a convolution in the place of weights.
+    """
+    shapes = {name: list(shape) for name, _, shape in base.tensors}
+    stated = json_of(metadata, "operations") if "operations" in metadata else []
+    if not isinstance(stated, list):
+        raise malformed("its operations are no list of layers and what takes their place")
+    seen: set[str] = set()
+    for entry in stated:
+        match entry:
+            case [str(layer), {"projection": [int(inputs), int(outputs), int(stride)]}] if (
+                layer not in seen
+                and min(inputs, outputs, stride) > 0
+                and not any(name.startswith(f"{layer}.") for name in shapes)
+            ):
+                shapes[f"{layer}.weight"] = [outputs, inputs, 1, 1]
+            case [str(layer), {"bypass": {}}] if layer and layer not in seen:
+                shapes = {name: shape for name, shape in shapes.items() if not name.startswith(f"{layer}.")}
+            case _:
+                raise malformed(f"its operations have the entry {shortened(json.dumps(entry))}")
+        seen.add(layer)
+    return shapes
+
+
+def cut_layers(metadata: Mapping[str, str], shapes: Shapes) -> frozenset[str]:
     """Layers and bare parameters that lose channels.
 
     Raises:
         MalformedFile: the list is none, or names what the base does not have.
     """
     stated = json_of(metadata, "cuts")
-    known = {each for name, _, _ in base.tensors for each in (name, name.rpartition(".")[0])}
+    known = {each for name in shapes for each in (name, name.rpartition(".")[0])}
     if not isinstance(stated, list):
         raise malformed("its cuts are no list of layers")
     for entry in stated:

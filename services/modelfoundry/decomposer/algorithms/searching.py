@@ -92,6 +92,9 @@ class SearchResult(Generic[M_co]):
     threads_changed: bool = False
     """It was taken up with another number of threads than it began with: its sums may differ in their last bits."""
 
+    notes: tuple[str, ...] = ()
+    """What is to be told to those who watch, in lines: they go into the log of the job."""
+
     @classmethod
     def of(
         cls, modules: tuple[M_co, ...], chosen: Chosen, base_accuracy: float, samples: tuple[int, int]

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
+from modelfoundry.core.batches import to_input
 from modelfoundry.core.channels import Bypass, operated, removable_blocks
 from modelfoundry.core.devices import computing_in
+from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
 from modelfoundry.decomposer.algorithms.distilling.losses import distillation_loss
 from modelfoundry.decomposer.algorithms.specialise.work import Work
+
+HARM_IMAGES: Final = 512
+
+
+def harm_images(work: Work) -> Tensor:
+    """Training images that the loss of a block is measured on, as the network takes them: always the same ones."""
+    draws = BalancedDraws(work.train.labels, work.target, work.seed)
+    return to_input(work.train.images[draws.draw("harm", HARM_IMAGES)], work.input_spec, work.device)
 
 
 @torch.no_grad()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
-from modelfoundry.core.batches import to_input
 from modelfoundry.core.channels import Bypass, plan_channels, plan_cuts
 from modelfoundry.core.channels import cut as cut_network
-from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
-from modelfoundry.decomposer.algorithms.specialise.blocks import blocks_by_harm
+from modelfoundry.decomposer.algorithms.specialise.blocks import blocks_by_harm, harm_images
+from modelfoundry.decomposer.algorithms.specialise.candidates import MULTIPLES
 from modelfoundry.decomposer.algorithms.specialise.saliency import first_units
 from modelfoundry.decomposer.algorithms.specialise.settings import AUTO
 from modelfoundry.decomposer.algorithms.specialise.structure import Tier, group_widths, halfway, tiers_of
@@ -25,20 +22,10 @@ from modelfoundry.decomposer.algorithms.specialise.widths import text_of, widths
 from modelfoundry.decomposer.algorithms.specialise.work import Clock, Decided, Shape, Work
 from modelfoundry.errors import InvalidField
 
-MULTIPLES = {"fp32": 8, "int8": 16}
-"""Of channels: what processors compute at once, so that narrower is not faster."""
-HARM_IMAGES = 512
 _CUTTING = 0.08
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided."""
-
-    decided: Decided
-
-
-def decide(work: Work) -> Decision:
+def decide(work: Work) -> Decided:
     """Structure, views and steps, from settings, budgets and the machine.
 
     Raises:
@@ -65,7 +52,7 @@ def decide(work: Work) -> Decision:
     views, steps = settings.views, settings.steps
     if settings.seconds and not (views and steps):
         views, steps = _measured(work, tiers, widths, left_out, clock)
-    return Decision(Decided(text_of(widths), left_out, steps, views or (LEAST_VIEWS if work.target.rest else 0)))
+    return Decided(text_of(widths), left_out, steps, views or (LEAST_VIEWS if work.target.rest else 0))
 
 
 def default_widths(tiers: tuple[Tier, ...], multiple: int) -> tuple[int, ...]:
@@ -76,9 +63,7 @@ def default_widths(tiers: tuple[Tier, ...], multiple: int) -> tuple[int, ...]:
 def _left_out(work: Work, count: int) -> tuple[str, ...]:
     if not count:
         return ()
-    draws = BalancedDraws(work.train.labels, work.target, work.seed)
-    images = to_input(work.train.images[draws.draw("harm", HARM_IMAGES)], work.input_spec, work.device)
-    blocks = blocks_by_harm(work.network, images, work)
+    blocks = blocks_by_harm(work.network, harm_images(work), work)
     if count > len(blocks):
         path = f"{work.settings.path}.left_out"
         raise InvalidField(

@@ -13,7 +13,7 @@ from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.precision import decided
 from modelfoundry.decomposer.algorithms.distilling.threshold import check_enough
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
-from modelfoundry.decomposer.algorithms.specialise.search import Specialisation
+from modelfoundry.decomposer.algorithms.specialise.budgets import specialised
 from modelfoundry.decomposer.algorithms.specialise.settings import SpecialiseSettings
 from modelfoundry.decomposer.algorithms.specialise.work import Work
 
@@ -28,6 +28,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         UnsupportedModel: the base guesses a label, or no channel of it can be cut.
         DeviceUnavailable: bfloat16 is asked for on a machine without it.
         InvalidField: widths that the base does not have.
+        ConstraintUnmet: nothing meets the budgets.
         Cancelled: the monitor says so.
         MalformedFile: the checkpoint is damaged or of another search.
     """
@@ -48,8 +49,10 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
     )
     check_teacher(network_of_head(target.head()).requires_grad_(False)(logits), validation.labels, problem.labels)
     projected, projections = with_projections(task.network.to(task.device), task.input_spec)
+    answered = unrestricted_predictions(logits, problem, target.columns)
+    base_accuracy = float((answered == validation.labels).float().mean())
     with seeded(task.seed, task.device):
-        found = Specialisation(
+        outcome = specialised(
             Work(
                 network=projected.requires_grad_(False),
                 target=target,
@@ -63,9 +66,10 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
                 monitor=task.monitor,
                 shelf=task.shelf,
             ),
+            base_accuracy,
             task.resume,
-        ).run()
-    answered = unrestricted_predictions(logits, problem, target.columns)
+        )
+    found = outcome.found
     kept = tuple(one for one in projections if f"{one.layer}.weight" in found.tensors)
     return SearchResult(
         modules=(
@@ -78,7 +82,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
             ),
         ),
         validation_accuracy=found.validation_accuracy,
-        base_validation_accuracy=float((answered == validation.labels).float().mean()),
+        base_validation_accuracy=base_accuracy,
         chosen_epoch=0,
         epochs_run=0,
         fell_back=False,
@@ -86,4 +90,5 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         samples=(len(task.train), len(validation)),
         settled={"precision": precision, **found.decided.record()},
         threads_changed=len(found.threads) > 1,
+        notes=outcome.notes,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
@@ -26,8 +26,15 @@ def score(network: nn.Module, plan: ChannelPlan, lessons: Lessons, work: Work, p
     Raises:
         Cancelled: the monitor says so.
     """
-    network.eval().requires_grad_(True)
     batches = (lessons.inputs(f"scores {place} {batch}", SCORED_BATCH) for batch in range(SCORED_BATCHES))
+    return scored(network, plan, batches, work, place)
+
+
+def scored(
+    network: nn.Module, plan: ChannelPlan, batches: Iterable[Tensor], work: Work, place: int
+) -> dict[str, Tensor]:
+    """The same on inputs that are given."""
+    network.eval().requires_grad_(True)
     with computing_in(work.precision, work.device):
         scores = saliency(
             network,

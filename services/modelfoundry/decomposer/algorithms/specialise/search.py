@@ -26,7 +26,7 @@ from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.distilling.threshold import fit_threshold
-from modelfoundry.decomposer.algorithms.specialise.deciding import Decision, decide
+from modelfoundry.decomposer.algorithms.specialise.deciding import decide
 from modelfoundry.decomposer.algorithms.specialise.learning import Round, renew_statistics
 from modelfoundry.decomposer.algorithms.specialise.lessons import Lessons
 from modelfoundry.decomposer.algorithms.specialise.rounds import narrowed_to, score
@@ -68,7 +68,6 @@ class Specialisation:
     Raises:
         UnsupportedModel: no channel of the base can be cut.
         InvalidField: the widths that are asked for are none of the base's.
-        FailedPrecondition: no structure meets the budgets.
         Cancelled: the monitor says so.
         MalformedFile: the checkpoint is damaged or of another search.
     """
@@ -84,8 +83,8 @@ class Specialisation:
         else:
             self._restore(read_checkpoint(resume, self._fingerprint()))
 
-    def _begin(self, decision: Decision) -> None:
-        self._decided = decision.decided
+    def _begin(self, decided: Decided) -> None:
+        self._decided = decided
         self._lessons = self._new_lessons()
         self._lessons.pool.fill(self._views_ahead(0, 0), self._work.monitor)
         self._bypasses = tuple(map(Bypass, self._decided.left_out))

@@ -44,6 +44,12 @@ class Work:
     """Where the base's answers are shared with other work."""
 
     @property
+    def budgets(self) -> bool:
+        """Whether something bounds what the file may cost."""
+        settings = self.settings
+        return bool(settings.max_macs or settings.max_bytes or settings.max_latency)
+
+    @property
     def head(self) -> HeadNetwork:
         """From logits to the problem's outputs, without a threshold."""
         return network_of_head(self.target.head()).requires_grad_(False).to(self.device)

@@ -1,0 +1,167 @@
+"""Budgets: files are timed before anything learns, and what nothing meets is refused with what came nearest."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from modelfoundry.core.channels import cut, plan_channels, plan_cuts, with_projections
+from modelfoundry.core.datasets import ImageSet
+from modelfoundry.core.metrics import cost
+from modelfoundry.core.monitor import Unwatched
+from modelfoundry.decomposer.algorithms.distilling.odds import Target
+from modelfoundry.decomposer.algorithms.specialise import SpecialiseSettings, budgets, choosing
+from modelfoundry.decomposer.algorithms.specialise.candidates import structures, weighed, worthwhile
+from modelfoundry.decomposer.algorithms.specialise.choosing import choose
+from modelfoundry.decomposer.algorithms.specialise.files import (
+    base_file,
+    file_accuracy,
+    shares_of_time,
+    trial_file,
+)
+from modelfoundry.decomposer.algorithms.specialise.frontier import Point, frontier_lines
+from modelfoundry.decomposer.algorithms.specialise.saliency import first_units
+from modelfoundry.decomposer.algorithms.specialise.structure import Structure, Tier, group_widths, tiers_of
+from modelfoundry.decomposer.algorithms.specialise.work import Work
+from modelfoundry.errors import ConstraintUnmet
+from modelfoundry.values.architectures import InputSpec
+
+SPEC = InputSpec(3, 8, 8)
+QUICK = SpecialiseSettings(steps=1, views=64, batch_size=8, precision="float32", seconds=1.0)
+
+
+def work(network: nn.Module, **changes: Any) -> Work:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (96, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    labels = torch.arange(96) % 4
+    return Work(
+        network=with_projections(network, SPEC)[0].requires_grad_(False),
+        target=Target(4, (3,), True),
+        train=ImageSet(pixels, labels),
+        validation=ImageSet(pixels[:24], (labels[:24] != 3).long()),
+        input_spec=SPEC,
+        settings=dataclasses.replace(QUICK, **changes),
+        seed=0,
+        device=torch.device("cpu"),
+        precision="float32",
+        monitor=Unwatched(),
+    )
+
+
+@pytest.fixture
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes and times that follow from the widths, so that no test waits for files or depends on a clock."""
+    monkeypatch.setattr(choosing, "base_file", lambda _: b"base")
+    monkeypatch.setattr(choosing, "trial_file", lambda network, _: b"x" * sum(p.numel() for p in network.parameters()))
+    monkeypatch.setattr(choosing, "shares_of_time", lambda _, files, __: [len(file) / 200_000 for file in files])
+
+
+def test_all_combinations_are_weighed_where_they_are_few() -> None:
+    tiers = [Tier(16, ("a",)), Tier(32, ("b",))]
+    found = set(structures(tiers, 3, 16))
+    assert found == {Structure((16, width), left_out) for width in (16, 32) for left_out in (0, 1, 2)}
+
+
+def test_many_tiers_are_narrowed_alike() -> None:
+    tiers = [Tier(64 * 2**place, (str(place),)) for place in range(4)]
+    found = list(structures(tiers, 0, 8))
+    assert len(found) <= 8
+    assert Structure((32, 64, 128, 256)) in found
+
+
+def test_only_what_is_not_beaten_is_worth_while() -> None:
+    points = [
+        Point(Structure((width,)), macs, lost) for width, macs, lost in ((8, 0.2, 0.5), (16, 0.4, 0.6), (24, 0.5, 0.1))
+    ]
+    assert [point.structure.widths for point in worthwhile(points)] == [(8,), (24,)]
+
+
+@pytest.mark.usefixtures("untimed")
+def test_what_loses_least_within_the_budgets_comes_first(network: nn.Module) -> None:
+    choice = choose(work(network, max_macs=0.5, max_bytes=60_000))
+    assert all(point.macs <= 0.5 and point.bytes <= 60_000 for point in choice.fitting)
+    assert [point.lost for point in choice.fitting] == sorted(point.lost for point in choice.fitting)
+    assert len(choice.timed) <= 6
+
+
+@pytest.mark.usefixtures("untimed")
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({"max_bytes": 10}, r"max_bytes: no structure .* has [0-9,]+ bytes, [0-9,]+ too many"),
+        ({"max_latency": 1e-6}, r"max_latency: no structure .* takes [0-9.]+% of the model's time, [0-9.]+% of it"),
+        ({"max_macs": 1e-6}, r"max_macs: no structure .* has [0-9.]+% of the multiply-accumulates"),
+    ],
+    ids=["bytes", "time", "multiply-accumulates"],
+)
+def test_a_budget_that_nothing_meets_is_refused_with_what_came_nearest(
+    network: nn.Module, budget: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConstraintUnmet, match=message):
+        choose(work(network, **budget))
+
+
+@pytest.mark.usefixtures("untimed")
+def test_an_accuracy_that_nothing_reaches_is_refused_with_what_came_nearest(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "file_of", lambda *_: b"file")
+    monkeypatch.setattr(budgets, "file_accuracy", lambda *_: 0.625)
+    with pytest.raises(ConstraintUnmet, match=r"reaches 90.00% .* with 62.50%, 27.50% below"):
+        budgets.specialised(work(network, max_macs=0.3, min_accuracy="0.9"), 1.0, None)
+
+
+@pytest.mark.usefixtures("untimed")
+def test_the_cheapest_that_is_good_enough_is_taken(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = itertools.chain([0.5], itertools.repeat(0.9))
+    monkeypatch.setattr(budgets, "file_of", lambda *_: b"file")
+    monkeypatch.setattr(budgets, "file_accuracy", lambda *_: next(reached))
+    outcome = budgets.specialised(work(network, max_macs=0.6, min_accuracy="0.75"), 1.0, None)
+    taken = [line for line in outcome.notes if line.endswith("<- taken")]
+    assert len(taken) == 1
+    assert "90.00" in taken[0]
+    assert taken[0].startswith(outcome.found.decided.widths)
+
+
+def test_files_are_written_in_the_numbers_that_are_asked_for_and_timed(network: nn.Module) -> None:
+    whole = work(network)
+    small = trial_file(cut_to(whole, (16, 16, 16)), whole)
+    assert shares_of_time(base_file(whole), [small], whole)[0] > 0
+    kept = work(network, compute="fp32", weights="int8")
+    assert len(trial_file(cut_to(kept, (16, 16, 16)), kept)) < len(base_file(kept)) / 8
+    assert 0 <= file_accuracy(small, whole) <= 1
+
+
+def cut_to(some: Work, widths: tuple[int, ...]) -> nn.Module:
+    plan = plan_channels(some.network, SPEC)
+    return cut(some.network, plan_cuts(plan, first_units(plan, group_widths(plan, tiers_of(plan), widths)))).eval()
+
+
+def test_multiply_accumulates_of_candidates_are_those_of_the_network(network: nn.Module) -> None:
+    some = work(network)
+    plan = plan_channels(some.network, SPEC)
+    scores = {group.name: torch.ones(group.units) for group in plan.groups}
+    (point,) = weighed(some, tiers_of(plan), scores, (), iter([Structure((8, 16, 24))]))
+    whole, small = (cost(each, SPEC).macs_dense for each in (some.network, cut_to(some, (8, 16, 24))))
+    assert point.macs == pytest.approx(small / whole)
+    assert 0 < point.lost < 1
+
+
+def test_points_are_shown_fastest_first() -> None:
+    points = [Point(Structure((32,)), 0.5, 0.1, 2048, 0.5, 0.975), Point(Structure((16,), 1), 0.25, 0.2, 1024, 0.25)]
+    head, first, second, base = frontier_lines(points, Structure((32,)), 0.99)
+    assert first.startswith("16, 1 blocks fewer")
+    assert second.endswith("<- taken")
+    assert "97.50" in second
+    assert first.count("#") < second.count("#")
+    assert base.endswith("99.00")
+    assert "accuracy" in head
+
+
+def test_tiers_of_the_network_are_known(network: nn.Module) -> None:
+    assert [tier.units for tier in tiers_of(plan_channels(work(network).network, SPEC))] == [16, 32, 64]
