@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from modelfoundry.errors import StorageFull
 from modelfoundry.registry.blobs.holds import is_held
 from modelfoundry.registry.blobs.locks import KeyedLocks
-from modelfoundry.registry.blobs.store import BlobStore, StoredObject, missing
+from modelfoundry.registry.blobs.store import BlobStore, HashedFile, StoredObject, missing
 from modelfoundry.registry.database import Database
 from modelfoundry.registry.records.tables import BlobRow
 from modelfoundry.values.resources import BlobRef
@@ -92,8 +92,13 @@ class Blobs:
                 raise missing(digest)
         return self._store.open(digest, offset, limit)
 
-    def add_file(self, path: Path, blob: BlobRef) -> BlobRef:
+    def add_file(self, path: Path, blob: BlobRef, hashed: HashedFile | None = None) -> BlobRef:
         """Verifies a file, puts it into the store and makes it visible; the file must not be written to any more.
+
+        Args:
+            path: The file.
+            blob: What it is to be.
+            hashed: See `BlobStore.put_file`.
 
         Returns:
             The blob as it is now known: one that was there before keeps its media type.
@@ -102,7 +107,7 @@ class Blobs:
             DigestMismatch: the file is not what `blob` says.
             StorageFull: there is no room; nothing was kept.
         """
-        return self.add(blob, lambda: self._store.put_file(path, blob.digest, blob.size_bytes))
+        return self.add(blob, lambda: self._store.put_file(path, blob.digest, blob.size_bytes, hashed))
 
     def add(self, blob: BlobRef, put: Callable[[], None]) -> BlobRef:
         """Makes a blob visible whose bytes `put` verifies and brings into the store; not called when they are there.

@@ -16,6 +16,7 @@ from typing import Final
 from modelfoundry.errors import StorageFull, Unavailable
 from modelfoundry.registry.blobs.store import (
     CHUNK_BYTES,
+    HashedFile,
     StoredObject,
     digest_at,
     missing,
@@ -47,7 +48,7 @@ class LocalBlobStore:
             self._staging.mkdir(parents=True, exist_ok=True)
             self._remove_stale()
 
-    def put_file(self, path: Path, digest: str, size: int) -> None:
+    def put_file(self, path: Path, digest: str, size: int, hashed: HashedFile | None = None) -> None:
         """See `BlobStore.put_file`. On one file system the file itself is kept: no byte is copied."""
         target = self._path(digest)
         staged = self._staging / uuid.uuid4().hex
@@ -55,7 +56,7 @@ class LocalBlobStore:
             try:
                 _link_or_copy(path, staged)
                 # The link, and not the path: what is hashed gets its place, whoever replaces the path meanwhile.
-                verify_file(staged, digest, size)
+                verify_file(staged, digest, size, hashed)
                 _make_durable(staged)
                 self._place(staged, target)
             finally:

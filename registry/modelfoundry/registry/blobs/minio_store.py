@@ -14,6 +14,7 @@ from modelfoundry.registry.blobs.s3_server import ABSENT, S3Server
 from modelfoundry.registry.blobs.store import (
     CHUNK_BYTES,
     STAGING_PREFIX,
+    HashedFile,
     StoredObject,
     digest_at,
     missing,
@@ -60,9 +61,9 @@ class MinioBlobStore:
         self._questions = self._server.client(read_seconds=5)
         self._transfers = self._server.client(read_seconds=30)
 
-    def put_file(self, path: Path, digest: str, size: int) -> None:
+    def put_file(self, path: Path, digest: str, size: int, hashed: HashedFile | None = None) -> None:
         """See `BlobStore.put_file`. Large files go in parts; the server checks the SHA-256 or MD5 of each."""
-        verify_file(path, digest, size)
+        verify_file(path, digest, size, hashed)
         with self._server.errors(), path.open("rb") as file:
             self._ensure_bucket()
             self._transfers.put_object(

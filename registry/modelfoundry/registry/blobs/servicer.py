@@ -1,4 +1,4 @@
-"""BlobService over gRPC: every step of it runs in a thread of its own pool, one chunk at a time."""
+"""BlobService over gRPC: every step of it runs in a thread of its own pool, one chunk ahead at most."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _log = structlog.get_logger(__name__)
 class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
     """Serves `modelfoundry.api.registry.v1.BlobService`.
 
-    The threads are its own, so that a slow store keeps nobody waiting who needs no bytes. A stream's next message is
-    taken only after the last one was dealt with: that is the back-pressure.
+    The threads are its own, so that a slow store keeps nobody waiting who needs no bytes. Of a stream at most one
+    message more is taken, or read, than was dealt with: that is the back-pressure.
     """
 
     def __init__(self, blobs: Blobs, uploads: Uploads) -> None:
@@ -111,13 +111,22 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
         check_digest(request.digest, field="digest")
         offset = request.read_offset
         reading = _Reading(lambda: self._blobs.read(request.digest, request.read_offset, request.read_limit))
+        step = self._step(reading)
         try:
-            while (chunk := await self.threads.run(reading.next)) is not None:
+            while (chunk := await step) is not None:
+                step = self._step(reading)  # while this chunk is sent
                 yield pb.ReadBlobResponse(offset=offset, data=chunk)
                 offset += len(chunk)
         finally:
+            step.cancel()
             # Not awaited: a cancelled call may not wait, and the thread closes after the step it is in.
             self.threads.submit(reading.close)
+
+    def _step(self, reading: _Reading) -> asyncio.Task[bytes | None]:
+        step = asyncio.create_task(self.threads.run(reading.next))
+        # Nobody may come to ask what became of it: then it is nobody's trouble.
+        step.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return step
 
     async def sweep(self) -> None:
         """Discards expired uploads every hour: background work of the server, without an end."""
@@ -130,11 +139,19 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _write_all(self, chunks: AsyncIterator[pb.WriteBlobRequest]) -> str:
-        upload = None
-        async for chunk in chunks:
-            if upload is None:
-                upload = await self.threads.run(self._uploads.get, chunk.name)
-            await self.threads.run(self._uploads.append, upload, chunk.write_offset, chunk.data, chunk.crc32)
+        upload, writing = None, None
+        try:
+            async for chunk in chunks:
+                if upload is None:
+                    upload = await self.threads.run(self._uploads.get, chunk.name)
+                if writing is not None:
+                    await writing
+                # While a chunk is hashed and written, the next one comes.
+                step = self.threads.run(self._uploads.append, upload, chunk.write_offset, chunk.data, chunk.crc32)
+                writing = asyncio.create_task(step)
+        finally:
+            if writing is not None:
+                await writing
         if upload is None:
             raise InvalidField(
                 "name: the stream had no message", field="name", hint="name the upload in the first message"

@@ -45,8 +45,11 @@ class Spool:
             except FileNotFoundError:
                 return None
 
-    def append(self, upload_id: str, data: bytes) -> None:
+    def append(self, upload_id: str, data: bytes) -> os.stat_result:
         """Adds bytes at the end: all of them or, when it fails, none.
+
+        Returns:
+            The file behind the write.
 
         Raises:
             StorageFull: the disk is full.
@@ -60,6 +63,7 @@ class Spool:
                 except OSError:
                     os.ftruncate(descriptor, committed)
                     raise
+                return os.fstat(descriptor)
             finally:
                 os.close(descriptor)
 

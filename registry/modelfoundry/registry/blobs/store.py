@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,6 +36,27 @@ class StoredObject:
     modified: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """The digest of a file that was hashed while it was written, and what tells whether it is still that file.
+
+    Attributes:
+        digest: `sha256:...` of all that was written.
+        device, inode, size, modified_ns: As `os.stat` had them behind the last write.
+    """
+
+    digest: str
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+    def is_still(self, found: os.stat_result) -> bool:
+        """Whether nobody wrote to the file since, or put another in its place."""
+        now = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        return now == (self.device, self.inode, self.size, self.modified_ns)
+
+
 class BlobStore(Protocol):
     """Keeps immutable bytes under their digest, `sha256:` and 64 lower-case hexadecimal digits.
 
@@ -42,10 +64,17 @@ class BlobStore(Protocol):
     `Unavailable` when the store cannot be reached.
     """
 
-    def put_file(self, path: Path, digest: str, size: int) -> None:
+    def put_file(self, path: Path, digest: str, size: int, hashed: HashedFile | None = None) -> None:
         """Verifies a file and keeps its bytes durably; a blob that is there already is replaced by the same bytes.
 
         The file must not be written to any more: the store may keep the file itself.
+
+        Args:
+            path: The file.
+            digest: What it is to be.
+            size: Bytes.
+            hashed: What was hashed while it was written. Where that is this file, untouched since, it is not read
+                again.
 
         Raises:
             DigestMismatch: the file has another size or digest.
@@ -101,15 +130,18 @@ def digest_at(key: str) -> str | None:
     return digest if DIGEST.fullmatch(digest) and store_key(digest) == key else None
 
 
-def verify_file(path: Path, digest: str, size: int) -> None:
-    """Reads a file and compares it with what was announced.
+def verify_file(path: Path, digest: str, size: int, hashed: HashedFile | None = None) -> None:
+    """Compares a file with what was announced; reads it where it was not hashed while it was written.
 
     Raises:
         DigestMismatch: it has another size or digest.
     """
     with path.open("rb") as file:
-        actual = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-        actual_size = file.tell()
+        if hashed is not None and hashed.is_still(os.fstat(file.fileno())):
+            actual, actual_size = hashed.digest, hashed.size
+        else:
+            actual = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+            actual_size = file.tell()
     if actual != digest or actual_size != size:
         raise DigestMismatch(
             f"the bytes are not those announced: announced {size} bytes with {digest}, got {actual_size} with {actual}",

@@ -20,6 +20,7 @@ from modelfoundry.names import check_request_id
 from modelfoundry.registry.blobs.blobs import Blobs
 from modelfoundry.registry.blobs.locks import KeyedLocks
 from modelfoundry.registry.blobs.minio_staging import LARGEST_DIRECT_BYTES, DirectUrl, MinioStaging, StagedObject
+from modelfoundry.registry.blobs.running_hashes import RunningHashes
 from modelfoundry.registry.blobs.spool import Spool
 from modelfoundry.registry.blobs.tables import UploadRow
 from modelfoundry.registry.blobs.upload import (
@@ -66,6 +67,7 @@ class Uploads:
         self._largest_bytes = largest_bytes
         self._staging = staging
         self._locks = KeyedLocks()
+        self._hashes = RunningHashes()
 
     def create(self, project: str, blob: BlobRef, request_id: str = "") -> Upload:
         """Opens an upload; it is complete at once when the store has the blob.
@@ -148,7 +150,7 @@ class Uploads:
                     hint="announce the size that the file has, in a new upload",
                 )
             if data:
-                self._write(upload, data)
+                self._write(upload, offset, data)
             return offset + len(data)
 
     def direct_url(self, name: str) -> DirectUrl | None:
@@ -278,12 +280,15 @@ class Uploads:
                 hint=hint,
             )
 
-    def _write(self, upload: Upload, data: bytes) -> None:
+    def _write(self, upload: Upload, offset: int, data: bytes) -> None:
+        running = self._hashes.take(upload.id, offset)
         try:
-            self._spool.append(upload.id, data)
+            found = self._spool.append(upload.id, data)
         except StorageFull:
             self._discard(upload.id)
             raise
+        if running is not None:
+            self._hashes.put(upload.id, running, data, found)
 
     def _store(self, row: UploadRow, name: str) -> BlobRef:
         committed = self._spool.size(row.id)
@@ -298,8 +303,9 @@ class Uploads:
                 hint=f"send the rest, from offset {committed} on",
                 metadata={"committed_bytes": str(committed)},
             )
+        blob, hashed = BlobRef(row.digest, row.size_bytes, row.media_type), self._hashes.finished(row.id)
         try:
-            return self._blobs.add_file(self._spool.path(row.id), BlobRef(row.digest, row.size_bytes, row.media_type))
+            return self._blobs.add_file(self._spool.path(row.id), blob, hashed)
         except (DigestMismatch, StorageFull):
             self._discard(row.id)
             raise
@@ -313,6 +319,7 @@ class Uploads:
             raise
 
     def _remove_bytes(self, upload_id: str) -> None:
+        self._hashes.forget(upload_id)
         self._spool.remove(upload_id)
         if self._staging is not None:
             self._staging.remove(upload_id)
