@@ -143,7 +143,8 @@ def check_label_counts(
                 f"{field}: {dataset.name} gives {left} training and {cut} validation images of {shortened(label)!r}, "
                 f"this search needs {least[0]} and {least[1]}",
                 field=field,
-                hint="use a data set with more images of the label, or cut another share for validation",
+                hint="use a data set with more images of the label, cut another share for validation, or name a recipe "
+                "that needs fewer (SeaM's is `paper`)",
             )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from modelfoundry.api.decomposer.v1 import decomposer_service_pb2
 from modelfoundry.decomposer.algorithms.seam import SEAM
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
 from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
+from modelfoundry.decomposer.requests import decomposition_from_proto
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.recipes import SeamRecipe
+from modelfoundry.wire.recipes import SEAM_RECIPE
 
 
 def test_the_recipe_is_the_default_and_the_paper_s_is_known_by_name() -> None:
@@ -75,3 +79,15 @@ def test_a_setting_of_another_recipe_is_refused_with_the_recipe_s_name(recipe: s
     with pytest.raises(InvalidField, match=f"no such setting of the recipe '{recipe}'") as caught:
         SEAM.resolve(recipe, {field: 1})
     assert caught.value.field == f"seam.recipe.{field}"
+
+
+def test_a_request_that_names_no_recipe_is_one_for_this() -> None:
+    asked = decomposer_service_pb2.DecomposeRequest(
+        parent="projects/p", model="projects/p/models/m", dataset="projects/p/datasets/d"
+    )
+    asked.seam.problem.binary.label = "cat"
+    assert decomposition_from_proto(asked).settings == DistilledSettings()
+    asked.seam.recipe.CopyFrom(SEAM_RECIPE.to_proto(SeamRecipe(retention=0.05)))
+    assert decomposition_from_proto(asked).settings == DistilledSettings(retention=0.05)
+    asked.seam.recipe.CopyFrom(SEAM_RECIPE.to_proto(SeamRecipe(recipe="paper", epochs=9)))
+    assert decomposition_from_proto(asked).settings == SeamSettings(epochs=9)
