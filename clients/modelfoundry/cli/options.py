@@ -50,6 +50,15 @@ DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute
 FractionOption = Annotated[
     float, typer.Option("--validation-fraction", help="Share of the training data to choose on.", min=0.0, max=0.5)
 ]
+CalibrationOption = Annotated[
+    str,
+    typer.Option(
+        "--calibration",
+        metavar="SPLIT",
+        help="A split of images that the model did not train on, never test: thresholds are fitted, epochs chosen and "
+        "validation figures measured there, not on a share of the training data.",
+    ),
+]
 FormatOption = Annotated[
     ExportFormat | None,
     typer.Option(

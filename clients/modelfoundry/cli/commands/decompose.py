@@ -15,6 +15,7 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.exit_codes import exit_code_for
 from modelfoundry.cli.following import Outcomes, TitledJob, follow
 from modelfoundry.cli.options import (
+    CalibrationOption,
     DatasetOption,
     DetachOption,
     DeviceOption,
@@ -80,15 +81,7 @@ def decompose(
     seed: SeedOption = 0,
     device: DeviceOption = Device.AUTO,
     validation_fraction: FractionOption = 0.1,
-    calibration: Annotated[
-        str,
-        typer.Option(
-            "--calibration",
-            metavar="SPLIT",
-            help="A split of images that the model did not train on, never test: thresholds are fitted, epochs chosen "
-            "and validation figures measured there, not on a share of the training data.",
-        ),
-    ] = "",
+    calibration: CalibrationOption = "",
     name: NameOption = "",
     detach: DetachOption = False,
     force: Annotated[bool, typer.Option("--force", help="Search again even when an equal module exists.")] = False,

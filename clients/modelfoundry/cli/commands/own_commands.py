@@ -15,6 +15,7 @@ from modelfoundry.cli.arguments import byte_size, split_list
 from modelfoundry.cli.command import command
 from modelfoundry.cli.following import TitledJob, follow
 from modelfoundry.cli.options import (
+    CalibrationOption,
     DatasetOption,
     DetachOption,
     DeviceOption,
@@ -91,6 +92,7 @@ def run(
     seed: SeedOption = 0,
     device: DeviceOption = Device.AUTO,
     validation_fraction: FractionOption = 0.1,
+    calibration: CalibrationOption = "",
     name: NameOption = "",
     detach: DetachOption = False,
     force: Annotated[bool, typer.Option("--force", help="Search again even when an equal module exists.")] = False,
@@ -103,6 +105,7 @@ def run(
         "algorithm": algorithm.name,
         "settings": {**({"recipe": _PREVIEW} if preview else {}), **settings},
         "validation": ValidationSplit(fraction=validation_fraction),
+        "calibration_split": calibration,
         "seed": seed,
         "device": device,
         "module_id": name,

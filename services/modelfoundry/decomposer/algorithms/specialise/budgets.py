@@ -78,7 +78,7 @@ def _cheapest(work: Work, choice: Choice, wanted: float, base_accuracy: float) -
         f"{best.structure} with {reached:.2%}, {wanted - reached:.2%} below",
         field=path,
         hint="ask for less, allow more bytes or time, or give more --seconds; a model that has memorised its training "
-        "images is never reached on them",
+        "images is never reached on them: name a split that it never saw with --calibration",
     )
 
 
