@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-from gradsplitter import CPU, FOLDER, Digits, kept_modules, run_kept
+from gradsplitter import CPU, FOLDER, Digits, kept_modules, read_by, run_kept
 from handwritten_digits import digits
 from torch import Tensor, nn
 
@@ -27,7 +27,6 @@ from modelfoundry.core.composing import (
     compose_network,
     ensemble_probabilities,
     joint,
-    readout_of,
     score_candidates,
 )
 from modelfoundry.core.composing.readout import log_odds
@@ -35,7 +34,6 @@ from modelfoundry.core.datasets.cutting import validation_cut
 from modelfoundry.core.datasets.imbalance import imbalanced_subset
 from modelfoundry.core.datasets.statistics import channel_statistics
 from modelfoundry.core.devices import seeded
-from modelfoundry.core.heads import LogOddsHead
 from modelfoundry.core.metrics import cost
 from modelfoundry.core.modules import ModuleArtifact, compact_module
 from modelfoundry.core.modules.materialise import materialise
@@ -104,15 +102,7 @@ def composed(recipe: str, weak: Sequence[Weak], *, test: bool) -> str:
     ]
     plan = plan_channels(weak[0].network, weak[0].data.spec)
     networks = [compact_module(materialise(one.network, artifact), plan).module for artifact, one in sources]
-    readouts = [
-        readout_of(
-            artifact.problem.outputs,
-            artifact.problem.labels[0],
-            artifact.problem,
-            against_rest=isinstance(artifact.head, LogOddsHead),
-        )
-        for artifact, _ in sources
-    ]
+    readouts = [read_by(artifact) for artifact, _ in sources]
     validation = weak[0].data.validation
     said = [
         (
