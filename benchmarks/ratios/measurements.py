@@ -90,5 +90,7 @@ MEASUREMENTS: Final = (
     Measurement("splitter-quality", "ratios.splitting:splitter_quality", ("splitter-quality",), 4),
     Measurement("sparse", "ratios.sparse:sparse_module", ("sparse",), 1),
     Measurement("evaluation", "ratios.evaluation:evaluation", ("evaluation",), 2),
+    Measurement("serving", "ratios.serving:serving", ("callers", "one-image"), 1),
     Measurement("blobs", "ratios.blobs:blobs", ("blobs",), 1),
+    Measurement("composed", "ratios.composed:composed", (), 2),
 )

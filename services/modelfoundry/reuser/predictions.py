@@ -12,7 +12,7 @@ from modelfoundry.reuser.predicting.batching import Batching, Turns
 from modelfoundry.reuser.predicting.predictor import Predictor
 from modelfoundry.reuser.predicting.serving import ServedNetworks
 from modelfoundry.reuser.settings import ReuserSettings
-from modelfoundry.reuser.subjects import LoadedSubject, load_subject
+from modelfoundry.reuser.subjects import LoadedSubject, load_subject, without_dead_channels
 from modelfoundry.workbench.resources import Resources, Subject
 
 
@@ -27,7 +27,7 @@ async def predicting(settings: ReuserSettings, client: Client) -> AsyncIterator[
     cache = settings.cache
 
     def load(subject: Subject) -> LoadedSubject:
-        return load_subject(Resources(client), cache, subject)
+        return without_dead_channels(load_subject(Resources(client), cache, subject))
 
     batching = Batching(
         settings.batch_images, settings.batch_milliseconds / 1000, settings.batch_wait_milliseconds / 1000

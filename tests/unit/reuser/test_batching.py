@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -125,6 +127,27 @@ def test_a_large_request_is_cut_and_small_ones_come_in_between() -> None:
     assert order == ["small", "large"]
     assert max(network.batches) == 8
     assert sum(network.batches) == 103
+
+
+def test_pieces_that_are_computed_at_the_same_time_come_in_order() -> None:
+    network = Sums()
+    images = torch.arange(400.0).view(100, 1, 2, 2)
+    threads: set[int] = set()
+
+    def slowly_at_first(batch: Tensor) -> Tensor:
+        threads.add(threading.get_ident())
+        if float(batch[0, 0, 0, 0]) == 0:
+            time.sleep(0.05)  # the second piece is done before
+        return batch.flatten(1).sum(1, keepdim=True)
+
+    async def run() -> Tensor:
+        turns = Turns(2)
+        found = await Batcher(replace(network.runner, run=slowly_at_first), turns, QUICK).logits(images)
+        turns.close()
+        return found
+
+    assert torch.equal(asyncio.run(run()), images.flatten(1).sum(1, keepdim=True))
+    assert len(threads) == 2
 
 
 def test_a_batch_takes_no_longer_than_it_may() -> None:

@@ -13,7 +13,7 @@ from modelfoundry.core.heads import LogOddsHead
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules import MaterialisedModule, ModuleArtifact, materialise
 from modelfoundry.core.networks import build_network
-from modelfoundry.reuser.subjects import compacted_composition
+from modelfoundry.reuser.subjects import LoadedSubject, compacted_composition, without_dead_channels
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.problems import BinaryProblem
 
@@ -49,7 +49,10 @@ def test_modules_of_one_base_are_each_compacted_from_what_they_have_left(base: n
     members = (Member(0, Readout(0)), Member(1, Readout(0)))
     network, spec = compose_network([(s.network, s.input_spec) for s in sources], members, ("a", "b"))
     masked = CompositionSubject(network, network.labels, spec, sources, members)
-    compacted = compacted_composition(masked)
+    served = without_dead_channels(LoadedSubject(masked, DIGEST))
+    assert served.digest == DIGEST
+    compacted = served.classifier
+    assert isinstance(compacted, CompositionSubject)
     first, second = (source.network for source in compacted.sources)
     assert isinstance(first, MaterialisedModule)
     assert isinstance(second, MaterialisedModule)

@@ -45,6 +45,7 @@ class Turns:
     """
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self.free = asyncio.Semaphore(count)
         self.threads = ThreadPoolExecutor(count, thread_name_prefix="predict")
 
@@ -58,7 +59,8 @@ class _Asked:
     images: Tensor
     answer: asyncio.Future[Tensor]
     taken: int = 0
-    found: list[Tensor] = field(default_factory=list)
+    found: dict[int, Tensor] = field(default_factory=dict)
+    """Logits by the place of the first image that they are of: pieces may be computed at the same time."""
 
     @property
     def left(self) -> int:
@@ -68,6 +70,7 @@ class _Asked:
 @dataclass(frozen=True, slots=True)
 class _Piece:
     asked: _Asked
+    start: int
     images: Tensor
 
 
@@ -89,7 +92,7 @@ class Batcher:
         self._asked: deque[_Asked] = deque()
         self._joined = 1
         self._enough = asyncio.Event()
-        self._work: asyncio.Task[None] | None = None
+        self._work: set[asyncio.Task[None]] = set()
 
     async def logits(self, images: Tensor) -> Tensor:
         """Logits of some images, float32 [n, outputs].
@@ -107,23 +110,30 @@ class Batcher:
         self._asked.append(asked)
         if len(self._asked) >= self._joined:
             self._enough.set()
-        if self._work is None:
-            self._work = asyncio.create_task(self._compute())
+        self._begin()
         return await asked.answer
 
+    def _begin(self) -> None:
+        if len(self._work) < self._turns.count:
+            task = asyncio.create_task(self._compute())
+            self._work.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if self._asked and not task.cancelled():  # whoever asked while the last batch was answered
+            self._begin()
+
     async def _compute(self) -> None:
-        """Computes until nobody waits."""
-        try:
-            while self._asked:
-                await self._others()
-                async with self._turns.free:
-                    pieces = self._pieces()
-                    if pieces:
-                        await self._answer(pieces)
-        finally:
-            self._work = None
-            if self._asked:  # whoever asked while the last batch was answered
-                self._work = asyncio.create_task(self._compute())
+        """Computes until nobody waits; as many do so at a time as there are turns."""
+        while self._asked:
+            await self._others()
+            async with self._turns.free:
+                pieces = self._pieces()
+                if self._asked:  # more than one batch: the other turns may help
+                    self._begin()
+                if pieces:
+                    await self._answer(pieces)
 
     async def _others(self) -> None:
         if len(self._asked) >= self._joined or not self._batching.wait_seconds:
@@ -151,7 +161,7 @@ class Batcher:
             more = min(asked.left - count, room)
             room -= more
             if count + more:
-                pieces.append(_Piece(asked, asked.images[asked.taken : asked.taken + count + more]))
+                pieces.append(_Piece(asked, asked.taken, asked.images[asked.taken : asked.taken + count + more]))
                 asked.taken += count + more
                 if asked.left:
                     unfinished.append(asked)
@@ -174,7 +184,7 @@ class Batcher:
         begin = 0
         for piece in pieces:
             end = begin + len(piece.images)
-            _add(piece.asked, found[begin:end])
+            _add(piece, found[begin:end])
             begin = end
 
     async def _run(self, images: Sequence[Tensor]) -> Tensor:
@@ -196,7 +206,9 @@ def _run(runner: Runner, images: Sequence[Tensor]) -> Tensor:
     return runner.run(pixels[0].contiguous() if len(pixels) == 1 else torch.cat(pixels))
 
 
-def _add(asked: _Asked, found: Tensor) -> None:
-    asked.found.append(found)
-    if not asked.left and not asked.answer.done():
-        asked.answer.set_result(asked.found[0] if len(asked.found) == 1 else torch.cat(asked.found))
+def _add(piece: _Piece, found: Tensor) -> None:
+    asked = piece.asked
+    asked.found[piece.start] = found
+    if sum(map(len, asked.found.values())) == len(asked.images) and not asked.answer.done():
+        parts = [asked.found[start] for start in sorted(asked.found)]
+        asked.answer.set_result(parts[0] if len(parts) == 1 else torch.cat(parts))
