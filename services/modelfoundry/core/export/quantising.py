@@ -20,6 +20,7 @@ CALIBRATION_IMAGES: Final = (16, 4096)
 """Fewest and most."""
 _BATCH: Final = 32
 _INTEGER_WORK: Final = frozenset({"QLinearConv", "QGemm", "QLinearMatMul"})
+_FLOATING_WORK: Final = frozenset({"Conv", "Gemm", "MatMul"})
 _HINT: Final = "export it with weights int8, which computes in float32, or with neither"
 
 
@@ -81,12 +82,22 @@ def _quantise(source: Path, target: Path, images: torch.Tensor) -> None:
             reduce_range=True,
             activation_type=runtime.QuantType.QUInt8,
             weight_type=runtime.QuantType.QInt8,
+            nodes_to_exclude=_behind_the_last_layer(source),
         )
     except (ValueError, RuntimeError, AssertionError, LookupError, TypeError, NotImplementedError) as error:
         first_line = str(error).strip().partition("\n")[0][:200]
         raise UnsupportedModel(
             f"onnxruntime cannot quantise the network: {first_line}", hint=_HINT, metadata={"layer": ""}
         ) from error
+
+
+def _behind_the_last_layer(source: Path) -> list[str]:
+    """Names of the nodes behind the last convolution or matrix product: a few numbers an image, where every conversion
+    costs more than the integers save, and log-odds would lose their precision.
+    """
+    nodes = parsed(source.read_bytes()).graph.node
+    last = max((place for place, node in enumerate(nodes) if node.op_type in _FLOATING_WORK), default=len(nodes))
+    return [node.name for node in nodes[last + 1 :]]
 
 
 def _reader(kind: Any, images: torch.Tensor) -> Any:

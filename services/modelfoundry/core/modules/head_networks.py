@@ -44,8 +44,9 @@ class LogOdds(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Outputs, float32 [n, columns] or [n, columns + 1], of the base network's logits, float32 [n, labels]."""
-        against = torch.logsumexp(logits[:, self.others], dim=1, keepdim=True)
-        log_odds = (logits[:, self.own] - against) * self.scale + self.bias
+        # Not by brackets: exports make three transpositions and a gathering by places of each of these.
+        against = torch.logsumexp(logits.index_select(1, self.others), dim=1, keepdim=True)
+        log_odds = (logits.index_select(1, self.own) - against) * self.scale + self.bias
         return functional.pad(log_odds, (0, 1)) if self.rest else log_odds
 
 
