@@ -252,8 +252,8 @@ def page(rows: list[dict[str, Any]]) -> str:
 _INTRODUCTION: Final = """# Small networks for some labels
 
 Public ResNet20 on CIFAR-10; written by `python benchmarks/specialise.py page` from rows that `run` made with the
-product's search, one thread. Accuracy is that of the posed problem on test images (as many of everything else as of the
-labels), at the threshold fitted on validation images, which the base has memorised. *Base* decides among its ten
+product's search, one thread. Accuracy is that of the posed problem on test images (as many of everything else as of
+the labels), at the threshold fitted on validation images, which the base has memorised. *Base* decides among its ten
 labels; *prior* is the base at the threshold of a balanced problem, the best that it can do without data. *Faster* is
 onnxruntime on one thread, CPU time, interleaved, in place of the base's float32 file. Seconds are CPU seconds of the
 whole search, answers of the base included.
