@@ -262,15 +262,15 @@ whole search, answers of the base included.
 
 def _table(rows: list[dict[str, Any]]) -> str:
     head = (
-        "| label | widths | blocks fewer | steps | CPU s | faster, int8 "
+        "| label | widths | blocks fewer | steps | CPU s | bytes, int8 | faster, int8 "
         "| test, fp32 | test, int8 | base | prior | base, int8 | int8 - base |\n"
     )
-    lines = [head + "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    lines = [head + "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
     for row in rows:
         figures = [row[key] for key in ("test", "test int8", "base", "base prior", "base int8")]
         lines.append(
             f"| {row['labels'][0]} | {row['widths']} | {row['left_out']} | {row['steps']} | {row['cpu_seconds']:.0f} | "
-            f"{row['files']['int8']['speedups'][0]:.2f} | "
+            f"{row['files']['int8']['bytes']:,} | {row['files']['int8']['speedups'][0]:.2f} | "
             + " | ".join(f"{100 * value:.2f}" for value in figures)
             + f" | {100 * (row['test int8'] - row['base']):+.2f} |"
         )
@@ -278,7 +278,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
         means = [sum(row[key] for row in rows) / len(rows) for key in ("test", "test int8", "base", "base prior")]
         whole = sum(row["base int8"] for row in rows) / len(rows)
         cells = " | ".join(f"{100 * value:.2f}" for value in (*means, whole))
-        lines.append(f"| mean of {len(rows)} | | | | | | {cells} | {100 * (means[1] - means[2]):+.2f} |")
+        lines.append(f"| mean of {len(rows)} | | | | | | | {cells} | {100 * (means[1] - means[2]):+.2f} |")
     return "\n".join(lines) + "\n"
 
 
