@@ -103,7 +103,7 @@ def test_a_small_network_is_a_module_like_any_other(client: Client, stack: Servi
     for folder, format_ in ((tmp_path / "onnx", "onnx"), (tmp_path / "tensors", "safetensors")):
         folder.mkdir()
         for file in client.export(module, format=format_).wait(timeout=240).files:
-            client.blobs.download(file.blob.digest, folder / file.name)
+            client.blobs.download(file.content.digest, folder / file.path)
     images = torch.rand(3, 1, 8, 8)
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
     (logits,) = session.run(["logits"], {"images": images.numpy()})
