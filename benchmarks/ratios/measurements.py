@@ -89,6 +89,7 @@ MEASUREMENTS: Final = (
     Measurement("ten-labels", "ratios.searches:ten_labels", ("ten-labels",), 1, threads=0),
     Measurement("splitter-quality", "ratios.splitting:splitter_quality", ("splitter-quality",), 3),
     Measurement("sparse", "ratios.sparse:sparse_module", ("sparse",), 1),
+    Measurement("specialise", "ratios.specialised:specialised", ("specialise",), 1),
     Measurement("evaluation", "ratios.evaluation:evaluation", ("evaluation",), 1),
     Measurement("serving", "ratios.serving:serving", ("callers", "one-image"), 1),
     Measurement("blobs", "ratios.blobs:blobs", ("blobs",), 1),
