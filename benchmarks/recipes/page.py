@@ -19,7 +19,7 @@ too, its AUC ranks recipes as the test split does. Figures of the test split wer
 Accuracies are those of the balanced problem: all test images of the label and as many of the rest. The base answers it
 by its largest logit (**argmax**), or with its log-odds compared with those of a balanced problem (**prior**: at one
 label in ten it says yes from -ln 9 on). Differences are in points, with 95 % intervals of a paired bootstrap of 10,000
-resamples. CPU seconds are of one search with its own share of the base's answers.
+resamples. CPU seconds are of one search; the first of a base and seed makes the base's answers that the others share.
 """
 SETUP = """## How it was run
 
@@ -43,7 +43,7 @@ python benchmarks/recipes run
 python benchmarks/recipes page
 ```
 
-A run goes on where the last one stopped; rows that were not measured are missing above, and none is estimated.
+Rows were measured at the commits {commits}, with torch {torch}. A run goes on where the last one stopped; rows that were not measured are missing above, and none is estimated.
 """
 
 
@@ -56,7 +56,9 @@ def write_page(folder: Path, page: Path) -> str:
         missing = sum(row.part == part for row in rows()) - len(there)
         if there:
             parts.append("\n".join(_part(part, there, missing)))
-    text = "\n".join([*parts, SETUP])
+    commits, versions = (sorted({answers.facts[name] for answers in found}) for name in ("commit", "torch"))
+    parts.append(SETUP.format(commits=", ".join(commits), torch=", ".join(versions)))
+    text = "\n".join(parts)
     page.write_text(text)
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -21,11 +22,13 @@ from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, kept_of_base, materialise, write_module
 from modelfoundry.core.monitor import Unwatched
+from modelfoundry.core.shelf import Shelf
 from modelfoundry.decomposer.algorithms import find_algorithm
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchTask
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, Problem
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.networks import LoadedModel, load_model
+from modelfoundry.workbench.shelf import CacheShelf
 from modelfoundry.workbench.splits import load_split, training_parts
 
 CPU = torch.device("cpu")
@@ -40,6 +43,8 @@ class Material:
     train: ImageSet
     validation: ImageSet
     test: ImageSet
+    shelf: Shelf
+    """What searches on this base share."""
 
 
 class Bases:
@@ -58,7 +63,9 @@ class Bases:
                 for split in ("train", "test")
             ]
             loaded = load_model(self._client, self._cache, model)
-            self._last = base, Material(loaded, *training_parts(parts[0], VALIDATION, None), parts[1])
+            train, validation = training_parts(parts[0], VALIDATION, None)
+            shelf = CacheShelf(self._cache, f"{model.weights.digest} {dataset.digest}")
+            self._last = base, Material(loaded, train, validation, parts[1], shelf)
         return self._last[1]
 
 
@@ -94,6 +101,7 @@ def measure_row(row: Row, material: Material, path: Path) -> None:
             seed=row.seed,
             device=CPU,
             monitor=Unwatched(),
+            shelf=material.shelf,
         )
     )
     spent = {"cpu_seconds": time.process_time() - began, "seconds": time.perf_counter() - clock}
@@ -107,6 +115,7 @@ def measure_row(row: Row, material: Material, path: Path) -> None:
         "retention": retention(material.base.network, kept.masks, kept.rewritten).weight_retention,
         "outputs": problem.outputs,
         "validation_accuracy": result.validation_accuracy,
+        "commit": _commit(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
@@ -128,6 +137,12 @@ def _artifact(row: Row, material: Material, problem: Problem, found: FoundModule
 def _logits(material: Material, network: torch.nn.Module, images: ImageSet) -> Any:
     found: Tensor = predict_logits(network, images.images, material.base.input_spec, batch_size=256, device=CPU)
     return found.numpy()
+
+
+def _commit() -> str:
+    return subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _written_bytes(artifact: ModuleArtifact) -> int:
