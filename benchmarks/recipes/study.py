@@ -79,7 +79,7 @@ def _variants(steps: int, paper: Mapping[str, Any]) -> tuple[Variant, ...]:
     """
     return (
         Variant("paper", recipe="paper", settings=paper),
-        Variant("magnitude, head trained", "magnitude", "paper", {"retention": 0.1}),
+        Variant("magnitude, head trained", "magnitude", "", {"retention": 0.1}),
         _distilled("distilled", steps),
         _distilled("magnitude's masks, norms distilled", steps, lr_mask=1e-12),
         _distilled("masks distilled, norms frozen but re-estimated", steps, lr_norm=1e-12),
