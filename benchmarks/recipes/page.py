@@ -43,8 +43,8 @@ python benchmarks/recipes run
 python benchmarks/recipes page
 ```
 
-Rows were measured at the commits {commits}, with torch {torch}. A run goes on where the last one stopped; rows that
-were not measured are missing above, and none is estimated.
+Rows were measured at the commits {commits}, with torch {torch}.
+A run goes on where the last one stopped; rows that were not measured are missing above, and none is estimated.
 """
 
 

@@ -64,11 +64,11 @@ EXIT_CODE_BY_ERROR: Final[Mapping[type[errors.ModelFoundryError], ExitCode]] = M
         errors.CursorExpired: ExitCode.FAILED,
         errors.StorageFull: ExitCode.FAILED,
         errors.TooLarge: ExitCode.FAILED,
+        errors.Overloaded: ExitCode.FAILED,
         errors.CorruptBlob: ExitCode.FAILED,
         errors.Cancelled: ExitCode.FAILED,
         errors.WorkerLost: ExitCode.FAILED,
         errors.Internal: ExitCode.FAILED,
-        errors.Overloaded: ExitCode.UNAVAILABLE,
         errors.Unavailable: ExitCode.UNAVAILABLE,
         errors.DeadlineExceeded: ExitCode.DEADLINE,
     }

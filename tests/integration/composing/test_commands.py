@@ -61,7 +61,8 @@ def test_the_command_measures_labels_of_several_data_sets_together(
         monkeypatch.setenv(f"MODELFOUNDRY_{service.upper()}", getattr(stock.client.endpoints, service))
     monkeypatch.setenv("MODELFOUNDRY_PROJECT", PROJECT.partition("/")[2])
     assert run(["evaluate", "compositions/mixed", "--dataset", "low,high", "--baselines"]) == ExitCode.OK
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mixed")]
+    measured, _, _ = capsys.readouterr().out.partition("\n\n")
+    rows = [line for line in measured.splitlines() if line.startswith("mixed")]
     assert ["within each data set" in row for row in rows] == [False, True]
     assert run(["composition", "show", "mixed"]) == ExitCode.OK
     shown = " ".join(capsys.readouterr().out.split())

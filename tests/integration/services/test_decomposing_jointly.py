@@ -128,7 +128,7 @@ def test_a_name_that_is_taken_in_the_middle_leaves_nothing(foundry: Foundry, mod
 
 
 def test_the_recipe_is_listed_with_all_settings(foundry: Foundry) -> None:
-    (paper,) = foundry.client.gradsplitter_recipes()
+    paper, distilled = foundry.client.gradsplitter_recipes()
     assert paper.recipe == GradSplitterRecipe(
         recipe="paper",
         warmup_epochs=5,
@@ -144,7 +144,8 @@ def test_the_recipe_is_listed_with_all_settings(foundry: Foundry) -> None:
         accuracy_loss=0.01,
     )
     assert paper.description
-    assert [one.recipe.recipe for one in foundry.client.recipes()] == ["paper", "distilled"]
+    assert distilled.recipe.recipe == "distilled"
+    assert [one.recipe.recipe for one in foundry.client.recipes()] == ["distilled", "paper"]
 
 
 PATH = "gradsplitter.label_groups"

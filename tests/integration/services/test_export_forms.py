@@ -83,8 +83,10 @@ def test_what_the_file_in_int8_answers_stands_on_the_card_beside_float32(foundry
 
 
 def test_what_does_not_fit_is_refused_and_leaves_nothing(
-    foundry: Foundry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    foundry: Foundry, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for service in ("registry", "reuser"):
+        monkeypatch.setenv(f"MODELFOUNDRY_{service.upper()}", getattr(foundry.stack.endpoints, service))
     imported = foundry.client.models.push(
         foundry.client.blobs.download(foundry.model.weights, tmp_path / "weights.safetensors"),
         architecture=foundry.model.architecture,
@@ -95,7 +97,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     with pytest.raises(errors.InvalidField, match="no data set is recorded") as caught:
         foundry.client.hub.export_files(imported, tmp_path / "out", "onnx", compute="int8")
     assert caught.value.field == "dataset"
-    assert run(["model", "export", "imported", str(tmp_path / "out"), "--format", "onnx", "--compute", "int8"]) == 1
+    assert run(["model", "export", "imported", str(tmp_path / "out"), "--format", "onnx", "--compute", "int8"]) == ExitCode.USAGE
     assert "--dataset" in capsys.readouterr().err
     command = ["model", "export", "imported", str(tmp_path / "out"), "--format", "safetensors", "--weights", "int8"]
     assert run(command) != ExitCode.OK

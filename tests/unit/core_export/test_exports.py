@@ -196,7 +196,7 @@ def _change(folder: Path, path: tuple[str, ...], value: object) -> None:
     ("path", "value", "error"),
     [
         (("format",), "other", MalformedFile),
-        (("format_version",), 2, MalformedFile),
+        (("format_version",), 3, MalformedFile),
         (("kind",), "person", MalformedFile),
         (("base",), [], MalformedFile),
         (("base", "label_count"), 9, WeightsMismatch),

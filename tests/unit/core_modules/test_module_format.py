@@ -212,7 +212,8 @@ def _bits_behind_the_end(parts: _Parts) -> None:
 DAMAGES = {
     "no metadata": (_drop_metadata, "metadata lacks format"),
     "another format": (_set("format", "other"), "format is not"),
-    "a newer version": (_set("format_version", "4"), "version 4, this program reads 1, 2, 3"),
+    "a newer version": (_set("format_version", "5"), "version 5, this program reads 1, 2, 3, 4"),
+    "a version with operations": (_set("format_version", "4"), "metadata lacks head, rewritten, cuts, operations"),
     "a version with rewritten tensors": (_set("format_version", "3"), "metadata lacks head, rewritten, cuts"),
     "a version with deeper heads": (_set("format_version", "2"), "its tensors are"),
     "a hole in the head": (_holed_head, "its tensors are"),

@@ -89,11 +89,14 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
 
     async def WriteBlob(self, request_iterator: AsyncIterator[pb.WriteBlobRequest], context: Context) -> pb.Upload:
         """See the contract."""
+        messages = _Messages(request_iterator)
         try:
-            name = await self._write_all(request_iterator)
+            name = await self._write_all(messages)
         except ModelFoundryError:
-            await _take_rest(request_iterator)
+            await _take_rest(messages)
             raise
+        finally:
+            messages.close()
         return upload_to_proto(await self.threads.run(self._uploads.get, name))
 
     async def FinalizeUpload(self, request: pb.FinalizeUploadRequest, context: Context) -> BlobRef:
@@ -138,10 +141,10 @@ class BlobServicer(blob_service_pb2_grpc.BlobServiceServicer, Part):
                 _log.warning("expired uploads could not be discarded", reason=error.message)
             await asyncio.sleep(_SWEEP_SECONDS)
 
-    async def _write_all(self, chunks: AsyncIterator[pb.WriteBlobRequest]) -> str:
+    async def _write_all(self, messages: _Messages) -> str:
         upload, writing = None, None
         try:
-            async for chunk in chunks:
+            while (chunk := await messages.next(writing)) is not None:
                 if upload is None:
                     upload = await self.threads.run(self._uploads.get, chunk.name)
                 if writing is not None:
@@ -170,17 +173,50 @@ def upload_to_proto(upload: Upload) -> pb.Upload:
     )
 
 
-async def _take_rest(chunks: AsyncIterator[pb.WriteBlobRequest]) -> None:
+class _Messages:
+    """What a client sends, to be waited for beside what is done with the message before."""
+
+    def __init__(self, messages: AsyncIterator[pb.WriteBlobRequest]) -> None:
+        self._messages = messages
+        self._coming: asyncio.Future[pb.WriteBlobRequest | None] | None = None
+
+    async def next(self, beside: asyncio.Task[object] | None = None) -> pb.WriteBlobRequest | None:
+        """The next message, None behind the last one.
+
+        Args:
+            beside: What is done meanwhile. Its error is raised at once: a client that waits for an answer in mid-stream
+                sends nothing more. The message that comes then is the next one.
+        """
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(anext(self._messages, None))
+        if beside is not None:
+            await asyncio.wait({self._coming, beside}, return_when=asyncio.FIRST_COMPLETED)
+            if beside.done():
+                beside.result()
+        message = await self._coming
+        self._coming = None
+        return message
+
+    def close(self) -> None:
+        """Waits for no further message."""
+        if self._coming is not None:
+            self._coming.cancel()
+
+
+async def _take_rest(messages: _Messages) -> None:
     """Takes what a client is still sending before it is told what was wrong, within bounds.
 
     An asyncio client whose message meets a call that is over says "Internal error from Core" and loses the status. One
     that sends at most 32 MiB in a call always hears the true one.
     """
     left = _REST_BYTES
-    with suppress(TimeoutError, StopAsyncIteration):
+    with suppress(TimeoutError):
         while left >= 0:
             async with asyncio.timeout(_REST_PAUSE_SECONDS):
-                left -= len((await anext(chunks)).data)
+                message = await messages.next()
+            if message is None:
+                return
+            left -= len(message.data)
 
 
 class _Reading:
