@@ -97,7 +97,10 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     with pytest.raises(errors.InvalidField, match="no data set is recorded") as caught:
         foundry.client.hub.export_files(imported, tmp_path / "out", "onnx", compute="int8")
     assert caught.value.field == "dataset"
-    assert run(["model", "export", "imported", str(tmp_path / "out"), "--format", "onnx", "--compute", "int8"]) == ExitCode.USAGE
+    assert (
+        run(["model", "export", "imported", str(tmp_path / "out"), "--format", "onnx", "--compute", "int8"])
+        == ExitCode.USAGE
+    )
     assert "--dataset" in capsys.readouterr().err
     command = ["model", "export", "imported", str(tmp_path / "out"), "--format", "safetensors", "--weights", "int8"]
     assert run(command) != ExitCode.OK
