@@ -180,7 +180,7 @@ class _Messages:
         self._messages = messages
         self._coming: asyncio.Future[pb.WriteBlobRequest | None] | None = None
 
-    async def next(self, beside: asyncio.Task[object] | None = None) -> pb.WriteBlobRequest | None:
+    async def next(self, beside: asyncio.Task[int] | None = None) -> pb.WriteBlobRequest | None:
         """The next message, None behind the last one.
 
         Args:
@@ -190,7 +190,8 @@ class _Messages:
         if self._coming is None:
             self._coming = asyncio.ensure_future(anext(self._messages, None))
         if beside is not None:
-            await asyncio.wait({self._coming, beside}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {self._coming, beside}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if beside.done():
                 beside.result()
         message = await self._coming
