@@ -5,7 +5,7 @@ Usage: python benchmarks/recipes run [--rows FOLDER] [--part NAME] [--minutes M]
 
 `run` needs `modelfoundry up` with the models and data sets that benchmarks/recipes.md names. Every row is one file in
 FOLDER; a run goes on with the rows that are not there yet, one thread, and ends after M minutes or with the last row.
-`page` reads the files. It alone looks at what was answered on test images, once all is chosen.
+`page` reads the files. It alone looks at what was answered on test images: print it when all is chosen.
 """
 
 from __future__ import annotations
