@@ -40,7 +40,7 @@ from modelfoundry.core.networks import build_network
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchTask
 from modelfoundry.decomposer.algorithms.specialise import SPECIALISE
 from modelfoundry.values.architectures import Architecture, InputSpec
-from modelfoundry.values.exports import WeightFormat
+from modelfoundry.values.file_forms import WeightFormat
 from modelfoundry.values.problems import BinaryProblem, OpenSetProblem, Problem
 
 ROOT: Final = Path(__file__).parent.parent

@@ -26,6 +26,8 @@ from modelfoundry.values.figures import (
     PriorThreshold,
     RetentionMetrics,
 )
+from modelfoundry.values.file_forms import Compute, WeightFormat
+from modelfoundry.values.frontiers import Frontier, FrontierPoint
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.values.resources import BlobRef, DecompositionRecord, TrainingRecord
 
@@ -141,6 +143,25 @@ modularities = st.builds(
     kernel_retention=real,
     reuse_gain=real,
 )
+frontiers = st.builds(
+    Frontier,
+    weights=st.sampled_from(WeightFormat),
+    compute=st.sampled_from(Compute),
+    points=st.lists(
+        st.builds(
+            FrontierPoint,
+            structure=text,
+            macs=real,
+            lost=real,
+            bytes=whole,
+            latency=real,
+            accuracy=st.none() | real,
+            taken=st.booleans(),
+        ),
+        max_size=3,
+    ).map(tuple),
+    reason=text,
+)
 records = st.builds(
     DecompositionRecord,
     algorithm=text,
@@ -161,6 +182,7 @@ records = st.builds(
     empty_layers=names,
     subset=st.none() | subsets,
     calibration_split=text,
+    frontier=st.none() | frontiers,
 )
 composition_records = st.builds(
     CompositionRecord,

@@ -78,6 +78,8 @@ NAMES = [
     "ExportedFile",
     "FindingKind",
     "FormComparison",
+    "Frontier",
+    "FrontierPoint",
     "FormCost",
     "FoundLabels",
     "GarbageSummary",

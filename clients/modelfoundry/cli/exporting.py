@@ -13,7 +13,8 @@ from modelfoundry.cli.rendering.export_text import export_lines
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.tables import print_line
 from modelfoundry.cli.session import Session
-from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
+from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.file_forms import Compute, WeightFormat
 
 if TYPE_CHECKING:
     from modelfoundry.client import Export

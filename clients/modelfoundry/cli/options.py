@@ -14,7 +14,8 @@ from modelfoundry.cli.completion import (
     complete_modules,
 )
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
+from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.recipes import Augmentation
 
 

@@ -60,7 +60,7 @@ from modelfoundry.values.compositions import (
     StrategyReport,
 )
 from modelfoundry.values.computing import Device, Environment, TrainingSubset, ValidationSplit
-from modelfoundry.values.exports import Compute, Export, ExportedFile, ExportFormat, ExportMeasurement, WeightFormat
+from modelfoundry.values.exports import Export, ExportedFile, ExportFormat, ExportMeasurement
 from modelfoundry.values.figures import (
     BaseComparison,
     ClassificationMetrics,
@@ -78,6 +78,8 @@ from modelfoundry.values.figures import (
     PriorThreshold,
     RetentionMetrics,
 )
+from modelfoundry.values.file_forms import Compute, WeightFormat
+from modelfoundry.values.frontiers import Frontier, FrontierPoint
 from modelfoundry.values.lineage import (
     Dependents,
     Direction,
@@ -227,6 +229,8 @@ __all__ = [
     "FormComparison",
     "FormCost",
     "FoundLabels",
+    "Frontier",
+    "FrontierPoint",
     "GarbageSummary",
     "GradSplitterRecipe",
     "GradSplitterRecipeDescription",

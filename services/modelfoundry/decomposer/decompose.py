@@ -179,6 +179,7 @@ def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: 
         training_samples=training_samples,
         subset=plan.subset,
         empty_layers=found.empty_layers,
+        frontier=result.frontier,
     )
 
 

@@ -9,7 +9,7 @@ from modelfoundry.api.evaluator.v1 import evaluator_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import Compute
+from modelfoundry.values.file_forms import Compute
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem
 from modelfoundry.wire.computing import DEVICE, PROBLEM

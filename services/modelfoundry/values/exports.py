@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from modelfoundry.errors import InvalidField
+from modelfoundry.values.file_forms import Compute, ExportForm, WeightFormat
 from modelfoundry.values.resources import BlobRef
 
 
@@ -21,39 +22,6 @@ class ExportFormat(StrEnum):
     def _missing_(cls, value: object) -> ExportFormat | None:
         """The format that has another word too."""
         return next((facts.format for facts in EXPORT_FORMATS if value in facts.other_words), None)
-
-
-class WeightFormat(StrEnum):
-    """How an export keeps its weights. Whatever it keeps them as, it computes as `Compute` says."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
-
-
-class Compute(StrEnum):
-    """What an export computes with. int8: weights and activations, calibrated on training images."""
-
-    FP32 = "fp32"
-    INT8 = "int8"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportForm:
-    """How a file keeps its weights, and what it computes with."""
-
-    weights: WeightFormat = WeightFormat.FP32
-    compute: Compute = Compute.FP32
-
-    @property
-    def exact(self) -> bool:
-        """Whether the file gives the network's own logits."""
-        return self == ExportForm()
-
-    def __str__(self) -> str:
-        if self.compute is Compute.INT8:
-            return "computed in int8"
-        return f"weights in {self.weights}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from modelfoundry.values.figures import (
     ModularityMetrics,
     RetentionMetrics,
 )
+from modelfoundry.values.frontiers import Frontier
 from modelfoundry.values.problems import Problem
 
 
@@ -165,6 +166,7 @@ class DecompositionRecord:
     subset: TrainingSubset | None = None
     empty_layers: tuple[str, ...] = ()
     calibration_split: str = ""
+    frontier: Frontier | None = None
 
     @property
     def compares(self) -> bool:

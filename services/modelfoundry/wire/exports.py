@@ -5,14 +5,13 @@ from __future__ import annotations
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.api.types.v1 import exports_pb2
 from modelfoundry.values.exports import (
-    Compute,
     Export,
     ExportedFile,
     ExportFormat,
     ExportMeasurement,
     FileLatency,
-    WeightFormat,
 )
+from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.results import Compaction
 from modelfoundry.wire.enums import Members
 from modelfoundry.wire.figures import FORMS

@@ -14,10 +14,11 @@ from modelfoundry.wire.figures import (
     MODULARITY,
     RETENTION,
 )
+from modelfoundry.wire.frontiers import FRONTIER
 from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.resources import BLOB_REF
 
-RECORD = Pair(DecompositionRecord, module_pb2.DecompositionRecord, VALIDATION, SUBSET, ENVIRONMENT)
+RECORD = Pair(DecompositionRecord, module_pb2.DecompositionRecord, VALIDATION, SUBSET, ENVIRONMENT, FRONTIER)
 
 MODULE = Pair(Module, module_pb2.Module, PROBLEM, BLOB_REF, RECORD, RETENTION, FORMS)
 module_to_request = MODULE.to_request

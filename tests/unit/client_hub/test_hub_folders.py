@@ -13,7 +13,8 @@ from modelfoundry.client import Architecture, Card, InputSpec, ModelOrigin
 from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.errors import AlreadyExists, MalformedFile
-from modelfoundry.values.exports import Compute, Export, ExportFormat, ExportMeasurement, WeightFormat
+from modelfoundry.values.exports import Export, ExportFormat, ExportMeasurement
+from modelfoundry.values.file_forms import Compute, WeightFormat
 
 DIGEST = "sha256:" + "1" * 64
 PROGRAM = Export(

@@ -24,7 +24,7 @@ from modelfoundry.core.export import (
 from modelfoundry.core.export.measuring import measured_beside
 from modelfoundry.errors import ExportMismatch
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.values.exports import Compute, ExportForm, WeightFormat
+from modelfoundry.values.file_forms import Compute, ExportForm, WeightFormat
 
 Make = Callable[[str, InputSpec], ExportSubject]
 DIGITS = InputSpec(1, 8, 8, mean=(0.3,), std=(0.25,))

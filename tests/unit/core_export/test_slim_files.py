@@ -28,7 +28,7 @@ from modelfoundry.core.export import (
 from modelfoundry.core.monitor import Unwatched
 from modelfoundry.errors import Cancelled, UnsupportedModel
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.values.exports import WeightFormat
+from modelfoundry.values.file_forms import WeightFormat
 
 Make = Callable[[str, InputSpec], ExportSubject]
 DIGITS = InputSpec(1, 8, 8, mean=(0.3,), std=(0.25,))

@@ -30,6 +30,7 @@ from modelfoundry.decomposer.algorithms.specialise.structure import Structure, T
 from modelfoundry.decomposer.algorithms.specialise.work import Work
 from modelfoundry.errors import ConstraintUnmet
 from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.file_forms import Compute, WeightFormat
 
 SPEC = InputSpec(3, 8, 8)
 QUICK = SpecialiseSettings(steps=1, views=64, batch_size=8, precision="float32", seconds=1.0)
@@ -126,6 +127,29 @@ def test_the_cheapest_that_is_good_enough_is_taken(network: nn.Module, monkeypat
     assert len(taken) == 1
     assert "90.00" in taken[0]
     assert taken[0].startswith(outcome.found.decided.widths)
+    frontier = outcome.frontier
+    assert frontier is not None
+    assert (frontier.weights, frontier.compute) == (WeightFormat.INT8, Compute.INT8)
+    assert frontier.taken is not None
+    assert (frontier.taken.accuracy, frontier.taken.bytes) == (0.9, len(b"file"))
+    assert [point.latency for point in frontier.points] == sorted(point.latency for point in frontier.points)
+    assert [point.accuracy for point in frontier.points if not point.taken and point.accuracy] == [0.5]
+    assert "reaches 75.00%" in frontier.reason
+
+
+@pytest.mark.usefixtures("untimed")
+def test_without_an_accuracy_the_record_says_that_the_least_lossy_was_taken(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "file_of", lambda *_: b"file")
+    monkeypatch.setattr(budgets, "file_accuracy", lambda *_: 0.5)
+    settings = {"max_macs": 0.6, "compute": "fp32", "weights": "fp16"}
+    frontier = budgets.specialised(work(network, **settings), 1.0, None).frontier
+    assert frontier is not None
+    assert frontier.taken is not None
+    assert frontier.taken.lost == min(point.lost for point in frontier.points if point.macs <= 0.6)
+    assert (frontier.weights, frontier.compute) == (WeightFormat.FP16, Compute.FP32)
+    assert "loses the least" in frontier.reason
 
 
 def test_files_are_written_in_the_numbers_that_are_asked_for_and_timed(network: nn.Module) -> None:

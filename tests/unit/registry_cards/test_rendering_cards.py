@@ -18,6 +18,8 @@ from modelfoundry.registry.cards.sheet import Account, Measurement, Owned, Sheet
 from modelfoundry.registry.cards.texts import quoted
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
 from modelfoundry.values.figures import BaseComparison, Difference, DiscriminationMetrics, Interval, PriorThreshold
+from modelfoundry.values.file_forms import Compute, WeightFormat
+from modelfoundry.values.frontiers import Frontier, FrontierPoint
 from modelfoundry.values.resources import Scoring
 
 MODULE = "projects/default/modules/net-cat"
@@ -236,3 +238,18 @@ def test_data_sets_have_cards_of_their_own(tmp_path: Path) -> None:
 
     assert (data.pretty_name, data.size_categories) == ("Digits: 0-9", ["1K<n<10K"])
     assert data.tags == ["modelfoundry", "modelfoundry-dataset"]
+
+
+def test_what_a_search_chose_from_is_a_table_with_the_reason() -> None:
+    points = (
+        FrontierPoint(structure="16-16-16", macs=0.21, lost=0.4, bytes=40_000, latency=0.25),
+        FrontierPoint(structure="16-32", macs=0.4, lost=0.1, bytes=88_700, latency=0.335, accuracy=0.955, taken=True),
+    )
+    frontier = Frontier(compute=Compute.INT8, weights=WeightFormat.INT8, points=points, reason="it loses | least")
+    shown = render(_card(account={"frontier": frontier}))
+    assert "## What it was chosen from" in shown
+    assert "| 16-16-16 | 21.00 % | 40,000 | 25.00 % | 40.00 % | not tried |" in shown
+    assert "| 16-32 **(this)** | 40.00 % | 88,700 | 33.50 % | 10.00 % | 95.50 % |" in shown
+    assert "Taken: it loses \\| least." in shown
+    assert "ONNX files (computed in int8)" in shown
+    assert "What it was chosen from" not in render(_card())

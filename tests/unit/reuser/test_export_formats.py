@@ -15,7 +15,12 @@ from modelfoundry.client.endpoints import Endpoints
 from modelfoundry.reuser.exporting.formats import WRITERS
 from modelfoundry.reuser.on_demand.wanted import wanted_from_proto
 from modelfoundry.reuser.submissions import Submissions
-from modelfoundry.values.exports import EXPORT_FORMATS, ExportFormat, format_of_suffix, media_type_of
+from modelfoundry.values.exports import (
+    EXPORT_FORMATS,
+    ExportFormat,
+    format_of_suffix,
+    media_type_of,
+)
 from modelfoundry.wire.exports import EXPORT_FORMAT, export_from_proto
 from modelfoundry.workbench.queue import JobQueue
 from modelfoundry.workbench.resources import AsyncResources

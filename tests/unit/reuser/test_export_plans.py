@@ -25,7 +25,7 @@ from modelfoundry.client import (
 from modelfoundry.reuser.exporting.plan import ExportPlan, plan_export
 from modelfoundry.reuser.exporting.request import export_from_proto
 from modelfoundry.reuser.on_demand.wanted import wanted_from_proto
-from modelfoundry.values.exports import Compute, ExportForm, WeightFormat
+from modelfoundry.values.file_forms import Compute, ExportForm, WeightFormat
 from modelfoundry.workbench.resources import AsyncResources, Known
 
 FP32, FP16, INT8 = (exports_pb2.WEIGHT_FORMAT_FP32, exports_pb2.WEIGHT_FORMAT_FP16, exports_pb2.WEIGHT_FORMAT_INT8)

@@ -17,7 +17,7 @@ from modelfoundry.cli.rendering.job_table import print_started
 from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import subject_name
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import Compute
+from modelfoundry.values.file_forms import Compute
 
 
 def register(app: typer.Typer) -> None:

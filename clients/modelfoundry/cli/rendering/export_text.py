@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelfoundry.values.exports import WeightFormat
+from modelfoundry.values.file_forms import WeightFormat
 
 if TYPE_CHECKING:
     from modelfoundry.client import Export

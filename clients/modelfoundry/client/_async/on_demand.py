@@ -18,7 +18,8 @@ from modelfoundry.client.requests import chosen
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
+from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import FoundLabels, RequestedModule
 from modelfoundry.values.recipes import ALGORITHM_OF, GradSplitterRecipe, SeamRecipe

@@ -15,7 +15,8 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.images import ImageLike, batches, image_inputs
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import AsyncTransport
-from modelfoundry.values.exports import Compute, Export, ExportFormat, WeightFormat
+from modelfoundry.values.exports import Export, ExportFormat
+from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.results import Compaction, Prediction

@@ -12,7 +12,7 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import Compute
+from modelfoundry.values.file_forms import Compute
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.problems import Problem, problem_from
 from modelfoundry.values.references import Named, full_name, subject_name

@@ -21,7 +21,8 @@ from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import Transport
-from modelfoundry.values.exports import Compute, Export, ExportFormat, WeightFormat
+from modelfoundry.values.exports import Export, ExportFormat
+from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, subject_name
 from modelfoundry.values.resources import Model

@@ -19,8 +19,9 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.transfers import TotalProgress, file_in
 from modelfoundry.client.transport import Transport
-from modelfoundry.values.exports import Compute, ExportFormat, WeightFormat
+from modelfoundry.values.exports import ExportFormat
 from modelfoundry.values.figures import FormComparison
+from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
 from modelfoundry.values.resources import Module

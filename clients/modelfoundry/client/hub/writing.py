@@ -14,7 +14,8 @@ from typing import Any, Final
 from modelfoundry.client.hub.content import CONFIG_FILE, DESCRIPTION_FILE, EXAMPLE_FILE, ONNX_FILE, README_FILE
 from modelfoundry.errors import AlreadyExists, MalformedFile
 from modelfoundry.values.cards import Card
-from modelfoundry.values.exports import Export, WeightFormat
+from modelfoundry.values.exports import Export
+from modelfoundry.values.file_forms import WeightFormat
 
 MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 """How Pillow calls images of so many channels."""

@@ -8,12 +8,17 @@ from typing import Final
 
 from modelfoundry.registry.cards.front_matter import dataset_card_data, model_card_data
 from modelfoundry.registry.cards.measured import results
+from modelfoundry.registry.cards.quantities import percent
 from modelfoundry.registry.cards.sheet import Sheet
 from modelfoundry.registry.cards.texts import escaped, quoted, table
 from modelfoundry.values.figures import FormComparison
+from modelfoundry.values.frontiers import Frontier
 from modelfoundry.values.kinds import Kind, kind_of
 
 LABELS_SHOWN: Final = 100
+FRONTIER_HEADER: Final = (
+    *("Structure", "Multiply-accumulates of the base's", "Bytes", "Time of the base's", "Lost", "Validation accuracy"),
+)
 
 
 def render(card: Sheet) -> str:
@@ -36,6 +41,8 @@ def _body(card: Sheet) -> str:
         parts += ["## Results", *results(card)]
     if card.account.forms is not None:
         parts += ["## Size and speed", *_forms(card.account.forms)]
+    if card.account.frontier is not None:
+        parts += ["## What it was chosen from", *_frontier(card.account.frontier)]
     parts += ["## Labels", _labels(card.account.labels)]
     for section, facts in groupby(card.account.facts, key=lambda fact: fact.section):
         rows = [(escaped(fact.name), escaped(fact.value)) for fact in facts]
@@ -57,6 +64,30 @@ def _forms(forms: FormComparison) -> Iterator[str]:
     yield (
         f"Equivalence: on random images the logits of the masked and the compacted form differ by at most "
         f"{forms.max_difference:.3g}.{where}"
+    )
+
+
+def _frontier(frontier: Frontier) -> Iterator[str]:
+    """The points of a search within budgets, and why one of them was taken."""
+    rows = [
+        (
+            escaped(point.structure) + (" **(this)**" if point.taken else ""),
+            percent(point.macs),
+            f"{point.bytes:,}",
+            percent(point.latency),
+            percent(point.lost),
+            "not tried" if point.accuracy is None else percent(point.accuracy),
+        )
+        for point in frontier.points
+    ]
+    yield table(FRONTIER_HEADER, rows)
+    if frontier.reason:
+        yield f"Taken: {escaped(frontier.reason)}."
+    yield (
+        f"Bytes, time and accuracy are those of ONNX files ({frontier.form}) in onnxruntime: time as a share of the "
+        "base's float32 file, one image at a time on one thread of the machine that searched; accuracy on validation "
+        "images, optimistic: a structure was chosen on them. Lost: the share of the base's saliency that was cut away, "
+        "before anything was learnt."
     )
 
 

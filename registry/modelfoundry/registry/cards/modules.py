@@ -20,6 +20,7 @@ from modelfoundry.registry.cards.quantities import byte_count, percent, short
 from modelfoundry.registry.cards.sheet import Account
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
 from modelfoundry.wire.figures import forms_from_proto
+from modelfoundry.wire.frontiers import frontier_from_proto
 
 
 def module_account(module: module_pb2.Module) -> Account:
@@ -34,6 +35,7 @@ def module_account(module: module_pb2.Module) -> Account:
         base_models=(module.base_model,),
         datasets=(module.dataset,),
         forms=forms_from_proto(module.forms) if module.HasField("forms") else None,
+        frontier=frontier_from_proto(module.record.frontier) if module.record.HasField("frontier") else None,
     )
 
 

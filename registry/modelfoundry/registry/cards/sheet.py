@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from modelfoundry.values.cards import CardFact, CardLimit, CardResult
 from modelfoundry.values.figures import FormComparison
+from modelfoundry.values.frontiers import Frontier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Account:
     datasets: Sequence[str] = ()
     """Names of data sets that it was made on."""
     forms: FormComparison | None = None
+    frontier: Frontier | None = None
+    """What the search that made it had to choose from."""
     sample_count: int = 0
     """Of a data set: images in all splits."""
 

@@ -34,7 +34,8 @@ from modelfoundry.core.exported import ImageClassifier
 from modelfoundry.errors import UnsupportedModel
 from modelfoundry.names import shortened
 from modelfoundry.values.architectures import InputSpec
-from modelfoundry.values.exports import Compute, ExportForm, FileLatency
+from modelfoundry.values.exports import FileLatency
+from modelfoundry.values.file_forms import Compute, ExportForm
 
 TORCH_FILE: Final = "model.pt2"
 ONNX_FILE: Final = "model.onnx"

@@ -9,7 +9,7 @@ import onnx
 
 from modelfoundry.core.export.graphs import Constants, Numbers, attribute, is_op, parsed, serialised
 from modelfoundry.core.export.slimming import slim_onnx
-from modelfoundry.values.exports import WeightFormat
+from modelfoundry.values.file_forms import WeightFormat
 
 _WORTH: Final = 64
 """Numbers of a tensor from which on a node that converts it takes less room than it saves."""

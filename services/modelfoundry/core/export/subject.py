@@ -18,7 +18,8 @@ from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION,
 from modelfoundry.core.modules import LogOdds, MaterialisedModule
 from modelfoundry.core.modules.artifact import problem_to_json
 from modelfoundry.values.architectures import Architecture, InputSpec
-from modelfoundry.values.exports import ExportForm, ExportMeasurement
+from modelfoundry.values.exports import ExportMeasurement
+from modelfoundry.values.file_forms import ExportForm
 from modelfoundry.values.problems import Problem
 
 EXACT: Final = ExportForm()

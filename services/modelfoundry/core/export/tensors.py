@@ -28,7 +28,7 @@ from modelfoundry.core.exported import DESCRIPTION_FILE, ImageClassifier, rebuil
 from modelfoundry.core.networks import BUILDERS
 from modelfoundry.core.tensorfile import write_tensors
 from modelfoundry.errors import FieldViolation, MalformedFile, WeightsMismatch
-from modelfoundry.values.exports import ExportForm, WeightFormat
+from modelfoundry.values.file_forms import ExportForm, WeightFormat
 
 WEIGHTS_FILE: Final = "model.safetensors"
 

@@ -19,6 +19,7 @@ from modelfoundry.core.shelf import NoShelf, Shelf
 from modelfoundry.decomposer.algorithms.epochs import Chosen, EpochRecord
 from modelfoundry.decomposer.algorithms.settings import Settings
 from modelfoundry.values.architectures import Architecture, InputSpec
+from modelfoundry.values.frontiers import Frontier
 from modelfoundry.values.problems import Problem
 
 S_co = TypeVar("S_co", bound=Settings, covariant=True)
@@ -94,6 +95,8 @@ class SearchResult(Generic[M_co]):
 
     notes: tuple[str, ...] = ()
     """What is to be told to those who watch, in lines: they go into the log of the job."""
+    frontier: Frontier | None = None
+    """What a search within budgets had to choose from: kept in the record."""
 
     @classmethod
     def of(

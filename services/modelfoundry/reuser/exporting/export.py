@@ -11,7 +11,8 @@ from modelfoundry.errors import DatasetMismatch
 from modelfoundry.reuser.exporting.formats import WRITERS
 from modelfoundry.reuser.exporting.plan import ExportPlan
 from modelfoundry.reuser.subjects import load_compacted, load_subject
-from modelfoundry.values.exports import Compute, Export, ExportedFile, media_type_of
+from modelfoundry.values.exports import Export, ExportedFile, media_type_of
+from modelfoundry.values.file_forms import Compute
 from modelfoundry.workbench.jobs import Workbench
 from modelfoundry.workbench.subject_images import drawn, load_images
 

@@ -14,7 +14,8 @@ from modelfoundry.core.export import (
     export_safetensors,
     export_torch,
 )
-from modelfoundry.values.exports import ExportForm, ExportFormat
+from modelfoundry.values.exports import ExportFormat
+from modelfoundry.values.file_forms import ExportForm
 
 Writer = Callable[[Exportable, Path, ExportForm, ExportImages | None], Export]
 """Writes files of a form that the format has into a folder that exists, and compares what they compute with PyTorch."""

@@ -9,7 +9,7 @@ from typing import Final
 from modelfoundry.core.export import CALIBRATION_IMAGES
 from modelfoundry.errors import DatasetMismatch, InvalidField
 from modelfoundry.reuser.exporting.request import ExportRequest
-from modelfoundry.values.exports import Compute
+from modelfoundry.values.file_forms import Compute
 from modelfoundry.values.kinds import Kind
 from modelfoundry.workbench.resources import AsyncResources, Subject, digest_of
 from modelfoundry.workbench.splits import find_split

@@ -8,7 +8,8 @@ from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
 from modelfoundry.core.export import CALIBRATION_IMAGES, DEFAULT_CALIBRATION_IMAGES
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name
-from modelfoundry.values.exports import Compute, ExportForm, ExportFormat, form_of
+from modelfoundry.values.exports import ExportFormat, form_of
+from modelfoundry.values.file_forms import Compute, ExportForm
 from modelfoundry.values.kinds import Kind
 from modelfoundry.wire.exports import COMPUTE, EXPORT_FORMAT, WEIGHT_FORMAT
 

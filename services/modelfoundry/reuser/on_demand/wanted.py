@@ -12,7 +12,8 @@ from modelfoundry.names import parse_name, parse_parent, shortened
 from modelfoundry.reuser.on_demand.offers import Constraints
 from modelfoundry.values.algorithms import Search
 from modelfoundry.values.computing import Device
-from modelfoundry.values.exports import Compute, ExportForm, ExportFormat, form_of
+from modelfoundry.values.exports import ExportFormat, form_of
+from modelfoundry.values.file_forms import Compute, ExportForm
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.on_demand import RequestedModule
 from modelfoundry.wire.computing import DEVICE

@@ -13,12 +13,14 @@ from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.specialise.choosing import Choice, choose
 from modelfoundry.decomposer.algorithms.specialise.files import calibration_images, file_accuracy, file_of
-from modelfoundry.decomposer.algorithms.specialise.frontier import Point, frontier_lines
+from modelfoundry.decomposer.algorithms.specialise.frontier import Point, frontier_lines, frontier_points
 from modelfoundry.decomposer.algorithms.specialise.search import Specialisation, Specialised
 from modelfoundry.decomposer.algorithms.specialise.settings import ANY, AUTO, BASE
 from modelfoundry.decomposer.algorithms.specialise.widths import text_of
 from modelfoundry.decomposer.algorithms.specialise.work import Work
 from modelfoundry.errors import ConstraintUnmet
+from modelfoundry.values.file_forms import Compute, WeightFormat
+from modelfoundry.values.frontiers import Frontier
 
 _TRIED: Final = 3
 """Structures that learn where an accuracy is asked for, the cheapest first; they share the seconds."""
@@ -31,6 +33,8 @@ class Outcome:
     found: Specialised
     notes: tuple[str, ...]
     """What was measured, in lines for people."""
+    frontier: Frontier | None = None
+    """The same as figures; None: there was nothing to choose."""
 
 
 def specialised(work: Work, base_accuracy: float, resume: Path | None) -> Outcome:
@@ -52,8 +56,8 @@ def specialised(work: Work, base_accuracy: float, resume: Path | None) -> Outcom
     if settings.min_accuracy == ANY:
         point = choice.fitting[0]
         found = Specialisation(_of(work, point, settings.seconds)).run()
-        point = _measured(work, point, found)
-        return Outcome(found, frontier_lines(_with(choice, [point]), point.structure, base_accuracy))
+        why = f"of {len(choice.fitting)} structures within the budgets it loses the least of the model's saliency"
+        return _outcome(work, found, _with(choice, [_measured(work, point, found)]), base_accuracy, why)
     wanted = base_accuracy if settings.min_accuracy == BASE else float(settings.min_accuracy)
     return _cheapest(work, choice, wanted, base_accuracy)
 
@@ -70,7 +74,8 @@ def _cheapest(work: Work, choice: Choice, wanted: float, base_accuracy: float) -
         found = Specialisation(alone).run()
         tried.append(_measured(work, order[place], found))
         if (tried[-1].accuracy or 0.0) >= wanted:
-            return Outcome(found, frontier_lines(_with(choice, tried), tried[-1].structure, base_accuracy))
+            why = f"the fastest of those that learnt whose file reaches {wanted:.2%} on validation images"
+            return _outcome(work, found, _with(choice, tried), base_accuracy, why)
     best = max(tried, key=lambda point: point.accuracy or 0.0)
     path, reached = f"{work.settings.path}.min_accuracy", best.accuracy or 0.0
     raise ConstraintUnmet(
@@ -80,6 +85,14 @@ def _cheapest(work: Work, choice: Choice, wanted: float, base_accuracy: float) -
         hint="ask for less, allow more bytes or time, or give more --seconds; a model that has memorised its training "
         "images is never reached on them: name a split that it never saw with --calibration",
     )
+
+
+def _outcome(work: Work, found: Specialised, points: list[Point], base_accuracy: float, why: str) -> Outcome:
+    """What came of it, with the points that were measured, the last of which was taken."""
+    taken, compute = points[-1].structure, Compute(work.settings.compute)
+    weights = WeightFormat.INT8 if compute is Compute.INT8 else WeightFormat(work.settings.weights)
+    frontier = Frontier(weights=weights, compute=compute, points=frontier_points(points, taken), reason=why)
+    return Outcome(found, frontier_lines(points, taken, base_accuracy), frontier)
 
 
 def _of(work: Work, point: Point, seconds: float) -> Work:
@@ -98,8 +111,9 @@ def _measured(work: Work, point: Point, found: Specialised) -> Point:
 
 
 def _with(choice: Choice, tried: list[Point]) -> list[Point]:
-    known = {point.structure: point for point in (*choice.timed, *tried)}
-    return list(known.values())
+    """Everything that was measured, what was tried last at the end."""
+    learnt = {point.structure for point in tried}
+    return [*(point for point in choice.timed if point.structure not in learnt), *tried]
 
 
 class _WithoutStates:

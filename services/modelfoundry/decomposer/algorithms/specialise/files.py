@@ -19,8 +19,8 @@ from modelfoundry.core.export import (
 from modelfoundry.core.modules import MaterialisedModule
 from modelfoundry.core.modules.head_networks import HeadNetwork
 from modelfoundry.decomposer.algorithms.specialise.work import Work
-from modelfoundry.values.exports import WeightFormat
 from modelfoundry.values.figures import Latency
+from modelfoundry.values.file_forms import WeightFormat
 
 CALIBRATION: Final = 256
 _PROBE: Final = 32

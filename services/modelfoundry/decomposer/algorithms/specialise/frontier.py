@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelfoundry.decomposer.algorithms.specialise.structure import Structure
+from modelfoundry.values.frontiers import FrontierPoint
 
 _BAR: Final = 30
 
@@ -46,3 +47,24 @@ def frontier_lines(points: Sequence[Point], chosen: Structure | None, base_accur
         gains = f"{100 * point.lost:>5.1f}% {accuracy:>9}"
         rows.append(f"{point.structure!s:<28} {costs} {gains}  |{bar:<{_BAR}}|{mark}")
     return (*rows, f"accuracy of the base on the same validation images: {100 * base_accuracy:.2f}")
+
+
+def frontier_points(points: Sequence[Point], taken: Structure) -> tuple[FrontierPoint, ...]:
+    """The same as records keep them, the fastest first.
+
+    Args:
+        points: Those that were measured.
+        taken: The structure that was taken.
+    """
+    return tuple(
+        FrontierPoint(
+            structure=str(point.structure),
+            macs=point.macs,
+            lost=point.lost,
+            bytes=point.bytes,
+            latency=point.latency,
+            accuracy=point.accuracy,
+            taken=point.structure == taken,
+        )
+        for point in sorted(points, key=lambda each: each.latency)
+    )

@@ -91,4 +91,5 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         settled={"precision": precision, **found.decided.record()},
         threads_changed=len(found.threads) > 1,
         notes=outcome.notes,
+        frontier=outcome.frontier,
     )

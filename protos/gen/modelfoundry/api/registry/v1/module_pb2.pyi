@@ -13,6 +13,7 @@ from google.protobuf.internal import containers as _containers
 from modelfoundry.api.types.v1 import blob_pb2 as _blob_pb2
 from modelfoundry.api.types.v1 import compute_pb2 as _compute_pb2
 from modelfoundry.api.types.v1 import forms_pb2 as _forms_pb2
+from modelfoundry.api.types.v1 import frontier_pb2 as _frontier_pb2
 from modelfoundry.api.types.v1 import metrics_pb2 as _metrics_pb2
 from modelfoundry.api.types.v1 import problem_pb2 as _problem_pb2
 from modelfoundry.api.types.v1 import training_pb2 as _training_pb2
@@ -187,6 +188,7 @@ class DecompositionRecord(_message.Message):
     SUBSET_FIELD_NUMBER: _builtins.int
     EMPTY_LAYERS_FIELD_NUMBER: _builtins.int
     CALIBRATION_SPLIT_FIELD_NUMBER: _builtins.int
+    FRONTIER_FIELD_NUMBER: _builtins.int
     algorithm: _builtins.str
     """Name of the algorithm, for example `seam`."""
     seed: _builtins.int
@@ -239,6 +241,10 @@ class DecompositionRecord(_message.Message):
     def empty_layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Layers of which the search left no kernel: one was kept in each, so that there is something to run."""
 
+    @_builtins.property
+    def frontier(self) -> _frontier_pb2.Frontier:
+        """Networks that a search within budgets had to choose from, and which it took. Unset: nothing was bound by a budget."""
+
     def __init__(
         self,
         *,
@@ -260,10 +266,11 @@ class DecompositionRecord(_message.Message):
         subset: _training_pb2.TrainingSubset | None = ...,
         empty_layers: _abc.Iterable[_builtins.str] | None = ...,
         calibration_split: _builtins.str = ...,
+        frontier: _frontier_pb2.Frontier | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "frontier", b"frontier", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "calibration_split", b"calibration_split", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "calibration_split", b"calibration_split", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "frontier", b"frontier", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

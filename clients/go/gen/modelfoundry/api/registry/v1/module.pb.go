@@ -278,8 +278,10 @@ type DecompositionRecord struct {
 	// The split of the data set that was validation data in place of the cut, of images that the model did not train on, as the
 	// caller said: the figures above are of its samples. What `validation` cut was not trained on either. Empty: the cut.
 	CalibrationSplit string `protobuf:"bytes,18,opt,name=calibration_split,json=calibrationSplit,proto3" json:"calibration_split,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Networks that a search within budgets had to choose from, and which it took. Unset: nothing was bound by a budget.
+	Frontier      *v1.Frontier `protobuf:"bytes,19,opt,name=frontier,proto3" json:"frontier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DecompositionRecord) Reset() {
@@ -436,6 +438,13 @@ func (x *DecompositionRecord) GetCalibrationSplit() string {
 		return x.CalibrationSplit
 	}
 	return ""
+}
+
+func (x *DecompositionRecord) GetFrontier() *v1.Frontier {
+	if x != nil {
+		return x.Frontier
+	}
+	return nil
 }
 
 // Request of CreateModule.
@@ -887,7 +896,7 @@ var File_modelfoundry_api_registry_v1_module_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\n" +
-	")modelfoundry/api/registry/v1/module.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a%modelfoundry/api/types/v1/forms.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\x1a(modelfoundry/api/types/v1/training.proto\"\xdd\a\n" +
+	")modelfoundry/api/registry/v1/module.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$modelfoundry/api/types/v1/blob.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a%modelfoundry/api/types/v1/forms.proto\x1a(modelfoundry/api/types/v1/frontier.proto\x1a'modelfoundry/api/types/v1/metrics.proto\x1a'modelfoundry/api/types/v1/problem.proto\x1a(modelfoundry/api/types/v1/training.proto\"\xdd\a\n" +
 	"\x06Module\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\bR\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12!\n" +
@@ -915,7 +924,7 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\fintended_use\x18\x14 \x01(\tR\vintendedUse\x1a7\n" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb1\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf2\x06\n" +
 	"\x13DecompositionRecord\x12\"\n" +
 	"\talgorithm\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\talgorithm\x123\n" +
 	"\bsettings\x18\x02 \x01(\v2\x17.google.protobuf.StructR\bsettings\x12\x12\n" +
@@ -938,7 +947,8 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\x10training_samples\x18\x0f \x01(\x03R\x0ftrainingSamples\x12A\n" +
 	"\x06subset\x18\x10 \x01(\v2).modelfoundry.api.types.v1.TrainingSubsetR\x06subset\x12!\n" +
 	"\fempty_layers\x18\x11 \x03(\tR\vemptyLayers\x12+\n" +
-	"\x11calibration_split\x18\x12 \x01(\tR\x10calibrationSplit\"\xd8\x01\n" +
+	"\x11calibration_split\x18\x12 \x01(\tR\x10calibrationSplit\x12?\n" +
+	"\bfrontier\x18\x13 \x01(\v2#.modelfoundry.api.types.v1.FrontierR\bfrontier\"\xd8\x01\n" +
 	"\x13CreateModuleRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1b\n" +
 	"\tmodule_id\x18\x02 \x01(\tR\bmoduleId\x12B\n" +
@@ -1004,7 +1014,8 @@ var file_modelfoundry_api_registry_v1_module_proto_goTypes = []any{
 	(*v1.ValidationSplit)(nil),    // 16: modelfoundry.api.types.v1.ValidationSplit
 	(*v1.Environment)(nil),        // 17: modelfoundry.api.types.v1.Environment
 	(*v1.TrainingSubset)(nil),     // 18: modelfoundry.api.types.v1.TrainingSubset
-	(*fieldmaskpb.FieldMask)(nil), // 19: google.protobuf.FieldMask
+	(*v1.Frontier)(nil),           // 19: modelfoundry.api.types.v1.Frontier
+	(*fieldmaskpb.FieldMask)(nil), // 20: google.protobuf.FieldMask
 }
 var file_modelfoundry_api_registry_v1_module_proto_depIdxs = []int32{
 	9,  // 0: modelfoundry.api.registry.v1.Module.tags:type_name -> modelfoundry.api.registry.v1.Module.TagsEntry
@@ -1019,16 +1030,17 @@ var file_modelfoundry_api_registry_v1_module_proto_depIdxs = []int32{
 	16, // 9: modelfoundry.api.registry.v1.DecompositionRecord.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
 	17, // 10: modelfoundry.api.registry.v1.DecompositionRecord.environment:type_name -> modelfoundry.api.types.v1.Environment
 	18, // 11: modelfoundry.api.registry.v1.DecompositionRecord.subset:type_name -> modelfoundry.api.types.v1.TrainingSubset
-	0,  // 12: modelfoundry.api.registry.v1.CreateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
-	0,  // 13: modelfoundry.api.registry.v1.ListModulesResponse.modules:type_name -> modelfoundry.api.registry.v1.Module
-	0,  // 14: modelfoundry.api.registry.v1.UpdateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
-	19, // 15: modelfoundry.api.registry.v1.UpdateModuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	14, // 16: modelfoundry.api.registry.v1.SetModuleFormsRequest.forms:type_name -> modelfoundry.api.types.v1.FormComparison
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	19, // 12: modelfoundry.api.registry.v1.DecompositionRecord.frontier:type_name -> modelfoundry.api.types.v1.Frontier
+	0,  // 13: modelfoundry.api.registry.v1.CreateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
+	0,  // 14: modelfoundry.api.registry.v1.ListModulesResponse.modules:type_name -> modelfoundry.api.registry.v1.Module
+	0,  // 15: modelfoundry.api.registry.v1.UpdateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
+	20, // 16: modelfoundry.api.registry.v1.UpdateModuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	14, // 17: modelfoundry.api.registry.v1.SetModuleFormsRequest.forms:type_name -> modelfoundry.api.types.v1.FormComparison
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_registry_v1_module_proto_init() }
