@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from modelfoundry.errors import InvalidField
+from modelfoundry.errors import InvalidField, Unavailable
+
+HOME_VARIABLE = "MODELFOUNDRY_HOME"
 
 
 class Service(StrEnum):
@@ -22,22 +24,38 @@ class Service(StrEnum):
 
 def data_directory() -> Path:
     """Where ModelFoundry keeps its own files on this machine: `MODELFOUNDRY_HOME`, else `~/.modelfoundry`."""
-    home = os.environ.get("MODELFOUNDRY_HOME")
+    home = os.environ.get(HOME_VARIABLE)
     return Path(home).expanduser() if home else Path.home() / ".modelfoundry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Addresses of the services, each `host:port` or any target that gRPC knows, for example `dns:///registry:50054`."""
+    """Addresses of the services, each `host:port` or any target that gRPC knows, for example `dns:///registry:50054`.
+
+    An empty address is one that nothing names: `address` refuses it, with `unnamed`.
+    """
 
     decomposer: str = "127.0.0.1:50051"
     evaluator: str = "127.0.0.1:50052"
     reuser: str = "127.0.0.1:50053"
     registry: str = "127.0.0.1:50054"
+    unnamed: str = ""
+    """Why services have no address."""
 
     def address(self, service: Service) -> str:
-        """Address of one service."""
-        return str(getattr(self, service.value))
+        """Address of one service.
+
+        Raises:
+            Unavailable: nothing names it.
+        """
+        address = str(getattr(self, service.value))
+        if not address:
+            raise Unavailable(
+                f"nothing says where the {service.value} listens: {self.unnamed}",
+                hint=f"start `modelfoundry up`, or set MODELFOUNDRY_{service.name} to its address",
+                metadata={"service": service.value},
+            )
+        return address
 
     @classmethod
     def resolve(
@@ -48,29 +66,45 @@ class Endpoints:
         evaluator: str | None = None,
         reuser: str | None = None,
     ) -> Endpoints:
-        """For each service the first of: the argument, `MODELFOUNDRY_<SERVICE>`, `endpoints.json`, the default port.
+        """For each service the first of: the argument, `MODELFOUNDRY_<SERVICE>`, `endpoints.json`.
 
-        `endpoints.json` lies in the data directory and is written by `modelfoundry up`.
+        `endpoints.json` lies in the data directory and is written by `modelfoundry up`. The default ports are taken
+        only where `MODELFOUNDRY_HOME` is not set and the user's own data directory has no such file: whoever names a
+        place must never reach somebody else's services.
 
         Raises:
             InvalidField: `endpoints.json` is no JSON object of strings.
+            Unavailable: nothing names any service.
         """
         given = {"registry": registry, "decomposer": decomposer, "evaluator": evaluator, "reuser": reuser}
-        written = _written_endpoints(data_directory() / "endpoints.json")
-        found = {
-            field.name: given[field.name]
-            or os.environ.get(f"MODELFOUNDRY_{field.name.upper()}")
-            or written.get(field.name)
-            for field in fields(cls)
+        explicit = {
+            service.value: given[service.value] or os.environ.get(f"MODELFOUNDRY_{service.name}") or ""
+            for service in Service
         }
-        return cls(**{name: address for name, address in found.items() if address})
+        path = data_directory() / "endpoints.json"
+        written = _written_endpoints(path)
+        if written is None and not os.environ.get(HOME_VARIABLE):
+            return cls(**{name: address for name, address in explicit.items() if address})
+        unnamed = f"{path} is not there" if written is None else f"{path} does not name it"
+        found = {name: address or (written or {}).get(name, "") for name, address in explicit.items()}
+        if not any(found.values()):
+            raise Unavailable(
+                f"nothing says where the services listen: {HOME_VARIABLE} is {data_directory()}, and {unnamed}"
+                if written is None
+                else f"nothing says where the services listen: {path} names none",
+                hint="start `modelfoundry up` with the same MODELFOUNDRY_HOME; or set MODELFOUNDRY_REGISTRY, "
+                "MODELFOUNDRY_DECOMPOSER, MODELFOUNDRY_EVALUATOR and MODELFOUNDRY_REUSER to their addresses; or unset "
+                "MODELFOUNDRY_HOME",
+            )
+        return cls(**found, unnamed="" if all(found.values()) else unnamed)
 
 
-def _written_endpoints(path: Path) -> dict[str, str]:
+def _written_endpoints(path: Path) -> dict[str, str] | None:
+    """What `modelfoundry up` wrote, or None where it has not."""
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     try:
         content = json.loads(text)
     except ValueError:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import make_url
+from sqlalchemy import URL
 
 from modelfoundry.errors import Unavailable
 from modelfoundry.registry.aliases.aliases import Aliases
@@ -67,9 +67,9 @@ async def registry(settings: RegistrySettings, shutdown: ShutdownSignal) -> Asyn
         InvalidField: a setting is wrong.
     """
     with ExitStack() as opened:
-        database = Database(settings.database_url.get_secret_value())
+        database = Database(settings.database)
         opened.callback(database.close)
-        _make_folder_of(settings.database_url.get_secret_value())
+        _make_folder_of(settings.database)
         signer = open_signing_key(settings.signing_key, data_dir() / "registry")
         blobs = Blobs(database, open_blob_store(settings), references=(uses_blob, is_checkpoint))
         shelf = Shelf(database, blobs)
@@ -139,8 +139,7 @@ def _parts(
     )
 
 
-def _make_folder_of(database_url: str) -> None:
-    url = make_url(database_url)
+def _make_folder_of(url: URL) -> None:
     if url.get_backend_name() == "sqlite" and url.database:
         folder = Path(url.database).parent
         try:

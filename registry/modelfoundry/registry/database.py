@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import DateTime, Dialect, Engine, String, event, exc
+from sqlalchemy import URL, DateTime, Dialect, Engine, String, event, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -94,7 +94,8 @@ class Database:
     All methods block: call them from a thread, never from the event loop.
 
     Args:
-        url: For example `sqlite:////var/lib/modelfoundry/registry.db` or `postgresql+psycopg://...`.
+        url: For example `sqlite:////var/lib/modelfoundry/registry.db` or `postgresql+psycopg://...`, or as a value:
+            only so a path may hold any character.
 
     Raises:
         InvalidField: `url` is none, or its driver is not installed.
@@ -102,7 +103,7 @@ class Database:
         StorageFull: from every method, when its disk is full.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._reader = self._engine.execution_options(**{_READ_ONLY: True})
@@ -217,18 +218,33 @@ def _migrations() -> Config:
     return config
 
 
-def _engine(url: str) -> Engine:
-    # The URL stays out of messages: it may hold a password.
+def database_url(url: str) -> URL:
+    """A URL in its parts.
+
+    Raises:
+        InvalidField: it is none. The text stays out of the message: it may hold a password.
+    """
     try:
-        parsed = make_url(url)
+        return make_url(url)
+    except exc.ArgumentError:
+        raise _no_url() from None
+
+
+def _no_url() -> InvalidField:
+    return InvalidField(
+        "database_url is no SQLAlchemy URL of a known database",
+        field="database_url",
+        hint="pass for example sqlite:////var/lib/modelfoundry/registry.db or postgresql+psycopg://user@host/name",
+    )
+
+
+def _engine(url: str | URL) -> Engine:
+    parsed = database_url(url) if isinstance(url, str) else url
+    try:
         is_server = parsed.get_backend_name() != "sqlite"
         return sqlalchemy.create_engine(parsed, pool_pre_ping=is_server, pool_size=POOL_SIZE)
     except exc.ArgumentError:
-        raise InvalidField(
-            "database_url is no SQLAlchemy URL of a known database",
-            field="database_url",
-            hint="pass for example sqlite:////var/lib/modelfoundry/registry.db or postgresql+psycopg://user@host/name",
-        ) from None
+        raise _no_url() from None
     except ModuleNotFoundError as error:
         raise InvalidField(
             f"database_url needs the Python package {error.name}, which is not installed",

@@ -7,8 +7,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
+from sqlalchemy import URL
 
 from modelfoundry.registry.blobs.uploads import LARGEST_BLOB_BYTES
+from modelfoundry.registry.database import database_url
 from modelfoundry.runtime.settings import ServiceSettings, data_dir
 
 
@@ -23,7 +25,7 @@ class RegistrySettings(ServiceSettings):
 
     listen: str = "127.0.0.1:50054"
     """Address to listen on, `host:port`. Port 0 takes a free one."""
-    database_url: SecretStr = Field(default_factory=lambda: SecretStr(f"sqlite:///{_folder() / 'registry.db'}"))
+    database_url: SecretStr | None = None
     """SQLAlchemy URL, for example `postgresql+psycopg://user:password@host/name`. Default: SQLite in the data dir."""
     blob_store: Literal["local", "minio"] = "local"
     """Where bytes are kept: in a folder of this machine, or in MinIO or any other S3 server."""
@@ -62,3 +64,14 @@ class RegistrySettings(ServiceSettings):
     """Whether webhooks may lead to private networks and to this machine, which their creators can then reach."""
     webhook_max_failures: int = Field(default=20, gt=0)
     """After so many attempts in a row that failed, a webhook is disabled."""
+
+    @property
+    def database(self) -> URL:
+        """Where the database is. The folder of the default goes in as a path: a `?` or `%` in it stays what it is.
+
+        Raises:
+            InvalidField: `database_url` is no URL.
+        """
+        if self.database_url is None:
+            return URL.create("sqlite", database=str((_folder() / "registry.db").absolute()))
+        return database_url(self.database_url.get_secret_value())

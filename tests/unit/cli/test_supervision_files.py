@@ -15,7 +15,7 @@ from modelfoundry.cli.supervision.endpoints_file import remove_endpoints, write_
 from modelfoundry.cli.supervision.local_services import plan_services
 from modelfoundry.cli.supervision.ports import check_ports, free_ports
 from modelfoundry.client import Endpoints
-from modelfoundry.errors import InUse, InvalidField
+from modelfoundry.errors import InUse, InvalidField, Unavailable
 
 
 def test_a_taken_port_is_named_with_its_service():
@@ -67,7 +67,8 @@ def test_clients_find_what_was_written_and_nothing_after_it_was_removed(tmp_path
     assert json.loads(path.read_text()) == addresses
     assert Endpoints.resolve() == Endpoints(**addresses)
     remove_endpoints(tmp_path, addresses)
-    assert Endpoints.resolve() == Endpoints()
+    with pytest.raises(Unavailable, match=r"endpoints\.json is not there"):
+        Endpoints.resolve()
 
 
 def test_endpoints_of_another_are_not_removed(tmp_path):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from modelfoundry.client import Client, Endpoints, Service, connect, data_directory
+from modelfoundry.client import Client, Endpoints, Service, Timeouts, connect, data_directory
 from modelfoundry.client._async.client import connect_async
 from modelfoundry.client.transfers import TotalProgress, file_in
-from modelfoundry.errors import InvalidField, MalformedFile
+from modelfoundry.errors import InvalidField, MalformedFile, Unavailable
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_anything_the_default_ports_are_taken() -> None:
+def test_without_anything_the_default_ports_are_taken(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.delenv("MODELFOUNDRY_HOME")
+    monkeypatch.setenv("HOME", str(home))
     assert Endpoints.resolve() == Endpoints(
         decomposer="127.0.0.1:50051", evaluator="127.0.0.1:50052", reuser="127.0.0.1:50053", registry="127.0.0.1:50054"
     )
@@ -37,6 +39,51 @@ def test_arguments_win_over_the_environment_and_this_over_the_file(home: Path, m
     assert found.evaluator == "environment:1"
     assert found.reuser == "argument:1"
     assert [found.address(service) for service in Service] == ["file:0", "file:1", "environment:1", "argument:1"]
+
+
+@pytest.mark.parametrize("folder", ["", "not/made/yet", "a file"])
+def test_a_home_without_addresses_never_means_the_default_ports(
+    home: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (home / "a file").touch()
+    monkeypatch.setenv("MODELFOUNDRY_HOME", str(home / folder))
+    for make in (Endpoints.resolve, Client, connect):
+        with pytest.raises(Unavailable) as caught:
+            make()
+        assert str(home / folder / "endpoints.json") in caught.value.message
+        assert "modelfoundry up" in caught.value.hint
+        assert "MODELFOUNDRY_REGISTRY" in caught.value.hint
+
+
+def test_what_nothing_names_is_refused_when_it_is_called(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELFOUNDRY_REGISTRY", "environment:1")
+    found = Endpoints.resolve(reuser="argument:1")
+    assert (found.address(Service.REGISTRY), found.address(Service.REUSER)) == ("environment:1", "argument:1")
+    with pytest.raises(Unavailable, match=r"the evaluator listens: .*endpoints\.json is not there") as caught:
+        found.address(Service.EVALUATOR)
+    assert "MODELFOUNDRY_EVALUATOR" in caught.value.hint
+    with Client(found) as client, pytest.raises(Unavailable, match=str(home)):
+        client.algorithms()
+    with Client(found, timeouts=Timeouts(unary=0.1)) as client:
+        health = client.health()[Service.EVALUATOR]
+    assert (health.address, health.ready) == ("", False)
+    assert "endpoints.json" in health.detail
+
+
+def test_a_file_that_names_some_services_does_not_give_the_others_default_ports(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".modelfoundry").mkdir()
+    (home / ".modelfoundry" / "endpoints.json").write_text('{"registry": "file:1"}')
+    monkeypatch.delenv("MODELFOUNDRY_HOME")
+    monkeypatch.setenv("HOME", str(home))
+    found = Endpoints.resolve()
+    assert found.registry == "file:1"
+    with pytest.raises(Unavailable, match="does not name it"):
+        found.address(Service.REUSER)
+    (home / ".modelfoundry" / "endpoints.json").write_text("{}")
+    with pytest.raises(Unavailable, match="names none"):
+        Endpoints.resolve()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"registry": 1}'])
@@ -58,7 +105,7 @@ async def test_clients_are_made_without_a_call() -> None:
         assert client.endpoints.registry == "nowhere:1"
     async with connect_async(registry="nowhere:1") as async_client:
         assert async_client.endpoints.registry == "nowhere:1"
-    with Client() as client:
+    with Client(Endpoints()) as client:
         assert client.endpoints == Endpoints()
 
 

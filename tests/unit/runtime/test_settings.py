@@ -7,7 +7,10 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from modelfoundry.decomposer.settings import DecomposerSettings
+from modelfoundry.errors import InvalidField
 from modelfoundry.evaluator.settings import EvaluatorSettings
+from modelfoundry.registry.database import Database
+from modelfoundry.registry.maintenance.backup import refuse_servers
 from modelfoundry.registry.settings import RegistrySettings
 from modelfoundry.reuser.settings import ReuserSettings
 from modelfoundry.runtime.settings import JobSettings, ServiceSettings, data_dir
@@ -67,3 +70,34 @@ def test_the_data_folder_can_be_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert Settings().work_dir == tmp_path / "work"
     monkeypatch.delenv("MODELFOUNDRY_HOME")
     assert data_dir() == Path.home() / ".modelfoundry"
+
+
+@pytest.mark.parametrize("name", ["a?1", "b%41", "c d", "Zählung", "e#f", "g&h=i", "j%3Fk", "file:l"])
+def test_the_database_lies_in_the_data_folder_whatever_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setenv("MODELFOUNDRY_HOME", str(tmp_path / name))
+    settings = RegistrySettings()
+    (tmp_path / name / "registry").mkdir(parents=True)
+    database = Database(settings.database)
+    database.migrate()
+    database.close()
+    files = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {Path(name, "registry", "registry.db")}
+    assert refuse_servers(settings, "backup") == tmp_path / name / "registry" / "registry.db"
+
+
+def test_a_relative_data_folder_is_no_url_either(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODELFOUNDRY_HOME", "file:m?n")
+    assert RegistrySettings().database.database == str(tmp_path / "file:m?n" / "registry" / "registry.db")
+
+
+def test_a_database_that_is_named_is_taken_as_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELFOUNDRY_REGISTRY_DATABASE_URL", "postgresql+psycopg://user:pass%40word@host/name")
+    url = RegistrySettings().database
+    assert (url.get_backend_name(), url.password, url.database) == ("postgresql", "pass@word", "name")
+    monkeypatch.setenv("MODELFOUNDRY_REGISTRY_DATABASE_URL", "no url")
+    with pytest.raises(InvalidField) as caught:
+        RegistrySettings().database  # noqa: B018
+    assert caught.value.field == "database_url"

@@ -9,10 +9,11 @@ import typer
 from modelfoundry.cli.command import command
 from modelfoundry.cli.diagnosis.findings import Finding, Verdict
 from modelfoundry.cli.diagnosis.machine import check_machine
-from modelfoundry.cli.diagnosis.services import check_services
+from modelfoundry.cli.diagnosis.services import check_services, no_services
 from modelfoundry.cli.exit_codes import ExitCode
 from modelfoundry.cli.rendering.tables import Column, print_table
 from modelfoundry.cli.session import Session
+from modelfoundry.errors import Unavailable
 
 
 def register(app: typer.Typer) -> None:
@@ -25,14 +26,21 @@ def doctor(session: Session) -> None:
     from modelfoundry.client import data_directory
 
     machine = check_machine(data_directory())
-    with session.client() as client:
-        services = check_services(client)
+    services = _services(session)
     findings = [*machine, *services]
     session.answer(findings, lambda: _show(findings))
     if _failed(services):
         raise typer.Exit(ExitCode.UNAVAILABLE)
     if _failed(machine):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _services(session: Session) -> list[Finding]:
+    try:
+        with session.client() as client:
+            return check_services(client)
+    except Unavailable as error:  # no address at all: also a finding
+        return no_services(error)
 
 
 def _failed(findings: Sequence[Finding]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -80,7 +81,7 @@ def _announce(session: Session, addresses: dict[str, str], folder: Path, *, is_d
     print_line("")
     print_line("All services answer. In another terminal:")
     if not is_default:
-        print_line(f"  export MODELFOUNDRY_HOME={folder}")
+        print_line(f"  export MODELFOUNDRY_HOME={shlex.quote(str(folder))}")
     print_line("  modelfoundry dataset push digits --name digits")
     print_line("  modelfoundry train zoo:digits_cnn --dataset digits --name digits-cnn")
     print_line("  modelfoundry decompose digits-cnn --dataset digits --each")

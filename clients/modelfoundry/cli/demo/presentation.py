@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from modelfoundry.cli.demo.composing import CompositionReport
@@ -76,16 +77,16 @@ def print_ending(
     print_line(f"\n{_near(sample.path)} is a {sample.label}; {answer}")
     print_line(f"{_near(report_file)} has all figures; it took {duration(demonstration.report.seconds)}.")
     print_line("\nTo go on:")
+    folder = services.data_directory
+    home = f"  export MODELFOUNDRY_HOME={shlex.quote(str(folder))}"
     if kept:
-        print_line(f"  export MODELFOUNDRY_HOME={services.data_directory}   # the services of this demo still run")
+        print_line(f"{home}   # the services of this demo still run")
     else:
-        print_line(
-            f"  modelfoundry up --data-dir {_near(services.data_directory)} &   # everything of this demo is there"
-        )
-        print_line(f"  export MODELFOUNDRY_HOME={services.data_directory}")
+        print_line(f"  modelfoundry up --data-dir {shlex.quote(_near(folder))} &   # everything of this demo is there")
+        print_line(home)
     print_line("  modelfoundry module list")
     print_line(f"  modelfoundry module show {settings.shown}")
-    print_line(f"  modelfoundry predict {_near(sample.path)} --with {settings.shown}")
+    print_line(f"  modelfoundry predict {shlex.quote(_near(sample.path))} --with {settings.shown}")
     print_line(f"  modelfoundry decompose {settings.model} --dataset {settings.dataset} --labels 3,8")
     if kept:
         print_line(f"  kill {services.process_id}   # stops the services")

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from modelfoundry.client import Client, Service, ServiceHealth
 
 
+def no_services(error: ModelFoundryError) -> list[Finding]:
+    """What is said when nothing names the services."""
+    return [Finding("services", Verdict.FAILED, error.message, error.hint)]
+
+
 def check_services(client: Client) -> list[Finding]:
     """Whether each service answers and can work: the registry with its database and blob store, the others with it."""
     findings = [_finding(service, health) for service, health in client.health().items()]
@@ -19,7 +24,7 @@ def check_services(client: Client) -> list[Finding]:
 
 
 def _finding(service: Service, health: ServiceHealth) -> Finding:
-    found = f"{health.address}: {health.detail or 'serving'}"
+    found = ": ".join(part for part in (health.address, health.detail or "serving") if part)
     if health.ready:
         return Finding(service.value, Verdict.OK, found)
     variable = f"MODELFOUNDRY_{service.value.upper()}"

@@ -108,8 +108,8 @@ class Client(Decomposing, Evaluating, Reusing, Composing, OnDemand, Browsing):
         return {service: self._health_of(service) for service in Service}
 
     def _health_of(self, service: Service) -> ServiceHealth:
-        address = self._transport.endpoints.address(service)
         request = health_pb2.HealthCheckRequest()
+        address = str(getattr(self.endpoints, service.value))  # may be empty, and is then said to be so below
         try:
             response = self._transport.unary(service, self._transport.stubs.health(service).Check, request)
         except errors.ModelFoundryError as error:
@@ -127,6 +127,9 @@ def connect(
     reuser: str | None = None,
     parent: str = DEFAULT_PROJECT,
 ) -> Client:
-    """A client for the addresses given, else those of the environment, of `modelfoundry up`, or the default ports."""
+    """A client for the addresses given, else those of the environment, of `modelfoundry up`, or the default ports.
+
+    `Endpoints.resolve` says when the default ports are taken, and what it raises otherwise.
+    """
     endpoints = Endpoints.resolve(registry=registry, decomposer=decomposer, evaluator=evaluator, reuser=reuser)
     return Client(endpoints, parent=parent)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from modelfoundry.errors import CorruptBlob, InvalidField, NotFound
 from modelfoundry.registry.blobs.holds import Hold
 from modelfoundry.registry.blobs.local_store import LocalBlobStore, disk_errors
@@ -55,7 +53,7 @@ def back_up(settings: RegistrySettings, folder: Path) -> Copied:
     """
     refuse_servers(settings, "backup")
     _prepare(folder)
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database)
     try:
         if database.revision() != known_revisions()[0]:
             raise InvalidField(
@@ -79,7 +77,7 @@ def refuse_servers(settings: RegistrySettings, what: str) -> Path:
     Raises:
         InvalidField: the database is none that is a file.
     """
-    url = make_url(settings.database_url.get_secret_value())
+    url = settings.database
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise InvalidField(
             f"{what} copies SQLite databases, and this registry is on {url.get_backend_name()}",
