@@ -28,12 +28,12 @@ from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
 from modelfoundry.decomposer.algorithms.gradsplitter.distilled.search import SplitTask, Splitting
 from modelfoundry.decomposer.algorithms.gradsplitter.distilled.settings import DistilledSplitSettings
-from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, _KernelSearch
+from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, KernelSearch
 from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.decomposer.algorithms.linear_head import PosedTask
 from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, DistillationTask
 from modelfoundry.decomposer.algorithms.seam.distilled.settings import DistilledSettings
-from modelfoundry.decomposer.algorithms.seam.search import _MaskSearch
+from modelfoundry.decomposer.algorithms.seam.search import MaskSearch
 from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
 from modelfoundry.values.architectures import InputSpec
 
@@ -77,7 +77,7 @@ def splitter_epochs(rounds: int, batch: int = SPLIT_BATCH) -> list[Ratio]:
     groups = tuple((label,) for label in range(LABELS))
     plan = plan_channels(base, SPEC)
     task = JointTask(base, plan, groups, images, images.subset(torch.arange(1)), 0.5, SPEC, settings)
-    product = _KernelSearch(task, 0, CPU, Unwatched(), 3 * 2**30)
+    product = KernelSearch(task, 0, CPU, Unwatched(), 3 * 2**30)
     inputs = to_input(images.images, SPEC, CPU)
 
     def heads_of_a_cycle() -> None:
@@ -143,8 +143,8 @@ def _paper_step(base: nn.Module, images: ImageSet) -> Callable[[], object]:
     settings = SeamSettings(lr_mask=1e-9, batch_size=len(images), augmentation="none")
     posed = _posed(images)
     task = PosedTask(base, 2, posed, posed, 0.5, SPEC, settings, 0, CPU, Unwatched())
-    search = _MaskSearch(task)
-    return lambda: search._train(1, iter)  # noqa: SLF001 - an epoch of one batch, without validation
+    search = MaskSearch(task)
+    return lambda: search.train(1, iter)  # an epoch of one batch, without validation
 
 
 def _distilled_step(base: nn.Module, images: ImageSet, rounds: int, precision: Precision) -> Callable[[], object]:

@@ -13,10 +13,10 @@ from modelfoundry.core.batches import shuffled, to_input, training_batches
 from modelfoundry.core.channels import plan_channels
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.monitor import Unwatched
-from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, _KernelSearch
+from modelfoundry.decomposer.algorithms.gradsplitter.search import JointTask, KernelSearch
 from modelfoundry.decomposer.algorithms.gradsplitter.settings import GradSplitterSettings
 from modelfoundry.decomposer.algorithms.linear_head import PosedTask
-from modelfoundry.decomposer.algorithms.seam.search import _MaskSearch
+from modelfoundry.decomposer.algorithms.seam.search import MaskSearch
 from modelfoundry.decomposer.algorithms.seam.settings import SeamSettings
 from modelfoundry.values.architectures import InputSpec
 
@@ -70,9 +70,9 @@ def test_an_epoch_of_seam_has_losses_gradients_and_scores_of_the_reference(
         epochs=10, batch_size=8, lr_mask=0.01, lr_head=0.05, alpha=ALPHA, augmentation="none", head_epoch_every=5
     )
     task = PosedTask(network, LABELS, images, images, 0.5, SPEC, settings, SEED, CPU, Unwatched())
-    product = _MaskSearch(task)
+    product = MaskSearch(task)
     head = nn.Linear(LABELS, LABELS)
-    head.load_state_dict(product._head.state_dict())
+    head.load_state_dict(product.head.state_dict())
     reference = ReferenceSeam(network, head, lr_mask=0.01, lr_head=0.05, alpha=ALPHA)
 
     epoch = 1 if with_masks else 0
@@ -85,7 +85,7 @@ def test_an_epoch_of_seam_has_losses_gradients_and_scores_of_the_reference(
     ]
 
     assert measured.loss == pytest.approx(sum(losses) / len(losses), rel=1e-5)
-    torch.testing.assert_close(product._head.weight, head.weight, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(product.head.weight, head.weight, rtol=1e-4, atol=1e-5)
     for name, masks in reference.masks.items():
         scores = product.scores.values[name]
         torch.testing.assert_close(scores, masks, rtol=1e-4, atol=1e-5)
@@ -106,7 +106,7 @@ def test_an_epoch_of_gradsplitter_has_losses_gradients_and_scores_of_the_referen
     plan = plan_channels(network, SPEC)
     groups = tuple((label,) for label in range(LABELS))
     task = JointTask(network, plan, groups, images, images, 0.5, SPEC, settings)
-    product = _KernelSearch(task, SEED, CPU, Unwatched(), 2**30)
+    product = KernelSearch(task, SEED, CPU, Unwatched(), 2**30)
     heads = [_copied_head(product, label) for label in range(LABELS)]
     masked = {"first": "first", "saved": "saved", "added": "saved"}
     reference = ReferenceSplitter(network, masked, heads, lr_mask=0.01, lr_head=0.02, alpha=ALPHA)
@@ -120,16 +120,16 @@ def test_an_epoch_of_gradsplitter_has_losses_gradients_and_scores_of_the_referen
 
     assert measured.loss == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     for label in range(LABELS):
-        torch.testing.assert_close(product._heads.hidden_weight[label], heads[label][0].weight, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(product.heads.hidden_weight[label], heads[label][0].weight, rtol=1e-4, atol=1e-5)
         masks = torch.cat([reference.masks[label]["first"], reference.masks[label]["saved"]])
-        torch.testing.assert_close(product._scores.values[label], masks, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(product.scores.values[label], masks, rtol=1e-4, atol=1e-5)
         if with_masks:
             grads = torch.cat([reference.masks[label][name].grad for name in ("first", "saved")])
-            torch.testing.assert_close(product._scores.values.grad[label], grads, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(product.scores.values.grad[label], grads, rtol=1e-4, atol=1e-6)
 
 
-def _copied_head(product: _KernelSearch, label: int) -> nn.Sequential:
-    head, joint = published_head(LABELS, 10), product._heads
+def _copied_head(product: KernelSearch, label: int) -> nn.Sequential:
+    head, joint = published_head(LABELS, 10), product.heads
     hidden, score = head[0], head[2]
     hidden.load_state_dict({"weight": joint.hidden_weight[label].detach(), "bias": joint.hidden_bias[label].detach()})
     score.load_state_dict({"weight": joint.score_weight[label, None].detach(), "bias": joint.score_bias[label, None]})

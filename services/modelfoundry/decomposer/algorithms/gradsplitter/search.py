@@ -104,14 +104,14 @@ def search_jointly(
         MalformedFile: the checkpoint is damaged or of another search.
     """
     with seeded(seed, device):
-        kernels = _KernelSearch(task, seed, device, monitor, memory_bytes or _default_memory(device))
+        kernels = KernelSearch(task, seed, device, monitor, memory_bytes or _default_memory(device))
         selection = Selection(task.base_accuracy, task.settings.accuracy_loss)
         chosen = EpochLoop(kernels, selection, monitor).run(resume)
         found = kernels.modules(chosen.snapshot.found)
     return SearchResult.of(found, chosen, task.base_accuracy, (len(task.train), len(task.validation)))
 
 
-class _KernelSearch:
+class KernelSearch:
     """Masks and heads of all modules between two epochs."""
 
     retention_name = "kernel_retention"
@@ -126,30 +126,32 @@ class _KernelSearch:
                 hint="use an algorithm that drops single weights",
             )
         self.epochs, self.steps = settings.epochs, -(-len(task.train) // settings.batch_size)
-        self._scores = UnitScores(task.network, groups, len(task.label_groups), device)
+        self.scores = UnitScores(task.network, groups, len(task.label_groups), device)
         trunk = FoldedTrunk(task.network, groups, task.input_spec, device)
         self._passes = Passes(
-            trunk, sum(self._scores.widths), task.input_spec, memory=memory, device=device, monitor=monitor
+            trunk, sum(self.scores.widths), task.input_spec, memory=memory, device=device, monitor=monitor
         )
         torch.manual_seed(stream_seed(seed, "heads"))
-        self._heads = JointHeads(task.label_groups, settings.head_width, device)
+        self.heads = JointHeads(task.label_groups, settings.head_width, device)
         self._optimiser = self._new_optimiser(settings.phase(0))
         self._train_logits: SplitLogits | None = None
         """Of the masks as they are; so are the next."""
         self._validation_logits: SplitLogits | None = None
 
     def phase(self, epoch: int) -> str:
+        """What an epoch trains, in words."""
         return "masks and heads" if self._task.settings.phase(epoch).trains_masks else "heads"
 
     def run_epoch(self, epoch: int, watch: Watch[Any]) -> Measured:
+        """Trains one epoch, and measures what it left on validation images."""
         phase = self._task.settings.phase(epoch)
         if phase.start == epoch:
             self._optimiser = self._new_optimiser(phase)
         train = self._train_masks if phase.trains_masks else self._train_heads
         cross_entropy = train(epoch, watch)
-        alive = self._scores.alive()
-        kept = self._scores.kept(alive)
-        retention = kept / self._scores.total
+        alive = self.scores.alive()
+        kept = self.scores.kept(alive)
+        retention = kept / self.scores.total
         loss = cross_entropy + (self._task.settings.alpha * retention if phase.trains_masks else 0.0)
         return Measured(loss, self._validation_accuracy(alive), kept, retention)
 
@@ -161,17 +163,17 @@ class _KernelSearch:
             images, labels = self._images(indices), self._labels(indices)
             self._optimiser.zero_grad(set_to_none=True)
             loss, of_bits = self._passes.gradient(
-                images, self._scores.alive(), partial(self._cross_entropy, labels=labels)
+                images, self.scores.alive(), partial(self._cross_entropy, labels=labels)
             )
-            self._scores.set_gradient(of_bits, self._task.settings.alpha)
+            self.scores.set_gradient(of_bits, self._task.settings.alpha)
             self._optimiser.step()
             total += loss * len(labels)
         return float(total) / len(self._task.train)
 
     def _train_heads(self, epoch: int, watch: Watch[Any]) -> float:
         """Trains the heads alone; returns the mean cross entropy over all samples."""
-        alive = self._scores.alive()
-        fits = 4 * len(alive) * len(self._task.train) * self._heads.owner.numel() <= _CACHE_BYTES
+        alive = self.scores.alive()
+        fits = 4 * len(alive) * len(self._task.train) * self.heads.owner.numel() <= _CACHE_BYTES
         if fits and self._train_logits is None:
             self._train_logits = self._passes.split_logits(self._task.train, alive)
         cached = self._train_logits
@@ -187,7 +189,7 @@ class _KernelSearch:
         return float(total) / len(self._task.train)
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        scores: Tensor = self._heads(logits)
+        scores: Tensor = self.heads(logits)
         return functional.cross_entropy(scores.sigmoid(), labels)
 
     def _batches(self, epoch: int) -> tuple[Tensor, ...]:
@@ -206,62 +208,66 @@ class _KernelSearch:
             self._validation_logits = self._passes.split_logits(validation, alive)
         correct = 0
         for indices in torch.split(torch.arange(len(validation)), _SAMPLES_SCORED_AT_ONCE):
-            scores = self._heads(self._validation_logits.of(indices))
+            scores = self.heads(self._validation_logits.of(indices))
             correct += int((scores.argmax(dim=1).cpu() == validation.labels[indices]).sum())
         return correct / len(validation)
 
     def _new_optimiser(self, phase: Phase) -> torch.optim.Adam:
-        groups = [{"params": list(self._heads.parameters()), "lr": phase.lr_head}]
+        groups = [{"params": list(self.heads.parameters()), "lr": phase.lr_head}]
         if phase.trains_masks:
-            groups.append({"params": [self._scores.values], "lr": self._task.settings.lr_mask})
+            groups.append({"params": [self.scores.values], "lr": self._task.settings.lr_mask})
         return torch.optim.Adam(groups, fused=True)
 
     def found(self) -> Mapping[str, Tensor]:
-        heads = {f"heads.{name}": value.detach().cpu().clone() for name, value in self._heads.state_dict().items()}
-        return {"alive": self._scores.alive().cpu(), "held": self._scores.held().cpu(), **heads}
+        """The module as it is, as tensors that later training does not touch."""
+        heads = {f"heads.{name}": value.detach().cpu().clone() for name, value in self.heads.state_dict().items()}
+        return {"alive": self.scores.alive().cpu(), "held": self.scores.held().cpu(), **heads}
 
     def modules(self, found: Mapping[str, Tensor]) -> tuple[KernelModule, ...]:
         """All modules of what an epoch found."""
-        self._heads.load_state_dict({name: found[f"heads.{name}"] for name in self._heads.state_dict()})
+        self.heads.load_state_dict({name: found[f"heads.{name}"] for name in self.heads.state_dict()})
         return tuple(
             self._module(place, found["alive"][place], found["held"][place])
             for place in range(len(self._task.label_groups))
         )
 
     def _module(self, place: int, alive: Tensor, held: Tensor) -> KernelModule:
-        channels = self._scores.masks(alive, held)
+        channels = self.scores.masks(alive, held)
         return KernelModule(
             labels=self._task.label_groups[place],
             channels=channels,
             masks=kernel_weight_masks(self._task.network, self._task.plan, channels),
-            head=self._heads.head(place),
+            head=self.heads.head(place),
             empty_layers=channels.held,
-            kept_kernels=self._scores.kept(alive.to(self._device)),
-            total_kernels=self._scores.total // len(self._task.label_groups),
+            kept_kernels=self.scores.kept(alive.to(self._device)),
+            total_kernels=self.scores.total // len(self._task.label_groups),
         )
 
     def state(self) -> Mapping[str, Tensor]:
+        """What a checkpoint has to keep."""
         return {
-            "scores": self._scores.values,
-            **{f"heads.{name}": value for name, value in self._heads.state_dict().items()},
+            "scores": self.scores.values,
+            **{f"heads.{name}": value for name, value in self.heads.state_dict().items()},
             **optimiser_tensors(self._optimiser, "optimiser"),
         }
 
     def restore(self, tensors: Mapping[str, Tensor], epochs_run: int) -> None:
+        """Goes to where `state` was asked for."""
         with torch.no_grad():
-            self._scores.values.copy_(tensors["scores"])
-        self._heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self._heads.state_dict()})
+            self.scores.values.copy_(tensors["scores"])
+        self.heads.load_state_dict({name: tensors[f"heads.{name}"] for name in self.heads.state_dict()})
         self._optimiser = self._new_optimiser(self._task.settings.phase(epochs_run - 1))
         restore_optimiser(self._optimiser, "optimiser", tensors)
 
     def work(self) -> Mapping[str, object]:
+        """What the search is of: a checkpoint of anything else is refused."""
         task = self._task
         return {
             "algorithm": "gradsplitter",
             "settings": task.settings.record(),
             "seed": self._seed,
             "base_accuracy": task.base_accuracy,
-            "groups": [(group.name, group.units) for group in self._scores.groups],
+            "groups": [(group.name, group.units) for group in self.scores.groups],
             "label_groups": task.label_groups,
             "samples": (len(task.train), len(task.validation)),
             "input": asdict(task.input_spec),

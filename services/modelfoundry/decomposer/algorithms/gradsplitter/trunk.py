@@ -5,20 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule
 from torch.fx.experimental.optimization import fuse
 from torch.nn.modules.conv import _ConvNd
 
 from modelfoundry.core.channels import ChannelGroup
+from modelfoundry.decomposer.algorithms.gradsplitter.tracing import retraced
 from modelfoundry.values.architectures import InputSpec
-
-UNTRACEABLE: Final = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
-"""What tracing a network raises that it cannot follow."""
-_TOLERANCE: Final = 1e-4
 
 
 class FoldedTrunk:
@@ -102,17 +98,8 @@ def channel_sources(groups: Sequence[ChannelGroup]) -> dict[str, Tensor]:
 
 def _with_folded_norms(network: nn.Module, masked: frozenset[str], input_spec: InputSpec) -> nn.Module:
     """The same function with fewer layers, or the network itself where tracing fails or hides a masked layer."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(2, *input_spec.shape, generator=generator)
-    try:
-        with torch.no_grad():
-            folded = fuse(network)
-            expected, found = network(images), folded(images)
-    except (*UNTRACEABLE, NotImplementedError):
-        return network
-    if not isinstance(folded, GraphModule):
+    folded = retraced(network, fuse, input_spec)
+    if folded is None:
         return network
     called = {node.target for node in folded.graph.nodes if node.op == "call_module"}
-    scale = float(expected.abs().max())
-    same = found.shape == expected.shape and float((found - expected).abs().max()) <= _TOLERANCE * max(scale, 1.0)
-    return folded if same and masked <= called else network
+    return folded if masked <= called else network

@@ -48,14 +48,14 @@ def search(task: PosedTask[SeamSettings]) -> SearchResult[FoundModule]:
         MalformedFile: the checkpoint is damaged or of another search.
     """
     with seeded(task.seed, task.device):
-        masks = _MaskSearch(task)
+        masks = MaskSearch(task)
         selection = Selection(task.base_accuracy, masks.scores.total, task.settings.patience)
         chosen = EpochLoop(masks, selection, task.monitor).run(task.resume)
     module = found_module(chosen.snapshot.found, masks.layout)
     return SearchResult.of((module,), chosen, task.base_accuracy, task.samples)
 
 
-class _MaskSearch:
+class MaskSearch:
     """Masks and head between two epochs."""
 
     retention_name = "weight_retention"
@@ -68,32 +68,34 @@ class _MaskSearch:
         self._trunk = trunk.to(task.device).to(memory_format=torch.channels_last)
         self.scores = MaskScores(self._trunk)
         self.layout = [(name, tuple(scores.shape)) for name, scores in self.scores.values.items()]
-        self._head = new_head(self._trunk, task.outputs, task.input_spec, seed=task.seed, device=task.device)
-        self._head_optimiser = torch.optim.Adam(self._head.parameters(), lr=settings.lr_head, fused=True)
+        self.head = new_head(self._trunk, task.outputs, task.input_spec, seed=task.seed, device=task.device)
+        self._head_optimiser = torch.optim.Adam(self.head.parameters(), lr=settings.lr_head, fused=True)
         self._joint_optimiser = torch.optim.Adam(
             [
                 {"params": list(self.scores.values.values()), "lr": settings.lr_mask},
-                {"params": list(self._head.parameters()), "lr": settings.lr_head},
+                {"params": list(self.head.parameters()), "lr": settings.lr_head},
             ],
             fused=True,
         )
 
     def phase(self, epoch: int) -> str:
+        """What an epoch trains, in words."""
         return "masks and head" if self._task.settings.trains_masks(epoch) else "head"
 
     def run_epoch(self, epoch: int, watch: Watch[Any]) -> Measured:
+        """Trains one epoch, and measures what it left on validation images."""
         # Dropout's numbers depend on the epoch alone, so that an epoch can be repeated without the ones before.
         torch.manual_seed(stream_seed(self._task.seed, f"dropout of epoch {epoch}"))
-        cross_entropy = self._train(epoch, watch)
+        cross_entropy = self.train(epoch, watch)
         masks = self.scores.harden()
         with torch.no_grad():
             state = self.scores.effective()
-        measured = posed_accuracy(self._task, self._trunk, state, self._head)
+        measured = posed_accuracy(self._task, self._trunk, state, self.head)
         loss = cross_entropy + self._task.settings.alpha * masks.retention
         return Measured(loss, measured, masks.kept, masks.retention)
 
-    def _train(self, epoch: int, watch: Watch[Any]) -> float:
-        """Returns the mean cross entropy over all samples."""
+    def train(self, epoch: int, watch: Watch[Any]) -> float:
+        """Trains one epoch; returns the mean cross entropy over all samples."""
         task, settings = self._task, self._task.settings
         with_masks = settings.trains_masks(epoch)
         mask_training_mode(self._trunk)
@@ -115,7 +117,7 @@ class _MaskSearch:
             # Without masks to train, the trunk needs neither gradients nor masking in every step.
             with torch.set_grad_enabled(with_masks):
                 logits = masked_forward(self._trunk, self.scores.effective() if with_masks else fixed, images)
-            loss = functional.cross_entropy(self._head(functional.relu(logits)), labels)
+            loss = functional.cross_entropy(self.head(functional.relu(logits)), labels)
             loss.backward()  # type: ignore[no-untyped-call]
             if with_masks:
                 self.scores.add_retention_gradient(settings.alpha)
@@ -124,25 +126,29 @@ class _MaskSearch:
         return float(total) / len(task.train)
 
     def found(self) -> Mapping[str, Tensor]:
-        return found_tensors(self.scores.harden().packed(), self._head)
+        """The module as it is, as tensors that later training does not touch."""
+        return found_tensors(self.scores.harden().packed(), self.head)
 
     def state(self) -> Mapping[str, Tensor]:
+        """What a checkpoint has to keep."""
         return {
             **{f"scores.{name}": scores for name, scores in self.scores.values.items()},
-            **{f"head.{name}": value for name, value in self._head.state_dict().items()},
+            **{f"head.{name}": value for name, value in self.head.state_dict().items()},
             **optimiser_tensors(self._head_optimiser, "head_optimiser"),
             **optimiser_tensors(self._joint_optimiser, "joint_optimiser"),
         }
 
     def restore(self, tensors: Mapping[str, Tensor], epochs_run: int) -> None:  # noqa: ARG002 - part of the interface
+        """Goes to where `state` was asked for."""
         with torch.no_grad():
             for name, scores in self.scores.values.items():
                 scores.copy_(tensors[f"scores.{name}"])
-        self._head.load_state_dict({name: tensors[f"head.{name}"] for name in self._head.state_dict()})
+        self.head.load_state_dict({name: tensors[f"head.{name}"] for name in self.head.state_dict()})
         restore_optimiser(self._head_optimiser, "head_optimiser", tensors)
         restore_optimiser(self._joint_optimiser, "joint_optimiser", tensors)
 
     def work(self) -> Mapping[str, object]:
+        """What the search is of: a checkpoint of anything else is refused."""
         task = self._task
         return {
             "algorithm": "seam",
@@ -150,7 +156,7 @@ class _MaskSearch:
             "seed": task.seed,
             "base_accuracy": task.base_accuracy,
             "layout": self.layout,
-            "head": tuple(self._head.weight.shape),
+            "head": tuple(self.head.weight.shape),
             "samples": (len(task.train), len(task.validation)),
             "input": asdict(task.input_spec),
             "device": task.device.type,

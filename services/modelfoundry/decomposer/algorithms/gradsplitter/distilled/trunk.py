@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -13,11 +13,11 @@ from torch.nn.modules.conv import _ConvNd
 
 from modelfoundry.core.channels import ChannelGroup
 from modelfoundry.decomposer.algorithms.gradsplitter.distilled.norms import ModuleNorm, replace_norms
-from modelfoundry.decomposer.algorithms.gradsplitter.trunk import UNTRACEABLE, channel_sources
+from modelfoundry.decomposer.algorithms.gradsplitter.tracing import retraced
+from modelfoundry.decomposer.algorithms.gradsplitter.trunk import channel_sources
 from modelfoundry.values.architectures import InputSpec
 
 Values = dict[fx.Node, Any]
-_TOLERANCE: Final = 1e-4
 
 
 class SharedTrunk:
@@ -126,17 +126,9 @@ class _Tracer(fx.Tracer):
 
 def _traced(network: nn.Module, masked: set[nn.Module], input_spec: InputSpec) -> fx.GraphModule:
     """The network as a graph in which every masked layer is called; where that cannot be had, a graph of one call."""
-    images = torch.randn(2, *input_spec.shape, generator=torch.Generator().manual_seed(0))
-    try:
-        graph = fx.GraphModule(network, _Tracer().trace(network))
-        with torch.no_grad():
-            expected, found = network(images), graph(images)
-        called = {layer for node in graph.graph.nodes for layer in _called(graph, node)}
-        scale = max(float(expected.abs().max()), 1.0)
-        if masked <= called and float((found - expected).abs().max()) <= _TOLERANCE * scale:
-            return graph
-    except (*UNTRACEABLE, NotImplementedError):
-        pass
+    graph = retraced(network, lambda one: fx.GraphModule(one, _Tracer().trace(one)), input_spec)
+    if graph is not None and masked <= {layer for node in graph.graph.nodes for layer in _called(graph, node)}:
+        return graph
     one_call = fx.Graph()
     one_call.output(one_call.call_module("network", (one_call.placeholder("images"),)))
     return fx.GraphModule({"network": network}, one_call)
