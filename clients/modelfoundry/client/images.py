@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ImageLike: TypeAlias = "str | Path | bytes | npt.NDArray[np.uint8]"
-"""A path or the bytes of a PNG or JPEG file, or a uint8 array [channels, height, width]."""
+"""A path or the bytes of a picture (PNG, JPEG, WebP, ...), or a uint8 array [channels, height, width]."""
 
 MAX_IMAGES: Final = 1024
 MAX_BATCH_BYTES: Final = 3 * 1024 * 1024 + 512 * 1024  # leaves room for the rest of a message of 4 MiB
@@ -84,7 +84,7 @@ def _image_input(image: ImageLike, field: str) -> reuser_service_pb2.ImageInput:
         raise InvalidImage(
             f"{field}: {found} is not an image",
             field=field,
-            hint="pass a path, the bytes of a PNG or JPEG file, or a uint8 array [channels, height, width]",
+            hint="pass a path, the bytes of a picture (PNG, JPEG, ...), or a uint8 array [channels, height, width]",
         )
     pixels = reuser_service_pb2.PixelTensor(shape=image.shape, values=image.tobytes())
     return reuser_service_pb2.ImageInput(pixels=pixels)

@@ -66,12 +66,14 @@ class ReuserServicer(pb_grpc.ReuserServiceServicer):
         network = await self._predictor.network(subject)
         with self._predictor.room(len(request.images), network, field="images"):
             images = await decoded(request.images, network.input_spec)
-            found = await self._predictor.probabilities(network, images)
+            found = await self._predictor.probabilities(network, images.pixels)
         answers = most_probable(network.outputs, found, request.top_k)
         return pb.PredictResponse(
             subject=subject.name,
             subject_digest=network.digest,
-            predictions=[prediction_to_proto(labels) for labels in answers],
+            predictions=[
+                prediction_to_proto(labels, notes) for labels, notes in zip(answers, images.notes, strict=True)
+            ],
         )
 
     async def _subject(self, name: str) -> Subject:

@@ -207,11 +207,15 @@ class LabelProbability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """The answer for one image: labels, most probable first, and what answered."""
+    """The answer for one image: labels, most probable first, what answered, and what to know of the image.
+
+    `notes` say how a file became pixels where that may surprise: `the first of several frames`.
+    """
 
     labels: tuple[LabelProbability, ...]
     subject: str
     subject_digest: str
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

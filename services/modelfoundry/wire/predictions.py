@@ -11,9 +11,9 @@ from modelfoundry.wire.pairs import Pair
 LABEL_PROBABILITY = Pair(LabelProbability, pb.LabelProbability)
 
 
-def prediction_to_proto(labels: Iterable[LabelProbability]) -> pb.Prediction:
+def prediction_to_proto(labels: Iterable[LabelProbability], notes: Iterable[str] = ()) -> pb.Prediction:
     """The message of the answer for one image."""
-    return pb.Prediction(labels=map(LABEL_PROBABILITY.to_proto, labels))
+    return pb.Prediction(labels=map(LABEL_PROBABILITY.to_proto, labels), notes=notes)
 
 
 def predictions_from_proto(message: pb.PredictResponse) -> tuple[Prediction, ...]:
@@ -23,6 +23,7 @@ def predictions_from_proto(message: pb.PredictResponse) -> tuple[Prediction, ...
             labels=tuple(map(LABEL_PROBABILITY.from_proto, prediction.labels)),
             subject=message.subject,
             subject_digest=message.subject_digest,
+            notes=tuple(prediction.notes),
         )
         for prediction in message.predictions
     )

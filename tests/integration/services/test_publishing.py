@@ -46,7 +46,7 @@ from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.workbench.cache import BlobCache
 from modelfoundry.workbench.networks import load_model
 
-FILES = ["README.md", "config.json", "example.py", "model.onnx", "model.safetensors"]
+FILES = ["README.md", "config.json", "example.py", "model.onnx", "model.safetensors", "picture.py"]
 DESCRIPTION = "Knows *threes*.\n---\nlicense: gpl-3.0\n"
 NUMBERS = (3, 5, 7)
 IMAGES = some_digits("test", NUMBERS).images[::9]

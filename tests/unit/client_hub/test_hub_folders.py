@@ -79,7 +79,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     found = read_folder(folder)
 
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("README.md", "config.json", "example.py", "model.safetensors")
+        *("README.md", "config.json", "example.py", "model.safetensors", "picture.py")
     ]
     assert found.labels == ("3", "rest")
     assert found.input == InputSpec(1, 8, 8, (0.3,), (0.5,))

@@ -18,7 +18,7 @@ PIXELS = pb.PixelTensor(shape=(3, 6, 9), values=bytes(range(3 * 6 * 9)))
 
 
 def test_pixels_are_taken_as_they_are() -> None:
-    images = images_from_proto([pb.ImageInput(pixels=PIXELS), pb.ImageInput(pixels=PIXELS)], COLOUR)
+    images = images_from_proto([pb.ImageInput(pixels=PIXELS), pb.ImageInput(pixels=PIXELS)], COLOUR).pixels
     assert (images.shape, images.dtype) == ((2, 3, 6, 9), torch.uint8)
     assert images[1].flatten().tolist() == list(PIXELS.values)
     images.zero_()  # its own memory
@@ -28,7 +28,7 @@ def test_pixels_are_taken_as_they_are() -> None:
 def test_a_file_and_pixels_stand_side_by_side() -> None:
     file = io.BytesIO()
     Image.new("RGB", (9, 6), (1, 2, 3)).save(file, "PNG")
-    images = images_from_proto([pb.ImageInput(encoded=file.getvalue()), pb.ImageInput(pixels=PIXELS)], COLOUR)
+    images = images_from_proto([pb.ImageInput(encoded=file.getvalue()), pb.ImageInput(pixels=PIXELS)], COLOUR).pixels
     assert images[0, :, 0, 0].tolist() == [1, 2, 3]
 
 

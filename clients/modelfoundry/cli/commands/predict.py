@@ -12,7 +12,7 @@ import typer
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_subjects
 from modelfoundry.cli.rendering.quantities import percent
-from modelfoundry.cli.rendering.tables import Column, print_table
+from modelfoundry.cli.rendering.tables import Column, print_remark, print_table
 from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import subject_name
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def predict(
     session: Session,
     *,
-    images: Annotated[list[Path], typer.Argument(help="PNG or JPEG files.", exists=True, dir_okay=False)],
+    images: Annotated[list[Path], typer.Argument(help="Pictures: PNG, JPEG, WebP, ...", exists=True, dir_okay=False)],
     subject: Annotated[
         str, typer.Option("--with", help="Module or model: id, models/ID, or name.", autocompletion=complete_subjects)
     ],
@@ -49,10 +49,14 @@ def predict(
             "labels": prediction.labels,
             "subject": prediction.subject,
             "subject_digest": prediction.subject_digest,
+            "notes": prediction.notes,
         }
         for image, prediction in zip(images, predictions, strict=True)
     ]
     session.answer(answers, lambda: _show(images, predictions))
+    for image, prediction in zip(images, predictions, strict=True):
+        for note in prediction.notes:
+            print_remark(f"{image}: {note}")
 
 
 def _show(images: Sequence[Path], predictions: Sequence[Prediction]) -> None:

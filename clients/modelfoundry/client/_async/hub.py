@@ -64,7 +64,7 @@ class AsyncHub:
         """Writes a module, model or composition as a folder that can be published: all of it or nothing.
 
         The folder has `README.md` (the card), `config.json`, `model.safetensors`, `model.onnx` and `example.py`, which
-        classifies an image with them and without ModelFoundry.
+        classifies an image with them and without ModelFoundry, decoded as here (`picture.py`).
 
         Args:
             subject: A module (bare id), `models/ID` or `compositions/ID`.

@@ -97,8 +97,9 @@ class AsyncReusing:
 
         Args:
             subject: A module (bare id) or model (`models/ID`).
-            images: One or many: a path or the bytes of a PNG or JPEG file, or a uint8 array [channels, height, width]
-                with the subject's own extents; an array [n, channels, height, width] is n images.
+            images: One or many: a path or the bytes of a picture (PNG, JPEG, WebP, ...), or a uint8 array
+                [channels, height, width] with the subject's own extents; an array [n, channels, height, width] is n
+                images.
             top_k: At most this many labels in an answer. 0: all.
 
         Returns:

@@ -8,24 +8,32 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from modelfoundry.client.hub.content import CONFIG_FILE, DESCRIPTION_FILE, EXAMPLE_FILE, ONNX_FILE, README_FILE
+from modelfoundry import pictures
+from modelfoundry.client.hub.content import (
+    CONFIG_FILE,
+    DESCRIPTION_FILE,
+    EXAMPLE_FILE,
+    ONNX_FILE,
+    PICTURE_FILE,
+    README_FILE,
+)
 from modelfoundry.errors import AlreadyExists, MalformedFile
 from modelfoundry.values.cards import Card
 from modelfoundry.values.exports import Export
 from modelfoundry.values.file_forms import WeightFormat
 
-MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
-"""How Pillow calls images of so many channels."""
+CHANNELS: Final = (1, 3, 4)
+"""What the files of pictures give."""
 EXAMPLE: Final = """\
 # Classifies an image: python example.py IMAGE. Needs numpy, onnxruntime and pillow, and nothing of ModelFoundry.
 import json, sys
 from pathlib import Path
 import numpy as np, onnxruntime
-from PIL import Image
-folder = Path(__file__).parent
+{imports}folder = Path(__file__).parent
 config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
 {image}
 session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
@@ -34,8 +42,10 @@ probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).su
 print(config["output"]["labels"][logits.argmax()], f"{{probabilities.max():.4f}}")
 """
 OF_A_FILE: Final = """\
-image = Image.open(sys.argv[1]).convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)
-pixels = np.asarray(image, np.float32).reshape({height}, {width}, {channels}).transpose(2, 0, 1)"""
+pixels = decode(sys.argv[1], {channels}, {height}, {width}).pixels.astype(np.float32)  # 0 to 255"""
+DECODER: Final = (
+    "from picture import decode  # picture.py, beside this file: turns, colours and scales as ModelFoundry\n"
+)
 OF_AN_ARRAY: Final = "pixels = np.load(sys.argv[1]).astype(np.float32)  # [{channels}, {height}, {width}], 0 to 255"
 
 
@@ -94,6 +104,9 @@ def write_texts(folder: Path, card: Card, digest: str, program: Export) -> None:
     path.unlink()
     example = _example(description["input"]["shape"])
     (folder / EXAMPLE_FILE).write_text(example, encoding="utf-8")
+    if PICTURE_FILE in example:
+        decoder = resources.files(pictures).joinpath("decoding.py").read_text(encoding="utf-8")
+        (folder / PICTURE_FILE).write_text(decoder, encoding="utf-8")
     readme = f"{card.markdown}\n{_shown_program(program)}## How to load it\n\n```python\n{example}```\n"
     (folder / README_FILE).write_text(readme, encoding="utf-8")
 
@@ -124,9 +137,9 @@ def _shown_program(program: Export) -> str:
 def _example(shape: list[object]) -> str:
     match shape:
         case [_, int(channels), int(height), int(width)]:
-            template = OF_A_FILE if channels in MODES else OF_AN_ARRAY
-            mode = MODES.get(channels, "")
-            return EXAMPLE.format(image=template.format(mode=mode, channels=channels, height=height, width=width))
+            template = OF_A_FILE if channels in CHANNELS else OF_AN_ARRAY
+            image = template.format(channels=channels, height=height, width=width)
+            return EXAMPLE.format(image=image, imports=DECODER if channels in CHANNELS else "")
     raise MalformedFile(f"{DESCRIPTION_FILE} says no image size", field="input.shape", hint="report it as a bug")
 
 

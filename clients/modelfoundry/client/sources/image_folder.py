@@ -8,30 +8,22 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from modelfoundry.client.sources.prepared import PreparedDataset
 from modelfoundry.client.sources.splits import Images, checked_labels, require, write_split
 from modelfoundry.errors import InvalidImage
+from modelfoundry.pictures.decoding import Measured, UnreadablePicture, decode, measure
 
-SUFFIXES: Final = (".png", ".jpg", ".jpeg")
-_FORMATS: Final = ("PNG", "JPEG")
-_GREY_MODES: Final = ("1", "L", "LA")
-_COLOUR_MODES: Final = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Size and colours that all images of a data set come to have."""
+    """Size and colours that all images of a data set come to have: 1 channel for grey, 3 for colour."""
 
     height: int
     width: int
-    mode: str
-
-    @property
-    def channels(self) -> int:
-        """1 for grey, 3 for colour."""
-        return 1 if self.mode == "L" else 3
+    channels: int
 
 
 def recognises(path: Path) -> bool:
@@ -42,7 +34,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path, folder: Path, labels: Sequence[str], image_size: tuple[int, int] | None) -> PreparedDataset:
     """Reads all images, one at a time. Labels are the folders' names in alphabetical order, over all splits.
 
-    Images are grey when all are, else RGB; transparency is dropped.
+    Images are decoded as for predictions (`modelfoundry.pictures.decoding`): grey when all are, else RGB.
 
     Args:
         path: The folder.
@@ -97,42 +89,35 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _layout(images: Sequence[Path], image_size: tuple[int, int] | None) -> Layout:
-    sizes = ((image, *_header(image)) for image in images)
-    first, height, width, mode = next(sizes)
-    grey = mode in _GREY_MODES
-    if image_size is not None:
-        height, width = image_size
-    for image, other_height, other_width, other_mode in sizes:
-        grey = grey and other_mode in _GREY_MODES
-        if image_size is None and (other_height, other_width) != (height, width):
+    sizes = ((image, _measured(image)) for image in images)
+    first, found = next(sizes)
+    grey = found.grey
+    height, width = image_size or (found.height, found.width)
+    for image, other in sizes:
+        grey = grey and other.grey
+        if image_size is None and (other.height, other.width) != (height, width):
             raise InvalidImage(
-                f"{image} has {other_height} x {other_width} pixels and {first} has {height} x {width}",
+                f"{image} has {other.height} x {other.width} pixels and {first} has {height} x {width}",
                 field="source",
-                hint="pass image_size=(height, width) to scale all to one size",
+                hint="pass image_size=(height, width), or --image-size 32x32, to scale all to one size",
             )
-    return Layout(height, width, "L" if grey else "RGB")
+    return Layout(height, width, 1 if grey else 3)
 
 
-def _header(path: Path) -> tuple[int, int, str]:
+def _measured(path: Path) -> Measured:
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            width, height = image.size
-            mode = image.mode
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidImage(f"{path}: {error}", field="source", hint="remove or replace the image") from error
-    if mode not in _GREY_MODES + _COLOUR_MODES:
-        raise InvalidImage(f"{path} has pixels of kind {mode!r}", field="source", hint="save it with 8 bits a channel")
-    return height, width, mode
+        return measure(path)
+    except UnreadablePicture as error:
+        raise _refusal(path, error) from error
 
 
 def _pixels(images: Sequence[Path], layout: Layout) -> Iterator[Images]:
     for path in images:
         try:
-            with Image.open(path, formats=_FORMATS) as image:
-                converted = image.convert(layout.mode)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InvalidImage(f"{path}: {error}", field="source", hint="remove or replace the image") from error
-        if converted.size != (layout.width, layout.height):
-            converted = converted.resize((layout.width, layout.height), Image.Resampling.BILINEAR)
-        array = np.asarray(converted, dtype=np.uint8)
-        yield array[None] if layout.mode == "L" else array.transpose(2, 0, 1)
+            yield decode(path, layout.channels, layout.height, layout.width).pixels
+        except UnreadablePicture as error:
+            raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: UnreadablePicture) -> InvalidImage:
+    return InvalidImage(f"{path}: {error}", field="source", hint="remove or replace the picture")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import torch
 
 from modelfoundry.api.reuser.v1 import reuser_service_pb2 as pb
-from modelfoundry.core.images import decode_image
+from modelfoundry.core.images import DecodedImage, decode_image
 from modelfoundry.errors import InvalidField, InvalidImage
 from modelfoundry.values.architectures import InputSpec
 
@@ -18,7 +19,15 @@ _AT_ONCE_BYTES: Final = 64 * 1024
 """Of pixels: copying so many takes no longer than going to a thread and back."""
 
 
-async def decoded(images: Sequence[pb.ImageInput], spec: InputSpec) -> torch.Tensor:
+@dataclass(frozen=True, slots=True)
+class ImageBatch:
+    """Images of a request, uint8 [n, channels, height, width], and of each what people should know of it."""
+
+    pixels: torch.Tensor
+    notes: tuple[tuple[str, ...], ...]
+
+
+async def decoded(images: Sequence[pb.ImageInput], spec: InputSpec) -> ImageBatch:
     """`images_from_proto`, in a thread where that takes its time."""
     size = sum(len(image.pixels.values) for image in images)
     if size <= _AT_ONCE_BYTES and not any(image.HasField("encoded") for image in images):
@@ -26,8 +35,8 @@ async def decoded(images: Sequence[pb.ImageInput], spec: InputSpec) -> torch.Ten
     return await asyncio.to_thread(images_from_proto, images, spec)
 
 
-def images_from_proto(images: Sequence[pb.ImageInput], spec: InputSpec) -> torch.Tensor:
-    """All images of a request as one batch, uint8 [n, channels, height, width].
+def images_from_proto(images: Sequence[pb.ImageInput], spec: InputSpec) -> ImageBatch:
+    """All images of a request as one batch.
 
     Raises:
         InvalidField: none or too many images, or one without content.
@@ -35,18 +44,19 @@ def images_from_proto(images: Sequence[pb.ImageInput], spec: InputSpec) -> torch
     """
     if not 1 <= len(images) <= MOST_IMAGES:
         raise InvalidField(f"images: {len(images)} are given", field="images", hint=f"give 1 to {MOST_IMAGES}")
-    return torch.stack([_image_from_proto(image, spec, f"images[{place}]") for place, image in enumerate(images)])
+    found = [_image_from_proto(image, spec, f"images[{place}]") for place, image in enumerate(images)]
+    return ImageBatch(torch.stack([image.pixels for image in found]), tuple(image.notes for image in found))
 
 
-def _image_from_proto(image: pb.ImageInput, spec: InputSpec, field: str) -> torch.Tensor:
+def _image_from_proto(image: pb.ImageInput, spec: InputSpec, field: str) -> DecodedImage:
     match image.WhichOneof("content"):
         case "encoded":
             return decode_image(image.encoded, spec, field=f"{field}.encoded")
         case "pixels":
-            return _pixels_from_proto(image.pixels, spec, f"{field}.pixels")
+            return DecodedImage(_pixels_from_proto(image.pixels, spec, f"{field}.pixels"))
         case _:
             raise InvalidField(
-                f"{field}: it has no content", field=field, hint="set `encoded` to a PNG or JPEG file, or `pixels`"
+                f"{field}: it has no content", field=field, hint="set `encoded` to a picture's file, or `pixels`"
             )
 
 

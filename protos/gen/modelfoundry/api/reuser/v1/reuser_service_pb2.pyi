@@ -308,7 +308,10 @@ class ImageInput(_message.Message):
     ENCODED_FIELD_NUMBER: _builtins.int
     PIXELS_FIELD_NUMBER: _builtins.int
     encoded: _builtins.bytes
-    """A PNG or JPEG file. It is converted to the channels of the subject and scaled to its size."""
+    """A picture's file: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF, JPEG 2000 and what else Pillow tells by content. It is turned
+    upright, converted to sRGB and the channels of the subject, laid over white where it is transparent, and scaled to the
+    subject's size (bilinear, with antialiasing), as pictures of data sets are. Of animations the first frame is taken.
+    """
     @_builtins.property
     def pixels(self) -> Global___PixelTensor:
         """Pixels as they are."""
@@ -396,18 +399,24 @@ class Prediction(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LABELS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelProbability]:
         """Labels, most probable first."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What people should know about how the file became pixels, for example `the first of several frames`."""
 
     def __init__(
         self,
         *,
         labels: _abc.Iterable[Global___LabelProbability] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "notes", b"notes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

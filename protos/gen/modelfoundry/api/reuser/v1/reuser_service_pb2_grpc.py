@@ -112,8 +112,8 @@ class ReuserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Predict(self, request, context):
-        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
-        wrong shape.
+        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that cannot be decoded or
+        has a wrong shape.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

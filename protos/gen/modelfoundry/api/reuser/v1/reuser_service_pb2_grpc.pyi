@@ -70,8 +70,8 @@ class ReuserServiceStub:
     FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
     """
     Predict: _grpc.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]
-    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
-    wrong shape.
+    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that cannot be decoded or
+    has a wrong shape.
     """
 
 @_typing.type_check_only
@@ -114,8 +114,8 @@ class ReuserServiceAsyncStub(ReuserServiceStub):
     FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
     """
     Predict: _aio.UnaryUnaryMultiCallable[_reuser_service_pb2.PredictRequest, _reuser_service_pb2.PredictResponse]  # type: ignore[assignment]
-    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
-    wrong shape.
+    """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that cannot be decoded or
+    has a wrong shape.
     """
 
 class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -179,8 +179,8 @@ class ReuserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reuser_service_pb2.PredictRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reuser_service_pb2.PredictResponse, _abc.Awaitable[_reuser_service_pb2.PredictResponse]]:
-        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
-        wrong shape.
+        """Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that cannot be decoded or
+        has a wrong shape.
         """
 
 def add_ReuserServiceServicer_to_server(servicer: ReuserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

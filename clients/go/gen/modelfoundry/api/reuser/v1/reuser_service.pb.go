@@ -650,7 +650,9 @@ type isImageInput_Content interface {
 }
 
 type ImageInput_Encoded struct {
-	// A PNG or JPEG file. It is converted to the channels of the subject and scaled to its size.
+	// A picture's file: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF, JPEG 2000 and what else Pillow tells by content. It is turned
+	// upright, converted to sRGB and the channels of the subject, laid over white where it is transparent, and scaled to the
+	// subject's size (bilinear, with antialiasing), as pictures of data sets are. Of animations the first frame is taken.
 	Encoded []byte `protobuf:"bytes,1,opt,name=encoded,proto3,oneof"`
 }
 
@@ -786,7 +788,9 @@ func (x *PredictResponse) GetPredictions() []*Prediction {
 type Prediction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Labels, most probable first.
-	Labels        []*LabelProbability `protobuf:"bytes,1,rep,name=labels,proto3" json:"labels,omitempty"`
+	Labels []*LabelProbability `protobuf:"bytes,1,rep,name=labels,proto3" json:"labels,omitempty"`
+	// What people should know about how the file became pixels, for example `the first of several frames`.
+	Notes         []string `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -824,6 +828,13 @@ func (*Prediction) Descriptor() ([]byte, []int) {
 func (x *Prediction) GetLabels() []*LabelProbability {
 	if x != nil {
 		return x.Labels
+	}
+	return nil
+}
+
+func (x *Prediction) GetNotes() []string {
+	if x != nil {
+		return x.Notes
 	}
 	return nil
 }
@@ -937,10 +948,11 @@ const file_modelfoundry_api_reuser_v1_reuser_service_proto_rawDesc = "" +
 	"\x0fPredictResponse\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12%\n" +
 	"\x0esubject_digest\x18\x02 \x01(\tR\rsubjectDigest\x12H\n" +
-	"\vpredictions\x18\x03 \x03(\v2&.modelfoundry.api.reuser.v1.PredictionR\vpredictions\"R\n" +
+	"\vpredictions\x18\x03 \x03(\v2&.modelfoundry.api.reuser.v1.PredictionR\vpredictions\"h\n" +
 	"\n" +
 	"Prediction\x12D\n" +
-	"\x06labels\x18\x01 \x03(\v2,.modelfoundry.api.reuser.v1.LabelProbabilityR\x06labels\"J\n" +
+	"\x06labels\x18\x01 \x03(\v2,.modelfoundry.api.reuser.v1.LabelProbabilityR\x06labels\x12\x14\n" +
+	"\x05notes\x18\x02 \x03(\tR\x05notes\"J\n" +
 	"\x10LabelProbability\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12 \n" +
 	"\vprobability\x18\x02 \x01(\x01R\vprobability*\x84\x01\n" +

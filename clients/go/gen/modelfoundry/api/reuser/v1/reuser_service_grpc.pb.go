@@ -62,8 +62,8 @@ type ReuserServiceClient interface {
 	//
 	// FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
 	Compact(ctx context.Context, in *CompactRequest, opts ...grpc.CallOption) (*longrunningpb.Operation, error)
-	// Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
-	// wrong shape.
+	// Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that cannot be decoded or
+	// has a wrong shape.
 	Predict(ctx context.Context, in *PredictRequest, opts ...grpc.CallOption) (*PredictResponse, error)
 }
 
@@ -151,8 +151,8 @@ type ReuserServiceServer interface {
 	//
 	// FAILED_PRECONDITION: no channel of the base model can be removed; a layer and the reason are named.
 	Compact(context.Context, *CompactRequest) (*longrunningpb.Operation, error)
-	// Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that is no PNG or JPEG or has a
-	// wrong shape.
+	// Classifies images with a model, a module or a composition. INVALID_ARGUMENT names the image that cannot be decoded or
+	// has a wrong shape.
 	Predict(context.Context, *PredictRequest) (*PredictResponse, error)
 	mustEmbedUnimplementedReuserServiceServer()
 }
