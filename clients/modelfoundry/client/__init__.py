@@ -45,6 +45,7 @@ from modelfoundry.client._sync.webhooks import Webhooks
 from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Endpoints, Retries, Service, Timeouts, data_directory
 from modelfoundry.client.images import ImageLike
+from modelfoundry.client.sources.prepared import FileRemark, SourceReport
 from modelfoundry.values.algorithms import AlgorithmDescription, NamedSettings, SettingDescription, SettingType
 from modelfoundry.values.aliases import Alias, AliasMove, Version
 from modelfoundry.values.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
@@ -225,6 +226,7 @@ __all__ = [
     "ExportFormat",
     "ExportMeasurement",
     "ExportedFile",
+    "FileRemark",
     "FindingKind",
     "FormComparison",
     "FormCost",
@@ -299,6 +301,7 @@ __all__ = [
     "SettingType",
     "Severity",
     "SigningKey",
+    "SourceReport",
     "StateChanged",
     "Statement",
     "Statements",

@@ -47,6 +47,19 @@ def test_lists_are_empty_at_first_for_people_and_programs(call):
         assert json.loads(call(group, "list", "--json").stdout) == []
 
 
+def test_what_a_pushed_folder_leaves_out_is_said(call, tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / label / "a.bmp")
+        (tmp_path / label / "Thumbs.db").write_bytes(b"db")
+    pushed = call("dataset", "push", tmp_path, "--name", "left-out", "--json")
+    assert {remark["path"] for remark in json.loads(pushed.stdout)["left_out"]} == {"cat/Thumbs.db", "dog/Thumbs.db"}
+    line = "left out, files and folders of systems and tools: cat/Thumbs.db, dog/Thumbs.db\n"
+    assert pushed.stderr == line
+    shown = call("dataset", "push", tmp_path, "--name", "left-out-too")
+    assert (shown.stdout, shown.stderr) == ("pushed left-out-too: train 2\n", line)
+
+
 def test_a_dataset_is_pushed_shown_and_removed(call):
     pushed = call(
         "dataset", "push", "digits", "--name", "throw-away", "--license", "BSD-3-Clause", "--tag", "a=b", "--json"

@@ -23,14 +23,15 @@ from modelfoundry.cli.options import (
     YesOption,
 )
 from modelfoundry.cli.removing import remove_all, remove_cascading
+from modelfoundry.cli.rendering.json_output import as_plain
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count, moment
-from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_table
+from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_remark, print_table
 from modelfoundry.cli.session import Session
 from modelfoundry.values.kinds import Kind
 
 if TYPE_CHECKING:
-    from modelfoundry.client import Dataset
+    from modelfoundry.client import Dataset, SourceReport
 
 app = typer.Typer(help="Labelled images in the registry.")
 
@@ -42,8 +43,8 @@ def push(
     source: Annotated[
         str,
         typer.Argument(
-            help="`digits` (those in scikit-learn), or a folder: SPLIT/LABEL/*.png, SPLIT.safetensors, or the files of"
-            " CIFAR-10, CIFAR-100, MNIST or Fashion-MNIST."
+            help="`digits` (those in scikit-learn), or a folder: pictures as SPLIT/LABEL/PICTURE or LABEL/PICTURE,"
+            " SPLIT.safetensors, or the files of CIFAR-10, CIFAR-100, MNIST, Fashion-MNIST or SVHN."
         ),
     ],
     name: NameOption = "",
@@ -54,8 +55,12 @@ def push(
     license: LicenseOption = "",  # noqa: A002 - the name of the option and of the field
     tag: TagOption = None,
 ) -> None:
-    """Read a data set from this machine, upload and register it."""
+    """Read a data set from this machine, upload and register it.
+
+    What is left out of it is said on stderr, and in full as `left_out` with --json.
+    """
     size = extents(image_size, 2, "--image-size") if image_size else ()
+    reports: list[SourceReport] = []
     with session.client() as client, transfer_bar(f"uploading {source}") as show:
         dataset = client.datasets.push(
             source,
@@ -67,8 +72,12 @@ def push(
             license=license,
             tags=tag_map(tag or []),
             on_progress=show,
+            on_report=reports.append,
         )
-    session.answer(dataset, lambda: print_line(f"pushed {session.short(dataset.name)}: {_sizes(dataset)}"))
+    answer = {**as_plain(dataset), "left_out": reports[0].left_out, "notes": reports[0].notes}
+    session.answer(answer, lambda: print_line(f"pushed {session.short(dataset.name)}: {_sizes(dataset)}"))
+    for line in reports[0].lines():
+        print_remark(line)
 
 
 @command(app, "list")

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,8 @@ from modelfoundry.client.content import OnTransfer
 from modelfoundry.client.endpoints import Service
 from modelfoundry.client.requests import changed_fields, new_request_id
 from modelfoundry.client.sources.prepare import prepare_dataset
+from modelfoundry.client.sources.prepared import SourceReport
+from modelfoundry.client.sources.reporting import report
 from modelfoundry.client.transfers import TotalProgress
 from modelfoundry.client.transport import Transport
 from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE
@@ -48,13 +50,18 @@ class Datasets:
         license: str = "",
         tags: Mapping[str, str] | None = None,
         on_progress: OnTransfer | None = None,
+        on_report: Callable[[SourceReport], None] | None = None,
     ) -> Dataset:
         """Reads a data set from this machine, uploads and registers it.
 
+        Nothing of a folder of pictures is passed over in silence: what is left out is reported, and what is called a
+        picture and cannot be read is refused.
+
         Args:
-            source: `digits` (those in scikit-learn), or a folder with one of: `SPLIT/LABEL/*.png|jpg` (ImageFolder),
-                `SPLIT.safetensors` files with `images` and `labels`, the binary version of CIFAR-10 or CIFAR-100
-                (`data_batch_1.bin`, `train.bin`), MNIST's or Fashion-MNIST's `*-ubyte` files, also gzipped.
+            source: `digits` (those in scikit-learn), or a folder with one of: pictures as `SPLIT/LABEL/PICTURE` or
+                `LABEL/PICTURE` (PNG, JPEG, WebP, ...), `SPLIT.safetensors` files with `images` and `labels`, the binary
+                version of CIFAR-10 or CIFAR-100 (`data_batch_1.bin`, `train.bin`), MNIST's or Fashion-MNIST's `*-ubyte`
+                files, also gzipped.
             dataset_id: Last segment of the name. Empty: the server makes one.
             labels: Label names in order, where the files have none or others are wanted.
             image_size: Height and width that images of an ImageFolder are scaled to. None: all must have one size.
@@ -63,14 +70,17 @@ class Datasets:
             license: SPDX licence expression or a short name.
             tags: Free keys for searching.
             on_progress: Called with bytes done and bytes in all, over all splits.
+            on_report: Called with what was left out and how pictures were read, before anything is uploaded. None:
+                where there is something to say it is a warning.
 
         Raises:
             MalformedFile: no data set of a known form is there, or a file of it is damaged; it is named.
-            InvalidImage: an image cannot be read or has another size than the first; it is named.
+            InvalidImage: images cannot be read, or one has another size than the first; they are named.
             AlreadyExists, Unavailable: as the registry says.
         """
         with TemporaryDirectory(prefix="modelfoundry-") as folder:
             prepared = self._transport.in_thread(prepare_dataset, source, Path(folder), labels, image_size)
+            report(prepared.report, on_report)
             progress = TotalProgress(on_progress, [path.stat().st_size for path in prepared.files.values()])
             splits = []
             for split, path in prepared.files.items():

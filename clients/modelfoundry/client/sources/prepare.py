@@ -24,11 +24,12 @@ def prepare_dataset(
 
     Raises:
         MalformedFile: there is no data set of a known form, or a file is damaged.
-        InvalidImage: an image cannot be read or has another size than the others.
+        InvalidImage: images cannot be read, or one has another size than the others; they are named.
         InvalidField: label names are missing or too few.
     """
     # Here: programs that push no data set start sooner without NumPy and Pillow.
     from modelfoundry.client.sources import cifar, digits, idx, image_folder, safetensors_splits, svhn
+    from modelfoundry.client.sources.picture_folders import find_pictures
 
     if isinstance(labels, str):
         raise InvalidField("labels: a single string", field="labels", hint="pass a list of names")
@@ -44,11 +45,12 @@ def prepare_dataset(
     for recognises, read in readers:
         if recognises(path):
             return read(path, folder, labels)
-    if image_folder.recognises(path):
-        return image_folder.read(path, folder, labels, image_size)
+    found = find_pictures(path) if path.is_dir() else None
+    if found is not None and found.splits:
+        return image_folder.read(path, found, folder, labels, image_size)
     raise MalformedFile(
         f"{path} is no data set of a known form" if path.exists() else f"{path} does not exist",
         field="source",
-        hint="pass `digits`, or a folder with SPLIT/LABEL/*.png, SPLIT.safetensors, CIFAR's .bin files, MNIST's -ubyte "
-        "files or SVHN's *_32x32.mat",
+        hint="pass `digits`, or a folder with pictures as SPLIT/LABEL/PICTURE or LABEL/PICTURE, SPLIT.safetensors, "
+        "CIFAR's .bin files, MNIST's -ubyte files or SVHN's *_32x32.mat",
     )
