@@ -40,8 +40,10 @@ def work(network: nn.Module, **changes: Any) -> Work:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (96, 3, 8, 8), generator=generator, dtype=torch.uint8)
     labels = torch.arange(96) % 4
+    projected = with_projections(network, SPEC)[0].requires_grad_(False)
     return Work(
-        network=with_projections(network, SPEC)[0].requires_grad_(False),
+        network=projected,
+        plan=plan_channels(projected, SPEC),
         target=Target(4, (3,), True),
         train=ImageSet(pixels, labels),
         validation=ImageSet(pixels[:24], (labels[:24] != 3).long()),

@@ -20,7 +20,7 @@ def _search(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule]:
 
 SPECIALISE: Final = Algorithm(
     name="specialise",
-    version="1",
+    version="2",
     title="Specialise",
     summary="Makes a smaller network of its own for some labels, within budgets.",
     paper=(

@@ -42,7 +42,7 @@ def choose(work: Work) -> Choice:
         UnsupportedModel: no channel of the base can be cut, or it has no ONNX form.
         Cancelled: the monitor says so.
     """
-    plan = plan_channels(work.network, work.input_spec)
+    plan = work.plan
     tiers = tiers_of(plan)
     draws = BalancedDraws(work.train.labels, work.target, work.seed)
     batches = (
@@ -82,7 +82,7 @@ def _measured(work: Work, point: Point, blocks: tuple[str, ...], base: bytes) ->
     work.monitor.check_cancelled()
     network = Shape(tuple(map(Bypass, blocks[: point.structure.left_out]))).of(work.network)
     plan = plan_channels(network, work.input_spec)
-    tiers = tiers_of(plan_channels(work.network, work.input_spec))
+    tiers = tiers_of(work.plan)
     widths = group_widths(plan, tiers, point.structure.widths)
     content = trial_file(cut_network(network, plan_cuts(plan, first_units(plan, widths))), work)
     (share,) = shares_of_time(base, [content], work)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
 import torch
+from torch import Tensor
 
 from modelfoundry.core.channels import Bypass, plan_channels, plan_cuts
 from modelfoundry.core.channels import cut as cut_network
@@ -19,10 +23,12 @@ from modelfoundry.decomposer.algorithms.specialise.timing import (
     steps_for,
 )
 from modelfoundry.decomposer.algorithms.specialise.widths import text_of, widths_of_text
-from modelfoundry.decomposer.algorithms.specialise.work import Clock, Decided, Shape, Work
+from modelfoundry.decomposer.algorithms.specialise.work import Decided, Shape, Work
 from modelfoundry.errors import InvalidField
 
-_CUTTING = 0.08
+_CUTTING_IN_ANSWERS: Final = 10_000
+"""What two cuts with their scores and fits, and statistics and threshold in the end, take, in answers of the base. The
+plan behind the second cut knows better: this one has to be right to a third."""
 
 
 def decide(work: Work) -> Decided:
@@ -33,8 +39,7 @@ def decide(work: Work) -> Decided:
         InvalidField: widths or blocks that the base does not have.
         Cancelled: the monitor says so.
     """
-    clock, settings = Clock(), work.settings
-    plan = plan_channels(work.network, work.input_spec)
+    settings, plan = work.settings, work.plan
     tiers = tiers_of(plan)
     widths = (
         default_widths(tiers, MULTIPLES[settings.compute])
@@ -51,7 +56,7 @@ def decide(work: Work) -> Decided:
     left_out = _left_out(work, settings.left_out)
     views, steps = settings.views, settings.steps
     if settings.seconds and not (views and steps):
-        views, steps = _measured(work, tiers, widths, left_out, clock)
+        views, steps = _measured(work, tiers, widths, left_out)
     return Decided(text_of(widths), left_out, steps, views or (LEAST_VIEWS if work.target.rest else 0))
 
 
@@ -75,23 +80,27 @@ def _left_out(work: Work, count: int) -> tuple[str, ...]:
 
 
 def _measured(
-    work: Work, tiers: tuple[Tier, ...], widths: tuple[int, ...], left_out: tuple[str, ...], clock: Clock
+    work: Work, tiers: tuple[Tier, ...], widths: tuple[int, ...], left_out: tuple[str, ...]
 ) -> tuple[int, int]:
     """Views and steps that there are seconds for; what is said by settings is taken as it is."""
     settings = work.settings
     whole = Shape(tuple(map(Bypass, left_out))).of(work.network)
-    plan = plan_channels(whole, work.input_spec)
+    plan = plan_channels(whole, work.input_spec) if left_out else work.plan
     wanted = group_widths(plan, tiers, widths)
     first, then = (
-        seconds_a_step(cut_network(whole, plan_cuts(plan, first_units(plan, each))), work)
+        seconds_a_step(cut_network(whole, plan_cuts(plan, first_units(plan, each))), work, partial(_noise, work))
         for each in (halfway(plan, wanted), wanted)
     )
     answer = seconds_an_answer(work)
-    # Two scores and fits, statistics and validation: measured as a share of what a short run takes.
-    left = max(0.0, settings.seconds - clock.seconds - _CUTTING * settings.seconds)
+    left = max(0.0, settings.seconds - work.clock.seconds - _CUTTING_IN_ANSWERS * answer)
     own = 2 * int(torch.isin(work.train.labels, torch.tensor(work.target.columns)).count_nonzero())
     views = settings.views or common_views(left, answer, own, 2 * len(work.train))
     if not work.target.rest:
         views = 0
     steps = settings.steps or steps_for(left - (views + own) * answer, first, then)
     return views, steps
+
+
+def _noise(work: Work) -> Tensor:
+    images = torch.rand(work.settings.batch_size, *work.input_spec.shape).to(work.device)
+    return images.contiguous(memory_format=torch.channels_last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelfoundry.core.channels import with_projections
+from modelfoundry.core.channels import plan_channels, with_projections
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.evaluation import pose, unrestricted_predictions
 from modelfoundry.core.inference import predict_logits
@@ -15,7 +15,7 @@ from modelfoundry.decomposer.algorithms.distilling.threshold import check_enough
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.algorithms.specialise.budgets import specialised
 from modelfoundry.decomposer.algorithms.specialise.settings import SpecialiseSettings
-from modelfoundry.decomposer.algorithms.specialise.work import Work
+from modelfoundry.decomposer.algorithms.specialise.work import Clock, Work
 
 _AT_ONCE = 256
 
@@ -32,6 +32,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         Cancelled: the monitor says so.
         MalformedFile: the checkpoint is damaged or of another search.
     """
+    clock = Clock()
     (problem,) = task.problems
     target = Target.of(problem, task.labels)
     precision = decided(task.settings.precision, task.device, field=f"{task.settings.path}.precision")
@@ -46,6 +47,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         batch_size=_AT_ONCE,
         device=task.device,
         monitor=task.monitor,
+        channels_last=True,
     )
     check_teacher(network_of_head(target.head()).requires_grad_(False)(logits), validation.labels, problem.labels)
     projected, projections = with_projections(task.network.to(task.device), task.input_spec)
@@ -55,6 +57,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         outcome = specialised(
             Work(
                 network=projected.requires_grad_(False),
+                plan=plan_channels(projected, task.input_spec),
                 target=target,
                 train=task.train,
                 validation=validation,
@@ -65,6 +68,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
                 precision=precision,
                 monitor=task.monitor,
                 shelf=task.shelf,
+                clock=clock,
             ),
             base_accuracy,
             task.resume,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
-from modelfoundry.core.channels import ChannelPlan, plan_channels, plan_cuts
+from modelfoundry.core.channels import ChannelPlan, plan_cuts
 from modelfoundry.core.channels import LayerCut as Cut
 from modelfoundry.core.channels import cut as cut_network
 from modelfoundry.core.devices import computing_in
@@ -52,6 +52,7 @@ def scored(
 def narrowed_to(
     network: nn.Module,
     reference: nn.Module,
+    plan: ChannelPlan,
     widths: Mapping[str, int],
     scores: Mapping[str, Tensor],
     lessons: Lessons,
@@ -63,6 +64,7 @@ def narrowed_to(
     Args:
         network: To be cut, in evaluation mode; untouched.
         reference: What it answered like before: itself, or the base with the blocks that it lacks.
+        plan: Of the network.
         widths: Of its groups by name.
         scores: Of its units.
         lessons: Views to fit on.
@@ -72,9 +74,7 @@ def narrowed_to(
     Raises:
         Cancelled: the monitor says so.
     """
-    cuts = plan_cuts(
-        plan_channels(network, work.input_spec), best_units(plan_channels(network, work.input_spec), scores, widths)
-    )
+    cuts = plan_cuts(plan, best_units(plan, scores, widths))
     smaller = cut_network(network, cuts).eval()
     refit(smaller.cpu(), reference.cpu(), cuts, lessons.inputs(f"fit {place}", FITTED_IMAGES).cpu(), work.monitor)
     return smaller.to(work.device), cuts

@@ -8,6 +8,7 @@ steps everything that follows is known from cuts, weights and the optimiser's me
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -31,7 +32,12 @@ from modelfoundry.decomposer.algorithms.specialise.learning import Round, renew_
 from modelfoundry.decomposer.algorithms.specialise.lessons import Lessons
 from modelfoundry.decomposer.algorithms.specialise.rounds import narrowed_to, score
 from modelfoundry.decomposer.algorithms.specialise.structure import group_widths, halfway, tiers_of
-from modelfoundry.decomposer.algorithms.specialise.timing import first_steps
+from modelfoundry.decomposer.algorithms.specialise.timing import (
+    first_steps,
+    planned_anew,
+    seconds_a_step,
+    seconds_to_finish,
+)
 from modelfoundry.decomposer.algorithms.specialise.widths import widths_of_text
 from modelfoundry.decomposer.algorithms.specialise.work import Decided, Shape, Work, float_state
 
@@ -125,17 +131,29 @@ class Specialisation:
     def _enter(self, network: nn.Module, reference: nn.Module) -> None:
         """Cuts the network for the round that begins, and has it learn in it."""
         work = self._work
-        plan = plan_channels(network, work.input_spec)
+        whole = self._round == 0 and not self._bypasses
+        plan = work.plan if whole else plan_channels(network, work.input_spec)
         if self._round == 0:
-            tiers = tiers_of(plan_channels(work.network, work.input_spec))
-            self._widths = group_widths(plan, tiers, widths_of_text(self._decided.widths))
+            self._widths = group_widths(plan, tiers_of(work.plan), widths_of_text(self._decided.widths))
         through = self._round == 1 or not self._steps[0]
         widths = self._widths if through else halfway(plan, self._widths)
         scores = score(network, plan, self._lessons, work, self._round)
-        smaller, cuts = narrowed_to(network, reference, widths, scores, self._lessons, work, self._round)
+        smaller, cuts = narrowed_to(network, reference, plan, widths, scores, self._lessons, work, self._round)
         self._cuts = joined_cuts(self._cuts, cuts)
         self._round = 1 if through else 0
+        if self._round and work.settings.seconds and not work.settings.steps:
+            self._plan_anew(smaller)
         self._learning = self._new_round(smaller)
+
+    def _plan_anew(self, network: nn.Module) -> None:
+        """Gives the second round the steps that there are seconds left for."""
+        work = self._work
+        step = seconds_a_step(network, work, lambda: self._lessons.batch(_ROUNDS[1], 0)[0])
+        ending = seconds_to_finish(network, work, math.prod(_STATISTICS))
+        left = work.settings.seconds - work.clock.seconds - ending
+        steps = planned_anew(self._decided.steps, max(1, math.floor(left / step)))
+        self._decided = dataclasses.replace(self._decided, steps=steps)
+        self._lessons.pool.fill(self._views_ahead(1, 0), work.monitor)
 
     def _new_round(self, network: nn.Module) -> Round:
         work = self._work
@@ -183,7 +201,13 @@ class Specialisation:
         tensors = {name: _narrowed(tensor) for name, tensor in float_state(network).items()}
         network.load_state_dict({name: tensor.to(work.device) for name, tensor in tensors.items()}, strict=False)
         logits = predict_logits(
-            network, work.validation.images, work.input_spec, batch_size=size, device=work.device, monitor=work.monitor
+            network,
+            work.validation.images,
+            work.input_spec,
+            batch_size=size,
+            device=work.device,
+            monitor=work.monitor,
+            channels_last=True,
         )
         right = work.validation.labels
         with torch.no_grad():
@@ -213,6 +237,7 @@ class Specialisation:
             "round": self._round,
             "step": self._learning.step,
             "threads": sorted(self._threads),
+            "spent": self._work.clock.seconds,
         }
         write_checkpoint(path, Checkpoint(self._fingerprint(), {**self._learning.state(), **cuts}, facts))
 
@@ -223,6 +248,7 @@ class Specialisation:
         self._decided = Decided(**{**decided, "left_out": tuple(decided["left_out"])})
         self._widths, self._round = facts["widths"], facts["round"]
         self._threads |= frozenset(facts["threads"])
+        self._work.clock.add(facts["spent"])
         self._bypasses = tuple(map(Bypass, self._decided.left_out))
 
         def side(layer: str, name: str) -> KeptChannels | None:
@@ -238,7 +264,7 @@ class Specialisation:
     def _fingerprint(self) -> str:
         work = self._work
         return fingerprint(
-            algorithm="specialise",
+            algorithm="specialise 2",
             settings=work.settings.record(),
             seed=work.seed,
             target=dataclasses.asdict(work.target),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelfoundry.core.channels import Bypass, cut, operated
+from modelfoundry.core.channels import Bypass, ChannelPlan, cut, operated
 from modelfoundry.core.channels import LayerCut as Cut
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import Precision
@@ -22,12 +22,30 @@ from modelfoundry.decomposer.algorithms.specialise.settings import SpecialiseSet
 from modelfoundry.values.architectures import InputSpec
 
 
+@dataclass(slots=True)
+class Clock:
+    """Seconds of computing: CPU seconds of the process over its threads, whatever else the machine does."""
+
+    begun: float = field(default_factory=time.process_time)
+
+    @property
+    def seconds(self) -> float:
+        """Since it was made."""
+        return (time.process_time() - self.begun) / max(1, torch.get_num_threads())
+
+    def add(self, seconds: float) -> None:
+        """Counts what was computed before."""
+        self.begun -= seconds * max(1, torch.get_num_threads())
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Work:
     """What is to be specialised, and on which data."""
 
     network: nn.Module
     """The trained classifier with convolutions in the place of padded shortcuts, in evaluation mode; untouched."""
+    plan: ChannelPlan
+    """Its channels."""
     target: Target
     """The problem."""
     train: ImageSet
@@ -42,6 +60,8 @@ class Work:
     monitor: Monitor
     shelf: Shelf = field(default_factory=NoShelf)
     """Where the base's answers are shared with other work."""
+    clock: Clock = field(default_factory=Clock)
+    """Runs since the work began; what the settings say of seconds counts from there."""
 
     @property
     def budgets(self) -> bool:
@@ -87,18 +107,6 @@ class Shape:
     def of(self, network: nn.Module) -> nn.Module:
         """The network in this shape, with the weights that are left; a copy in evaluation mode."""
         return cut(operated(network, self.bypasses), self.cuts).eval()
-
-
-@dataclass(slots=True)
-class Clock:
-    """Seconds of computing: CPU seconds of the process over its threads, whatever else the machine does."""
-
-    begun: float = field(default_factory=time.process_time)
-
-    @property
-    def seconds(self) -> float:
-        """Since it was made."""
-        return (time.process_time() - self.begun) / max(1, torch.get_num_threads())
 
 
 def float_state(network: nn.Module) -> Mapping[str, Tensor]:

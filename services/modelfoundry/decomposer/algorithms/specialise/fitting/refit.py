@@ -8,7 +8,7 @@ to the stream behind the block, and behind the blocks after it that were left ou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from modelfoundry.core.channels import LayerCut
 from modelfoundry.core.monitor import Monitor
-from modelfoundry.decomposer.algorithms.specialise.fitting.flow import Block, Flow, flow_of, inputs_at
+from modelfoundry.decomposer.algorithms.specialise.fitting.flow import Flow, flow_of, watched
 from modelfoundry.decomposer.algorithms.specialise.fitting.layers import (
     Fitted,
     places_of,
@@ -28,6 +28,8 @@ from modelfoundry.decomposer.algorithms.specialise.fitting.layers import (
 
 PLACES: Final = 48
 """Of every image and layer: more are much alike."""
+_FOLLOWED: Final = 8
+"""Images that say how the cut network runs: what it answers is fitted, and looked at only then."""
 
 
 @torch.no_grad()
@@ -46,28 +48,61 @@ def refit(
     Raises:
         Cancelled: the monitor says so.
     """
-    before, now = flow_of(reference, images), flow_of(network, images)
+    before, now = flow_of(reference, images), flow_of(network, images[:_FOLLOWED])
     outputs = {cut.layer: torch.tensor(cut.outputs.kept) for cut in cuts if cut.outputs is not None}
-    ends = {block.end: block for block in now.blocks}
-    streams = _streams(before, now)
-    generator = torch.Generator().manual_seed(0)
-    for name in _order(now):
-        monitor.check_cancelled()
-        wanted = streams[name] if name in streams else before.answers[name]
-        if name in outputs:
-            wanted = wanted.index_select(_channel_axis(wanted), outputs[name])
-        _fit(network, now, name, ends.get(name), wanted, images, generator)
+    wanted = {name: before.answers[name] for name in now.layers} | _streams(before, now)
+    for name, kept in outputs.items():
+        if name in wanted:
+            wanted[name] = wanted[name].index_select(_channel_axis(wanted[name]), kept)
+    fitting = _Fitting(network, now, wanted, monitor)
+    with watched(network, fitting.enter):
+        network(images)
 
 
-def _order(flow: Flow) -> tuple[str, ...]:
-    """Layers in order, but shortcuts before the ends of their blocks, which make up for them."""
-    order = list(flow.layers)
-    for block in flow.blocks:
-        beside = [name for name in order if block.shortcut and f"{name}.".startswith(f"{block.shortcut}.")]
-        if beside and order.index(beside[-1]) > order.index(block.end):
-            order.remove(block.end)
-            order.insert(order.index(beside[-1]) + 1, block.end)
-    return tuple(order)
+class _Fitting:
+    """Fits every layer at the moment at which it is about to run, so that one pass is enough for all of them."""
+
+    def __init__(self, network: nn.Module, flow: Flow, wanted: dict[str, Tensor], monitor: Monitor) -> None:
+        self._network, self._flow, self._wanted, self._monitor = network, flow, wanted, monitor
+        self._ends = {block.end: block for block in flow.blocks}
+        self._blocks = {block.name for block in flow.blocks}
+        self._generator = torch.Generator().manual_seed(0)
+        self._passed: dict[str, Tensor] = {}
+        """What went into the blocks that are running."""
+
+    def enter(self, name: str, _: nn.Module, given: Tensor) -> None:
+        """A layer or block is about to run.
+
+        Raises:
+            Cancelled: the monitor says so.
+        """
+        if name in self._blocks:
+            self._passed[name] = given.clone()
+        if name in self._wanted:
+            self._monitor.check_cancelled()
+            wanted = self._wanted.pop(name)
+            self._fit(name, given, wanted - self._beside(name, wanted))
+
+    def _beside(self, name: str, wanted: Tensor) -> Tensor:
+        """What the shortcut adds to the last layer of its block; running it fits its layers, too."""
+        block = self._ends.get(name)
+        if block is None:
+            return torch.zeros_like(wanted[:1])
+        passed = self._passed.pop(block.name)
+        added: Any = self._network.get_submodule(block.shortcut)(passed) if block.shortcut else passed
+        return cast("Tensor", added)
+
+    def _fit(self, name: str, given: Tensor, wanted: Tensor) -> None:
+        layer = cast("Fitted", self._network.get_submodule(name))
+        norms = self._flow.norms
+        norm = cast("_BatchNorm", self._network.get_submodule(norms[name])) if name in norms else None
+        places = places_of(wanted.shape, PLACES, self._generator)
+        rows = rows_read(layer, given, wanted.shape[-1], places)
+        inherited = layer.weight.reshape(len(layer.weight), -1)
+        if norm is not None and norm.running_var is not None:
+            inherited = inherited * (norm.weight / (norm.running_var + norm.eps).sqrt())[:, None]
+        bias = norm is not None or layer.bias is not None
+        write_weights(layer, norm, ridge_weights(rows, rows_written(wanted, places), inherited, bias=bias), rows)
 
 
 def _streams(before: Flow, now: Flow) -> Mapping[str, Tensor]:
@@ -86,30 +121,6 @@ def _streams(before: Flow, now: Flow) -> Mapping[str, Tensor]:
             if earlier and before.answers[earlier[-1]].shape == before.sums[block.name].shape:
                 wanted[earlier[-1]] = before.sums[block.name]
     return wanted
-
-
-def _fit(
-    network: nn.Module,
-    flow: Flow,
-    name: str,
-    block: Block | None,
-    wanted: Tensor,
-    images: Tensor,
-    generator: torch.Generator,
-) -> None:
-    layer = cast("Fitted", network.get_submodule(name))
-    norm = cast("_BatchNorm", network.get_submodule(flow.norms[name])) if name in flow.norms else None
-    read = inputs_at(network, images, [name] if block is None else [name, block.name])
-    if block is not None:
-        passed = read[block.name]
-        wanted = wanted - (network.get_submodule(block.shortcut)(passed) if block.shortcut else passed)
-    places = places_of(wanted.shape, PLACES, generator)
-    rows = rows_read(layer, read[name], wanted.shape[-1], places)
-    inherited = layer.weight.reshape(len(layer.weight), -1)
-    if norm is not None and norm.running_var is not None:
-        inherited = inherited * (norm.weight / (norm.running_var + norm.eps).sqrt())[:, None]
-    bias = norm is not None or layer.bias is not None
-    write_weights(layer, norm, ridge_weights(rows, rows_written(wanted, places), inherited, bias=bias), rows)
 
 
 def _channel_axis(outputs: Tensor) -> int:
