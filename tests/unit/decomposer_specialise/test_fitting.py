@@ -82,6 +82,14 @@ def test_a_refitted_network_is_nearer_to_what_it_was(network: nn.Module, images:
     assert float(functional.mse_loss(small(images), whole(images))) < 0.25 * before
 
 
+def test_all_layers_are_fitted_in_two_passes(network: nn.Module, images: Tensor) -> None:
+    whole, small, cuts = _narrowed(network)
+    passes: list[int] = []
+    small.register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
+    refit(small, whole, cuts, images, Unwatched())  # type: ignore[arg-type]
+    assert passes == [8, len(images)]
+
+
 def test_norms_fit_the_batch_as_well_as_what_they_keep(network: nn.Module, images: Tensor) -> None:
     whole, small, cuts = _narrowed(network)
     refit(small, whole, cuts, images, Unwatched())  # type: ignore[arg-type]
