@@ -50,7 +50,7 @@ def refit(
     """
     before, now = flow_of(reference, images), flow_of(network, images[:_FOLLOWED])
     outputs = {cut.layer: torch.tensor(cut.outputs.kept) for cut in cuts if cut.outputs is not None}
-    wanted = {name: before.answers[name] for name in now.layers} | _streams(before, now)
+    wanted = {**{name: before.answers[name] for name in now.layers}, **_streams(before, now)}
     for name, kept in outputs.items():
         if name in wanted:
             wanted[name] = wanted[name].index_select(_channel_axis(wanted[name]), kept)
