@@ -32,7 +32,8 @@ class ModuleOrigin(StrEnum):
 class ChoiceFigures:
     """What a module, or the model to make one from, was chosen by. None: not on record.
 
-    Candidates are ranked by `accuracy_lower_bound`, of the 95 % Wilson interval of the validation accuracy.
+    Candidates are ranked by `accuracy_lower_bound`, of the 95 % Wilson interval of the validation accuracy. `macs` and
+    `latency` are shares of the base model's.
     """
 
     validation_accuracy: float | None = None
@@ -40,6 +41,9 @@ class ChoiceFigures:
     accuracy_lower_bound: float = 0.0
     size_bytes: int = 0
     latency_ms: float | None = None
+    macs: float | None = None
+    latency: float | None = None
+    base_accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelfoundry import errors
-from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
+from modelfoundry.reuser.on_demand.choosing import broken, check_known, choose, choose_together, unmeasured
 from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer
 from modelfoundry.values.on_demand import ModuleOrigin
 
@@ -19,6 +19,8 @@ def module(name: str, accuracy: float | None = 0.9, samples: int = 100, **facts:
     given = {
         "size_bytes": 1000,
         "latency_ms": None,
+        "macs": 1.0,
+        "latency": 1.0,
         "license": "MIT",
         "model": "base",
         "dataset": "pets",
@@ -80,6 +82,9 @@ def test_a_module_whose_accuracy_is_not_on_record_comes_last() -> None:
         (Constraints(dataset="other"), "elsewhere"),
         (Constraints(architecture="zoo:resnet20"), "deep"),
         (Constraints(algorithm="gradsplitter"), "split"),
+        (Constraints(max_macs=0.5), "cut"),
+        (Constraints(max_latency=0.5), "fast"),
+        (Constraints(min_accuracy_of_base=True), "faithful"),
     ],
 )
 def test_only_modules_that_satisfy_a_constraint_are_taken(constraints: Constraints, taken: str) -> None:
@@ -91,6 +96,9 @@ def test_only_modules_that_satisfy_a_constraint_are_taken(constraints: Constrain
         module("elsewhere", 0.7, dataset="other", latency_ms=9.0),
         module("deep", 0.7, architecture="zoo:resnet20", latency_ms=9.0),
         module("split", 0.7, algorithm="gradsplitter", latency_ms=9.0),
+        module("cut", 0.7, macs=0.5, latency_ms=9.0),
+        module("fast", 0.7, latency=0.5, latency_ms=9.0),
+        module("faithful", 0.7, base_accuracy=0.704, latency_ms=9.0),
         models=(model("base"),),
     )
     choice = choose(everything, constraints)
@@ -196,3 +204,25 @@ def test_a_constraint_on_what_nothing_has_is_refused_with_what_there_is(
 def test_a_licence_is_compared_without_case() -> None:
     check_known([offers(module("a"))], Constraints(license="mit"))
     assert choose(offers(module("a")), Constraints(license="mit")).offer.name == "a"
+
+
+@pytest.mark.parametrize("constraints", [Constraints(max_macs=0.5), Constraints(max_latency=0.5)])
+def test_a_module_whose_share_of_the_base_is_unknown_is_measured_first(constraints: Constraints) -> None:
+    unknown = module("unknown", macs=None, latency=None)
+    choice = choose(offers(unknown, module("masked"), models=(model("base"),)), constraints)
+    assert (choice.origin, choice.to_be_measured) == (ModuleOrigin.TO_BE_MEASURED, ("unknown",))
+    assert unmeasured(unknown, constraints) == constraints.given
+    assert not unmeasured(module("masked"), constraints)
+
+
+def test_masked_modules_are_too_large_for_budgets_and_something_is_made() -> None:
+    choice = choose(offers(module("masked"), models=(model("base"),)), Constraints(max_macs=0.2))
+    assert choice.origin is ModuleOrigin.TO_BE_MADE
+    assert "masked, misses max_macs" in choice.reason
+    assert "100.0% of the base's multiply-accumulates" in choice.reason
+
+
+def test_a_module_below_its_base_by_less_than_a_sample_is_level_with_it() -> None:
+    assert not broken(module("level", 0.9, base_accuracy=0.9000001), Constraints(min_accuracy_of_base=True))
+    assert broken(module("below", 0.9, base_accuracy=0.91), Constraints(min_accuracy_of_base=True))
+    assert broken(module("unknown", None, base_accuracy=0.5), Constraints(min_accuracy_of_base=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modelfoundry import errors
@@ -81,6 +83,18 @@ def test_every_constraint_that_is_missed_is_told_with_what_was_reached() -> None
         "none",
     ]
     assert error.metadata == {"module": OFFER.name}
+
+
+def test_budgets_that_are_missed_are_told_as_shares() -> None:
+    wanted = Constraints(min_accuracy_of_base=True, max_macs=0.2, max_latency=0.5)
+    offer = replace(OFFER, macs=0.25, base_accuracy=0.8)
+    error = unmet(ANSWER, offer, wanted, ("min_accuracy_of_base", "max_macs", "max_latency"))
+    assert "misses min_accuracy_of_base, max_macs 0.2, max_latency 0.5" in error.message
+    assert [violation.description.rpartition("reached ")[2] for violation in error.violations] == [
+        "0.7500, its base 0.8000",
+        "0.2500",
+        "no measurement",
+    ]
 
 
 def test_the_module_of_a_label_is_that_of_its_binary_problem() -> None:

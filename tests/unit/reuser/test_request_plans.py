@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from modelfoundry.client import (
     Dataset,
     DecompositionRecord,
     Device,
+    Environment,
     FoundLabels,
     InputSpec,
     Match,
@@ -29,8 +31,11 @@ from modelfoundry.client import (
 )
 from modelfoundry.registry.listing.syntax import MAX_BYTES, MAX_TERMS
 from modelfoundry.reuser.on_demand.plan import plan_request, request_key
-from modelfoundry.reuser.on_demand.shortlist import filters_of
+from modelfoundry.reuser.on_demand.shortlist import filters_of, module_offer
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_from_proto
+from modelfoundry.values.figures import FormComparison, FormCost, Latency
+from modelfoundry.values.file_forms import Compute, ExportForm, WeightFormat
+from modelfoundry.values.frontiers import Frontier, FrontierPoint
 from modelfoundry.workbench.resources import AsyncResources
 
 PROJECT = "projects/p"
@@ -149,6 +154,53 @@ async def test_a_module_of_several_labels_answers_for_none_of_them() -> None:
 async def test_a_module_that_misses_a_constraint_is_not_given() -> None:
     (cat,) = await answers("cat", constraints={"min_accuracy": 0.95})
     assert cat.origin is ModuleOrigin.TO_BE_MADE
+
+
+async def test_what_is_to_be_made_within_budgets_is_said() -> None:
+    (cat,) = await answers("cat", constraints={"max_macs": 0.25, "max_bytes": 65_536, "min_accuracy_of_base": True})
+    assert (cat.origin, cat.algorithm) == (ModuleOrigin.TO_BE_MADE, "specialise")
+    assert cat.reason.endswith(
+        "by specialise, which cuts a network of its own out of it, within 25.0% of the model's multiply-accumulates, "
+        "65,536 bytes, validation accuracy of the model"
+    )
+
+
+POINT = FrontierPoint(structure="8-8", macs=0.2, lost=0.3, bytes=4000, latency=0.4, accuracy=0.88, taken=True)
+FRONTIER = Frontier(weights=WeightFormat.INT8, compute=Compute.INT8, points=(POINT,))
+
+
+def offer_of(
+    record: dict[str, Any],
+    form: ExportForm | None = None,
+    forms: FormComparison | None = None,
+    *,
+    compact: bool = False,
+) -> tuple[Any, ...]:
+    told = replace(CAT, record=replace(CAT.record, validation_accuracy_base=0.85, **record), forms=forms)
+    offer = module_offer(told, MODEL, compact=compact, form=form)
+    assert offer.accuracy is not None
+    assert offer.base_accuracy == 0.85
+    return offer.accuracy.value, offer.size_bytes, offer.macs, offer.latency
+
+
+def test_a_network_within_budgets_is_offered_with_the_figures_of_its_file() -> None:
+    specialised = {"algorithm": "specialise", "frontier": FRONTIER}
+    assert offer_of(specialised) == (0.88, 4000, 0.2, 0.4)
+    assert offer_of(specialised, FRONTIER.form) == (0.88, 4000, 0.2, 0.4)
+    assert offer_of(specialised, ExportForm()) == (0.9, 100, None, None)  # its files in float32 were not measured
+
+
+def test_masks_alone_take_as_long_as_the_base_and_what_was_measured_counts() -> None:
+    assert offer_of({}) == (0.9, 100, 1.0, 1.0)
+    assert offer_of({}, compact=True) == (0.9, 100, None, None)
+    assert offer_of({"algorithm": "by_hand"}) == (0.9, 100, None, None)
+    whole, half = (
+        FormCost(stored_bytes=1, parameters=1, macs_dense=macs, latencies=(Latency(1, ms, ms, 9),))
+        for macs, ms in ((1000, 2.0), (500, 1.5))
+    )
+    forms = FormComparison(original=whole, masked=whole, compacted=half, max_difference=0.0, environment=Environment())
+    assert offer_of({}, forms=forms) == (0.9, 100, 1.0, 1.0)
+    assert offer_of({}, forms=forms, compact=True) == (0.9, 100, 0.5, 0.75)
 
 
 async def test_equal_requests_have_one_key_and_others_another() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +15,7 @@ from modelfoundry.cli.completion import complete_datasets
 from modelfoundry.cli.destination import Destination, destination_of, fetch_all
 from modelfoundry.cli.following import follow_one
 from modelfoundry.cli.options import (
+    CalibrationOption,
     CompactOption,
     ComputeOption,
     DetachOption,
@@ -23,10 +25,11 @@ from modelfoundry.cli.options import (
     WeightsOption,
 )
 from modelfoundry.cli.rendering.job_table import print_started
-from modelfoundry.cli.rendering.request_table import print_delivered, print_plan
+from modelfoundry.cli.rendering.request_table import print_answers, print_delivered, print_plan
 from modelfoundry.cli.session import Session
 from modelfoundry.decomposer.algorithms import ALGORITHMS, find_algorithm
 from modelfoundry.errors import InvalidField
+from modelfoundry.names import shortened
 from modelfoundry.values.computing import Device
 
 
@@ -51,13 +54,22 @@ def get(
     weights: WeightsOption = None,
     compute: ComputeOption = None,
     min_accuracy: Annotated[
-        float, typer.Option("--min-accuracy", help="Least accuracy on validation samples, for example 0.9.")
-    ] = 0.0,
+        str,
+        typer.Option(
+            "--min-accuracy", help="Least accuracy on validation samples, for example 0.9, or `base` for the base's."
+        ),
+    ] = "",
     max_bytes: Annotated[
         str, typer.Option("--max-bytes", help="Most bytes of a module's artifact, for example 500000, 64K or 1M.")
     ] = "",
     max_latency_ms: Annotated[
         float, typer.Option("--max-latency-ms", help="Most milliseconds of one image; measured where it never was.")
+    ] = 0.0,
+    max_macs: Annotated[
+        float, typer.Option("--max-macs", help="Most multiply-accumulates, as a share of the base's, for example 0.2.")
+    ] = 0.0,
+    max_latency: Annotated[
+        float, typer.Option("--max-latency", help="Longest time of one image, as a share of the base's.")
     ] = 0.0,
     license: Annotated[str, typer.Option("--license", help="SPDX licence expression, for example MIT.")] = "",  # noqa: A002
     dataset: Annotated[
@@ -74,7 +86,14 @@ def get(
         str, typer.Option("--recipe", help="How missing modules are searched. Empty: by the first.")
     ] = "",
     epochs: EpochsOption = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="What a network within budgets may take to be searched.")
+    ] = None,
+    calibration: CalibrationOption = "",
     device: DeviceOption = Device.AUTO,
+    validate_only: Annotated[
+        bool, typer.Option("--validate-only", help="Say what would be taken and made, and start nothing.")
+    ] = False,
     detach: DetachOption = False,
 ) -> None:
     """Get a module for every label: those that are registered at once, the others made now, and say why these.
@@ -82,6 +101,9 @@ def get(
     The surest registered module that satisfies the options is taken, by validation figures only. What is missing is
     decomposed from the best model that knows the label, measured and registered. With --compose, they become one
     classifier; with -o, files.
+
+    Masks leave a network as slow as it is: where --max-macs or --max-latency ask for less, what is missing is cut out
+    of the model as a network of its own, as `modelfoundry specialise` does, within all the limits given.
     """
     if (weights or compute) and output is None:
         field = "--weights" if weights else "--compute"
@@ -95,15 +117,19 @@ def get(
         "compact": compact,
         "weights": weights,
         "compute": compute,
-        "min_accuracy": min_accuracy,
+        "min_accuracy": _least_accuracy(min_accuracy),
         "max_bytes": byte_size(max_bytes, "--max-bytes") if max_bytes else 0,
         "max_latency_ms": max_latency_ms,
+        "max_macs": max_macs,
+        "max_latency": max_latency,
         "license": license,
         "dataset": dataset or None,
         "architecture": architecture,
         "algorithm": algorithm,
-        "settings": _settings(algorithm, recipe, epochs),
+        "settings": _settings(algorithm, {"recipe": recipe or None, "epochs": epochs, "seconds": seconds}),
         "device": device,
+        "calibration_split": calibration,
+        "validate_only": validate_only,
     }
     asyncio.run(_get(session, labels, wanted, place, detach=detach))
 
@@ -113,6 +139,10 @@ async def _get(
 ) -> None:
     async with session.async_client() as client:
         request = await client.request(labels, **wanted)
+        if wanted["validate_only"]:
+            answers = request.answers
+            session.answer({"answers": answers}, lambda: print_answers(answers, session.parent))
+            return
         if request.job is not None:
             print_plan(request.answers, session.parent)
             if detach:
@@ -134,10 +164,27 @@ async def _get(
     session.answer(value, lambda: print_delivered(delivered, files, session.parent))
 
 
-def _settings(algorithm: str, recipe: str, epochs: int | None) -> dict[str, Any] | None:
-    """What was said about the search; None where that is nothing."""
-    searching = find_algorithm(algorithm) or ALGORITHMS[0]
-    if epochs is not None and "epochs" not in {setting.name for setting in searching.settings}:
-        raise InvalidField(f"--epochs says nothing to {searching.name}", field="--epochs", hint="leave it out")
-    said = {"recipe": recipe or None, "epochs": epochs}
-    return {name: value for name, value in said.items() if value is not None} or None
+def _least_accuracy(text: str) -> float | Literal["base"]:
+    """A share, or `base`.
+
+    Raises:
+        InvalidField: it is neither.
+    """
+    if text == "base":
+        return "base"
+    try:
+        return float(text or 0)
+    except ValueError:
+        raise InvalidField(
+            f"{shortened(text)!r} is no accuracy", field="--min-accuracy", hint="give a share such as 0.9, or base"
+        ) from None
+
+
+def _settings(algorithm: str, said: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was said about the search; None where that is nothing. Of no algorithm in particular: the service knows."""
+    given = {name: value for name, value in said.items() if value is not None}
+    searching = find_algorithm(algorithm)
+    known = {setting.name for setting in searching.settings} if searching else given.keys()
+    for name in given.keys() - {"recipe"} - known:
+        raise InvalidField(f"--{name} says nothing to {algorithm}", field=f"--{name}", hint="leave it out")
+    return given or None

@@ -23,6 +23,8 @@ COLUMNS = (
     Column("LOWER BOUND", "right"),
     Column("SAMPLES", "right"),
     Column("MS", "right"),
+    Column("MACS OF BASE", "right"),
+    Column("TIME OF BASE", "right"),
     Column("SIZE", "right"),
 )
 
@@ -35,11 +37,7 @@ def print_plan(answers: Sequence[RequestedModule], parent: str) -> None:
 
 def print_delivered(delivered: RequestedModules, files: Sequence[WrittenFile], parent: str) -> None:
     """Prints a row and the reason for every label, then the classifier and the files."""
-    print_table(COLUMNS, [_row(answer, parent) for answer in delivered.answers])
-    print_remark(OPTIMISTIC)
-    print_line("")
-    for answer in delivered.answers:
-        print_line(f"{_named(answer)}: {_shortened(answer.reason, parent)}")
+    print_answers(delivered.answers, parent)
     if delivered.composition is not None:
         print_line("")
         print_line(_composition_text(delivered.composition))
@@ -50,6 +48,15 @@ def print_delivered(delivered: RequestedModules, files: Sequence[WrittenFile], p
     for export in delivered.exports:
         for line in export_lines(export):
             print_line(f"{short_name(export.subject, parent)}: {line}")
+
+
+def print_answers(answers: Sequence[RequestedModule], parent: str) -> None:
+    """Prints a row and the reason for every label."""
+    print_table(COLUMNS, [_row(answer, parent) for answer in answers])
+    print_remark(OPTIMISTIC)
+    print_line("")
+    for answer in answers:
+        print_line(f"{_named(answer)}: {_shortened(answer.reason, parent)}")
 
 
 def _row(answer: RequestedModule, parent: str) -> tuple[str, ...]:
@@ -64,6 +71,8 @@ def _row(answer: RequestedModule, parent: str) -> tuple[str, ...]:
         percent(figures.accuracy_lower_bound) if known else "",
         f"{figures.validation_samples:,}" if known else "",
         "" if figures.latency_ms is None else f"{figures.latency_ms:.2f}",
+        "" if figures.macs is None else percent(figures.macs),
+        "" if figures.latency is None else percent(figures.latency),
         byte_count(figures.size_bytes),
     )
 

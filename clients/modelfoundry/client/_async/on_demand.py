@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 from modelfoundry.api.registry.v1 import label_service_pb2
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2, reuser_service_pb2
@@ -35,17 +35,27 @@ from modelfoundry.wire.on_demand import found_labels_from_proto, requested_modul
 from modelfoundry.wire.recipes import named_settings, recipe_to_proto
 from modelfoundry.wire.well_known import struct_to_proto
 
+OF_BASE: Final = "base"
+"""In place of a least accuracy: that of the base on the same samples."""
+
 
 class AsyncModuleRequest:
     """What was answered at once, and the job to follow for the rest.
 
     Attributes:
         answers: One for every label, in the order asked: which module, and why, or what one is being made from.
-        job: The job that gets what is missing. None: everything is there.
+        job: The job that gets what is missing. None: everything is there, or nothing was to be started.
     """
 
-    def __init__(self, transport: AsyncTransport, response: on_demand_service_pb2.RequestModulesResponse) -> None:
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        response: on_demand_service_pb2.RequestModulesResponse,
+        *,
+        validated: bool = False,
+    ) -> None:
         self._transport = transport
+        self._validated = validated
         self._response = response
         self.answers: tuple[RequestedModule, ...] = tuple(map(requested_module_from_proto, response.modules))
         self.job: AsyncJob[RequestedModules] | None = (
@@ -67,8 +77,15 @@ class AsyncModuleRequest:
             ConstraintUnmet: a module that was made does not satisfy a constraint; it stays registered.
             DeadlineExceeded: `timeout` is over.
             Cancelled: the job was cancelled.
+            InvalidField: the request was only to be validated.
             ModelFoundryError: the job failed, with the class and hint that the worker gave.
         """
+        if self._validated:
+            raise InvalidField(
+                "validate_only: nothing was started that could be waited for",
+                field="validate_only",
+                hint="read `answers`, or ask again without validate_only",
+            )
         if self.job is not None:
             return await self.job.wait(on_progress, timeout)
         return await requested_modules(self._transport, self._response)
@@ -89,9 +106,11 @@ class AsyncOnDemand:
         compact: bool = False,
         weights: WeightFormat | str | None = None,
         compute: Compute | str | None = None,
-        min_accuracy: float = 0.0,
+        min_accuracy: float | Literal["base"] = 0.0,
         max_bytes: int = 0,
         max_latency_ms: float = 0.0,
+        max_macs: float = 0.0,
+        max_latency: float = 0.0,
         license: str = "",
         dataset: Named | None = None,
         architecture: str = "",
@@ -99,6 +118,8 @@ class AsyncOnDemand:
         recipe: SeamRecipe | GradSplitterRecipe | None = None,
         settings: Mapping[str, Any] | None = None,
         device: Device | str = Device.AUTO,
+        calibration_split: str = "",
+        validate_only: bool = False,
     ) -> AsyncModuleRequest:
         """Gives modules for labels: those that are registered at once, the others made now, each with the reason.
 
@@ -112,9 +133,12 @@ class AsyncOnDemand:
             compact: Write files without dead channels.
             weights: How files keep their weights: `fp32`, `fp16` or `int8`; see `AsyncClient.export`.
             compute: What files compute with: `fp32` or, for ONNX, `int8`.
-            min_accuracy: Least accuracy on validation samples, in [0, 1].
-            max_bytes: Most bytes of a module's artifact.
+            min_accuracy: Least accuracy on validation samples, in [0, 1]; `base`: that of the base on the same samples.
+            max_bytes: Most bytes of a module's artifact; of a network that was searched within budgets, of its file.
             max_latency_ms: Most milliseconds of one image.
+            max_macs: Most multiply-accumulates as a share of the base's, in (0, 1]. Masks leave all of them: what is
+                missing is made by `specialise` where this or the next asks for less, unless an algorithm is named.
+            max_latency: Longest time of one image as a share of the base's, in (0, 1].
             license: SPDX licence expression.
             dataset: Data set that the modules were, or are to be, searched on.
             architecture: Builder of the base model, for example `zoo:resnet20`.
@@ -122,6 +146,8 @@ class AsyncOnDemand:
             recipe: How missing modules are searched. None: as `settings` say; SeaM's first recipe without algorithm.
             settings: Settings of the algorithm by name, `recipe` for the recipe that the others come from.
             device: `auto`, `cpu` or `cuda`.
+            calibration_split: Split that what is missing is judged on, of images that the model did not train on.
+            validate_only: Say what would be taken and made, and start nothing; there is nothing to wait for then.
 
         Raises:
             UnknownLabel: no model knows a label; the nearest known ones are named.
@@ -136,9 +162,12 @@ class AsyncOnDemand:
             parent=self.parent,
             labels=labels,
             constraints=on_demand_service_pb2.ModuleConstraints(
-                min_accuracy=min_accuracy,
+                min_accuracy=0.0 if min_accuracy == OF_BASE else float(min_accuracy),
+                min_accuracy_of_base=min_accuracy == OF_BASE,
                 max_bytes=max_bytes,
                 max_latency_ms=max_latency_ms,
+                max_macs=max_macs,
+                max_latency=max_latency,
                 license=license,
                 dataset="" if dataset is None else full_name(dataset, Kind.DATASET, self.parent),
                 architecture=architecture,
@@ -153,6 +182,8 @@ class AsyncOnDemand:
             compute=compute_to_proto(compute),
             device=device_to_proto(chosen(device, Device, "device")),
             settings=struct_to_proto(settings or {}),
+            calibration_split=calibration_split,
+            validate_only=validate_only,
         )
         if recipe is not None:
             name = ALGORITHM_OF[type(recipe)]
@@ -160,7 +191,7 @@ class AsyncOnDemand:
         method = self._transport.stubs.on_demand.RequestModules
         timeout = self._transport.timeouts.check
         response = await self._transport.unary(Service.REUSER, method, request, timeout=timeout)
-        return AsyncModuleRequest(self._transport, response)
+        return AsyncModuleRequest(self._transport, response, validated=validate_only)
 
     async def find_labels(self, query: str) -> FoundLabels:
         """Labels that registered models know and that answer a word, with reasons.

@@ -25,18 +25,33 @@ AnyOffer = TypeVar("AnyOffer", ModuleOffer, ModelOffer)
 
 _BROKEN: Final[Mapping[str, Callable[[ModuleOffer, Constraints], bool]]] = {
     "min_accuracy": lambda offer, wanted: offer.accuracy is None or offer.accuracy.value < wanted.min_accuracy,
+    "min_accuracy_of_base": lambda offer, _: offer.below_base,
     "max_bytes": lambda offer, wanted: offer.size_bytes > wanted.max_bytes,
     "max_latency_ms": lambda offer, wanted: offer.latency_ms is not None and offer.latency_ms > wanted.max_latency_ms,
+    "max_macs": lambda offer, wanted: offer.macs is not None and offer.macs > wanted.max_macs,
+    "max_latency": lambda offer, wanted: offer.latency is not None and offer.latency > wanted.max_latency,
     "license": lambda offer, wanted: offer.license.casefold() != wanted.license.casefold(),
     "dataset": lambda offer, wanted: offer.dataset != wanted.dataset,
     "architecture": lambda offer, wanted: offer.architecture != wanted.architecture,
     "algorithm": lambda offer, wanted: offer.algorithm != wanted.algorithm,
 }
 
+_MEASURED: Final[Mapping[str, Callable[[ModuleOffer], float | None]]] = {
+    "max_latency_ms": lambda offer: offer.latency_ms,
+    "max_macs": lambda offer: offer.macs,
+    "max_latency": lambda offer: offer.latency,
+}
+"""What Compact finds out."""
+
 
 def broken(offer: ModuleOffer, constraints: Constraints) -> tuple[str, ...]:
-    """Constraints that a module does not satisfy; a latency that was not measured breaks none."""
+    """Constraints that a module does not satisfy; what was not measured breaks none."""
     return tuple(name for name in constraints.given if _BROKEN[name](offer, constraints))
+
+
+def unmeasured(offer: ModuleOffer, constraints: Constraints) -> tuple[str, ...]:
+    """Constraints of which nobody knows whether a module satisfies them before it is measured."""
+    return tuple(name for name, figure in _MEASURED.items() if name in constraints.given and figure(offer) is None)
 
 
 def choose(offers: LabelOffers, constraints: Constraints) -> Choice:
@@ -104,7 +119,7 @@ def check_known(everything: Sequence[LabelOffers], constraints: Constraints) -> 
 def figures_text(offer: Offer) -> str:
     """What an offer was chosen by, in words."""
     size = f"{offer.size_bytes:,} bytes"
-    speed = f", {offer.latency_ms:.2f} ms" if isinstance(offer, ModuleOffer) and offer.latency_ms is not None else ""
+    speed = _costs_text(offer) if isinstance(offer, ModuleOffer) else ""
     if offer.accuracy is None:
         return f"no validation accuracy on record, {size}{speed}"
     accuracy = offer.accuracy
@@ -114,20 +129,30 @@ def figures_text(offer: Offer) -> str:
     )
 
 
+def _costs_text(offer: ModuleOffer) -> str:
+    """What running a module costs, as far as it is known."""
+    return "".join(
+        f", {text}"
+        for figure, text in (
+            (offer.latency_ms, f"{offer.latency_ms or 0:.2f} ms"),
+            (offer.macs, f"{offer.macs or 0:.1%} of the base's multiply-accumulates"),
+            (offer.latency, f"{offer.latency or 0:.1%} of its time"),
+        )
+        if figure is not None
+    )
+
+
 def _best(offers: LabelOffers, constraints: Constraints) -> Choice | None:
     fitting = _ranked([offer for offer in offers.modules if not broken(offer, constraints)])
-    if constraints.max_latency_ms:
-        measured = [offer for offer in fitting if offer.latency_ms is not None]
-        unmeasured = [offer for offer in fitting if offer.latency_ms is None]
-    else:
-        measured, unmeasured = fitting, []
+    measured = [offer for offer in fitting if not unmeasured(offer, constraints)]
+    unknown = [offer for offer in fitting if unmeasured(offer, constraints)]
     if measured:
         first, *others = measured
         reason = _why_module(offers.label, first, others, constraints)
         return Choice(origin=ModuleOrigin.REGISTERED, offer=first, reason=reason, alternatives=len(others))
     model = _model(offers, constraints)
-    if unmeasured:
-        tried = unmeasured[:MOST_MEASURED]
+    if unknown:
+        tried = unknown[:MOST_MEASURED]
         return Choice(
             origin=ModuleOrigin.TO_BE_MEASURED,
             offer=tried[0],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NoReturn
 
 from google.longrunning import operations_pb2
 
@@ -13,6 +12,7 @@ from modelfoundry.api.registry.v1 import known_resources_pb2
 from modelfoundry.client import Endpoints, RequestedModule, Retries, Service, Timeouts
 from modelfoundry.client.transport import AsyncTransport
 from modelfoundry.errors import ModelFoundryError
+from modelfoundry.reuser.on_demand.budgets import budget_field
 from modelfoundry.reuser.on_demand.wanted import WantedModules
 from modelfoundry.values.problems import BinaryProblem
 from modelfoundry.wire.computing import device_to_proto
@@ -48,7 +48,7 @@ class Decompositions:
         try:
             await self._call(request)
         except ModelFoundryError as error:
-            _raise_in_terms_of_the_request(error, wanted)
+            raise in_terms_of_the_request(error, wanted) from error
 
     async def start(
         self, wanted: WantedModules, answer: RequestedModule, resources: AsyncResources, request_id: str
@@ -80,6 +80,7 @@ def _request(wanted: WantedModules, answer: RequestedModule) -> pb.DecomposeRequ
         model=answer.model,
         dataset=answer.dataset,
         device=device_to_proto(wanted.device),
+        calibration_split=wanted.calibration_split,
     )
     problem = None if wanted.jointly else BinaryProblem(answer.match.label)
     set_search(request, replace(wanted.search, problem=problem))
@@ -91,13 +92,16 @@ async def _known(answer: RequestedModule, resources: AsyncResources) -> known_re
     return known_to_proto(await resources.model(answer.model), await resources.dataset(answer.dataset))
 
 
-def _raise_in_terms_of_the_request(error: ModelFoundryError, wanted: WantedModules) -> NoReturn:
-    inner, outer = f"{wanted.search.algorithm}.recipe.", f"{wanted.settings_field}."
-    if error.field.startswith(inner):
-        raise type(error)(
-            error.message.replace(inner, outer, 1),
-            field=error.field.replace(inner, outer, 1),
-            hint=error.hint,
-            metadata=error.metadata,
-        ) from error
-    raise error
+def in_terms_of_the_request(error: ModelFoundryError, wanted: WantedModules) -> ModelFoundryError:
+    """An error of the decomposer with the fields of the request that its settings come from."""
+    inner = f"{wanted.search.algorithm}.recipe."
+    if not error.field.startswith(inner):
+        return error
+    setting = error.field.removeprefix(inner)
+    outer = budget_field(setting, wanted.constraints) or f"{wanted.settings_field}.{setting}"
+    return type(error)(
+        error.message.replace(error.field, outer, 1),
+        field=outer,
+        hint=error.hint,
+        metadata=error.metadata,
+    )

@@ -21,13 +21,14 @@ from modelfoundry.client import (
     ModuleOrigin,
     RequestedModule,
 )
-from modelfoundry.errors import Internal, UnsupportedModel
+from modelfoundry.errors import Internal, ModelFoundryError, UnsupportedModel
 from modelfoundry.names import shortened
-from modelfoundry.reuser.on_demand.choosing import broken, figures_text
-from modelfoundry.reuser.on_demand.decompositions import Decompositions
+from modelfoundry.reuser.on_demand.choosing import broken, figures_text, unmeasured
+from modelfoundry.reuser.on_demand.decompositions import Decompositions, in_terms_of_the_request
 from modelfoundry.reuser.on_demand.delivery import Delivery, subjects_of
 from modelfoundry.reuser.on_demand.offers import ModuleOffer
 from modelfoundry.reuser.on_demand.outcomes import module_of, taken, unmet
+from modelfoundry.reuser.on_demand.plan import how_made
 from modelfoundry.reuser.on_demand.shortlist import module_offer, quoted
 from modelfoundry.reuser.on_demand.sub_jobs import SubJob, SubJobs
 from modelfoundry.reuser.on_demand.wanted import Answers, WantedModules, wanted_from_proto
@@ -127,24 +128,25 @@ class Fulfilment:
         for name in answer.to_be_measured:
             offer = await self._timed(name)
             missed = broken(offer, self._wanted.constraints)
-            if offer.latency_ms is not None and not missed:
+            unknown = unmeasured(offer, self._wanted.constraints)
+            if not unknown and not missed:
                 why = (
                     f"the surest module that satisfies the constraints, now that it is measured: {figures_text(offer)}"
                 )
                 return taken(answer, offer, ModuleOrigin.REGISTERED, why)
             tried.append(f"{name}: {figures_text(offer)}")
         if not answer.model:
-            raise unmet(answer, offer, self._wanted.constraints, missed or ("max_latency_ms",))
+            raise unmet(answer, offer, self._wanted.constraints, missed or unknown)
         return replace(
             answer,
             origin=ModuleOrigin.TO_BE_MADE,
-            reason=f"no measured module satisfies the constraints ({'; '.join(tried)})",
+            reason=f"no measured module satisfies the constraints ({'; '.join(tried)}){how_made(self._wanted)}",
         )
 
     async def _timed(self, name: str) -> ModuleOffer:
-        """A module with its latency, measured where that was not done yet; without where it cannot be measured."""
+        """A module with its figures, measured where that was not done yet; without where it cannot be measured."""
         offer = await self._offer(name)
-        if offer.latency_ms is None:
+        if unmeasured(offer, self._wanted.constraints):
             try:
                 await self._jobs.result(self._compaction(name))
             except UnsupportedModel as error:
@@ -166,7 +168,7 @@ class Fulfilment:
     async def _offer(self, name: str) -> ModuleOffer:
         module = await self._resources.module(name)
         base = await self._resources.model(module.base_model)
-        return module_offer(module, base, compact=self._wanted.compact)
+        return module_offer(module, base, compact=self._wanted.compact, form=self._wanted.file_form)
 
     async def _made(self, answers: Answers) -> Answers:
         """Has everything made that is to be, all at a time, and measured on test data; then checks it."""
@@ -180,7 +182,10 @@ class Fulfilment:
     async def _decomposed(self, missing: Sequence[RequestedModule]) -> list[Module]:
         """Modules in the order of what is missing; labels of one search share its job."""
         searches = {self._search(answer): answer for answer in missing}
-        found = await self._jobs.results([self._decomposition(key, answer) for key, answer in searches.items()])
+        try:
+            found = await self._jobs.results([self._decomposition(key, answer) for key, answer in searches.items()])
+        except ModelFoundryError as error:
+            raise in_terms_of_the_request(error, self._wanted) from error
         modules = dict(zip(searches, found, strict=True))
         made = [module_of(answer.match.label, modules[self._search(answer)]) for answer in missing]
         self._resources.known.add(*made)
@@ -221,10 +226,8 @@ class Fulfilment:
 
     async def _checked(self, answer: RequestedModule, name: str) -> RequestedModule:
         constraints = self._wanted.constraints
-        offer = await (self._timed(name) if constraints.max_latency_ms else self._offer(name))
-        missed = broken(offer, constraints)
-        if constraints.max_latency_ms and offer.latency_ms is None:
-            missed = (*missed, "max_latency_ms")
+        offer = await self._timed(name)
+        missed = (*broken(offer, constraints), *unmeasured(offer, constraints))
         if missed:
             raise unmet(answer, offer, self._wanted.constraints, missed)
         return taken(answer, offer, ModuleOrigin.MADE, f"{answer.reason}; what was made: {figures_text(offer)}")

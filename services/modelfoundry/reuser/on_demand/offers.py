@@ -25,6 +25,11 @@ class Constraints:
     dataset: str = ""
     architecture: str = ""
     algorithm: str = ""
+    min_accuracy_of_base: bool = False
+    """At least that of the base on the same samples."""
+    max_macs: float = 0.0
+    """As a share of the base's, as the next."""
+    max_latency: float = 0.0
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -63,12 +68,25 @@ class ModuleOffer:
     size_bytes: int
     latency_ms: float | None
     """Of one image; None: not measured."""
+    macs: float | None = None
+    """As a share of the base's; None: not counted."""
+    latency: float | None = None
+    """Time of one image as a share of the base's; None: not measured."""
+    base_accuracy: float | None = None
+    """Of the base on the same samples; None: not on record."""
     license: str
     model: str
     dataset: str
     architecture: str
     algorithm: str
     shape: Shape
+
+    @property
+    def below_base(self) -> bool:
+        """Whether it answers fewer validation samples rightly than its base, or nobody knows. Figures are counts."""
+        if self.accuracy is None or self.base_accuracy is None:
+            return True
+        return self.accuracy.value + 0.5 / max(1, self.accuracy.samples) < self.base_accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def unmet(
         constraints: Of the request.
         missed: Names of those that it misses, at least one.
     """
-    wanted = ", ".join(f"{name} {getattr(constraints, name)}" for name in missed)
+    wanted = ", ".join(_wanted(name, constraints) for name in missed)
     return ConstraintUnmet(
         f"{offer.name}, the module of {shortened(answer.label)!r}, misses {wanted}: {figures_text(offer)}",
         field=f"constraints.{missed[0]}",
@@ -64,13 +64,24 @@ def module_of(label: str, modules: object) -> Module:
     raise Internal(f"the decomposition gave no module of {label!r}")
 
 
+def _wanted(name: str, constraints: Constraints) -> str:
+    value = getattr(constraints, name)
+    return name if value is True else f"{name} {value}"
+
+
 def _reached(offer: ModuleOffer, name: str) -> str:
+    accuracy = f"{offer.accuracy.value:.4f}" if offer.accuracy else "none"
     match name:
         case "min_accuracy":
-            return f"{offer.accuracy.value:.4f}" if offer.accuracy else "none"
+            return accuracy
+        case "min_accuracy_of_base":
+            return f"{accuracy}, its base {'none' if offer.base_accuracy is None else f'{offer.base_accuracy:.4f}'}"
         case "max_bytes":
             return f"{offer.size_bytes}"
         case "max_latency_ms":
             return "no measurement" if offer.latency_ms is None else f"{offer.latency_ms:.3f}"
+        case "max_macs" | "max_latency":
+            share = offer.macs if name == "max_macs" else offer.latency
+            return "no measurement" if share is None else f"{share:.4f}"
         case _:
             return f"{getattr(offer, name) or 'none'}"

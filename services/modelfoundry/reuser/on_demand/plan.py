@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Final
 
 from modelfoundry.client import ChoiceFigures, ModuleOrigin, RequestedModule
+from modelfoundry.reuser.on_demand.budgets import budgets_text, within_budgets
 from modelfoundry.reuser.on_demand.choosing import check_known, choose, choose_together
 from modelfoundry.reuser.on_demand.known_labels import KnownLabel, known_labels
 from modelfoundry.reuser.on_demand.offers import Choice, ModelOffer, ModuleOffer, Offer
@@ -31,7 +32,7 @@ async def plan_request(wanted: WantedModules, resources: AsyncResources) -> Answ
         ConstraintUnmet: there is nothing for a label.
     """
     labels = await known_labels(wanted.labels, resources.client)
-    offers = await Shortlist(resources, wanted.constraints, wanted.compact).offers(labels)
+    offers = await Shortlist(resources, wanted.constraints, wanted.compact, wanted.file_form).offers(labels)
     check_known(offers, wanted.constraints)
     choices: Sequence[Choice]
     if wanted.compose:
@@ -64,7 +65,19 @@ def figures_of(offer: Offer) -> ChoiceFigures:
         accuracy_lower_bound=accuracy.lower_bound if accuracy else 0.0,
         size_bytes=offer.size_bytes,
         latency_ms=offer.latency_ms if isinstance(offer, ModuleOffer) else None,
+        macs=offer.macs if isinstance(offer, ModuleOffer) else None,
+        latency=offer.latency if isinstance(offer, ModuleOffer) else None,
+        base_accuracy=offer.base_accuracy if isinstance(offer, ModuleOffer) else None,
     )
+
+
+def how_made(wanted: WantedModules) -> str:
+    """What is said of modules to be made behind why: what makes them, where that is not the usual."""
+    if not within_budgets(wanted.search.algorithm):
+        return ""
+    budgets = budgets_text(wanted.search.settings)
+    within = f", within {budgets}" if budgets else ""
+    return f"; by {wanted.search.algorithm}, which cuts a network of its own out of it{within}"
 
 
 def _answer(label: KnownLabel, choice: Choice, wanted: WantedModules) -> RequestedModule:
@@ -82,7 +95,7 @@ def _answer(label: KnownLabel, choice: Choice, wanted: WantedModules) -> Request
         match=label.match(offer.label),
         origin=choice.origin,
         module=offer.name if choice.origin is ModuleOrigin.REGISTERED else "",
-        reason=choice.reason,
+        reason=f"{choice.reason}{how_made(wanted)}" if choice.origin is ModuleOrigin.TO_BE_MADE else choice.reason,
         figures=figures_of(offer),
         model=model,
         dataset=dataset,

@@ -51,10 +51,12 @@ class OnDemandServicer(pb_grpc.OnDemandServiceServicer):
             resources = AsyncResources(client)
             answers = await plan_request(wanted, resources)
             response = pb.RequestModulesResponse(modules=map(requested_module_to_proto, answers))
-            if await self._completed(response, wanted, answers, resources):
+            if not request.validate_only and await self._completed(response, wanted, answers, resources):
                 return response
             missing = [answer for answer in answers if answer.origin is ModuleOrigin.TO_BE_MADE]
             await asyncio.gather(*(self._decompositions.check(wanted, answer, resources) for answer in missing))
+        if request.validate_only:
+            return response
         operation = await self._queue.enqueue(
             pb.RequestModulesWork(request=request, modules=response.modules),
             parent=wanted.parent,

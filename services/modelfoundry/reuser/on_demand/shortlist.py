@@ -9,8 +9,13 @@ from typing import Final, TypeVar
 from modelfoundry.client import BinaryProblem, Dataset, Model, Module
 from modelfoundry.errors import DatasetMismatch, NotFound
 from modelfoundry.names import near, shortened
+from modelfoundry.reuser.on_demand.budgets import within_budgets
 from modelfoundry.reuser.on_demand.known_labels import KnownLabel
 from modelfoundry.reuser.on_demand.offers import Accuracy, Constraints, LabelOffers, ModelOffer, ModuleOffer
+from modelfoundry.values.figures import FormCost
+from modelfoundry.values.file_forms import ExportForm
+from modelfoundry.values.frontiers import FrontierPoint
+from modelfoundry.wire.decomposing import ALGORITHM_NAMES
 from modelfoundry.workbench.resources import AsyncResources
 
 # What the registry's filters take, see ListModelsRequest.
@@ -27,11 +32,13 @@ class Shortlist:
         resources: Of the request; everything that is found becomes known there.
         constraints: Of the request.
         compact: Whether the time of the compacted form counts, in place of the masked one.
+        form: Of the files that are asked for; None: none are.
     """
 
     resources: AsyncResources
     constraints: Constraints
     compact: bool
+    form: ExportForm | None = None
     _models: dict[str, Model] = field(default_factory=dict)
     """By name, in the order of the names, as the next two."""
     _modules: dict[str, Module] = field(default_factory=dict)
@@ -56,7 +63,7 @@ class Shortlist:
         models = [model for model in self._models.values() if not set(label.spellings).isdisjoint(model.labels)]
         problems = [BinaryProblem(spelling) for spelling in label.spellings]
         module_offers = tuple(
-            module_offer(module, self._models[module.base_model], compact=self.compact)
+            module_offer(module, self._models[module.base_model], compact=self.compact, form=self.form)
             for module in self._modules.values()
             if module.problem in problems and module.base_model in self._models
         )
@@ -126,22 +133,29 @@ class Shortlist:
             )
 
 
-def module_offer(module: Module, base: Model, *, compact: bool) -> ModuleOffer:
+def module_offer(module: Module, base: Model, *, compact: bool, form: ExportForm | None = None) -> ModuleOffer:
     """A binary module as what it has to offer.
 
     Args:
         module: The module.
         base: Its base model.
         compact: Whether the time of the compacted form counts, in place of the masked one.
+        form: Of the files that are asked for; None: none are. Figures of files of another form do not count.
     """
     record = module.record
+    point = _point(module, form)
+    accuracy = record.validation_accuracy if point is None or point.accuracy is None else point.accuracy
     known = record.validation_samples > 0
+    macs, latency = (point.macs, point.latency) if point else _shares(module, compact=compact)
     return ModuleOffer(
         name=module.name,
         label=module.problem.labels[0],
-        accuracy=Accuracy(record.validation_accuracy, record.validation_samples) if known else None,
-        size_bytes=module.artifact.size_bytes,
+        accuracy=Accuracy(accuracy, record.validation_samples) if known else None,
+        size_bytes=point.bytes if point else module.artifact.size_bytes,
         latency_ms=_latency(module, compact=compact),
+        macs=macs,
+        latency=latency,
+        base_accuracy=record.validation_accuracy_base if known else None,
         license=module.license,
         model=base.name,
         dataset=module.dataset,
@@ -155,8 +169,29 @@ def _latency(module: Module, *, compact: bool) -> float | None:
     """Median time of one image in milliseconds, of the compacted or the masked form; None when it was not measured."""
     if module.forms is None:
         return None
-    form = module.forms.compacted if compact else module.forms.masked
+    return _median(module.forms.compacted if compact else module.forms.masked)
+
+
+def _median(form: FormCost) -> float | None:
     return min((each.median_ms for each in form.latencies if each.batch_size == 1), default=None)
+
+
+def _point(module: Module, form: ExportForm | None) -> FrontierPoint | None:
+    """What is on record of the file that a network of its own was judged by; None where files of another form count."""
+    frontier = module.record.frontier
+    return frontier.taken if frontier is not None and form in {None, frontier.form} else None
+
+
+def _shares(module: Module, *, compact: bool) -> tuple[float | None, float | None]:
+    """Multiply-accumulates and time as shares of the base's; None: not measured."""
+    if module.forms is None:
+        # Masked weights are multiplied as before: nothing is to be measured there.
+        masked = not compact and module.record.algorithm in ALGORITHM_NAMES
+        return (1.0, 1.0) if masked and not within_budgets(module.record.algorithm) else (None, None)
+    original, form = module.forms.original, module.forms.compacted if compact else module.forms.masked
+    whole, part = _median(original), _median(form)
+    macs = form.macs_dense / original.macs_dense if original.macs_dense else None
+    return macs, part / whole if part is not None and whole else None
 
 
 def quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.errors import InvalidField
 from modelfoundry.names import parse_name, parse_parent, shortened
+from modelfoundry.reuser.on_demand.budgets import SMALLER, budget_algorithm, budget_settings
 from modelfoundry.reuser.on_demand.offers import Constraints
 from modelfoundry.values.algorithms import Search
 from modelfoundry.values.computing import Device
@@ -44,6 +45,13 @@ class WantedModules:
     settings_field: str
     """Field of the request that says its settings."""
     device: Device
+    calibration_split: str = ""
+    """Where what is missing is judged; empty: on a share of the training data."""
+
+    @property
+    def file_form(self) -> ExportForm | None:
+        """Of the files that are asked for; None: none are."""
+        return self.form if self.format else None
 
     @property
     def jointly(self) -> bool:
@@ -80,17 +88,19 @@ def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
             field="compact",
             hint="set `format` too, or leave `compact` out",
         )
+    constraints = _constraints_from_proto(request.constraints)
     return WantedModules(
         parent=request.parent,
         labels=tuple(request.labels),
-        constraints=_constraints_from_proto(request.constraints),
+        constraints=constraints,
         compose=request.compose,
         format=format_,
         form=form,
         compact=request.compact,
-        search=_search_from_proto(request),
+        search=_search_from_proto(request, constraints, form if format_ else None),
         settings_field=request.WhichOneof("search") or "settings",
         device=DEVICE.from_request(request.device, field="device", default=Device.AUTO),
+        calibration_split=request.calibration_split,
     )
 
 
@@ -127,6 +137,14 @@ def _constraints_from_proto(constraints: pb.ModuleConstraints) -> Constraints:
     _check("max_bytes", constraints.max_bytes, constraints.max_bytes >= 0, "a number of bytes above 0")
     latency = constraints.max_latency_ms
     _check("max_latency_ms", latency, 0 <= latency < math.inf, "a number of milliseconds above 0")
+    for name in SMALLER:
+        value = getattr(constraints, name)
+        _check(name, value, 0 <= value <= 1, "a share of the base model's above 0 and at most 1")
+    if constraints.min_accuracy and constraints.min_accuracy_of_base:
+        field = "constraints.min_accuracy"
+        raise InvalidField(
+            f"{field}: the accuracy of the base is asked for too", field=field, hint="ask for one of the two"
+        )
     if constraints.dataset:
         parse_name(constraints.dataset, Kind.DATASET, field="constraints.dataset")
     return Constraints(
@@ -137,6 +155,9 @@ def _constraints_from_proto(constraints: pb.ModuleConstraints) -> Constraints:
         dataset=constraints.dataset,
         architecture=constraints.architecture,
         algorithm=constraints.algorithm,
+        min_accuracy_of_base=constraints.min_accuracy_of_base,
+        max_macs=constraints.max_macs,
+        max_latency=constraints.max_latency,
     )
 
 
@@ -146,7 +167,7 @@ def _check(name: str, value: float, fits: bool, remedy: str) -> None:
         raise InvalidField(f"{field}: {value} is out of range", field=field, hint=f"give {remedy}, or leave it out")
 
 
-def _search_from_proto(request: pb.RequestModulesRequest) -> Search:
+def _search_from_proto(request: pb.RequestModulesRequest, constraints: Constraints, form: ExportForm | None) -> Search:
     search, algorithm = request.WhichOneof("search") or "", request.constraints.algorithm
     if search and algorithm not in {"", search}:
         raise InvalidField(
@@ -168,7 +189,9 @@ def _search_from_proto(request: pb.RequestModulesRequest) -> Search:
             hint=f"leave them out, or set `constraints.algorithm` to one of {', '.join(ALGORITHM_NAMES)}",
         )
     # Of an algorithm that can make none, modules are only looked for.
-    name = algorithm if algorithm in ALGORITHM_NAMES else default_algorithm(joint=False)
+    usual = budget_algorithm(constraints) or default_algorithm(joint=False)
+    name = algorithm if algorithm in ALGORITHM_NAMES else usual
     settings = struct_from_proto(request.settings)
+    settings |= budget_settings(name, constraints, form, settings)
     recipe_to_proto(recipe_class(name), settings, field="settings")
     return Search(algorithm=name, settings=settings)

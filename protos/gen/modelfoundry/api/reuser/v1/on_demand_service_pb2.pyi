@@ -76,6 +76,8 @@ class RequestModulesRequest(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     WEIGHTS_FIELD_NUMBER: _builtins.int
     COMPUTE_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    CALIBRATION_SPLIT_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}`: where is searched, and where what is made is registered."""
     compose: _builtins.bool
@@ -92,6 +94,12 @@ class RequestModulesRequest(_message.Message):
     """How the files keep weights, as in ExportRequest. Needs `format`."""
     compute: _exports_pb2.Compute.ValueType
     """What the files compute with, as in ExportRequest. Needs `format`."""
+    validate_only: _builtins.bool
+    """Choose and check everything, as far as that is done without computing; start nothing. The answer says which modules would be
+    taken, and what the others would be made from, by which algorithm and why.
+    """
+    calibration_split: _builtins.str
+    """The split that what is missing is judged on in place of a share of the training data, as in DecomposeRequest."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels in words, 1 to 100, each once. A synonym in a vocabulary stands for the label that models know."""
@@ -129,10 +137,12 @@ class RequestModulesRequest(_message.Message):
         settings: _struct_pb2.Struct | None = ...,
         weights: _exports_pb2.WeightFormat.ValueType = ...,
         compute: _exports_pb2.Compute.ValueType = ...,
+        validate_only: _builtins.bool = ...,
+        calibration_split: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "gradsplitter", b"gradsplitter", "seam", b"seam", "search", b"search", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "compose", b"compose", "compute", b"compute", "constraints", b"constraints", "device", b"device", "format", b"format", "gradsplitter", b"gradsplitter", "labels", b"labels", "parent", b"parent", "seam", b"seam", "search", b"search", "settings", b"settings", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_split", b"calibration_split", "compact", b"compact", "compose", b"compose", "compute", b"compute", "constraints", b"constraints", "device", b"device", "format", b"format", "gradsplitter", b"gradsplitter", "labels", b"labels", "parent", b"parent", "seam", b"seam", "search", b"search", "settings", b"settings", "validate_only", b"validate_only", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_search: _TypeAlias = _typing.Literal["seam", "gradsplitter"]  # noqa: Y015
     _WhichOneofArgType_search: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
@@ -153,12 +163,17 @@ class ModuleConstraints(_message.Message):
     DATASET_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
+    MIN_ACCURACY_OF_BASE_FIELD_NUMBER: _builtins.int
+    MAX_MACS_FIELD_NUMBER: _builtins.int
+    MAX_LATENCY_FIELD_NUMBER: _builtins.int
     min_accuracy: _builtins.float
     """Least accuracy, in [0, 1], on the validation samples that the module's search set aside from its training data, as its record
     has it; never on a test split. For GradSplitter that is the accuracy of all modules of the search together on all labels.
     """
     max_bytes: _builtins.int
-    """Most bytes of the module's artifact, which needs the base model's weights besides."""
+    """Most bytes of the module's artifact, which needs the base model's weights besides. Of a network that was searched within
+    budgets, in the form that is asked for: of its file, which needs nothing besides.
+    """
     max_latency_ms: _builtins.float
     """Most milliseconds of one image (median, batch size 1) as Compact measured: of the compacted form where `compact` is set, else
     of the masked form. Only registered modules without this figure may be left: the best is then measured in the job, and the
@@ -172,6 +187,17 @@ class ModuleConstraints(_message.Message):
     """Builder of the base model's architecture, for example `zoo:resnet20`."""
     algorithm: _builtins.str
     """One that `DecomposerService.ListRecipes` names, or another that registered modules have."""
+    min_accuracy_of_base: _builtins.bool
+    """No less accurate than the base model is on the same validation samples. Not with `min_accuracy`. A model that was trained on
+    these samples may know them by heart: `calibration_split` names others for what is made.
+    """
+    max_macs: _builtins.float
+    """Most multiply-accumulates of one image, as a share of the base model's, up to 1. Masked weights count: they are computed."""
+    max_latency: _builtins.float
+    """Longest time of one image, as a share of the base model's beside it, up to 1. Of a network that was searched within budgets as
+    its record has it, of its file in onnxruntime; of others as Compact measured, as for `max_latency_ms`. A masked module takes
+    as long as its base.
+    """
     def __init__(
         self,
         *,
@@ -182,10 +208,13 @@ class ModuleConstraints(_message.Message):
         dataset: _builtins.str = ...,
         architecture: _builtins.str = ...,
         algorithm: _builtins.str = ...,
+        min_accuracy_of_base: _builtins.bool = ...,
+        max_macs: _builtins.float = ...,
+        max_latency: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "architecture", b"architecture", "dataset", b"dataset", "license", b"license", "max_bytes", b"max_bytes", "max_latency_ms", b"max_latency_ms", "min_accuracy", b"min_accuracy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "architecture", b"architecture", "dataset", b"dataset", "license", b"license", "max_bytes", b"max_bytes", "max_latency", b"max_latency", "max_latency_ms", b"max_latency_ms", "max_macs", b"max_macs", "min_accuracy", b"min_accuracy", "min_accuracy_of_base", b"min_accuracy_of_base"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -312,6 +341,9 @@ class ChoiceFigures(_message.Message):
     ACCURACY_LOWER_BOUND_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
+    MACS_FIELD_NUMBER: _builtins.int
+    LATENCY_FIELD_NUMBER: _builtins.int
+    BASE_ACCURACY_FIELD_NUMBER: _builtins.int
     validation_accuracy: _builtins.float
     """Accuracy on validation samples, in [0, 1]. Unset: none is on record."""
     validation_samples: _builtins.int
@@ -319,9 +351,15 @@ class ChoiceFigures(_message.Message):
     accuracy_lower_bound: _builtins.float
     """Lower bound of the 95 % Wilson interval of that accuracy: what candidates are ranked by."""
     size_bytes: _builtins.int
-    """Bytes of the module's artifact, or of the model's weights."""
+    """Bytes of the module as `max_bytes` counts them, or of the model's weights."""
     latency_ms: _builtins.float
     """Milliseconds of one image. Unset: not measured."""
+    macs: _builtins.float
+    """Multiply-accumulates of one image, as a share of the base model's. Unset: not counted."""
+    latency: _builtins.float
+    """Time of one image, as a share of the base model's. Unset: not measured."""
+    base_accuracy: _builtins.float
+    """Accuracy of the base model on the same validation samples, in [0, 1]. Unset: of a model, or none is on record."""
     def __init__(
         self,
         *,
@@ -330,17 +368,32 @@ class ChoiceFigures(_message.Message):
         accuracy_lower_bound: _builtins.float = ...,
         size_bytes: _builtins.int = ...,
         latency_ms: _builtins.float | None = ...,
+        macs: _builtins.float | None = ...,
+        latency: _builtins.float | None = ...,
+        base_accuracy: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "_validation_accuracy", b"_validation_accuracy", "latency_ms", b"latency_ms", "validation_accuracy", b"validation_accuracy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_accuracy", b"_base_accuracy", "_latency", b"_latency", "_latency_ms", b"_latency_ms", "_macs", b"_macs", "_validation_accuracy", b"_validation_accuracy", "base_accuracy", b"base_accuracy", "latency", b"latency", "latency_ms", b"latency_ms", "macs", b"macs", "validation_accuracy", b"validation_accuracy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "_validation_accuracy", b"_validation_accuracy", "accuracy_lower_bound", b"accuracy_lower_bound", "latency_ms", b"latency_ms", "size_bytes", b"size_bytes", "validation_accuracy", b"validation_accuracy", "validation_samples", b"validation_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_accuracy", b"_base_accuracy", "_latency", b"_latency", "_latency_ms", b"_latency_ms", "_macs", b"_macs", "_validation_accuracy", b"_validation_accuracy", "accuracy_lower_bound", b"accuracy_lower_bound", "base_accuracy", b"base_accuracy", "latency", b"latency", "latency_ms", b"latency_ms", "macs", b"macs", "size_bytes", b"size_bytes", "validation_accuracy", b"validation_accuracy", "validation_samples", b"validation_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__base_accuracy: _TypeAlias = _typing.Literal["base_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__base_accuracy: _TypeAlias = _typing.Literal["_base_accuracy", b"_base_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__latency: _TypeAlias = _typing.Literal["latency"]  # noqa: Y015
+    _WhichOneofArgType__latency: _TypeAlias = _typing.Literal["_latency", b"_latency"]  # noqa: Y015
     _WhichOneofReturnType__latency_ms: _TypeAlias = _typing.Literal["latency_ms"]  # noqa: Y015
     _WhichOneofArgType__latency_ms: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms"]  # noqa: Y015
+    _WhichOneofReturnType__macs: _TypeAlias = _typing.Literal["macs"]  # noqa: Y015
+    _WhichOneofArgType__macs: _TypeAlias = _typing.Literal["_macs", b"_macs"]  # noqa: Y015
     _WhichOneofReturnType__validation_accuracy: _TypeAlias = _typing.Literal["validation_accuracy"]  # noqa: Y015
     _WhichOneofArgType__validation_accuracy: _TypeAlias = _typing.Literal["_validation_accuracy", b"_validation_accuracy"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_accuracy) -> _WhichOneofReturnType__base_accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency) -> _WhichOneofReturnType__latency | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_ms) -> _WhichOneofReturnType__latency_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__macs) -> _WhichOneofReturnType__macs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validation_accuracy) -> _WhichOneofReturnType__validation_accuracy | None: ...
 

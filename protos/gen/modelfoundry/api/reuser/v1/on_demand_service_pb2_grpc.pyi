@@ -59,8 +59,13 @@ class OnDemandServiceStub:
     is wanted. FAILED_PRECONDITION, reason CONSTRAINT_UNMET: no registered module satisfies the constraints and no model or
     data set is there to make one from; each constraint without which there would be is a field violation.
 
+    Masks leave a network as large and as slow as it is. Where `max_macs` or `max_latency` ask for less and no algorithm is named,
+    what is missing is made by the first algorithm whose settings are such budgets: a network of its own, cut out of the model and
+    searched within all budgets of the constraints, judged by its file in the form that was asked for.
+
     The job fails with CONSTRAINT_UNMET when the module that it made does not satisfy a constraint: the error names the module,
-    what was reached and what to relax. The module stays registered.
+    what was reached and what to relax. The module stays registered. Where nothing within the budgets was found, the error says
+    what came nearest and by how much it misses, and nothing is registered.
     """
 
 @_typing.type_check_only
@@ -94,8 +99,13 @@ class OnDemandServiceAsyncStub(OnDemandServiceStub):
     is wanted. FAILED_PRECONDITION, reason CONSTRAINT_UNMET: no registered module satisfies the constraints and no model or
     data set is there to make one from; each constraint without which there would be is a field violation.
 
+    Masks leave a network as large and as slow as it is. Where `max_macs` or `max_latency` ask for less and no algorithm is named,
+    what is missing is made by the first algorithm whose settings are such budgets: a network of its own, cut out of the model and
+    searched within all budgets of the constraints, judged by its file in the form that was asked for.
+
     The job fails with CONSTRAINT_UNMET when the module that it made does not satisfy a constraint: the error names the module,
-    what was reached and what to relax. The module stays registered.
+    what was reached and what to relax. The module stays registered. Where nothing within the budgets was found, the error says
+    what came nearest and by how much it misses, and nothing is registered.
     """
 
 class OnDemandServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -132,8 +142,13 @@ class OnDemandServiceServicer(metaclass=_abc_1.ABCMeta):
         is wanted. FAILED_PRECONDITION, reason CONSTRAINT_UNMET: no registered module satisfies the constraints and no model or
         data set is there to make one from; each constraint without which there would be is a field violation.
 
+        Masks leave a network as large and as slow as it is. Where `max_macs` or `max_latency` ask for less and no algorithm is named,
+        what is missing is made by the first algorithm whose settings are such budgets: a network of its own, cut out of the model and
+        searched within all budgets of the constraints, judged by its file in the form that was asked for.
+
         The job fails with CONSTRAINT_UNMET when the module that it made does not satisfy a constraint: the error names the module,
-        what was reached and what to relax. The module stays registered.
+        what was reached and what to relax. The module stays registered. Where nothing within the budgets was found, the error says
+        what came nearest and by how much it misses, and nothing is registered.
         """
 
 def add_OnDemandServiceServicer_to_server(servicer: OnDemandServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -120,9 +120,14 @@ type RequestModulesRequest struct {
 	// How the files keep weights, as in ExportRequest. Needs `format`.
 	Weights v1.WeightFormat `protobuf:"varint,20,opt,name=weights,proto3,enum=modelfoundry.api.types.v1.WeightFormat" json:"weights,omitempty"`
 	// What the files compute with, as in ExportRequest. Needs `format`.
-	Compute       v1.Compute `protobuf:"varint,21,opt,name=compute,proto3,enum=modelfoundry.api.types.v1.Compute" json:"compute,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Compute v1.Compute `protobuf:"varint,21,opt,name=compute,proto3,enum=modelfoundry.api.types.v1.Compute" json:"compute,omitempty"`
+	// Choose and check everything, as far as that is done without computing; start nothing. The answer says which modules would be
+	// taken, and what the others would be made from, by which algorithm and why.
+	ValidateOnly bool `protobuf:"varint,22,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// The split that what is missing is judged on in place of a share of the training data, as in DecomposeRequest.
+	CalibrationSplit string `protobuf:"bytes,23,opt,name=calibration_split,json=calibrationSplit,proto3" json:"calibration_split,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *RequestModulesRequest) Reset() {
@@ -250,6 +255,20 @@ func (x *RequestModulesRequest) GetCompute() v1.Compute {
 	return v1.Compute(0)
 }
 
+func (x *RequestModulesRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+func (x *RequestModulesRequest) GetCalibrationSplit() string {
+	if x != nil {
+		return x.CalibrationSplit
+	}
+	return ""
+}
+
 type isRequestModulesRequest_Search interface {
 	isRequestModulesRequest_Search()
 }
@@ -274,7 +293,8 @@ type ModuleConstraints struct {
 	// Least accuracy, in [0, 1], on the validation samples that the module's search set aside from its training data, as its record
 	// has it; never on a test split. For GradSplitter that is the accuracy of all modules of the search together on all labels.
 	MinAccuracy float64 `protobuf:"fixed64,1,opt,name=min_accuracy,json=minAccuracy,proto3" json:"min_accuracy,omitempty"`
-	// Most bytes of the module's artifact, which needs the base model's weights besides.
+	// Most bytes of the module's artifact, which needs the base model's weights besides. Of a network that was searched within
+	// budgets, in the form that is asked for: of its file, which needs nothing besides.
 	MaxBytes int64 `protobuf:"varint,2,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
 	// Most milliseconds of one image (median, batch size 1) as Compact measured: of the compacted form where `compact` is set, else
 	// of the masked form. Only registered modules without this figure may be left: the best is then measured in the job, and the
@@ -287,7 +307,16 @@ type ModuleConstraints struct {
 	// Builder of the base model's architecture, for example `zoo:resnet20`.
 	Architecture string `protobuf:"bytes,6,opt,name=architecture,proto3" json:"architecture,omitempty"`
 	// One that `DecomposerService.ListRecipes` names, or another that registered modules have.
-	Algorithm     string `protobuf:"bytes,7,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	Algorithm string `protobuf:"bytes,7,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	// No less accurate than the base model is on the same validation samples. Not with `min_accuracy`. A model that was trained on
+	// these samples may know them by heart: `calibration_split` names others for what is made.
+	MinAccuracyOfBase bool `protobuf:"varint,8,opt,name=min_accuracy_of_base,json=minAccuracyOfBase,proto3" json:"min_accuracy_of_base,omitempty"`
+	// Most multiply-accumulates of one image, as a share of the base model's, up to 1. Masked weights count: they are computed.
+	MaxMacs float64 `protobuf:"fixed64,9,opt,name=max_macs,json=maxMacs,proto3" json:"max_macs,omitempty"`
+	// Longest time of one image, as a share of the base model's beside it, up to 1. Of a network that was searched within budgets as
+	// its record has it, of its file in onnxruntime; of others as Compact measured, as for `max_latency_ms`. A masked module takes
+	// as long as its base.
+	MaxLatency    float64 `protobuf:"fixed64,10,opt,name=max_latency,json=maxLatency,proto3" json:"max_latency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -369,6 +398,27 @@ func (x *ModuleConstraints) GetAlgorithm() string {
 		return x.Algorithm
 	}
 	return ""
+}
+
+func (x *ModuleConstraints) GetMinAccuracyOfBase() bool {
+	if x != nil {
+		return x.MinAccuracyOfBase
+	}
+	return false
+}
+
+func (x *ModuleConstraints) GetMaxMacs() float64 {
+	if x != nil {
+		return x.MaxMacs
+	}
+	return 0
+}
+
+func (x *ModuleConstraints) GetMaxLatency() float64 {
+	if x != nil {
+		return x.MaxLatency
+	}
+	return 0
 }
 
 // Response of RequestModules, and of the operation that it starts.
@@ -590,10 +640,16 @@ type ChoiceFigures struct {
 	ValidationSamples int64 `protobuf:"varint,2,opt,name=validation_samples,json=validationSamples,proto3" json:"validation_samples,omitempty"`
 	// Lower bound of the 95 % Wilson interval of that accuracy: what candidates are ranked by.
 	AccuracyLowerBound float64 `protobuf:"fixed64,3,opt,name=accuracy_lower_bound,json=accuracyLowerBound,proto3" json:"accuracy_lower_bound,omitempty"`
-	// Bytes of the module's artifact, or of the model's weights.
+	// Bytes of the module as `max_bytes` counts them, or of the model's weights.
 	SizeBytes int64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	// Milliseconds of one image. Unset: not measured.
-	LatencyMs     *float64 `protobuf:"fixed64,5,opt,name=latency_ms,json=latencyMs,proto3,oneof" json:"latency_ms,omitempty"`
+	LatencyMs *float64 `protobuf:"fixed64,5,opt,name=latency_ms,json=latencyMs,proto3,oneof" json:"latency_ms,omitempty"`
+	// Multiply-accumulates of one image, as a share of the base model's. Unset: not counted.
+	Macs *float64 `protobuf:"fixed64,6,opt,name=macs,proto3,oneof" json:"macs,omitempty"`
+	// Time of one image, as a share of the base model's. Unset: not measured.
+	Latency *float64 `protobuf:"fixed64,7,opt,name=latency,proto3,oneof" json:"latency,omitempty"`
+	// Accuracy of the base model on the same validation samples, in [0, 1]. Unset: of a model, or none is on record.
+	BaseAccuracy  *float64 `protobuf:"fixed64,8,opt,name=base_accuracy,json=baseAccuracy,proto3,oneof" json:"base_accuracy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -663,6 +719,27 @@ func (x *ChoiceFigures) GetLatencyMs() float64 {
 	return 0
 }
 
+func (x *ChoiceFigures) GetMacs() float64 {
+	if x != nil && x.Macs != nil {
+		return *x.Macs
+	}
+	return 0
+}
+
+func (x *ChoiceFigures) GetLatency() float64 {
+	if x != nil && x.Latency != nil {
+		return *x.Latency
+	}
+	return 0
+}
+
+func (x *ChoiceFigures) GetBaseAccuracy() float64 {
+	if x != nil && x.BaseAccuracy != nil {
+		return *x.BaseAccuracy
+	}
+	return 0
+}
+
 // What a job of RequestModules is queued with: the request, and the choices that were made when it came. For workers only.
 type RequestModulesWork struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -722,7 +799,7 @@ var File_modelfoundry_api_reuser_v1_on_demand_service_proto protoreflect.FileDes
 
 const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\n" +
-	"2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/exports.proto\"\xb1\x05\n" +
+	"2modelfoundry/api/reuser/v1/on_demand_service.proto\x12\x1amodelfoundry.api.reuser.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a#google/longrunning/operations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a+modelfoundry/api/decomposer/v1/recipe.proto\x1a)modelfoundry/api/registry/v1/search.proto\x1a/modelfoundry/api/reuser/v1/reuser_service.proto\x1a'modelfoundry/api/types/v1/compute.proto\x1a'modelfoundry/api/types/v1/exports.proto\"\x83\x06\n" +
 	"\x15RequestModulesRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1c\n" +
 	"\x06labels\x18\x02 \x03(\tB\x04\xe2A\x01\x02R\x06labels\x12O\n" +
@@ -736,8 +813,10 @@ const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\bsettings\x18\n" +
 	" \x01(\v2\x17.google.protobuf.StructR\bsettings\x12A\n" +
 	"\aweights\x18\x14 \x01(\x0e2'.modelfoundry.api.types.v1.WeightFormatR\aweights\x12<\n" +
-	"\acompute\x18\x15 \x01(\x0e2\".modelfoundry.api.types.v1.ComputeR\acomputeB\b\n" +
-	"\x06search\"\xef\x01\n" +
+	"\acompute\x18\x15 \x01(\x0e2\".modelfoundry.api.types.v1.ComputeR\acompute\x12#\n" +
+	"\rvalidate_only\x18\x16 \x01(\bR\fvalidateOnly\x12+\n" +
+	"\x11calibration_split\x18\x17 \x01(\tR\x10calibrationSplitB\b\n" +
+	"\x06search\"\xdc\x02\n" +
 	"\x11ModuleConstraints\x12!\n" +
 	"\fmin_accuracy\x18\x01 \x01(\x01R\vminAccuracy\x12\x1b\n" +
 	"\tmax_bytes\x18\x02 \x01(\x03R\bmaxBytes\x12$\n" +
@@ -745,7 +824,12 @@ const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\alicense\x18\x04 \x01(\tR\alicense\x12\x18\n" +
 	"\adataset\x18\x05 \x01(\tR\adataset\x12\"\n" +
 	"\farchitecture\x18\x06 \x01(\tR\farchitecture\x12\x1c\n" +
-	"\talgorithm\x18\a \x01(\tR\talgorithm\"\x84\x02\n" +
+	"\talgorithm\x18\a \x01(\tR\talgorithm\x12/\n" +
+	"\x14min_accuracy_of_base\x18\b \x01(\bR\x11minAccuracyOfBase\x12\x19\n" +
+	"\bmax_macs\x18\t \x01(\x01R\amaxMacs\x12\x1f\n" +
+	"\vmax_latency\x18\n" +
+	" \x01(\x01R\n" +
+	"maxLatency\"\x84\x02\n" +
 	"\x16RequestModulesResponse\x12E\n" +
 	"\amodules\x18\x01 \x03(\v2+.modelfoundry.api.reuser.v1.RequestedModuleR\amodules\x12 \n" +
 	"\vcomposition\x18\x02 \x01(\tR\vcomposition\x12D\n" +
@@ -763,7 +847,7 @@ const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\talgorithm\x18\t \x01(\tR\talgorithm\x12$\n" +
 	"\x0eto_be_measured\x18\n" +
 	" \x03(\tR\ftoBeMeasured\x12\"\n" +
-	"\falternatives\x18\v \x01(\x05R\falternatives\"\x90\x02\n" +
+	"\falternatives\x18\v \x01(\x05R\falternatives\"\x99\x03\n" +
 	"\rChoiceFigures\x124\n" +
 	"\x13validation_accuracy\x18\x01 \x01(\x01H\x00R\x12validationAccuracy\x88\x01\x01\x12-\n" +
 	"\x12validation_samples\x18\x02 \x01(\x03R\x11validationSamples\x120\n" +
@@ -771,9 +855,16 @@ const file_modelfoundry_api_reuser_v1_on_demand_service_proto_rawDesc = "" +
 	"\n" +
 	"size_bytes\x18\x04 \x01(\x03R\tsizeBytes\x12\"\n" +
 	"\n" +
-	"latency_ms\x18\x05 \x01(\x01H\x01R\tlatencyMs\x88\x01\x01B\x16\n" +
+	"latency_ms\x18\x05 \x01(\x01H\x01R\tlatencyMs\x88\x01\x01\x12\x17\n" +
+	"\x04macs\x18\x06 \x01(\x01H\x02R\x04macs\x88\x01\x01\x12\x1d\n" +
+	"\alatency\x18\a \x01(\x01H\x03R\alatency\x88\x01\x01\x12(\n" +
+	"\rbase_accuracy\x18\b \x01(\x01H\x04R\fbaseAccuracy\x88\x01\x01B\x16\n" +
 	"\x14_validation_accuracyB\r\n" +
-	"\v_latency_ms\"\xa8\x01\n" +
+	"\v_latency_msB\a\n" +
+	"\x05_macsB\n" +
+	"\n" +
+	"\b_latencyB\x10\n" +
+	"\x0e_base_accuracy\"\xa8\x01\n" +
 	"\x12RequestModulesWork\x12K\n" +
 	"\arequest\x18\x01 \x01(\v21.modelfoundry.api.reuser.v1.RequestModulesRequestR\arequest\x12E\n" +
 	"\amodules\x18\x02 \x03(\v2+.modelfoundry.api.reuser.v1.RequestedModuleR\amodules*\xa3\x01\n" +

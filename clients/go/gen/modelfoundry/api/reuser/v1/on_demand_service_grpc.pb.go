@@ -52,8 +52,13 @@ type OnDemandServiceClient interface {
 	// is wanted. FAILED_PRECONDITION, reason CONSTRAINT_UNMET: no registered module satisfies the constraints and no model or
 	// data set is there to make one from; each constraint without which there would be is a field violation.
 	//
+	// Masks leave a network as large and as slow as it is. Where `max_macs` or `max_latency` ask for less and no algorithm is named,
+	// what is missing is made by the first algorithm whose settings are such budgets: a network of its own, cut out of the model and
+	// searched within all budgets of the constraints, judged by its file in the form that was asked for.
+	//
 	// The job fails with CONSTRAINT_UNMET when the module that it made does not satisfy a constraint: the error names the module,
-	// what was reached and what to relax. The module stays registered.
+	// what was reached and what to relax. The module stays registered. Where nothing within the budgets was found, the error says
+	// what came nearest and by how much it misses, and nothing is registered.
 	RequestModules(ctx context.Context, in *RequestModulesRequest, opts ...grpc.CallOption) (*RequestModulesResponse, error)
 }
 
@@ -105,8 +110,13 @@ type OnDemandServiceServer interface {
 	// is wanted. FAILED_PRECONDITION, reason CONSTRAINT_UNMET: no registered module satisfies the constraints and no model or
 	// data set is there to make one from; each constraint without which there would be is a field violation.
 	//
+	// Masks leave a network as large and as slow as it is. Where `max_macs` or `max_latency` ask for less and no algorithm is named,
+	// what is missing is made by the first algorithm whose settings are such budgets: a network of its own, cut out of the model and
+	// searched within all budgets of the constraints, judged by its file in the form that was asked for.
+	//
 	// The job fails with CONSTRAINT_UNMET when the module that it made does not satisfy a constraint: the error names the module,
-	// what was reached and what to relax. The module stays registered.
+	// what was reached and what to relax. The module stays registered. Where nothing within the budgets was found, the error says
+	// what came nearest and by how much it misses, and nothing is registered.
 	RequestModules(context.Context, *RequestModulesRequest) (*RequestModulesResponse, error)
 	mustEmbedUnimplementedOnDemandServiceServer()
 }

@@ -24,7 +24,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/reuser/v1/on_demand_service.proto.
  */
 export const file_modelfoundry_api_reuser_v1_on_demand_service: GenFile = /*@__PURE__*/
-  fileDesc("CjJtb2RlbGZvdW5kcnkvYXBpL3JldXNlci92MS9vbl9kZW1hbmRfc2VydmljZS5wcm90bxIabW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEiwgQKFVJlcXVlc3RNb2R1bGVzUmVxdWVzdBIUCgZwYXJlbnQYASABKAlCBOJBAQISFAoGbGFiZWxzGAIgAygJQgTiQQECEkIKC2NvbnN0cmFpbnRzGAMgASgLMi0ubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuTW9kdWxlQ29uc3RyYWludHMSDwoHY29tcG9zZRgEIAEoCBI4CgZmb3JtYXQYBSABKA4yKC5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5FeHBvcnRGb3JtYXQSDwoHY29tcGFjdBgGIAEoCBI6CgRzZWFtGAcgASgLMioubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNlYW1SZWNpcGVIABJKCgxncmFkc3BsaXR0ZXIYCCABKAsyMi5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuR3JhZFNwbGl0dGVyUmVjaXBlSAASMQoGZGV2aWNlGAkgASgOMiEubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5EZXZpY2USKQoIc2V0dGluZ3MYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjgKB3dlaWdodHMYFCABKA4yJy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLldlaWdodEZvcm1hdBIzCgdjb21wdXRlGBUgASgOMiIubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5Db21wdXRlQggKBnNlYXJjaCKfAQoRTW9kdWxlQ29uc3RyYWludHMSFAoMbWluX2FjY3VyYWN5GAEgASgBEhEKCW1heF9ieXRlcxgCIAEoAxIWCg5tYXhfbGF0ZW5jeV9tcxgDIAEoARIPCgdsaWNlbnNlGAQgASgJEg8KB2RhdGFzZXQYBSABKAkSFAoMYXJjaGl0ZWN0dXJlGAYgASgJEhEKCWFsZ29yaXRobRgHIAEoCSLaAQoWUmVxdWVzdE1vZHVsZXNSZXNwb25zZRI8Cgdtb2R1bGVzGAEgAygLMisubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUmVxdWVzdGVkTW9kdWxlEhMKC2NvbXBvc2l0aW9uGAIgASgJEjsKB2V4cG9ydHMYAyADKAsyKi5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5FeHBvcnRSZXNwb25zZRIwCglvcGVyYXRpb24YBCABKAsyHS5nb29nbGUubG9uZ3J1bm5pbmcuT3BlcmF0aW9uIssCCg9SZXF1ZXN0ZWRNb2R1bGUSDQoFbGFiZWwYASABKAkSMgoFbWF0Y2gYAiABKAsyIy5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLk1hdGNoEjgKBm9yaWdpbhgDIAEoDjIoLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLk1vZHVsZU9yaWdpbhIOCgZtb2R1bGUYBCABKAkSDgoGcmVhc29uGAUgASgJEjoKB2ZpZ3VyZXMYBiABKAsyKS5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5DaG9pY2VGaWd1cmVzEg0KBW1vZGVsGAcgASgJEg8KB2RhdGFzZXQYCCABKAkSEQoJYWxnb3JpdGhtGAkgASgJEhYKDnRvX2JlX21lYXN1cmVkGAogAygJEhQKDGFsdGVybmF0aXZlcxgLIAEoBSK/AQoNQ2hvaWNlRmlndXJlcxIgChN2YWxpZGF0aW9uX2FjY3VyYWN5GAEgASgBSACIAQESGgoSdmFsaWRhdGlvbl9zYW1wbGVzGAIgASgDEhwKFGFjY3VyYWN5X2xvd2VyX2JvdW5kGAMgASgBEhIKCnNpemVfYnl0ZXMYBCABKAMSFwoKbGF0ZW5jeV9tcxgFIAEoAUgBiAEBQhYKFF92YWxpZGF0aW9uX2FjY3VyYWN5Qg0KC19sYXRlbmN5X21zIpYBChJSZXF1ZXN0TW9kdWxlc1dvcmsSQgoHcmVxdWVzdBgBIAEoCzIxLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLlJlcXVlc3RNb2R1bGVzUmVxdWVzdBI8Cgdtb2R1bGVzGAIgAygLMisubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUmVxdWVzdGVkTW9kdWxlKqMBCgxNb2R1bGVPcmlnaW4SHQoZTU9EVUxFX09SSUdJTl9VTlNQRUNJRklFRBAAEhwKGE1PRFVMRV9PUklHSU5fUkVHSVNURVJFRBABEiAKHE1PRFVMRV9PUklHSU5fVE9fQkVfTUVBU1VSRUQQAhIcChhNT0RVTEVfT1JJR0lOX1RPX0JFX01BREUQAxIWChJNT0RVTEVfT1JJR0lOX01BREUQBDKPAQoPT25EZW1hbmRTZXJ2aWNlEnwKDlJlcXVlc3RNb2R1bGVzEjEubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUmVxdWVzdE1vZHVsZXNSZXF1ZXN0GjIubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUmVxdWVzdE1vZHVsZXNSZXNwb25zZSIDkAICQoICCh5jb20ubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjFCFE9uRGVtYW5kU2VydmljZVByb3RvUAFaP21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL3JldXNlci92MTtyZXVzZXJ2MaICA01BUqoCGk1vZGVsZm91bmRyeS5BcGkuUmV1c2VyLlYxygIaTW9kZWxmb3VuZHJ5XEFwaVxSZXVzZXJcVjHiAiZNb2RlbGZvdW5kcnlcQXBpXFJldXNlclxWMVxHUEJNZXRhZGF0YeoCHU1vZGVsZm91bmRyeTo6QXBpOjpSZXVzZXI6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_longrunning_operations, file_google_protobuf_struct, file_modelfoundry_api_decomposer_v1_recipe, file_modelfoundry_api_registry_v1_search, file_modelfoundry_api_reuser_v1_reuser_service, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_exports]);
+  fileDesc("CjJtb2RlbGZvdW5kcnkvYXBpL3JldXNlci92MS9vbl9kZW1hbmRfc2VydmljZS5wcm90bxIabW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEi9AQKFVJlcXVlc3RNb2R1bGVzUmVxdWVzdBIUCgZwYXJlbnQYASABKAlCBOJBAQISFAoGbGFiZWxzGAIgAygJQgTiQQECEkIKC2NvbnN0cmFpbnRzGAMgASgLMi0ubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuTW9kdWxlQ29uc3RyYWludHMSDwoHY29tcG9zZRgEIAEoCBI4CgZmb3JtYXQYBSABKA4yKC5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5FeHBvcnRGb3JtYXQSDwoHY29tcGFjdBgGIAEoCBI6CgRzZWFtGAcgASgLMioubW9kZWxmb3VuZHJ5LmFwaS5kZWNvbXBvc2VyLnYxLlNlYW1SZWNpcGVIABJKCgxncmFkc3BsaXR0ZXIYCCABKAsyMi5tb2RlbGZvdW5kcnkuYXBpLmRlY29tcG9zZXIudjEuR3JhZFNwbGl0dGVyUmVjaXBlSAASMQoGZGV2aWNlGAkgASgOMiEubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5EZXZpY2USKQoIc2V0dGluZ3MYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjgKB3dlaWdodHMYFCABKA4yJy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLldlaWdodEZvcm1hdBIzCgdjb21wdXRlGBUgASgOMiIubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5Db21wdXRlEhUKDXZhbGlkYXRlX29ubHkYFiABKAgSGQoRY2FsaWJyYXRpb25fc3BsaXQYFyABKAlCCAoGc2VhcmNoIuQBChFNb2R1bGVDb25zdHJhaW50cxIUCgxtaW5fYWNjdXJhY3kYASABKAESEQoJbWF4X2J5dGVzGAIgASgDEhYKDm1heF9sYXRlbmN5X21zGAMgASgBEg8KB2xpY2Vuc2UYBCABKAkSDwoHZGF0YXNldBgFIAEoCRIUCgxhcmNoaXRlY3R1cmUYBiABKAkSEQoJYWxnb3JpdGhtGAcgASgJEhwKFG1pbl9hY2N1cmFjeV9vZl9iYXNlGAggASgIEhAKCG1heF9tYWNzGAkgASgBEhMKC21heF9sYXRlbmN5GAogASgBItoBChZSZXF1ZXN0TW9kdWxlc1Jlc3BvbnNlEjwKB21vZHVsZXMYASADKAsyKy5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5SZXF1ZXN0ZWRNb2R1bGUSEwoLY29tcG9zaXRpb24YAiABKAkSOwoHZXhwb3J0cxgDIAMoCzIqLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLkV4cG9ydFJlc3BvbnNlEjAKCW9wZXJhdGlvbhgEIAEoCzIdLmdvb2dsZS5sb25ncnVubmluZy5PcGVyYXRpb24iywIKD1JlcXVlc3RlZE1vZHVsZRINCgVsYWJlbBgBIAEoCRIyCgVtYXRjaBgCIAEoCzIjLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTWF0Y2gSOAoGb3JpZ2luGAMgASgOMigubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuTW9kdWxlT3JpZ2luEg4KBm1vZHVsZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSOgoHZmlndXJlcxgGIAEoCzIpLm1vZGVsZm91bmRyeS5hcGkucmV1c2VyLnYxLkNob2ljZUZpZ3VyZXMSDQoFbW9kZWwYByABKAkSDwoHZGF0YXNldBgIIAEoCRIRCglhbGdvcml0aG0YCSABKAkSFgoOdG9fYmVfbWVhc3VyZWQYCiADKAkSFAoMYWx0ZXJuYXRpdmVzGAsgASgFIqsCCg1DaG9pY2VGaWd1cmVzEiAKE3ZhbGlkYXRpb25fYWNjdXJhY3kYASABKAFIAIgBARIaChJ2YWxpZGF0aW9uX3NhbXBsZXMYAiABKAMSHAoUYWNjdXJhY3lfbG93ZXJfYm91bmQYAyABKAESEgoKc2l6ZV9ieXRlcxgEIAEoAxIXCgpsYXRlbmN5X21zGAUgASgBSAGIAQESEQoEbWFjcxgGIAEoAUgCiAEBEhQKB2xhdGVuY3kYByABKAFIA4gBARIaCg1iYXNlX2FjY3VyYWN5GAggASgBSASIAQFCFgoUX3ZhbGlkYXRpb25fYWNjdXJhY3lCDQoLX2xhdGVuY3lfbXNCBwoFX21hY3NCCgoIX2xhdGVuY3lCEAoOX2Jhc2VfYWNjdXJhY3kilgEKElJlcXVlc3RNb2R1bGVzV29yaxJCCgdyZXF1ZXN0GAEgASgLMjEubW9kZWxmb3VuZHJ5LmFwaS5yZXVzZXIudjEuUmVxdWVzdE1vZHVsZXNSZXF1ZXN0EjwKB21vZHVsZXMYAiADKAsyKy5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5SZXF1ZXN0ZWRNb2R1bGUqowEKDE1vZHVsZU9yaWdpbhIdChlNT0RVTEVfT1JJR0lOX1VOU1BFQ0lGSUVEEAASHAoYTU9EVUxFX09SSUdJTl9SRUdJU1RFUkVEEAESIAocTU9EVUxFX09SSUdJTl9UT19CRV9NRUFTVVJFRBACEhwKGE1PRFVMRV9PUklHSU5fVE9fQkVfTUFERRADEhYKEk1PRFVMRV9PUklHSU5fTUFERRAEMo8BCg9PbkRlbWFuZFNlcnZpY2USfAoOUmVxdWVzdE1vZHVsZXMSMS5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5SZXF1ZXN0TW9kdWxlc1JlcXVlc3QaMi5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MS5SZXF1ZXN0TW9kdWxlc1Jlc3BvbnNlIgOQAgJCggIKHmNvbS5tb2RlbGZvdW5kcnkuYXBpLnJldXNlci52MUIUT25EZW1hbmRTZXJ2aWNlUHJvdG9QAVo/bW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvcmV1c2VyL3YxO3JldXNlcnYxogIDTUFSqgIaTW9kZWxmb3VuZHJ5LkFwaS5SZXVzZXIuVjHKAhpNb2RlbGZvdW5kcnlcQXBpXFJldXNlclxWMeICJk1vZGVsZm91bmRyeVxBcGlcUmV1c2VyXFYxXEdQQk1ldGFkYXRh6gIdTW9kZWxmb3VuZHJ5OjpBcGk6OlJldXNlcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_longrunning_operations, file_google_protobuf_struct, file_modelfoundry_api_decomposer_v1_recipe, file_modelfoundry_api_registry_v1_search, file_modelfoundry_api_reuser_v1_reuser_service, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_exports]);
 
 /**
  * Request of RequestModules.
@@ -127,6 +127,21 @@ export type RequestModulesRequest = Message<"modelfoundry.api.reuser.v1.RequestM
    * @generated from field: modelfoundry.api.types.v1.Compute compute = 21;
    */
   compute: Compute;
+
+  /**
+   * Choose and check everything, as far as that is done without computing; start nothing. The answer says which modules would be
+   * taken, and what the others would be made from, by which algorithm and why.
+   *
+   * @generated from field: bool validate_only = 22;
+   */
+  validateOnly: boolean;
+
+  /**
+   * The split that what is missing is judged on in place of a share of the training data, as in DecomposeRequest.
+   *
+   * @generated from field: string calibration_split = 23;
+   */
+  calibrationSplit: string;
 };
 
 /**
@@ -151,7 +166,8 @@ export type ModuleConstraints = Message<"modelfoundry.api.reuser.v1.ModuleConstr
   minAccuracy: number;
 
   /**
-   * Most bytes of the module's artifact, which needs the base model's weights besides.
+   * Most bytes of the module's artifact, which needs the base model's weights besides. Of a network that was searched within
+   * budgets, in the form that is asked for: of its file, which needs nothing besides.
    *
    * @generated from field: int64 max_bytes = 2;
    */
@@ -193,6 +209,30 @@ export type ModuleConstraints = Message<"modelfoundry.api.reuser.v1.ModuleConstr
    * @generated from field: string algorithm = 7;
    */
   algorithm: string;
+
+  /**
+   * No less accurate than the base model is on the same validation samples. Not with `min_accuracy`. A model that was trained on
+   * these samples may know them by heart: `calibration_split` names others for what is made.
+   *
+   * @generated from field: bool min_accuracy_of_base = 8;
+   */
+  minAccuracyOfBase: boolean;
+
+  /**
+   * Most multiply-accumulates of one image, as a share of the base model's, up to 1. Masked weights count: they are computed.
+   *
+   * @generated from field: double max_macs = 9;
+   */
+  maxMacs: number;
+
+  /**
+   * Longest time of one image, as a share of the base model's beside it, up to 1. Of a network that was searched within budgets as
+   * its record has it, of its file in onnxruntime; of others as Compact measured, as for `max_latency_ms`. A masked module takes
+   * as long as its base.
+   *
+   * @generated from field: double max_latency = 10;
+   */
+  maxLatency: number;
 };
 
 /**
@@ -364,7 +404,7 @@ export type ChoiceFigures = Message<"modelfoundry.api.reuser.v1.ChoiceFigures"> 
   accuracyLowerBound: number;
 
   /**
-   * Bytes of the module's artifact, or of the model's weights.
+   * Bytes of the module as `max_bytes` counts them, or of the model's weights.
    *
    * @generated from field: int64 size_bytes = 4;
    */
@@ -376,6 +416,27 @@ export type ChoiceFigures = Message<"modelfoundry.api.reuser.v1.ChoiceFigures"> 
    * @generated from field: optional double latency_ms = 5;
    */
   latencyMs?: number | undefined;
+
+  /**
+   * Multiply-accumulates of one image, as a share of the base model's. Unset: not counted.
+   *
+   * @generated from field: optional double macs = 6;
+   */
+  macs?: number | undefined;
+
+  /**
+   * Time of one image, as a share of the base model's. Unset: not measured.
+   *
+   * @generated from field: optional double latency = 7;
+   */
+  latency?: number | undefined;
+
+  /**
+   * Accuracy of the base model on the same validation samples, in [0, 1]. Unset: of a model, or none is on record.
+   *
+   * @generated from field: optional double base_accuracy = 8;
+   */
+  baseAccuracy?: number | undefined;
 };
 
 /**
@@ -492,8 +553,13 @@ export const OnDemandService: GenService<{
    * is wanted. FAILED_PRECONDITION, reason CONSTRAINT_UNMET: no registered module satisfies the constraints and no model or
    * data set is there to make one from; each constraint without which there would be is a field violation.
    *
+   * Masks leave a network as large and as slow as it is. Where `max_macs` or `max_latency` ask for less and no algorithm is named,
+   * what is missing is made by the first algorithm whose settings are such budgets: a network of its own, cut out of the model and
+   * searched within all budgets of the constraints, judged by its file in the form that was asked for.
+   *
    * The job fails with CONSTRAINT_UNMET when the module that it made does not satisfy a constraint: the error names the module,
-   * what was reached and what to relax. The module stays registered.
+   * what was reached and what to relax. The module stays registered. Where nothing within the budgets was found, the error says
+   * what came nearest and by how much it misses, and nothing is registered.
    *
    * @generated from rpc modelfoundry.api.reuser.v1.OnDemandService.RequestModules
    */
