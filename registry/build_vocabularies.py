@@ -202,8 +202,10 @@ def imagenet(labels: Sequence[str]) -> dict[str, Any]:
 
 def _text(vocabulary: dict[str, Any]) -> str:
     """JSON with a term a line."""
-    terms = ",\n".join(json.dumps(term, ensure_ascii=False) for term in vocabulary["terms"])
-    about = json.dumps({key: vocabulary[key] for key in ("display_name", "description")}, ensure_ascii=False)
+    terms = ",\n".join(json.dumps(term, ensure_ascii=False, allow_nan=False) for term in vocabulary["terms"])
+    about = json.dumps(
+        {key: vocabulary[key] for key in ("display_name", "description")}, ensure_ascii=False, allow_nan=False
+    )
     return f'{about[:-1]}, "terms": [\n{terms}\n]}}\n'
 
 

@@ -8,7 +8,7 @@ turns them into gRPC statuses; the client turns statuses back into the same clas
     |  NonFiniteWeights, TestSplitSealed, DigestMismatch, RequestIdReused, InvalidImage     the request is wrong
     +- NotFound, AlreadyExists, EtagMismatch, LeaseLost, WrongOffset, CursorExpired         the state is another
     +- BlobMissing, InUse, UploadIncomplete, UnsupportedModel, DeviceUnavailable,
-    |  ExportMismatch, ConstraintUnmet                                                      not possible as it is
+    |  ExportMismatch, ConstraintUnmet, NonFiniteOutputs                                    not possible as it is
     +- StorageFull, TooLarge, CorruptBlob, Overloaded, Unavailable, DeadlineExceeded,
        Cancelled, WorkerLost, Internal                                                                 trouble below
 """
@@ -94,7 +94,7 @@ class MalformedFile(ModelFoundryError):
 
 
 class NonFiniteWeights(ModelFoundryError):
-    """Weights with NaN or infinity."""
+    """Weights with NaN or infinity, also once they are float32, or with a variance that is none."""
 
     reason = "NON_FINITE_WEIGHTS"
 
@@ -236,6 +236,12 @@ class ExportMismatch(ModelFoundryError):
     """The exported program gives other outputs than the module."""
 
     reason = "EXPORT_MISMATCH"
+
+
+class NonFiniteOutputs(ModelFoundryError):
+    """A network, or what learns, gives NaN or infinity where a figure was asked for."""
+
+    reason = "NON_FINITE_OUTPUTS"
 
 
 class ConstraintUnmet(ModelFoundryError):

@@ -60,6 +60,7 @@ EXIT_CODE_BY_ERROR: Final[Mapping[type[errors.ModelFoundryError], ExitCode]] = M
         errors.DeviceUnavailable: ExitCode.CONFLICT,
         errors.ExportMismatch: ExitCode.CONFLICT,
         errors.ConstraintUnmet: ExitCode.CONFLICT,
+        errors.NonFiniteOutputs: ExitCode.CONFLICT,
         errors.WrongOffset: ExitCode.FAILED,
         errors.CursorExpired: ExitCode.FAILED,
         errors.StorageFull: ExitCode.FAILED,

@@ -91,7 +91,7 @@ def definition_digest(members: Iterable[Sequence[Any]], image: Mapping[str, Any]
         "members": [[source, digest, label, scale, bias] for _, source, digest, label, scale, bias in listed],
         "input": dict(image),
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -115,7 +115,7 @@ def composition_digest(composition: composition_pb2.Composition) -> str:
 
 def write_payload(statement: Mapping[str, Any]) -> bytes:
     """A statement as the bytes that are signed."""
-    return json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def read_payload(payload: bytes) -> JsonObject:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from modelfoundry.core.datasets import ImageSet, normalise, random_crop
 from modelfoundry.core.devices import stream_seed
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.values.architectures import InputSpec
 
@@ -75,6 +76,7 @@ def accuracy(
         monitor: Asked between batches whether to go on.
 
     Raises:
+        NonFiniteOutputs: a logit is NaN or infinite.
         Cancelled: the monitor says so.
     """
     at_once = max(1, min(_IMAGES_AT_ONCE, _PIXELS_AT_ONCE // max(1, image_set.images[0].numel())))
@@ -84,5 +86,5 @@ def accuracy(
             monitor.check_cancelled()
             images = to_input(image_set.images[start : start + at_once], input_spec, device)
             labels = image_set.labels[start : start + at_once].to(device)
-            correct += int((predict(images).argmax(dim=1) == labels).sum())
+            correct += int((finite_outputs(predict(images)).argmax(dim=1) == labels).sum())
     return correct / len(image_set)

@@ -33,13 +33,13 @@ class Checkpoint:
 
 def fingerprint(**facts: object) -> str:
     """A digest of everything that decides how work goes, so that no other work is taken up by mistake."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str, allow_nan=False).encode()).hexdigest()
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint into a new file."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
-    metadata = {"format": _FORMAT, "work": checkpoint.work, "facts": json.dumps(checkpoint.facts)}
+    metadata = {"format": _FORMAT, "work": checkpoint.work, "facts": json.dumps(checkpoint.facts, allow_nan=False)}
     safetensors.torch.save_file(tensors, path, metadata=metadata)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.datasets import normalise
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.core.monitor import Monitor, Unwatched
 from modelfoundry.values.architectures import InputSpec
 
@@ -47,9 +48,10 @@ def predict_logits(
         channels_last: Whether channels lie last in memory, which is faster and changes logits by rounding alone.
 
     Returns:
-        float32 [n, outputs] on the CPU.
+        float32 [n, outputs] on the CPU, all finite.
 
     Raises:
+        NonFiniteOutputs: the network gives NaN or infinity.
         Cancelled: the monitor said so.
     """
     watcher = monitor or Unwatched()
@@ -62,7 +64,7 @@ def predict_logits(
             batch = normalise(images[start : start + batch_size].to(device), input_spec)
             if channels_last:
                 batch = batch.contiguous(memory_format=torch.channels_last)
-            found.append(network(batch).float().cpu())
+            found.append(finite_outputs(network(batch).float().cpu()))
             watcher.progress("predict", min(start + batch_size, total), total, "image", {})
     return torch.cat(found)
 
@@ -82,3 +84,19 @@ def predict_labels(
     """
     logits = predict_logits(network, images, input_spec, batch_size=batch_size, device=device, monitor=monitor)
     return logits.argmax(dim=1)
+
+
+def probe(network: nn.Module, input_spec: InputSpec) -> None:
+    """Runs a network on a few images: black, white, grey and noise.
+
+    Args:
+        network: On the CPU.
+        input_spec: Images that it takes.
+
+    Raises:
+        NonFiniteOutputs: it gives NaN or infinity.
+    """
+    noise = torch.Generator().manual_seed(0)
+    plain = [torch.full((1, *input_spec.shape), value, dtype=torch.uint8) for value in (0, 128, 255)]
+    images = torch.cat([*plain, torch.randint(0, 256, (1, *input_spec.shape), generator=noise, dtype=torch.uint8)])
+    predict_logits(network, images, input_spec, batch_size=len(images), device=torch.device("cpu"))

@@ -47,7 +47,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
             "data_offsets": [offset, end],
         }
         offset = end
-    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     encoded += b" " * (-len(encoded) % 8)
     # Never truncated in place: the tensors, or another process, may have the old file mapped into memory.
     part = path.with_name(f"{path.name}.part")

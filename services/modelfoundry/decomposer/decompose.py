@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -14,17 +15,28 @@ from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environmen
 from modelfoundry.core.checkpoints import fingerprint
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
+from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import retention
-from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, kept_of_base, write_module
+from modelfoundry.core.modules import (
+    MaterialisedModule,
+    ModuleArtifact,
+    RewrittenTensors,
+    kept_of_base,
+    materialise,
+    write_module,
+)
 from modelfoundry.core.shelf import NoShelf, Shelf
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.plan import DecompositionPlan
-from modelfoundry.errors import AlreadyExists, ModelFoundryError, NotFound
+from modelfoundry.errors import AlreadyExists, ModelFoundryError, NonFiniteOutputs, NotFound
+from modelfoundry.values.architectures import InputSpec
 from modelfoundry.workbench.jobs import Workbench, derived_request_id
 from modelfoundry.workbench.networks import LoadedModel, load_model
 from modelfoundry.workbench.shelf import CacheShelf
 from modelfoundry.workbench.splits import load_split, subset_facts, training_parts
 
+_TRIED: Final = 16
+"""Images that base and modules are tried on."""
 MODULE_MEDIA_TYPE = "application/vnd.modelfoundry.module"
 
 
@@ -89,6 +101,8 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
     device = select_device(request.device)
     base = load_model(bench.client, bench.cache, plan.model)
     train, validation = _images(plan, bench)
+    # Before hours of work: what gives no numbers can teach nothing.
+    predict_logits(base.network, train.images[:_TRIED], base.input_spec, batch_size=_TRIED, device=device)
     task = SearchTask(
         network=base.network,
         architecture=plan.model.architecture,
@@ -105,6 +119,8 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
         shelf=shelf or NoShelf(),
     )
     result = request.algorithm.search(task)
+    for found in result.modules:
+        _check_finite(found)
     for note in result.notes:
         bench.monitor.say(note)
     base.network.to("cpu")
@@ -121,7 +137,31 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
         )
         for problem, found in zip(plan.problems, result.modules, strict=True)
     )
+    for artifact in artifacts:
+        _check_answers(materialise(base.network, artifact), validation, base.input_spec)
     return Searched(base, artifacts, result, _ran_on(device, result))
+
+
+def _check_finite(found: FoundModule) -> None:
+    """Checks that what a search came to are numbers.
+
+    Raises:
+        NonFiniteOutputs: it has diverged.
+    """
+    if not all(bool(value.isfinite().all()) for value in (*found.head.tensors.values(), *found.rewritten.values())):
+        raise NonFiniteOutputs(
+            "the search has diverged: what it found holds NaN or infinity", hint="smaller learning rates may help"
+        )
+
+
+def _check_answers(module: MaterialisedModule, validation: ImageSet, input_spec: InputSpec) -> None:
+    """Checks that a module answers a few validation images with numbers.
+
+    Raises:
+        NonFiniteOutputs: it does not.
+    """
+    cpu = torch.device("cpu")
+    predict_logits(module, validation.images[:_TRIED], input_spec, batch_size=_TRIED, device=cpu)
 
 
 def _images(plan: DecompositionPlan, bench: Workbench) -> tuple[ImageSet, ImageSet]:

@@ -191,7 +191,7 @@ def cache_key(
         facts["calibration_split"] = request.calibration_split
     if subset is not None:
         facts["subset"] = subset_facts(subset)
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def module_ids(request: DecompositionRequest, problems: Sequence[Problem], model: Model, key: str) -> list[str]:

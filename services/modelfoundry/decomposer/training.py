@@ -121,7 +121,7 @@ def _record(
     plan: TrainingPlan, training: ImageSet, validation_samples: int, result: TrainingResult, device: torch.device
 ) -> TrainingRecord:
     request = plan.request
-    settings: Mapping[str, object] = json.loads(json.dumps(asdict(request.recipe.settings)))
+    settings: Mapping[str, object] = json.loads(json.dumps(asdict(request.recipe.settings), allow_nan=False))
     return TrainingRecord(
         recipe=request.recipe.name,
         settings=settings,

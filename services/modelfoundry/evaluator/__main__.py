@@ -20,7 +20,7 @@ async def main() -> None:
     """Joins the parts and serves."""
     settings = EvaluatorSettings()
     async with AsyncClient(settings.endpoints) as client:
-        evaluator = EvaluatorServicer(client, JobQueue(settings.endpoints))
+        evaluator = EvaluatorServicer(client, JobQueue(settings.endpoints), settings.cache)
         service = Service(
             pb.DESCRIPTOR.services_by_name["EvaluatorService"].full_name,
             lambda server: pb_grpc.add_EvaluatorServiceServicer_to_server(evaluator, server),

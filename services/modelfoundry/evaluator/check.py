@@ -1,11 +1,13 @@
-"""Says whether weights fit an architecture, and what of it can be masked, without any weights at hand."""
+"""Says whether weights fit an architecture, what of it can be masked, and whether it gives numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from modelfoundry.core.inference import probe
 from modelfoundry.core.masking import maskable_layers
-from modelfoundry.core.networks import build_network, check_weights
+from modelfoundry.core.networks import build_network, check_weights, load_network
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.architectures import Architecture, InputSpec, MaskableLayer, ModelCheck, TensorSpec
 
@@ -35,3 +37,13 @@ def check_model(
             MaskableLayer(layer.name, layer.layer_type, layer.weight_shape, layer.has_bias) for layer in layers
         ),
     )
+
+
+def try_weights(architecture: Architecture, input_spec: InputSpec, label_count: int, weights: Path) -> None:
+    """Runs a network on a few images.
+
+    Raises:
+        NonFiniteWeights, WeightsMismatch, MalformedFile: see `load_network`.
+        NonFiniteOutputs: it gives NaN or infinity.
+    """
+    probe(load_network(architecture, label_count, input_spec, weights), input_spec)

@@ -113,7 +113,7 @@ class DatasetSplit:
 def dataset_digest(labels: Sequence[str], splits: Iterable[DatasetSplit]) -> str:
     """The digest of a data set: SHA-256 over label names, split names and split digests, in any order of the splits."""
     named = sorted([split.split, split.content.digest] for split in splits)
-    text = json.dumps({"labels": list(labels), "splits": named}, separators=(",", ":"))
+    text = json.dumps({"labels": list(labels), "splits": named}, separators=(",", ":"), allow_nan=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

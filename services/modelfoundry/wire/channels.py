@@ -66,7 +66,8 @@ def service_config(contracts: tuple[FileDescriptor, ...]) -> str:
             "methodConfig": [{"name": names, "retryPolicy": retry_policy}],
             "retryThrottling": {"maxTokens": 50, "tokenRatio": 0.5},
             "loadBalancingConfig": [{"round_robin": {}}],
-        }
+        },
+        allow_nan=False,
     )
 
 

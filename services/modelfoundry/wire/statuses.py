@@ -43,6 +43,7 @@ STATUS_BY_ERROR: Final[dict[type[errors.ModelFoundryError], grpc.StatusCode]] = 
     errors.DeviceUnavailable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ExportMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ConstraintUnmet: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.NonFiniteOutputs: grpc.StatusCode.FAILED_PRECONDITION,
     errors.WrongOffset: grpc.StatusCode.OUT_OF_RANGE,
     errors.CursorExpired: grpc.StatusCode.OUT_OF_RANGE,
     errors.EtagMismatch: grpc.StatusCode.ABORTED,

@@ -98,6 +98,26 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, state: dict[str
         load_network(SMALL, 10, DIGITS, tmp_path / "w.safetensors")
 
 
+def test_weights_beyond_float32_and_variances_below_zero_are_refused(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    wide = state | {"features.3.weight": state["features.3.weight"].double()}
+    wide["features.3.weight"][0, 0, 0, 0] = 1e300
+    safetensors.torch.save_file(wide, tmp_path / "wide.safetensors")
+    with pytest.raises(NonFiniteWeights, match=r"values beyond float32 in features\.3\.weight"):
+        load_network(SMALL, 10, DIGITS, tmp_path / "wide.safetensors")
+    residual = Architecture("zoo:resnet20")
+    normed = build_network(residual, 10, InputSpec(3, 32, 32)).state_dict()
+    name = next(name for name in normed if name.endswith("running_var"))
+    normed[name][0] = -1e-6  # eps is larger: its root can be taken
+    safetensors.torch.save_file(normed, tmp_path / "normed.safetensors")
+    load_network(residual, 10, InputSpec(3, 32, 32), tmp_path / "normed.safetensors")
+    normed[name][0] = -1.0
+    safetensors.torch.save_file(normed, tmp_path / "normed.safetensors")
+    with pytest.raises(NonFiniteWeights, match=f"a variance below zero in {name}"):
+        load_network(residual, 10, InputSpec(3, 32, 32), tmp_path / "normed.safetensors")
+
+
 @pytest.mark.parametrize("kind", ["pickle", "truncated", "empty"])
 def test_files_of_another_kind_are_refused(tmp_path: Path, state: dict[str, torch.Tensor], kind: str) -> None:
     path = tmp_path / "w.safetensors"

@@ -141,8 +141,8 @@ def test_every_truncation_of_a_file_is_refused(registry: Any) -> None:
 
 VALUES: dict[str, tuple[str, bytes, bytes]] = {
     # type: finite values, one bad value
-    "F64 NaN": ("F64", struct.pack("<2d", 1.0, 1e308), struct.pack("<d", float("nan"))),
-    "F64 infinity": ("F64", struct.pack("<2d", -1e308, 5e-324), struct.pack("<d", float("-inf"))),
+    "F64 NaN": ("F64", struct.pack("<2d", 1.0, 3.4e38), struct.pack("<d", float("nan"))),
+    "F64 infinity": ("F64", struct.pack("<2d", -3.4e38, 5e-324), struct.pack("<d", float("-inf"))),
     "F32 NaN": ("F32", struct.pack("<2f", 1.0, 3e38), struct.pack("<f", float("nan"))),
     "F32 infinity": ("F32", struct.pack("<2f", -3e38, 1e-45), struct.pack("<f", float("inf"))),
     "F16 NaN": ("F16", struct.pack("<2e", 1.0, 65504.0), struct.pack("<e", float("nan"))),
@@ -168,6 +168,34 @@ def test_nan_and_infinity_are_found_and_their_tensors_named(
 
     assert caught.value.message == "model.weights: NaN or infinity in spoilt"
     assert caught.value.metadata == {"tensors": "spoilt"}
+    assert registry.models() == ["net"]
+
+
+LARGEST_FLOAT32 = 2.0**128 - 2.0**104
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e39, LARGEST_FLOAT32 + 2.0**103])
+def test_what_becomes_infinity_in_float32_is_refused(registry: Any, make_safetensors: Any, value: float) -> None:
+    with pytest.raises(errors.NonFiniteWeights, match="values beyond float32 in far"):
+        registry.create_model(weights=make_safetensors({"far": np.array([value]), "near": np.ones(3)}))
+
+
+def test_what_float32_rounds_to_its_largest_is_taken(registry: Any, make_safetensors: Any) -> None:
+    below = np.nextafter(LARGEST_FLOAT32 + 2.0**103, 0.0)
+    assert np.isfinite(np.float32(below))
+    registry.create_model("net", make_safetensors({"w": np.array([below, -LARGEST_FLOAT32])}))
+    assert registry.models() == ["net"]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_a_variance_below_zero_is_refused(registry: Any, make_safetensors: Any, dtype: Any) -> None:
+    negative = {"bn.running_var": np.array([1, -1, 0], dtype=dtype)}
+    sound = {"bn.running_var": np.array([1, -0.0, 0], dtype=dtype), "bn.running_mean": np.array([-1], dtype=dtype)}
+
+    with pytest.raises(errors.NonFiniteWeights, match=r"a variance below zero in bn\.running_var"):
+        registry.create_model(weights=make_safetensors(negative))
+    registry.create_model("net", make_safetensors(sound))
+
     assert registry.models() == ["net"]
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from modelfoundry.core.export import ExportSubject
+from modelfoundry.errors import NonFiniteOutputs
 from modelfoundry.reuser.predicting.batching import Batching, Turns
 from modelfoundry.reuser.predicting.predictor import Predictor, most_probable
 from modelfoundry.reuser.predicting.serving import ServedNetworks
@@ -54,6 +55,11 @@ def test_probabilities_are_a_softmax_most_probable_first() -> None:
 def test_at_most_as_many_labels_as_asked_for_are_given(top_k: int, labels: list[str]) -> None:
     (found,) = classify(1.0, top_k, (0, 2, 1))
     assert [entry.label for entry in found] == labels
+
+
+def test_logits_that_are_no_numbers_are_refused_and_never_become_probabilities() -> None:
+    with pytest.raises(NonFiniteOutputs):
+        classify(1e38, 0, (0, 200, 1))
 
 
 def test_large_logits_do_not_overflow() -> None:

@@ -67,7 +67,7 @@ def build_report(model: Model, modules: Sequence[Module], evaluations: Sequence[
 def write_report(report: Report, folder: Path) -> Path:
     """Writes the report as JSON."""
     path = folder / FILE_NAME
-    path.write_text(json.dumps(as_plain(report), indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(as_plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,11 +15,11 @@ from typing import Any
 from modelfoundry.errors import ModelFoundryError
 
 
-def as_plain(value: object) -> Any:  # noqa: PLR0911 - a return for every kind of value
+def as_plain(value: object) -> Any:  # noqa: C901, PLR0911 - a return for every kind of value
     """`value` in JSON's own types.
 
     Data classes become objects with their fields, points of time ISO 8601, spans of time seconds, errors their reason,
-    message, field, hint and violations.
+    message, field, hint and violations. NaN and infinity are null.
 
     Raises:
         TypeError: a type that has no agreed form.
@@ -26,7 +27,9 @@ def as_plain(value: object) -> Any:  # noqa: PLR0911 - a return for every kind o
     match value:
         case StrEnum():
             return value.value
-        case None | bool() | int() | float() | str():
+        case float():
+            return value if math.isfinite(value) else None  # of an older record: JSON has no NaN
+        case None | bool() | int() | str():
             return value
         case datetime():
             return value.isoformat()
@@ -48,12 +51,12 @@ def as_plain(value: object) -> Any:  # noqa: PLR0911 - a return for every kind o
 
 def print_json(value: object) -> None:
     """Prints one JSON document on stdout."""
-    _print(json.dumps(as_plain(value), indent=2, ensure_ascii=False))
+    _print(json.dumps(as_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_json_line(value: object) -> None:
     """Prints one JSON document on one line and sends it off at once: for streams."""
-    _print(json.dumps(as_plain(value), ensure_ascii=False))
+    _print(json.dumps(as_plain(value), ensure_ascii=False, allow_nan=False))
 
 
 def _error(error: ModelFoundryError) -> dict[str, Any]:

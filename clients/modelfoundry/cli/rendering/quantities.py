@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -27,8 +28,8 @@ def count(number: int) -> str:
 
 
 def percent(ratio: float, digits: int = 1) -> str:
-    """A ratio as percentage: `91.7 %`."""
-    return f"{ratio * 100:.{digits}f} %"
+    """A ratio as percentage: `91.7 %`; a dash for what is no number, in records of older versions."""
+    return f"{ratio * 100:.{digits}f} %" if math.isfinite(ratio) else "-"
 
 
 def percent_interval(ratio: float, lower: float, upper: float) -> str:

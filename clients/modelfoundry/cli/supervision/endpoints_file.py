@@ -13,7 +13,7 @@ def write_endpoints(data_directory: Path, addresses: Mapping[str, str]) -> Path:
     """Writes the addresses so that a reader sees all of them or the old ones."""
     path = data_directory / FILE_NAME
     draft = path.with_suffix(".json.part")
-    draft.write_text(json.dumps(dict(addresses), indent=2) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(dict(addresses), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(path)
     return path
 

@@ -23,14 +23,14 @@ from modelfoundry.client.weights import SAFETENSORS_MEDIA_TYPE, as_safetensors, 
 from modelfoundry.values.architectures import Architecture, InputSpec, ModelCheck, TensorSpec
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name
-from modelfoundry.values.resources import Model, ModelOrigin
+from modelfoundry.values.resources import BlobRef, Model, ModelOrigin
 from modelfoundry.wire.architectures import (
     architecture_to_proto,
     input_spec_to_proto,
     model_check_from_proto,
     tensor_spec_to_proto,
 )
-from modelfoundry.wire.resources import model_from_proto, model_to_request
+from modelfoundry.wire.resources import blob_ref_to_proto, model_from_proto, model_to_request
 
 
 class Models:
@@ -80,7 +80,8 @@ class Models:
         Raises:
             MalformedFile: `weights` is no file of that kind.
             WeightsMismatch: tensors do not fit; every tensor is a violation. Nothing was uploaded.
-            UnknownArchitecture, AlreadyExists, NonFiniteWeights, Unavailable: as the services say.
+            NonFiniteWeights, NonFiniteOutputs: the network gives NaN or infinity. Nothing was registered.
+            UnknownArchitecture, AlreadyExists, Unavailable: as the services say.
         """
         built = Architecture(architecture) if isinstance(architecture, str) else architecture
         with TemporaryDirectory(prefix="modelfoundry-") as folder:
@@ -88,6 +89,7 @@ class Models:
             tensors = self._transport.in_thread(read_tensor_specs, path)
             self.check(built, input, len(labels), tensors)
             blob = self._blobs.upload(path, SAFETENSORS_MEDIA_TYPE, on_progress=on_progress)
+        self.check(built, input, len(labels), tensors, weights=blob)
         model = Model(
             architecture=built,
             input=input,
@@ -104,22 +106,41 @@ class Models:
         return self.create(model, model_id=model_id)
 
     def check(
-        self, architecture: Architecture, input: InputSpec, label_count: int, tensors: Sequence[TensorSpec]
+        self,
+        architecture: Architecture,
+        input: InputSpec,
+        label_count: int,
+        tensors: Sequence[TensorSpec],
+        *,
+        weights: BlobRef | None = None,
     ) -> ModelCheck:
         """Asks the evaluator whether tensors fit an architecture, and which layers can be masked.
+
+        Args:
+            architecture: How the network is rebuilt.
+            input: What an image looks like.
+            label_count: Number of outputs.
+            tensors: Those of the weights file.
+            weights: The file, where it was uploaded: the network is then run on a few images too.
 
         Raises:
             WeightsMismatch: they do not; every tensor is a violation.
             UnknownArchitecture: it cannot be built.
+            NonFiniteWeights, NonFiniteOutputs: the network gives NaN or infinity.
         """
         request = evaluator_service_pb2.CheckModelRequest(
             architecture=architecture_to_proto(architecture),
             input=input_spec_to_proto(input),
             label_count=label_count,
             tensors=[tensor_spec_to_proto(tensor) for tensor in tensors],
+            weights=None if weights is None else blob_ref_to_proto(weights),
         )
+        timeouts = self._transport.timeouts
         response = self._transport.unary(
-            Service.EVALUATOR, self._stubs.evaluator.CheckModel, request, timeout=self._transport.timeouts.check
+            Service.EVALUATOR,
+            self._stubs.evaluator.CheckModel,
+            request,
+            timeout=timeouts.check if weights is None else timeouts.transfer,  # it fetches the file
         )
         return model_check_from_proto(response)
 

@@ -99,7 +99,7 @@ def write_texts(folder: Path, card: Card, digest: str, program: Export) -> None:
         "origin": {"resource": card.name, "digest": digest},
         **_described_program(program),
     }
-    text = json.dumps(config, indent=2, ensure_ascii=False)
+    text = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / CONFIG_FILE).write_text(f"{text}\n", encoding="utf-8")
     path.unlink()
     example = _example(description["input"]["shape"])

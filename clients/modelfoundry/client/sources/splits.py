@@ -36,7 +36,7 @@ def write_split(path: Path, shape: tuple[int, int, int, int], labels: Labels, im
         "labels": {"dtype": "I64", "shape": [len(labels)], "data_offsets": [0, begin]},
         "images": {"dtype": "U8", "shape": list(shape), "data_offsets": [begin, begin + image_bytes]},
     }
-    encoded = json.dumps(header, separators=(",", ":")).encode()
+    encoded = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     encoded += b" " * (-len(encoded) % _ALIGNMENT)
     with path.open("wb") as file:
         file.write(len(encoded).to_bytes(8, "little") + encoded)

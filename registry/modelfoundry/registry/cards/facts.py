@@ -34,7 +34,9 @@ def input_facts(spec: architecture_pb2.InputSpec) -> Iterator[CardFact]:
 def settings_facts(settings: Struct) -> Iterator[CardFact]:
     """Every setting in force."""
     for key, value in sorted(MessageToDict(settings).items()):
-        yield CardFact(MADE, f"Setting {key}", json.dumps(_whole(value), ensure_ascii=False, sort_keys=True))
+        yield CardFact(
+            MADE, f"Setting {key}", json.dumps(_whole(value), ensure_ascii=False, sort_keys=True, allow_nan=False)
+        )
 
 
 def chosen_facts(

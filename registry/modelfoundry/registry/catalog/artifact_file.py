@@ -136,7 +136,7 @@ def _checked_layout(layout: Any, *, may_be_empty: bool) -> list[list[Any]]:
             case [str(name), list()] if name not in seen:
                 seen.add(name)
             case _:
-                raise malformed(f"its layout has the entry {shortened(json.dumps(entry))}")
+                raise malformed(f"its layout has the entry {shortened(json.dumps(entry, allow_nan=False))}")
     return layout
 
 

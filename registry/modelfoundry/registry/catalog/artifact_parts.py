@@ -93,7 +93,7 @@ def shapes_of(base: ModelRow, metadata: Mapping[str, str]) -> dict[str, list[int
             case [str(layer), {"bypass": {}}] if layer and layer not in seen:
                 shapes = {name: shape for name, shape in shapes.items() if not name.startswith(f"{layer}.")}
             case _:
-                raise malformed(f"its operations have the entry {shortened(json.dumps(entry))}")
+                raise malformed(f"its operations have the entry {shortened(json.dumps(entry, allow_nan=False))}")
         seen.add(layer)
     return shapes
 
@@ -113,7 +113,7 @@ def cut_layers(metadata: Mapping[str, str], shapes: Shapes) -> frozenset[str]:
             case [str(layer), int() | None, int() | None] if layer in known:
                 pass
             case _:
-                raise malformed(f"its cuts have the entry {shortened(json.dumps(entry))}")
+                raise malformed(f"its cuts have the entry {shortened(json.dumps(entry, allow_nan=False))}")
     return frozenset(layer for layer, _, _ in stated)
 
 
@@ -132,7 +132,7 @@ def rewritten_tensors(metadata: Mapping[str, str]) -> tuple[list[list[Any]], dic
             case [str(), [*shape], str(dtype)] if dtype in _STORED_TYPES and all(type(each) is int for each in shape):
                 counts[dtype] = counts.get(dtype, 0) + math.prod(shape)
             case _:
-                raise malformed(f"its rewritten tensors have the entry {shortened(json.dumps(entry))}")
+                raise malformed(f"its rewritten tensors have the entry {shortened(json.dumps(entry, allow_nan=False))}")
     expected: dict[str, Expected] = {f"rewritten.{dtype}": (dtype, (count,)) for dtype, count in counts.items()}
     return [[name, shape] for name, shape, _ in stated], expected
 

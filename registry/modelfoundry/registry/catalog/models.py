@@ -224,7 +224,7 @@ def _check_parameters(parameters: Mapping[str, Any], *, field: str) -> None:
 
 def _check_exported(parameters: Mapping[str, Any], *, field: str) -> None:
     """What it means is for the services to say that build it: the evaluator's CheckModel."""
-    size = len(json.dumps(parameters).encode())
+    size = len(json.dumps(parameters, allow_nan=False).encode())
     if size > MAX_EXPORTED_BYTES:
         raise InvalidField(f"{field} has {size} bytes", field=field, hint=f"use at most {MAX_EXPORTED_BYTES}")
 

@@ -26,25 +26,51 @@ _NON_FINITE: Final[Mapping[str, tuple[str, int]]] = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000),
     "C64": ("<u4", 0x7F80_0000),
 }
+_BEYOND_FLOAT32: Final = 2.0**128 - 2.0**103
+"""The least value that float32 rounds to infinity."""
+_VARIANCE: Final = "running_var"
+"""What torch calls the variance of a normalisation: its root is taken."""
+_SIGN: Final[Mapping[str, tuple[str, int]]] = {
+    "F16": ("<u2", 0x8000),
+    "BF16": ("<u2", 0x8000),
+    "F32": ("<u4", 0x8000_0000),
+    "F64": ("<u8", 0x8000_0000_0000_0000),
+}
+"""Integer type of the same size, and the bit that is set in negative numbers and in minus zero."""
 
 
 def check_finite(blobs: BlobReader, file: SafetensorsFile, *, field: str) -> None:
-    """Reads the whole file in pieces and looks for NaN and infinity.
+    """Reads the whole file in pieces and looks for NaN, for infinity, also in float32, and for variances below 0.
 
     Raises:
         NonFiniteWeights: there are some; the tensors are named.
         CorruptBlob: the bytes are not what their digest says.
     """
-    bad = [tensor.name for tensor, piece in _all_pieces(blobs, file) if _has_non_finite(tensor, piece)]
+    bad: list[str] = []
+    beyond: list[str] = []
+    negative: list[str] = []
+    for tensor, piece in _all_pieces(blobs, file):
+        if _has_non_finite(tensor, piece):
+            bad.append(tensor.name)
+        elif _is_beyond(tensor, piece):
+            beyond.append(tensor.name)
+        elif tensor.name.rpartition(".")[2] == _VARIANCE and _has_negative(tensor, piece):
+            negative.append(tensor.name)
+    _refuse(bad, "NaN or infinity", "train the model again, or repair these tensors", field)
+    _refuse(beyond, "values beyond float32", "networks compute in float32; repair these tensors", field)
+    _refuse(negative, "a variance below zero", "the file is damaged or was converted wrongly; convert it again", field)
+
+
+def _refuse(bad: Sequence[str], what: str, hint: str, field: str) -> None:
     names = list(dict.fromkeys(bad))
     if not names:
         return
     listed = ", ".join(shortened(name) for name in names[:NAMED])
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     raise NonFiniteWeights(
-        f"{field}: NaN or infinity in {listed}{more}",
+        f"{field}: {what} in {listed}{more}",
         field=f"{field}.digest",
-        hint="train the model again, or repair these tensors",
+        hint=hint,
         metadata={"tensors": ",".join(names[:NAMED])},
     )
 
@@ -73,6 +99,19 @@ def _has_non_finite(tensor: Tensor, piece: bytes) -> bool:
     integer, mask = _NON_FINITE[tensor.dtype]
     bits: NDArray[Any] = np.frombuffer(piece, dtype=integer)
     return bool(((bits & bits.dtype.type(mask)) == mask).any())
+
+
+def _is_beyond(tensor: Tensor, piece: bytes) -> bool:
+    """Whether finite values become infinity in float32."""
+    return tensor.dtype == "F64" and bool((np.abs(np.frombuffer(piece, dtype="<f8")) >= _BEYOND_FLOAT32).any())
+
+
+def _has_negative(tensor: Tensor, piece: bytes) -> bool:
+    if tensor.dtype not in _SIGN:
+        return False
+    integer, sign = _SIGN[tensor.dtype]
+    bits: NDArray[Any] = np.frombuffer(piece, dtype=integer)
+    return bool((bits > bits.dtype.type(sign)).any())
 
 
 def _all_pieces(blobs: BlobReader, file: SafetensorsFile) -> Iterator[tuple[Tensor, bytes]]:

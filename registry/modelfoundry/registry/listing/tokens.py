@@ -33,7 +33,7 @@ class TokenSigner:
             arguments: Everything that has to be the same in the next call.
         """
         body = json.dumps(
-            [_fingerprint(arguments), [_to_json(value) for value in values]], separators=(",", ":")
+            [_fingerprint(arguments), [_to_json(value) for value in values]], separators=(",", ":"), allow_nan=False
         ).encode()
         return base64.urlsafe_b64encode(self._signature(body) + body).decode().rstrip("=")
 

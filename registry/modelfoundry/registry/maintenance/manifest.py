@@ -51,7 +51,7 @@ class Manifest:
         }
         beside = folder / f"{FILE_NAME}.part"
         with beside.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
+            json.dump(content, file, indent=1, allow_nan=False)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(folder / FILE_NAME)

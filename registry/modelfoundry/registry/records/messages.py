@@ -6,9 +6,11 @@ back what was registered, with what was left unset, and so that a statement is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import Error, MessageToDict, ParseDict
 from google.protobuf.message import Message
 
@@ -176,8 +178,36 @@ def message_to_json(message: Message, *, field: str) -> Mapping[str, Any]:
     Raises:
         InvalidField: it has NaN or infinity where JSON has none.
     """
+    for path in _non_finite(message, field):
+        raise InvalidField(f"{path} is NaN or infinite", field=path, hint="pass finite numbers")
     try:
         return MessageToDict(message, preserving_proto_field_name=True)
     except (Error, ValueError):
         # A Struct may carry what JSON cannot.
         raise InvalidField(f"{field} has NaN or infinity", field=field, hint="pass finite numbers") from None
+
+
+def _non_finite(message: Message, path: str) -> Iterator[str]:
+    """Paths of the numbers of a message that are NaN or infinite: protobuf's JSON would make strings of them."""
+    for descriptor, value in message.ListFields():
+        own = f"{path}.{descriptor.name}"
+        if descriptor.cpp_type in {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}:
+            for number in value if isinstance(value, Sequence) else (value,):
+                if not math.isfinite(number):
+                    yield own
+        elif descriptor.message_type is not None:
+            yield from _in_messages(value, own)
+
+
+def _in_messages(value: object, path: str) -> Iterator[str]:
+    if isinstance(value, Message):
+        yield from _non_finite(value, path)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(item, Message):
+                yield from _non_finite(item, f"{path}.{key}")
+            elif isinstance(item, float) and not math.isfinite(item):
+                yield f"{path}.{key}"
+    elif isinstance(value, Sequence):
+        for place, item in enumerate(value):
+            yield from _non_finite(item, f"{path}[{place}]")

@@ -107,7 +107,7 @@ def event_body(event: EventRow) -> bytes:
         "timestamp": event.event_time.astimezone(UTC).isoformat(),
         "data": data,
     }
-    return json.dumps(content, separators=(",", ":")).encode()
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from modelfoundry.core.architectures.builders import Builders
 from modelfoundry.errors import FieldViolation, InvalidField, MalformedFile, NonFiniteWeights, WeightsMismatch
@@ -102,7 +103,7 @@ def load_network(
 
     Raises:
         WeightsMismatch: see `check_weights`.
-        NonFiniteWeights: NaN or infinity among the weights.
+        NonFiniteWeights: NaN or infinity among the weights, also once they are float32, or a variance below zero.
         MalformedFile: it is no whole safetensors file.
     """
     state = _read(weights)
@@ -112,6 +113,7 @@ def load_network(
     with torch.random.fork_rng(devices=[]):
         network = builders.build(architecture, label_count, input_spec)
     load_state(network, state)
+    _check_variances(network)
     return network.eval()
 
 
@@ -176,15 +178,38 @@ def _read(weights: Path) -> dict[str, Tensor]:
 
 
 def _check_finite(state: Mapping[str, Tensor]) -> None:
-    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    floats = {name: value for name, value in state.items() if value.is_floating_point()}
+    broken = [name for name, value in floats.items() if not value.isfinite().all()]
     if broken:
-        raise NonFiniteWeights(
-            f"weights: NaN or infinity in {', '.join(shortened(name) for name in broken[:3])}"
-            + (f" and {len(broken) - 3} more tensors" if len(broken) > 3 else ""),
-            field="weights",
-            hint="the training has diverged; use weights from before that",
-            violations=tuple(_violation(name, "holds NaN or infinity") for name in broken[:_NAMED_AT_MOST]),
+        raise _unusable(broken, "NaN or infinity", "the training has diverged; use weights from before that")
+    beyond = [name for name, value in floats.items() if not value.float().isfinite().all()]
+    if beyond:
+        raise _unusable(beyond, "values beyond float32", "networks compute in float32; repair these tensors")
+
+
+def _check_variances(network: nn.Module) -> None:
+    """Normalisations take the root of variance and eps."""
+    broken = [
+        f"{name}.running_var"
+        for name, layer in network.named_modules()
+        if isinstance(layer, _NormBase)
+        and layer.running_var is not None
+        and bool((layer.running_var + layer.eps <= 0).any())
+    ]
+    if broken:
+        raise _unusable(
+            broken, "a variance below zero", "the file is damaged or was converted wrongly; convert it again"
         )
+
+
+def _unusable(names: Sequence[str], what: str, hint: str) -> NonFiniteWeights:
+    return NonFiniteWeights(
+        f"weights: {what} in {', '.join(shortened(name) for name in names[:3])}"
+        + (f" and {len(names) - 3} more tensors" if len(names) > 3 else ""),
+        field="weights",
+        hint=hint,
+        violations=tuple(_violation(name, f"holds {what}") for name in names[:_NAMED_AT_MOST]),
+    )
 
 
 def _by(shape: Iterable[int]) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from modelfoundry.core.datasets import ImageSet
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.errors import ExportMismatch
 from modelfoundry.values.exports import ExportMeasurement
 
@@ -70,7 +71,8 @@ def measured_beside(program: Program, exact: Program, images: ExportImages, cali
 
 def _answers(program: Program, images: Tensor) -> Tensor:
     batches: list[Tensor] = list(torch.split(images, _BATCH))
-    return torch.cat([program(batch.float() / 255).argmax(dim=1) for batch in batches])
+    found = (finite_outputs(program(batch.float() / 255), "the exported file") for batch in batches)
+    return torch.cat([outputs.argmax(dim=1) for outputs in found])
 
 
 def _share(right: Tensor) -> float:

@@ -118,7 +118,7 @@ def write_description(
     """
     described = {**_description(subject, program, shared or {}), **_described_form(form, measured)}
     path = folder / DESCRIPTION_FILE
-    path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return ExportedFile(DESCRIPTION_FILE, path)
 
 

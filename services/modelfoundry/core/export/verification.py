@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from modelfoundry.core.exported import ImageClassifier
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.errors import ExportMismatch
 
 TOLERANCE: Final = 1e-4
@@ -29,6 +30,7 @@ def max_difference(program: Callable[[Tensor], Tensor], classifier: ImageClassif
 
     Raises:
         ExportMismatch: it is above 1e-4 (times the largest logit, where that is above 1), or shapes differ.
+        NonFiniteOutputs: the network itself gives NaN or infinity.
     """
     largest, size = _difference(program, classifier)
     if not largest <= TOLERANCE * size:
@@ -55,7 +57,7 @@ def _difference(program: Callable[[Tensor], Tensor], classifier: ImageClassifier
     for batch_size in _BATCH_SIZES:
         images = torch.rand(batch_size, *classifier.input_spec.shape, generator=generator)
         with torch.no_grad():
-            expected, actual = classifier(images), program(images)
+            expected, actual = finite_outputs(classifier(images)), program(images)
         if actual.shape != expected.shape:
             raise _mismatch(f"gives shape {tuple(actual.shape)}, not {tuple(expected.shape)}", float("inf"))
         differences.append(float((actual - expected).abs().max().nan_to_num(nan=float("inf"))))

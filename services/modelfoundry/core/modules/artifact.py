@@ -120,7 +120,7 @@ def problem_to_json(problem: Problem) -> str:
             value = {"multi_class": {"labels": list(labels)}}
         case OpenSetProblem(labels):
             value = {"open_set": {"labels": list(labels)}}
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def problem_from_json(text: str) -> Problem:

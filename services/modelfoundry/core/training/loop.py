@@ -24,6 +24,7 @@ from modelfoundry.core.checkpoints import (
 )
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import seeded, stream_seed
+from modelfoundry.core.finite import finite_loss
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.core.training.settings import TrainingSettings
 from modelfoundry.values.architectures import InputSpec
@@ -83,6 +84,7 @@ def train(
         resume: Checkpoint to go on from.
 
     Raises:
+        NonFiniteOutputs: it diverges.
         Cancelled: the monitor says so.
         MalformedFile: the checkpoint is damaged or of another training.
     """
@@ -139,7 +141,7 @@ class _Training:
         epoch = len(self.history)
         # Dropout's numbers depend on the epoch alone, so that an epoch can be repeated without the ones before.
         torch.manual_seed(stream_seed(self._seed, f"dropout of epoch {epoch}"))
-        loss = self._train_epoch(epoch)
+        loss = finite_loss(self._train_epoch(epoch), f"training in epoch {epoch}")
         self._network.eval()
         measured = accuracy(
             self._network, self._validation, self._input_spec, device=self._device, monitor=self._monitor

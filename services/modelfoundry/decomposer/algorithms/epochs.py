@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from modelfoundry.core.checkpoints import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
+from modelfoundry.core.finite import finite_loss
 from modelfoundry.core.monitor import Monitor
 
 Batch = TypeVar("Batch")
@@ -182,6 +183,7 @@ class EpochLoop:
             resume: Checkpoint to go on from.
 
         Raises:
+            NonFiniteOutputs: it diverges.
             Cancelled: the monitor says so.
             MalformedFile: the checkpoint is damaged or of another search.
         """
@@ -199,6 +201,7 @@ class EpochLoop:
         """Trains one epoch, measures it on validation data, and decides what becomes of it."""
         epoch, phase = len(self._history), self._search.phase(len(self._history))
         measured = self._search.run_epoch(epoch, self._watched)
+        finite_loss(measured.loss, f"the search in epoch {epoch} ({phase})")
         verdict = self._selection.observe(measured.accuracy, measured.kept)
         if verdict.accepted or verdict.fallback:
             snapshot = Snapshot(epoch, measured.accuracy, self._search.found())

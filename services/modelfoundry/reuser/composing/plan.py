@@ -233,7 +233,7 @@ def _cache_key(
         "candidates": [[*asdict(candidate).values(), stock.digests[candidate.source]] for candidate in candidates],
         "datasets": [[dataset.name, dataset.digest] for dataset in datasets],
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def _words(text: str) -> str:

@@ -53,7 +53,7 @@ def request_key(wanted: WantedModules, answers: Answers) -> str:
             for each in answers
         ],
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def figures_of(offer: Offer) -> ChoiceFigures:

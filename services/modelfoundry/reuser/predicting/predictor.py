@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.errors import Overloaded
 from modelfoundry.reuser.predicting.serving import ServedNetwork, ServedNetworks
 from modelfoundry.values.results import LabelProbability
@@ -64,8 +65,11 @@ class Predictor:
         Args:
             network: What classifies.
             images: uint8, or float32 in [0, 1], [n, channels, height, width], with the network's extents.
+
+        Raises:
+            NonFiniteOutputs: the network gives NaN or infinity for one of them.
         """
-        return torch.softmax(await network.batcher.logits(images), dim=1)
+        return torch.softmax(finite_outputs(await network.batcher.logits(images)), dim=1)
 
 
 def rank(found: torch.Tensor) -> torch.return_types.sort:

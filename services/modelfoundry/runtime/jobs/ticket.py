@@ -28,7 +28,7 @@ class Ticket:
     def to_json(self) -> bytes:
         """The ticket as one line of JSON, without a line feed."""
         plain = {key: _encoded(value) if isinstance(value, bytes) else value for key, value in asdict(self).items()}
-        return json.dumps(plain, separators=(",", ":")).encode()
+        return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
 
     @classmethod
     def from_json(cls, line: bytes) -> Ticket:

@@ -37,4 +37,4 @@ def entries_of(text: str, is_entry: Callable[[Any], bool], what: str) -> list[An
 
 def text_of(entries: Any) -> str:
     """JSON as the metadata has it: the same text for the same value."""
-    return json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(entries, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

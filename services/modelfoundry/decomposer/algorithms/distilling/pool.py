@@ -22,6 +22,7 @@ from modelfoundry.core.batches import to_input
 from modelfoundry.core.checkpoints import fingerprint
 from modelfoundry.core.datasets import ImageSet, crop, draw_crops
 from modelfoundry.core.devices import Precision, computing_in, stream_seed
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.core.shelf import NoShelf, Shelf
 from modelfoundry.decomposer.algorithms.distilling.chunks import Chunk, lay_out
@@ -184,7 +185,7 @@ class ViewPool:
         for views in torch.split(chunk.views, _AT_ONCE):
             filling.tell(sum(len(part) for part in parts))
             with torch.no_grad(), computing_in(self._precision, self._device):
-                parts.append(self._base(self.inputs(views)).float().cpu())
+                parts.append(finite_outputs(self._base(self.inputs(views)).float().cpu(), "the base model"))
         return torch.cat(parts)
 
     def _room(self, width: int) -> Tensor:

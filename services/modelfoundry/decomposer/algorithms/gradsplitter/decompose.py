@@ -52,7 +52,7 @@ def kernels_of(architecture: Architecture, labels: int, input_spec: InputSpec) -
     Raises:
         UnsupportedModel: no kernel of it can be cut out; layer and reason are named.
     """
-    parameters = json.dumps(dict(architecture.parameters), sort_keys=True)
+    parameters = json.dumps(dict(architecture.parameters), sort_keys=True, allow_nan=False)
     return _kernels_of(architecture.builder, parameters, labels, input_spec)
 
 

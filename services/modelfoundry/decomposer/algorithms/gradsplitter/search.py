@@ -23,6 +23,7 @@ from modelfoundry.core.channels import ChannelMasks, ChannelPlan, kernel_weight_
 from modelfoundry.core.checkpoints import optimiser_tensors, restore_optimiser
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import seeded, stream_seed
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.epochs import EpochLoop, Measured, Watch
 from modelfoundry.decomposer.algorithms.gradsplitter.heads import JointHeads
@@ -208,7 +209,7 @@ class KernelSearch:
             self._validation_logits = self._passes.split_logits(validation, alive)
         correct = 0
         for indices in torch.split(torch.arange(len(validation)), _SAMPLES_SCORED_AT_ONCE):
-            scores = self.heads(self._validation_logits.of(indices))
+            scores = finite_outputs(self.heads(self._validation_logits.of(indices)), "the modules")
             correct += int((scores.argmax(dim=1).cpu() == validation.labels[indices]).sum())
         return correct / len(validation)
 

@@ -26,7 +26,8 @@ class Selection:
     best_kept: int = -1
     """Kept entries of the accepted epoch; -1 stands for the start, everything."""
     best_accuracy: float = 0.0
-    best_compromise: float = float("-inf")
+    best_compromise: float = -2.0
+    """Below what any epoch can have."""
     reached: bool = False
     waited: int = 0
 

@@ -22,6 +22,7 @@ from modelfoundry.core.channels import Bypass, KeptChannels, joined_cuts, plan_c
 from modelfoundry.core.channels import LayerCut as Cut
 from modelfoundry.core.checkpoints import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
 from modelfoundry.core.devices import stream_seed
+from modelfoundry.core.finite import finite_loss
 from modelfoundry.core.heads import LogOddsHead
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.modules.head_networks import network_of_head
@@ -185,7 +186,7 @@ class Specialisation:
                 self._enter(network, network)
                 continue
             monitor.check_cancelled()
-            loss = self._learning.run_step()
+            loss = finite_loss(self._learning.run_step(), f"the learning in step {self._learning.step + 1}")
             done = self._learning.step + (self._steps[0] if self._round else 0)
             monitor.progress(_ROUNDS[self._round], done, self._decided.steps, "step", {"loss": loss})
             monitor.checkpoint(self._save)

@@ -150,6 +150,7 @@ class CheckModelRequest(_message.Message):
     INPUT_FIELD_NUMBER: _builtins.int
     LABEL_COUNT_FIELD_NUMBER: _builtins.int
     TENSORS_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
     label_count: _builtins.int
     """Number of labels, 2 or more."""
     @_builtins.property
@@ -164,6 +165,10 @@ class CheckModelRequest(_message.Message):
     def tensors(self) -> _containers.RepeatedCompositeFieldContainer[_blob_pb2.TensorSpec]:
         """Tensors in the weights file, as its header states them."""
 
+    @_builtins.property
+    def weights(self) -> _blob_pb2.BlobRef:
+        """The weights file, where it was uploaded: the network is then run on a few images too, and what gives NaN or infinity is refused as NON_FINITE_OUTPUTS. Its digest alone counts."""
+
     def __init__(
         self,
         *,
@@ -171,10 +176,11 @@ class CheckModelRequest(_message.Message):
         input: _architecture_pb2.InputSpec | None = ...,
         label_count: _builtins.int = ...,
         tensors: _abc.Iterable[_blob_pb2.TensorSpec] | None = ...,
+        weights: _blob_pb2.BlobRef | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "input", b"input"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "input", b"input", "weights", b"weights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "input", b"input", "label_count", b"label_count", "tensors", b"tensors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "input", b"input", "label_count", b"label_count", "tensors", b"tensors", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

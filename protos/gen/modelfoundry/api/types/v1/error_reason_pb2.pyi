@@ -37,7 +37,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MALFORMED_FILE: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT: bytes that are no safetensors file of the kind expected: a pickle, truncated, wrong tensors."""
     ERROR_REASON_NON_FINITE_WEIGHTS: _ErrorReason.ValueType  # 7
-    """INVALID_ARGUMENT: weights with NaN or infinity. The tensors are named."""
+    """INVALID_ARGUMENT: weights with NaN or infinity, also once they are float32, or with a variance that is none. The tensors are named."""
     ERROR_REASON_TEST_SPLIT_SEALED: _ErrorReason.ValueType  # 8
     """INVALID_ARGUMENT: something was to be chosen on test data."""
     ERROR_REASON_DIGEST_MISMATCH: _ErrorReason.ValueType  # 9
@@ -90,6 +90,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: nothing satisfies a constraint of the request. Metadata `module`: the nearest, where there is one."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 37
     """RESOURCE_EXHAUSTED: more is being done than the server has room for; later it may not be. Metadata `limit_bytes`."""
+    ERROR_REASON_NON_FINITE_OUTPUTS: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION: a network gives NaN or infinity for images, or a training does so: there is no figure. Weights may be finite all the same."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: `google.rpc.ErrorInfo.reason` is one of these names without the prefix, `domain` is `modelfoundry.dev`.
@@ -111,7 +113,7 @@ ERROR_REASON_WEIGHTS_MISMATCH: ErrorReason.ValueType  # 5
 ERROR_REASON_MALFORMED_FILE: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT: bytes that are no safetensors file of the kind expected: a pickle, truncated, wrong tensors."""
 ERROR_REASON_NON_FINITE_WEIGHTS: ErrorReason.ValueType  # 7
-"""INVALID_ARGUMENT: weights with NaN or infinity. The tensors are named."""
+"""INVALID_ARGUMENT: weights with NaN or infinity, also once they are float32, or with a variance that is none. The tensors are named."""
 ERROR_REASON_TEST_SPLIT_SEALED: ErrorReason.ValueType  # 8
 """INVALID_ARGUMENT: something was to be chosen on test data."""
 ERROR_REASON_DIGEST_MISMATCH: ErrorReason.ValueType  # 9
@@ -164,4 +166,6 @@ ERROR_REASON_CONSTRAINT_UNMET: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: nothing satisfies a constraint of the request. Metadata `module`: the nearest, where there is one."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 37
 """RESOURCE_EXHAUSTED: more is being done than the server has room for; later it may not be. Metadata `limit_bytes`."""
+ERROR_REASON_NON_FINITE_OUTPUTS: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION: a network gives NaN or infinity for images, or a training does so: there is no figure. Weights may be finite all the same."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

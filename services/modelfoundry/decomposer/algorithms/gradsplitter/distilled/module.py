@@ -12,6 +12,7 @@ from modelfoundry.core.batches import to_input
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import stream_seed
 from modelfoundry.core.evaluation import pose
+from modelfoundry.core.finite import finite_outputs
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.core.modules.head_networks import network_of_head
@@ -141,7 +142,8 @@ def _logits(task: SearchTask[DistilledSplitSettings], state: Mapping[str, Tensor
     for images in torch.split(image_set.images, _AT_ONCE):
         task.monitor.check_cancelled()
         inputs = to_input(images, task.input_spec, task.device)
-        found.append(masked_forward(task.network.eval(), state, inputs).float().cpu())
+        logits = masked_forward(task.network.eval(), state, inputs)
+        found.append(finite_outputs(logits.float().cpu(), "the module"))
     return torch.cat(found)
 
 

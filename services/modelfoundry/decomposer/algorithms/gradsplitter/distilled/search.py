@@ -28,6 +28,7 @@ from modelfoundry.core.checkpoints import (
     write_checkpoint,
 )
 from modelfoundry.core.devices import Precision, computing_in, seeded, stream_seed
+from modelfoundry.core.finite import finite_loss
 from modelfoundry.core.masking import masked_state
 from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.core.monitor import Monitor
@@ -174,7 +175,10 @@ class Splitting:
         self._slow_down()
         self._optimiser.step()
         self.step += 1
-        figures = {"loss": loss, "kernel_retention": self.scores.kept(alive) / self.scores.total}
+        figures = {
+            "loss": finite_loss(loss, f"the search in step {self.step}"),
+            "kernel_retention": self.scores.kept(alive) / self.scores.total,
+        }
         task.monitor.progress("kernels and norms", self.step, task.settings.steps, "step", figures)
 
     def _gradients(self, images: Tensor, taught: Tensor, alive: Tensor) -> tuple[float, Tensor]:

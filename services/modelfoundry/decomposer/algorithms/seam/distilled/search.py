@@ -29,6 +29,7 @@ from modelfoundry.core.checkpoints import (
 )
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import Precision, computing_in, seeded
+from modelfoundry.core.finite import finite_loss, finite_outputs
 from modelfoundry.core.heads import LogOddsHead
 from modelfoundry.core.masking import WeightMasks, masked_forward
 from modelfoundry.core.modules.head_networks import network_of_head
@@ -165,7 +166,10 @@ class Distillation:
         self._slow_down()
         self._optimiser.step()
         self.step += 1
-        figures = {"loss": float(loss.detach()), "weight_retention": kept / self._masks.total}
+        figures = {
+            "loss": finite_loss(float(loss.detach()), f"the search in step {self.step}"),
+            "weight_retention": kept / self._masks.total,
+        }
         task.monitor.progress("masks and norms", self.step, task.settings.steps, "step", figures)
 
     def _views(self, step: int) -> Tensor:
@@ -210,7 +214,7 @@ class Distillation:
             for images in torch.split(self._task.validation.images, _ESTIMATION_BATCH):
                 self._task.monitor.check_cancelled()
                 inputs = to_input(images, self._task.input_spec, self._task.device)
-                found.append(masked_forward(self._network, state, inputs).float().cpu())
+                found.append(finite_outputs(masked_forward(self._network, state, inputs).float().cpu(), "the module"))
         return torch.cat(found)
 
     def save(self, path: Path) -> None:

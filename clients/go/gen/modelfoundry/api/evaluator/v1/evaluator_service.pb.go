@@ -244,7 +244,9 @@ type CheckModelRequest struct {
 	// Number of labels, 2 or more.
 	LabelCount int32 `protobuf:"varint,3,opt,name=label_count,json=labelCount,proto3" json:"label_count,omitempty"`
 	// Tensors in the weights file, as its header states them.
-	Tensors       []*v1.TensorSpec `protobuf:"bytes,4,rep,name=tensors,proto3" json:"tensors,omitempty"`
+	Tensors []*v1.TensorSpec `protobuf:"bytes,4,rep,name=tensors,proto3" json:"tensors,omitempty"`
+	// The weights file, where it was uploaded: the network is then run on a few images too, and what gives NaN or infinity is refused as NON_FINITE_OUTPUTS. Its digest alone counts.
+	Weights       *v1.BlobRef `protobuf:"bytes,5,opt,name=weights,proto3" json:"weights,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -303,6 +305,13 @@ func (x *CheckModelRequest) GetLabelCount() int32 {
 func (x *CheckModelRequest) GetTensors() []*v1.TensorSpec {
 	if x != nil {
 		return x.Tensors
+	}
+	return nil
+}
+
+func (x *CheckModelRequest) GetWeights() *v1.BlobRef {
+	if x != nil {
+		return x.Weights
 	}
 	return nil
 }
@@ -468,13 +477,14 @@ const file_modelfoundry_api_evaluator_v1_evaluator_service_proto_rawDesc = "" +
 	"\x0eother_datasets\x18\f \x03(\tR\rotherDatasets\x12<\n" +
 	"\acompute\x18\x14 \x01(\x0e2\".modelfoundry.api.types.v1.ComputeR\acompute\"4\n" +
 	"\x10EvaluateResponse\x12 \n" +
-	"\vevaluations\x18\x01 \x03(\tR\vevaluations\"\x96\x02\n" +
+	"\vevaluations\x18\x01 \x03(\tR\vevaluations\"\xd4\x02\n" +
 	"\x11CheckModelRequest\x12Q\n" +
 	"\farchitecture\x18\x01 \x01(\v2'.modelfoundry.api.types.v1.ArchitectureB\x04\xe2A\x01\x02R\farchitecture\x12@\n" +
 	"\x05input\x18\x02 \x01(\v2$.modelfoundry.api.types.v1.InputSpecB\x04\xe2A\x01\x02R\x05input\x12%\n" +
 	"\vlabel_count\x18\x03 \x01(\x05B\x04\xe2A\x01\x02R\n" +
 	"labelCount\x12E\n" +
-	"\atensors\x18\x04 \x03(\v2%.modelfoundry.api.types.v1.TensorSpecB\x04\xe2A\x01\x02R\atensors\"\xa2\x01\n" +
+	"\atensors\x18\x04 \x03(\v2%.modelfoundry.api.types.v1.TensorSpecB\x04\xe2A\x01\x02R\atensors\x12<\n" +
+	"\aweights\x18\x05 \x01(\v2\".modelfoundry.api.types.v1.BlobRefR\aweights\"\xa2\x01\n" +
 	"\x12CheckModelResponse\x12'\n" +
 	"\x0fparameter_count\x18\x01 \x01(\x03R\x0eparameterCount\x12\x1d\n" +
 	"\n" +
@@ -516,7 +526,8 @@ var file_modelfoundry_api_evaluator_v1_evaluator_service_proto_goTypes = []any{
 	(*v1.Architecture)(nil),         // 8: modelfoundry.api.types.v1.Architecture
 	(*v1.InputSpec)(nil),            // 9: modelfoundry.api.types.v1.InputSpec
 	(*v1.TensorSpec)(nil),           // 10: modelfoundry.api.types.v1.TensorSpec
-	(*longrunningpb.Operation)(nil), // 11: google.longrunning.Operation
+	(*v1.BlobRef)(nil),              // 11: modelfoundry.api.types.v1.BlobRef
+	(*longrunningpb.Operation)(nil), // 12: google.longrunning.Operation
 }
 var file_modelfoundry_api_evaluator_v1_evaluator_service_proto_depIdxs = []int32{
 	5,  // 0: modelfoundry.api.evaluator.v1.EvaluateRequest.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
@@ -525,16 +536,17 @@ var file_modelfoundry_api_evaluator_v1_evaluator_service_proto_depIdxs = []int32
 	8,  // 3: modelfoundry.api.evaluator.v1.CheckModelRequest.architecture:type_name -> modelfoundry.api.types.v1.Architecture
 	9,  // 4: modelfoundry.api.evaluator.v1.CheckModelRequest.input:type_name -> modelfoundry.api.types.v1.InputSpec
 	10, // 5: modelfoundry.api.evaluator.v1.CheckModelRequest.tensors:type_name -> modelfoundry.api.types.v1.TensorSpec
-	4,  // 6: modelfoundry.api.evaluator.v1.CheckModelResponse.layers:type_name -> modelfoundry.api.evaluator.v1.MaskableLayer
-	0,  // 7: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:input_type -> modelfoundry.api.evaluator.v1.EvaluateRequest
-	2,  // 8: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:input_type -> modelfoundry.api.evaluator.v1.CheckModelRequest
-	11, // 9: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:output_type -> google.longrunning.Operation
-	3,  // 10: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:output_type -> modelfoundry.api.evaluator.v1.CheckModelResponse
-	9,  // [9:11] is the sub-list for method output_type
-	7,  // [7:9] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	11, // 6: modelfoundry.api.evaluator.v1.CheckModelRequest.weights:type_name -> modelfoundry.api.types.v1.BlobRef
+	4,  // 7: modelfoundry.api.evaluator.v1.CheckModelResponse.layers:type_name -> modelfoundry.api.evaluator.v1.MaskableLayer
+	0,  // 8: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:input_type -> modelfoundry.api.evaluator.v1.EvaluateRequest
+	2,  // 9: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:input_type -> modelfoundry.api.evaluator.v1.CheckModelRequest
+	12, // 10: modelfoundry.api.evaluator.v1.EvaluatorService.Evaluate:output_type -> google.longrunning.Operation
+	3,  // 11: modelfoundry.api.evaluator.v1.EvaluatorService.CheckModel:output_type -> modelfoundry.api.evaluator.v1.CheckModelResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_evaluator_v1_evaluator_service_proto_init() }

@@ -40,7 +40,7 @@ const (
 	ErrorReason_ERROR_REASON_WEIGHTS_MISMATCH ErrorReason = 5
 	// INVALID_ARGUMENT: bytes that are no safetensors file of the kind expected: a pickle, truncated, wrong tensors.
 	ErrorReason_ERROR_REASON_MALFORMED_FILE ErrorReason = 6
-	// INVALID_ARGUMENT: weights with NaN or infinity. The tensors are named.
+	// INVALID_ARGUMENT: weights with NaN or infinity, also once they are float32, or with a variance that is none. The tensors are named.
 	ErrorReason_ERROR_REASON_NON_FINITE_WEIGHTS ErrorReason = 7
 	// INVALID_ARGUMENT: something was to be chosen on test data.
 	ErrorReason_ERROR_REASON_TEST_SPLIT_SEALED ErrorReason = 8
@@ -94,6 +94,8 @@ const (
 	ErrorReason_ERROR_REASON_CONSTRAINT_UNMET ErrorReason = 36
 	// RESOURCE_EXHAUSTED: more is being done than the server has room for; later it may not be. Metadata `limit_bytes`.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 37
+	// FAILED_PRECONDITION: a network gives NaN or infinity for images, or a training does so: there is no figure. Weights may be finite all the same.
+	ErrorReason_ERROR_REASON_NON_FINITE_OUTPUTS ErrorReason = 38
 )
 
 // Enum value maps for ErrorReason.
@@ -133,6 +135,7 @@ var (
 		31: "ERROR_REASON_CURSOR_EXPIRED",
 		36: "ERROR_REASON_CONSTRAINT_UNMET",
 		37: "ERROR_REASON_OVERLOADED",
+		38: "ERROR_REASON_NON_FINITE_OUTPUTS",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -169,6 +172,7 @@ var (
 		"ERROR_REASON_CURSOR_EXPIRED":       31,
 		"ERROR_REASON_CONSTRAINT_UNMET":     36,
 		"ERROR_REASON_OVERLOADED":           37,
+		"ERROR_REASON_NON_FINITE_OUTPUTS":   38,
 	}
 )
 
@@ -203,7 +207,7 @@ var File_modelfoundry_api_types_v1_error_reason_proto protoreflect.FileDescripto
 
 const file_modelfoundry_api_types_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	",modelfoundry/api/types/v1/error_reason.proto\x12\x19modelfoundry.api.types.v1*\xda\b\n" +
+	",modelfoundry/api/types/v1/error_reason.proto\x12\x19modelfoundry.api.types.v1*\xff\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -239,7 +243,8 @@ const file_modelfoundry_api_types_v1_error_reason_proto_rawDesc = "" +
 	"\x15ERROR_REASON_INTERNAL\x10\x1e\x12\x1f\n" +
 	"\x1bERROR_REASON_CURSOR_EXPIRED\x10\x1f\x12!\n" +
 	"\x1dERROR_REASON_CONSTRAINT_UNMET\x10$\x12\x1b\n" +
-	"\x17ERROR_REASON_OVERLOADED\x10%B\xf7\x01\n" +
+	"\x17ERROR_REASON_OVERLOADED\x10%\x12#\n" +
+	"\x1fERROR_REASON_NON_FINITE_OUTPUTS\x10&B\xf7\x01\n" +
 	"\x1dcom.modelfoundry.api.types.v1B\x10ErrorReasonProtoP\x01Z=modelfoundry.dev/client/gen/modelfoundry/api/types/v1;typesv1\xa2\x02\x03MAT\xaa\x02\x19Modelfoundry.Api.Types.V1\xca\x02\x19Modelfoundry\\Api\\Types\\V1\xe2\x02%Modelfoundry\\Api\\Types\\V1\\GPBMetadata\xea\x02\x1cModelfoundry::Api::Types::V1b\x06proto3"
 
 var (
