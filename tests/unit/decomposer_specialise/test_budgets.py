@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +30,7 @@ from modelfoundry.decomposer.algorithms.specialise.frontier import Point, fronti
 from modelfoundry.decomposer.algorithms.specialise.saliency import first_units
 from modelfoundry.decomposer.algorithms.specialise.structure import Structure, Tier, group_widths, tiers_of
 from modelfoundry.decomposer.algorithms.specialise.work import Work
-from modelfoundry.errors import ConstraintUnmet
+from modelfoundry.errors import Cancelled, ConstraintUnmet
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.file_forms import Compute, WeightFormat
 
@@ -66,13 +68,19 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_combinations_are_weighed_where_they_are_few() -> None:
     tiers = [Tier(16, ("a",)), Tier(32, ("b",))]
-    found = set(structures(tiers, 3, 16))
-    assert found == {Structure((16, width), left_out) for width in (16, 32) for left_out in (0, 1, 2)}
+    found = set(structures(tiers, 3))
+    widths = [(first, second) for first in (8, 16) for second in (8, 16, 24, 32)]
+    assert found == {Structure(each, left_out) for each in widths for left_out in range(4)}
+
+
+def test_of_many_blocks_some_numbers_are_weighed() -> None:
+    counts = {structure.left_out for structure in structures([Tier(8, ("a",))], 24)}
+    assert counts == {0, 3, 6, 9, 12, 15, 18, 21, 24}
 
 
 def test_many_tiers_are_narrowed_alike() -> None:
     tiers = [Tier(64 * 2**place, (str(place),)) for place in range(4)]
-    found = list(structures(tiers, 0, 8))
+    found = list(structures(tiers, 0))
     assert len(found) <= 8
     assert Structure((32, 64, 128, 256)) in found
 
@@ -89,7 +97,7 @@ def test_what_loses_least_within_the_budgets_comes_first(network: nn.Module) -> 
     choice = choose(work(network, max_macs=0.5, max_bytes=60_000))
     assert all(point.macs <= 0.5 and point.bytes <= 60_000 for point in choice.fitting)
     assert [point.lost for point in choice.fitting] == sorted(point.lost for point in choice.fitting)
-    assert len(choice.timed) <= 6
+    assert len(choice.timed) <= 8
 
 
 @pytest.mark.usefixtures("untimed")
@@ -152,6 +160,65 @@ def test_without_an_accuracy_the_record_says_that_the_least_lossy_was_taken(
     assert frontier.taken.lost == min(point.lost for point in frontier.points if point.macs <= 0.6)
     assert (frontier.weights, frontier.compute) == (WeightFormat.FP16, Compute.FP32)
     assert "loses the least" in frontier.reason
+
+
+class Stopping(Unwatched):
+    """Keeps the state after some steps, and stops then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.left = path, 4
+
+    def checkpoint(self, write: Callable[[Path], None]) -> None:
+        self.left -= 1
+        if not self.left:
+            write(self.path)
+            raise Cancelled("enough")
+
+
+@pytest.mark.usefixtures("untimed")
+def test_a_search_within_budgets_goes_on_where_it_stopped(
+    network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "file_of", lambda *_: b"file")
+    monkeypatch.setattr(budgets, "file_accuracy", lambda *_: 0.9)
+    asked = work(network, max_macs=0.4, steps=7)
+    whole = budgets.specialised(asked, 1.0, None).found
+    with pytest.raises(Cancelled):
+        budgets.specialised(dataclasses.replace(asked, monitor=Stopping(tmp_path / "state")), 1.0, None)
+    resumed = budgets.specialised(asked, 1.0, tmp_path / "state").found
+    assert resumed.decided == whole.decided
+    assert all(torch.equal(tensor, whole.tensors[name]) for name, tensor in resumed.tensors.items())
+
+
+@pytest.mark.usefixtures("untimed")
+def test_structures_that_learn_share_the_seconds_that_are_left(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    class Noted:
+        def __init__(self, some: Work) -> None:
+            given.append(some.settings.seconds)
+            some.clock.add(20.0)
+
+        def run(self) -> None:
+            return None
+
+    asked = work(network, max_macs=0.6, min_accuracy="0.9", seconds=100.0)
+    asked.clock.add(10.0)
+    monkeypatch.setattr(budgets, "Specialisation", Noted)
+    monkeypatch.setattr(budgets, "_measured", lambda _, point, __: dataclasses.replace(point, accuracy=0.5))
+    with pytest.raises(ConstraintUnmet):
+        budgets.specialised(asked, 1.0, None)
+    # 10 of 100 are spent: 30 for the first of three, which leave 70 behind it, less what it takes to choose.
+    assert given == pytest.approx([40.0, 65.0, 100.0], abs=8.0)
+
+
+@pytest.mark.usefixtures("untimed")
+def test_structures_too_heavy_for_the_file_are_not_written(network: nn.Module) -> None:
+    choice = choose(work(network, max_bytes=30_000))
+    assert all(point.weights <= 30_000 for point in choice.timed)
+    assert choice.fitting[0].lost == min(point.lost for point in choice.timed)
 
 
 def test_files_are_written_in_the_numbers_that_are_asked_for_and_timed(network: nn.Module) -> None:

@@ -24,6 +24,8 @@ from modelfoundry.values.frontiers import Frontier
 
 _TRIED: Final = 3
 """Structures that learn where an accuracy is asked for, the cheapest first; they share the seconds."""
+_FILES: Final = 1.5
+"""What the file in the end takes, in trials of files: it is calibrated on more images, and answers for validation."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -55,7 +57,7 @@ def specialised(work: Work, base_accuracy: float, resume: Path | None) -> Outcom
     choice = choose(work)
     if settings.min_accuracy == ANY:
         point = choice.fitting[0]
-        found = Specialisation(_of(work, point, settings.seconds)).run()
+        found = Specialisation(_of(work, choice, point, 1)).run()
         why = f"of {len(choice.fitting)} structures within the budgets it loses the least of the model's saliency"
         return _outcome(work, found, _with(choice, [_measured(work, point, found)]), base_accuracy, why)
     wanted = base_accuracy if settings.min_accuracy == BASE else float(settings.min_accuracy)
@@ -67,10 +69,9 @@ def _cheapest(work: Work, choice: Choice, wanted: float, base_accuracy: float) -
     order = sorted(choice.fitting, key=lambda point: point.latency)
     places = sorted({round(part * (len(order) - 1) / max(1, _TRIED - 1)) for part in range(_TRIED)})
     tried: list[Point] = []
-    for place in places:
-        seconds = work.settings.seconds / len(places)
+    for number, place in enumerate(places):
         # A state of one of several searches would be taken for that of another.
-        alone = replace(_of(work, order[place], seconds), monitor=_WithoutStates(work.monitor))
+        alone = replace(_of(work, choice, order[place], len(places) - number), monitor=_WithoutStates(work.monitor))
         found = Specialisation(alone).run()
         tried.append(_measured(work, order[place], found))
         if (tried[-1].accuracy or 0.0) >= wanted:
@@ -95,9 +96,11 @@ def _outcome(work: Work, found: Specialised, points: list[Point], base_accuracy:
     return Outcome(found, frontier_lines(points, taken, base_accuracy), frontier)
 
 
-def _of(work: Work, point: Point, seconds: float) -> Work:
-    """The work on one structure, in so many seconds."""
-    structure = point.structure
+def _of(work: Work, choice: Choice, point: Point, tries: int) -> Work:
+    """The work on one structure, in a share of the seconds that are left, less what its file will take."""
+    structure, spent, seconds = point.structure, work.clock.seconds, work.settings.seconds
+    if seconds:
+        seconds = max(1.0, spent + (seconds - spent) / tries - _FILES * choice.file_seconds)
     settings = replace(work.settings, widths=text_of(structure.widths), left_out=structure.left_out, seconds=seconds)
     return replace(work, settings=settings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -14,22 +15,23 @@ from modelfoundry.decomposer.algorithms.specialise.frontier import Point
 from modelfoundry.decomposer.algorithms.specialise.structure import Structure, Tier, group_widths
 from modelfoundry.decomposer.algorithms.specialise.work import Shape, Work
 
-MULTIPLES: Final = {"fp32": 8, "int8": 16}
-"""Of channels: what processors compute at once, so that narrower is not faster."""
+MULTIPLE: Final = 8
+"""Of channels: what processors compute at once in float32. In int8 it is twice as many; what is narrower is timed."""
 _MOST: Final = 96
 """Combinations that are weighed; with more tiers than that allows all are narrowed alike."""
+_COUNTS: Final = 8
+"""Numbers of blocks left out that are weighed, beside none."""
 _STEPS: Final = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 
 
-def structures(tiers: Sequence[Tier], blocks: int, multiple: int) -> Iterator[Structure]:
+def structures(tiers: Sequence[Tier], blocks: int) -> Iterator[Structure]:
     """Everything that could be built.
 
     Args:
         tiers: Of the base.
         blocks: That can be left out.
-        multiple: Of channels.
     """
-    choices = [_widths(tier.units, multiple) for tier in tiers]
+    choices = [_widths(tier.units) for tier in tiers]
     combinations: Iterator[tuple[int, ...]] = itertools.product(*choices)
     count = 1
     for choice in choices:
@@ -37,14 +39,14 @@ def structures(tiers: Sequence[Tier], blocks: int, multiple: int) -> Iterator[St
     if count > _MOST:
         alike = (tuple(_nearest(choice, share) for choice in choices) for share in _STEPS)
         combinations = iter(dict.fromkeys(alike))
-    fewer = sorted({0, blocks // 3, 2 * blocks // 3})
+    fewer = sorted({blocks * part // _COUNTS for part in range(_COUNTS + 1)} if blocks > _COUNTS else range(blocks + 1))
     for widths in combinations:
         for left_out in fewer:
             yield Structure(widths, left_out)
 
 
-def _widths(units: int, multiple: int) -> tuple[int, ...]:
-    return (*range(multiple, units, multiple), units)
+def _widths(units: int) -> tuple[int, ...]:
+    return (*range(MULTIPLE, units, MULTIPLE), units)
 
 
 def _nearest(widths: Sequence[int], share: float) -> int:
@@ -54,7 +56,7 @@ def _nearest(widths: Sequence[int], share: float) -> int:
 def weighed(
     work: Work, tiers: Sequence[Tier], scores: Mapping[str, Tensor], blocks: Sequence[str], wanted: Iterator[Structure]
 ) -> list[Point]:
-    """What each structure costs in multiply-accumulates, and what it loses of the base's saliency.
+    """What each structure costs in multiply-accumulates and weights, and what it loses of the base's saliency.
 
     Args:
         work: What is done.
@@ -66,32 +68,43 @@ def weighed(
     Raises:
         Cancelled: the monitor says so.
     """
-    whole = sum(_layer_macs(work.network, work).values())
+    whole = sum(layer.macs for layer in _layers(work.network, work).values())
     total = sum(float(values.sum()) for values in scores.values())
     best = {name: values.sort(descending=True).values.cumsum(0) for name, values in scores.items()}
-    plans: dict[int, tuple[dict[str, int], ChannelPlan]] = {}
+    plans: dict[int, tuple[dict[str, _Layer], ChannelPlan]] = {}
     found = []
     for structure in wanted:
         work.monitor.check_cancelled()
         if structure.left_out not in plans:
             network = Shape(tuple(map(Bypass, blocks[: structure.left_out]))).of(work.network)
-            plans[structure.left_out] = (_layer_macs(network, work), plan_channels(network, work.input_spec))
-        macs, plan = plans[structure.left_out]
+            plans[structure.left_out] = (_layers(network, work), plan_channels(network, work.input_spec))
+        layers, plan = plans[structure.left_out]
         widths = group_widths(plan, tiers, structure.widths)
         kept = sum(float(best[name][width - 1]) for name, width in widths.items() if name in best)
-        share = _narrowed_macs(macs, plan, widths) / whole
-        found.append(Point(structure, share, 1 - kept / total if total else 0.0))
+        left = _narrowed(layers, plan, widths)
+        share, weights = (sum(getattr(layer, what) for layer in left) for what in ("macs", "weights"))
+        found.append(Point(structure, share / whole, 1 - kept / total if total else 0.0, weights=round(weights)))
     return found
 
 
-def _layer_macs(network: nn.Module, work: Work) -> dict[str, int]:
-    """Multiply-accumulates of every convolution and linear layer, by name."""
-    found: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What a convolution or linear layer costs."""
+
+    macs: float
+    """Multiply-accumulates of an image."""
+    weights: float
+
+
+def _layers(network: nn.Module, work: Work) -> dict[str, _Layer]:
+    """What all convolutions and linear layers cost, by name."""
+    found: dict[str, _Layer] = {}
 
     def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
         def hook(layer: nn.Module, _: object, output: Tensor) -> None:
             weight = layer.get_parameter("weight")
-            found[name] = found.get(name, 0) + output[0].numel() // len(weight) * weight.numel()
+            before = found[name].macs if name in found else 0.0
+            found[name] = _Layer(before + output[0].numel() // len(weight) * weight.numel(), weight.numel())
 
         return hook
 
@@ -106,15 +119,15 @@ def _layer_macs(network: nn.Module, work: Work) -> dict[str, int]:
     return found
 
 
-def _narrowed_macs(macs: Mapping[str, int], plan: ChannelPlan, widths: Mapping[str, int]) -> float:
-    """Multiply-accumulates that are left when groups have these widths."""
-    left: dict[str, float] = dict(macs)
+def _narrowed(layers: Mapping[str, _Layer], plan: ChannelPlan, widths: Mapping[str, int]) -> list[_Layer]:
+    """What is left of them when groups have these widths."""
+    shares = dict.fromkeys(layers, 1.0)
     for group in plan.groups:
         share = widths[group.name] / group.units
         for name in (*group.producers, *group.consumers, *group.carriers):
-            if name in left:
-                left[name] *= share
-    return sum(left.values())
+            if name in shares:
+                shares[name] *= share
+    return [_Layer(layer.macs * shares[name], layer.weights * shares[name]) for name, layer in layers.items()]
 
 
 def worthwhile(points: Sequence[Point]) -> list[Point]:

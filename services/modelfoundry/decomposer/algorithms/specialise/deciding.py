@@ -11,7 +11,6 @@ from torch import Tensor
 from modelfoundry.core.channels import Bypass, plan_channels, plan_cuts
 from modelfoundry.core.channels import cut as cut_network
 from modelfoundry.decomposer.algorithms.specialise.blocks import blocks_by_harm, harm_images
-from modelfoundry.decomposer.algorithms.specialise.candidates import MULTIPLES
 from modelfoundry.decomposer.algorithms.specialise.saliency import first_units
 from modelfoundry.decomposer.algorithms.specialise.settings import AUTO
 from modelfoundry.decomposer.algorithms.specialise.structure import Tier, group_widths, halfway, tiers_of
@@ -26,6 +25,8 @@ from modelfoundry.decomposer.algorithms.specialise.widths import text_of, widths
 from modelfoundry.decomposer.algorithms.specialise.work import Decided, Shape, Work
 from modelfoundry.errors import InvalidField
 
+_MULTIPLES: Final = {"fp32": 8, "int8": 16}
+"""Of channels: what processors compute at once, so that narrower is hardly faster."""
 _CUTTING_IN_ANSWERS: Final = 10_000
 """What two cuts with their scores and fits, and statistics and threshold in the end, take, in answers of the base. The
 plan behind the second cut knows better: this one has to be right to a third."""
@@ -42,7 +43,7 @@ def decide(work: Work) -> Decided:
     settings, plan = work.settings, work.plan
     tiers = tiers_of(plan)
     widths = (
-        default_widths(tiers, MULTIPLES[settings.compute])
+        default_widths(tiers, _MULTIPLES[settings.compute])
         if settings.widths == AUTO
         else widths_of_text(settings.widths)
     )

@@ -28,6 +28,8 @@ class Point:
     """Time of a pass as a share of the base's float32 file; 0: not measured."""
     accuracy: float | None = None
     """Of the file on validation images after learning; None: not tried."""
+    weights: int = 0
+    """Of convolutions and linear layers."""
 
 
 def frontier_lines(points: Sequence[Point], chosen: Structure | None, base_accuracy: float) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ _STATISTICS: Final = (8, 256)
 """Batches and views of each that statistics are taken from at the end."""
 _NARROW: Final = 16.0
 """Tensors of numbers up to this are stored in 16 bits."""
+_DECIDED: Final = frozenset({"widths", "left_out", "seconds"})
+"""Settings that budgets have decided when a state is written, and have not when it is read: the state says them."""
 _ROUNDS: Final = ("first round", "second round")
 
 
@@ -266,7 +268,7 @@ class Specialisation:
         work = self._work
         return fingerprint(
             algorithm="specialise 2",
-            settings=work.settings.record(),
+            settings={name: value for name, value in work.settings.record().items() if name not in _DECIDED},
             seed=work.seed,
             target=dataclasses.asdict(work.target),
             samples=(len(work.train), len(work.validation)),
