@@ -127,6 +127,8 @@ def builder_parameters(texts: Sequence[str]) -> dict[str, str | int | float | bo
         key, separator, value = text.partition("=")
         if not separator or not key:
             raise InvalidField(f"--parameter: {text!r} is not KEY=VALUE", field="--parameter", hint="pass width=2")
+        if key in parameters:
+            raise _twice("--parameter", key)
         parameters[key] = _scalar(value)
     return parameters
 
@@ -138,10 +140,16 @@ def tag_map(texts: Sequence[str]) -> dict[str, str]:
         InvalidField: a text has no `=`.
     """
     pairs = [text.partition("=") for text in texts]
-    for key, separator, _ in pairs:
+    for place, (key, separator, _) in enumerate(pairs):
         if not separator or not key:
             raise InvalidField(f"--tag: {key!r} is not KEY=VALUE", field="--tag", hint="pass team=vision")
+        if key in {other for other, _, _ in pairs[:place]}:
+            raise _twice("--tag", key)
     return {key: value for key, _, value in pairs}
+
+
+def _twice(option: str, key: str) -> InvalidField:
+    return InvalidField(f"{option}: {key!r} is given twice", field=option, hint="give it once")
 
 
 def _scalar(text: str) -> str | int | float | bool:

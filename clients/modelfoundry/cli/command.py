@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from modelfoundry.cli.exit_codes import ExitCode, exit_code_for
 from modelfoundry.cli.rendering.failures import print_failure, print_slip, print_traceback
@@ -35,6 +36,24 @@ SHARED_OPTIONS: Final = {
 SHARED_DEFAULTS: Final = {"project": "default", "as_json": False, "debug": False}
 
 
+class StrictCommand(TyperCommand):
+    """A command that refuses an option twice where one value is kept, in place of keeping the last in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Counts how often each option is given, then parses.
+
+        Raises:
+            typer.BadParameter: an option that is not repeatable is given more than once.
+        """
+        *_, given = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter in self.get_params(ctx):
+            keeps_one = isinstance(parameter, TyperOption) and not (parameter.multiple or parameter.count)
+            if keeps_one and given.count(parameter) > 1:
+                name = parameter.opts[0]
+                raise typer.BadParameter("it is given twice, and takes one value", ctx=ctx, param_hint=name)
+        return super().parse_args(ctx, args)
+
+
 def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
     """Registers `body(session, ...)` as command `name`; the session comes from the shared options.
 
@@ -42,7 +61,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
     """
 
     def register(body: Body[P]) -> Body[P]:
-        app.command(name)(_with_session(body))
+        app.command(name, cls=StrictCommand)(_with_session(body))
         return body
 
     return register

@@ -102,7 +102,12 @@ ParameterOption = Annotated[
     list[str] | None, typer.Option("--parameter", help="KEY=VALUE for the architecture's builder. Repeatable.")
 ]
 LabelsOption = Annotated[
-    list[str] | None, typer.Option("--labels", help="Comma-separated labels, in order. Repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--labels",
+        help="Labels in order: horse,cow. Those with commas in them in double quotes: '\"tench, Tinca tinca\",cow'. "
+        "Or a list in JSON. Repeatable.",
+    ),
 ]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", help="Epochs at most.")]
 BatchSizeOption = Annotated[int | None, typer.Option("--batch-size", help="Samples in a batch.")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelfoundry.cli.arguments import NewLabelText, new_label_text, split_list
+from modelfoundry.cli.arguments import NewLabelText, new_label_text
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets, complete_models, complete_subjects
 from modelfoundry.cli.following import follow_one
@@ -22,6 +22,7 @@ from modelfoundry.cli.subjects import subject_name
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.composing import Score
 from modelfoundry.values.computing import Device
+from modelfoundry.values.label_lists import labels_in_all
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient, AsyncJob, ComposedModel
@@ -105,7 +106,7 @@ def compose(
         sources=tuple(sources or ()),
         dataset=dataset,
         patch=patch,
-        labels=split_list(labels or []),
+        labels=labels_in_all(labels or []),
         new_labels=tuple(new_label_text(text) for text in new_label or ()),
     )
     _check(wanted)

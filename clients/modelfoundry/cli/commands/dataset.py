@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelfoundry.cli.arguments import extents, split_list, tag_map
+from modelfoundry.cli.arguments import extents, tag_map
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets
 from modelfoundry.cli.options import (
@@ -29,6 +29,7 @@ from modelfoundry.cli.rendering.quantities import byte_count, moment
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_remark, print_table
 from modelfoundry.cli.session import Session
 from modelfoundry.values.kinds import Kind
+from modelfoundry.values.label_lists import labels_in_all
 
 if TYPE_CHECKING:
     from modelfoundry.client import Dataset, SourceReport
@@ -65,7 +66,7 @@ def push(
         dataset = client.datasets.push(
             source,
             dataset_id=name,
-            labels=split_list(labels or []),
+            labels=labels_in_all(labels or []),
             image_size=(size[0], size[1]) if size else None,
             display_name=display_name,
             description=description,

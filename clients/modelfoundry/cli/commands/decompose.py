@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from modelfoundry.cli.algorithm_options import check_unused, with_algorithm_options
-from modelfoundry.cli.arguments import split_list
 from modelfoundry.cli.command import command
 from modelfoundry.cli.exit_codes import exit_code_for
 from modelfoundry.cli.following import Outcomes, TitledJob, follow
@@ -33,6 +32,7 @@ from modelfoundry.cli.session import Session
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
+from modelfoundry.values.label_lists import labels_in, labels_in_all
 
 if TYPE_CHECKING:
     from modelfoundry.client import AsyncClient, Module
@@ -45,7 +45,8 @@ class Asked:
     model: str
     dataset: str
     algorithm: Algorithm[Any]
-    label: str
+    label: tuple[str, ...]
+    """Labels of binary problems, a module for each."""
     labels: tuple[str, ...]
     each: bool
     groups: tuple[tuple[str, ...], ...]
@@ -63,7 +64,10 @@ def decompose(
     *,
     model: ModelArgument,
     dataset: DatasetOption,
-    label: Annotated[str, typer.Option("--label", help="Binary problem: this label against the rest.")] = "",
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", help="Binary problem: this label against the rest. Repeatable: a module for each."),
+    ] = None,
     labels: LabelsOption = None,
     each: Annotated[
         bool, typer.Option("--each", help="A binary module for each of --labels, or for every label of the model.")
@@ -94,20 +98,20 @@ def decompose(
     """
     from modelfoundry.client import ValidationSplit
 
-    wanted = split_list(labels or [])
+    wanted = labels_in_all(labels or [])
     if algorithm.joint:
         check_unused(algorithm, {"--label": label, "--labels": labels, "--each": each})
     else:
         check_unused(algorithm, {"--group": group})
-        _check_problem(label, wanted, each=each, name=name)
+        _check_problem(label or [], wanted, each=each, name=name)
     asked = Asked(
         model=model,
         dataset=dataset,
         algorithm=algorithm,
-        label=label,
+        label=tuple(label or ()),
         labels=wanted,
         each=each,
-        groups=tuple(split_list([one]) for one in group or []),
+        groups=tuple(labels_in(one) for one in group or []),
         common={
             "algorithm": algorithm.name,
             "settings": {"recipe": recipe, **settings},
@@ -144,7 +148,7 @@ async def _started(client: AsyncClient, asked: Asked) -> list[TitledJob[tuple[Mo
         labels = asked.labels or (await client.models.get(asked.model)).labels
         return [await _start(client, asked, label, {"label": label}) for label in labels]
     if asked.label:
-        return [await _start(client, asked, asked.label, {"label": asked.label})]
+        return [await _start(client, asked, label, {"label": label}) for label in asked.label]
     return [await _start(client, asked, labels_text(asked.labels), {"labels": asked.labels})]
 
 
@@ -154,14 +158,17 @@ async def _start(
     return TitledJob(title, await client.decompose(asked.model, asked.dataset, **problem, **asked.common))
 
 
-def _check_problem(label: str, labels: tuple[str, ...], *, each: bool, name: str) -> None:
+def _check_problem(label: Sequence[str], labels: tuple[str, ...], *, each: bool, name: str) -> None:
     hint = "pass one of: --label horse, --labels horse,cow,dog, --each"
     if label and (labels or each):
         raise InvalidField("--label goes neither with --labels nor with --each", field="--label", hint=hint)
     if not (label or labels or each):
         raise InvalidField("nothing says what the module must tell apart", field="--label", hint=hint)
-    if each and name:
-        raise InvalidField("--name names one module and --each makes several", field="--name", hint="leave --name out")
+    if any(one in label[:place] for place, one in enumerate(label)):
+        raise InvalidField("--label: a label is given twice", field="--label", hint="name every label once")
+    if name and (each or len(label) > 1):
+        makes = "--each makes" if each else "several --label make"
+        raise InvalidField(f"--name names one module and {makes} several", field="--name", hint="leave --name out")
 
 
 def _raise_first_failure(outcomes: Outcomes[tuple[Module, ...]]) -> None:

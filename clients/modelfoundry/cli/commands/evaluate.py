@@ -18,6 +18,7 @@ from modelfoundry.cli.session import Session
 from modelfoundry.cli.subjects import subject_name
 from modelfoundry.values.computing import Device
 from modelfoundry.values.file_forms import Compute
+from modelfoundry.values.label_lists import labels_in_all
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +71,7 @@ def evaluate(
                 baselines=baselines,
                 modularity=modularity,
                 label=label or None,
-                labels=split_list(labels) if labels else None,
+                labels=labels_in_all(labels) if labels else None,
                 latency_batch_sizes=split_counts(latency, "--latency"),
                 compute=compute,
                 device=device,

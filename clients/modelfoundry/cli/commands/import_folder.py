@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from modelfoundry.cli.arguments import split_list
 from modelfoundry.cli.command import command
 from modelfoundry.cli.completion import complete_datasets
 from modelfoundry.cli.options import LabelsOption, NameOption
@@ -15,6 +14,7 @@ from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.quantities import byte_count
 from modelfoundry.cli.rendering.tables import print_line
 from modelfoundry.cli.session import Session
+from modelfoundry.values.label_lists import labels_in_all
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def import_folder(
     """Register the classifier in a folder as a model, with its labels, licence and description. No pickle is read."""
     with session.client() as client, transfer_bar(f"importing {folder.name}") as show:
         model = client.hub.import_folder(
-            folder, model_id=name, labels=split_list(labels or []), training_dataset=dataset, on_progress=show
+            folder, model_id=name, labels=labels_in_all(labels or []), training_dataset=dataset, on_progress=show
         )
     session.answer(
         model,

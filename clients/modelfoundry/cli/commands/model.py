@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelfoundry.cli.arguments import builder_parameters, extents, input_spec, split_list, tag_map
+from modelfoundry.cli.arguments import builder_parameters, extents, input_spec, tag_map
 from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_datasets, complete_models
@@ -37,6 +37,7 @@ from modelfoundry.cli.rendering.training_text import training_facts
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.kinds import Kind
+from modelfoundry.values.label_lists import labels_in_all
 
 if TYPE_CHECKING:
     from modelfoundry.client import Client, InputSpec, Model
@@ -78,7 +79,7 @@ def push(
     from modelfoundry.client import Architecture
 
     with session.client() as client:
-        known, spec = _labels_and_input(client, dataset, split_list(labels or []), image=image, mean=mean, std=std)
+        known, spec = _labels_and_input(client, dataset, labels_in_all(labels or []), image=image, mean=mean, std=std)
         with transfer_bar(f"uploading {weights.name}") as show:
             model = client.models.push(
                 weights,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from modelfoundry.cli.algorithm_options import plain_settings, setting_options
-from modelfoundry.cli.arguments import byte_size, split_list
+from modelfoundry.cli.arguments import byte_size
 from modelfoundry.cli.command import command
 from modelfoundry.cli.following import TitledJob, follow
 from modelfoundry.cli.options import (
@@ -33,6 +33,7 @@ from modelfoundry.decomposer.algorithms import ALGORITHMS
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.errors import InvalidField
 from modelfoundry.values.computing import Device
+from modelfoundry.values.label_lists import labels_in_all
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.values.results import LogWritten
 
@@ -100,7 +101,7 @@ def run(
     """What comes of it is a module like any other: measure it, predict with it, export it, compose it."""
     from modelfoundry.client import ValidationSplit
 
-    wanted = split_list(labels)
+    wanted = labels_in_all(labels)
     common = {
         "algorithm": algorithm.name,
         "settings": {**({"recipe": _PREVIEW} if preview else {}), **settings},

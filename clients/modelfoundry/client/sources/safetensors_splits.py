@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from modelfoundry.client.sources.prepared import PreparedDataset
 from modelfoundry.client.sources.splits import checked_labels, require
 from modelfoundry.errors import MalformedFile
+from modelfoundry.values.label_lists import labels_in
 
 SUFFIX: Final = ".safetensors"
 
@@ -24,7 +24,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path, folder: Path, labels: Sequence[str]) -> PreparedDataset:  # noqa: ARG001 - nothing is made
     """Checks the headers of `SPLIT.safetensors` and takes label names from their metadata.
 
-    Names stand under `labels` or `classes`, as a JSON list or separated by commas.
+    Names stand under `labels` or `classes`: a list in JSON, or separated by commas (`labels_in`).
 
     Raises:
         MalformedFile: a file has no `images` (U8, [n, c, h, w]) or `labels` (I64, [n]).
@@ -58,14 +58,4 @@ def _checked(path: Path) -> tuple[str, ...]:
             f"no tensor `{name}` of type {wanted[0]} with {wanted[1]} dimensions",
             "save uint8 `images` [n, channels, height, width] and int64 `labels` [n]",
         )
-    return _names(metadata.get("labels") or metadata.get("classes") or "")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    try:
-        names = json.loads(text)
-    except ValueError:
-        names = None
-    if isinstance(names, list):
-        return tuple(str(name) for name in names)
-    return tuple(name.strip() for name in text.split(",")) if text.strip() else ()
+    return labels_in(metadata.get("labels") or metadata.get("classes") or "")
