@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import unicodedata
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +30,19 @@ def shortened(text: str, limit: int = 80) -> str:
     """`text` fit to be quoted in a message: printable, at most `limit` characters."""
     printable = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
     return printable if len(printable) <= limit else f"{printable[: limit - 3]}..."
+
+
+def label_text(label: str) -> str:
+    """A label as it is written everywhere: Unicode's form NFC, so that one word has one spelling.
+
+    macOS keeps names of files in the form NFD, where an accent is a character of its own.
+    """
+    return unicodedata.normalize("NFC", label)
+
+
+def label_texts(labels: Iterable[str]) -> tuple[str, ...]:
+    """`label_text` of each."""
+    return tuple(map(label_text, labels))
 
 
 def singular_of(collection: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from modelfoundry.names import label_text, label_texts
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.computing import Environment, ValidationSplit
 
@@ -45,6 +46,10 @@ class CompositionMember:
     scale: float = 1.0
     bias: float = 0.0
     validation_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", label_text(self.label))
+        object.__setattr__(self, "source_label", label_text(self.source_label))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,9 @@ class Composition:
     create_time: datetime | None = None
     update_time: datetime | None = None
     etag: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", label_texts(self.labels))
 
     @property
     def id(self) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from modelfoundry.errors import InvalidField, UnknownLabel
-from modelfoundry.names import near, shortened
+from modelfoundry.names import label_text, label_texts, near, shortened
 
 REST: Final = "rest"
+"""What the output for all other labels is called, where no label of the problem is called so."""
+_OTHER_WORDS: Final = ("all others", "none of these", "everything else")
+
+
+def word_for_others(labels: Sequence[str]) -> str:
+    """What the output for all other labels is called beside these labels: never what one of them is called."""
+    words = itertools.chain((REST, *_OTHER_WORDS), (f"{REST} {number}" for number in itertools.count(2)))
+    return next(word for word in words if word not in labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,9 @@ class BinaryProblem:
 
     label: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", label_text(self.label))
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Labels of the base model that the problem is about."""
@@ -25,8 +37,8 @@ class BinaryProblem:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Meaning of the module's outputs, in order: the label, then `rest`."""
-        return (self.label, REST)
+        """Meaning of the module's outputs, in order: the label, then the others' (`rest`)."""
+        return (self.label, word_for_others(self.labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,9 @@ class MultiClassProblem:
     """Which one of several labels."""
 
     labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", label_texts(self.labels))
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -47,10 +62,13 @@ class OpenSetProblem:
 
     labels: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", label_texts(self.labels))
+
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Meaning of the module's outputs: the labels in the order given, then `rest`."""
-        return (*self.labels, REST)
+        """Meaning of the module's outputs: the labels in the order given, then the others' (`rest`)."""
+        return (*self.labels, word_for_others(self.labels))
 
 
 Problem = BinaryProblem | MultiClassProblem | OpenSetProblem
@@ -131,7 +149,7 @@ def resolve_labels(wanted: Sequence[str], labels: Sequence[str], *, field: str, 
         InvalidField: there are too few, the same twice, or all of them.
     """
     indices = tuple(_index(label, labels, f"{field}[{place}]") for place, label in enumerate(wanted))
-    _check_several(wanted, len(labels), field, least)
+    _check_several(label_texts(wanted), len(labels), field, least)
     return indices
 
 
@@ -158,8 +176,9 @@ def _check_several(wanted: Sequence[str], known: int, path: str, least: int) -> 
 
 
 def _index(label: str, labels: Sequence[str], path: str) -> int:
+    label, labels = label_text(label), label_texts(labels)
     if label in labels:
-        return list(labels).index(label)
+        return labels.index(label)
     similar = near(label, labels)
     raise UnknownLabel(
         f"{path}: the model has no label {shortened(label)!r}",

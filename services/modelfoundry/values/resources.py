@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from modelfoundry.names import label_texts
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.values.computing import Environment, TrainingSubset, ValidationSplit
 from modelfoundry.values.figures import (
@@ -94,6 +95,9 @@ class Model:
     update_time: datetime | None = None
     etag: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", label_texts(self.labels))
+
     @property
     def id(self) -> str:
         """Last segment of the name."""
@@ -137,6 +141,9 @@ class Dataset:
     create_time: datetime | None = None
     update_time: datetime | None = None
     etag: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", label_texts(self.labels))
 
     @property
     def id(self) -> str:

@@ -11,7 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from modelfoundry.api.decomposer.v1 import algorithm_pb2
 from modelfoundry.api.decomposer.v1 import decomposer_service_pb2 as pb
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import near, shortened
+from modelfoundry.names import label_texts, near, shortened
 from modelfoundry.values.algorithms import AlgorithmDescription, NamedSettings, Search, SettingDescription
 from modelfoundry.wire.computing import PROBLEM, problem_to_proto
 from modelfoundry.wire.pairs import Pair
@@ -111,6 +111,6 @@ def search_from_proto(request: pb.DecomposeRequest) -> Search:
     return Search(
         algorithm=algorithm,
         problem=None if joint else PROBLEM.from_request(asked.problem, field=f"{algorithm}.problem"),
-        label_groups=tuple(tuple(group.labels) for group in asked.label_groups) if joint else (),
+        label_groups=tuple(label_texts(group.labels) for group in asked.label_groups) if joint else (),
         settings={"recipe": asked.recipe.recipe, **given_settings(asked.recipe, field=f"{algorithm}.recipe")},
     )

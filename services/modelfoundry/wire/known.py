@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,15 +25,25 @@ _CHANGEABLE: Final[dict[str, Any]] = {
 
 
 def known_to_proto(*resources: Model | Dataset) -> known_resources_pb2.KnownResources:
-    """The message of resources that were read, with what never changes of them."""
+    """The message of resources that were read, with what never changes of them.
+
+    A data set is left out, to be read anew, where its digest is not over its labels as they are spelled here: older
+    ones may be stored with labels that are not in Unicode's form NFC.
+    """
     message = known_resources_pb2.KnownResources()
     for resource in resources:
         match resource:
             case Model():
                 message.models.append(MODEL.to_proto(replace(resource, **_CHANGEABLE)))
-            case Dataset():
+            case Dataset() if not _in_other_letters(resource):
                 message.datasets.append(DATASET.to_proto(replace(resource, **_CHANGEABLE)))
     return message
+
+
+def _in_other_letters(dataset: Dataset) -> bool:
+    """Whether labels have accents, and the digest is over another form of them."""
+    accented = any(unicodedata.normalize("NFD", label) != label for label in dataset.labels)
+    return accented and dataset.digest != dataset_digest(dataset.labels, dataset.splits)
 
 
 def known_from_proto(message: known_resources_pb2.KnownResources) -> tuple[Model | Dataset, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from modelfoundry.client.sources.picture_folders import (
     TOO_DEEP,
 )
 from modelfoundry.client.sources.prepare import prepare_dataset
-from modelfoundry.client.sources.prepared import FileRemark, PreparedDataset, SourceReport
+from modelfoundry.client.sources.prepared import LOOKALIKES, FileRemark, PreparedDataset, SourceReport
 from modelfoundry.client.sources.reporting import report
 from modelfoundry.pictures.decoding import SEVERAL_FRAMES
 
@@ -181,3 +182,28 @@ def test_a_report_is_a_line_a_reason_and_a_warning_for_whoever_takes_none() -> N
         report(found, taken.append)
         report(SourceReport(), None)
     assert taken == [found]
+
+
+def test_one_word_is_one_label_in_whatever_form_its_folders_are_named(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    picture(tmp_path / "source" / "train" / composed / "a.png")
+    picture(tmp_path / "source" / "test" / decomposed / "a.png")
+    for split in ("train", "test"):
+        picture(tmp_path / "source" / split / "tea" / "a.png")
+    prepared = pushed(tmp_path / "source")
+    assert prepared.labels == (composed, "tea")
+    assert [load_file(prepared.files[split])["labels"].tolist() for split in ("train", "test")] == [[0, 1], [0, 1]]
+    work = tmp_path / "more"
+    work.mkdir()
+    assert prepare_dataset(tmp_path / "source", work, ("tea", decomposed), None).labels == ("tea", composed)
+
+
+def test_labels_of_other_cases_are_told_apart_and_said_and_spaces_are_refused(source: Path) -> None:
+    picture(source / "Cat" / "a.png")
+    prepared = pushed(source)
+    assert prepared.labels == ("Cat", "cat", "dog")
+    assert prepared.report.notes == (FileRemark("Cat / cat", LOOKALIKES),)
+    picture(source / " cat" / "a.png")
+    with pytest.raises(errors.InvalidField, match="' cat' begins or ends with a space") as caught:
+        pushed(source)
+    assert "'cat'" in caught.value.hint

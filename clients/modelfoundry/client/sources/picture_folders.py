@@ -11,6 +11,7 @@ from PIL import Image
 
 from modelfoundry.client.sources.prepared import FileRemark, shown
 from modelfoundry.errors import InvalidImage, MalformedFile
+from modelfoundry.names import label_text
 from modelfoundry.pictures.decoding import FORMATS, Measured, UnreadablePicture, measure
 
 OF_THE_SYSTEM: Final = "files and folders of systems and tools"
@@ -172,7 +173,7 @@ class _Search:
 
     def _measured(self, path: Path) -> list[Picture]:
         try:
-            return [Picture(path, path.parent.name, measure(path))]
+            return [Picture(path, label_text(path.parent.name), measure(path))]
         except UnreadablePicture as error:
             if error.foreign and path.suffix.lower() not in _picture_suffixes():
                 self.leave_out(NO_PICTURES, [path])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from modelfoundry.client.sources.prepared import PreparedDataset
+from modelfoundry.client.sources.prepared import PreparedDataset, lookalikes
 from modelfoundry.errors import InvalidField, MalformedFile
 
 Reader = Callable[[Path, Path, Sequence[str]], PreparedDataset]
@@ -27,6 +28,14 @@ def prepare_dataset(
         InvalidImage: images cannot be read, or one has another size than the others; they are named.
         InvalidField: label names are missing or too few.
     """
+    prepared = _read(source, folder, labels, image_size)
+    notes = (*prepared.report.notes, *lookalikes(prepared.labels))
+    return replace(prepared, report=replace(prepared.report, notes=notes))
+
+
+def _read(
+    source: str | Path, folder: Path, labels: Sequence[str], image_size: tuple[int, int] | None
+) -> PreparedDataset:
     # Here: programs that push no data set start sooner without NumPy and Pillow.
     from modelfoundry.client.sources import cifar, digits, idx, image_folder, safetensors_splits, svhn
     from modelfoundry.client.sources.picture_folders import find_pictures

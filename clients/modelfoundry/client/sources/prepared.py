@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+LOOKALIKES: Final = "labels that are told apart by case or spaces alone"
 _SHOWN: Final = 3
 
 
@@ -43,6 +44,14 @@ class PreparedDataset:
     labels: tuple[str, ...]
     files: Mapping[str, Path]
     report: SourceReport = field(default_factory=SourceReport)
+
+
+def lookalikes(labels: Sequence[str]) -> tuple[FileRemark, ...]:
+    """Labels that differ in case or spaces alone: they are told apart, and may be meant as one."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault("".join(label.casefold().split()), []).append(label)
+    return tuple(FileRemark(" / ".join(group), LOOKALIKES) for group in groups.values() if len(group) > 1)
 
 
 def _grouped(remarks: Sequence[FileRemark]) -> list[str]:

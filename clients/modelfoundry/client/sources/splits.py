@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelfoundry.errors import InvalidField, MalformedFile
+from modelfoundry.names import label_texts
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -61,10 +62,17 @@ def checked_labels(wanted: Sequence[str], found: Sequence[str], highest: int | N
     Raises:
         InvalidField: there are no names, or not as many as labels.
     """
-    names = tuple(wanted) or tuple(found)
+    names = label_texts(wanted) or label_texts(found)
     needed = len(found) if found else 0 if highest is None else highest + 1
     if not names:
         raise InvalidField("the files have no label names", field="labels", hint="pass them in order as labels=")
+    for place, name in enumerate(names):
+        if name != name.strip():
+            raise InvalidField(
+                f"the label {name!r} begins or ends with a space",
+                field=f"labels[{place}]",
+                hint=f"call it {name.strip()!r}: rename its folder, or pass labels=",
+            )
     if len(names) < needed or (wanted and found and len(wanted) != len(found)):
         raise InvalidField(
             f"{len(names)} label names were given for {needed} labels",

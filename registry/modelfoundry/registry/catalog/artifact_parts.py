@@ -11,7 +11,7 @@ from modelfoundry.errors import MalformedFile
 from modelfoundry.names import shortened
 from modelfoundry.registry.catalog.safetensors_file import SafetensorsFile
 from modelfoundry.registry.records.tables import ModelRow
-from modelfoundry.values.problems import MultiClassProblem, Problem
+from modelfoundry.values.problems import MultiClassProblem, Problem, resolve
 
 FIELD: Final = "module.artifact"
 _HINT: Final = "upload what the decomposer wrote"
@@ -62,7 +62,7 @@ def described_head(file: SafetensorsFile, base: ModelRow, problem: Problem) -> d
         case {"linear": {"layers": int(depth)}} if 1 <= depth <= len(file.tensors):
             return linear_head(file, depth, len(problem.outputs), len(base.labels))
         case {"log_odds": {} as stated}:
-            columns = [base.labels.index(label) for label in problem.labels]
+            columns = list(resolve(problem, base.labels))
             rest = not isinstance(problem, MultiClassProblem)
             if stated != {"labels": len(base.labels), "columns": columns, "rest": rest}:
                 raise malformed("its head compares other labels than those of the problem with the rest")

@@ -60,7 +60,7 @@ def _check_members(members: Sequence[CompositionMember], project: str, *, field:
                 hint="pass finite numbers and a scale that is not 0; scale 1 and bias 0 when it was not calibrated",
             )
         _check_share(member.validation_score, field=f"{path}.validation_score")
-    check_labels(list(seen), field=field)
+    check_labels(list(seen), field=field, spaced=True)
 
 
 def _check_base_name(draft: CompositionDraft, project: str, *, field: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from modelfoundry.errors import InvalidField, UnknownLabel
-from modelfoundry.names import near, shortened
+from modelfoundry.names import label_texts, near, shortened
 from modelfoundry.registry.records.finding import find
 from modelfoundry.registry.records.references import check_reference
 from modelfoundry.registry.records.shelf import Parent
@@ -137,7 +137,7 @@ def _check_member(member: CompositionMember, source: Source, path: str) -> None:
             field=f"{path}.source_digest",
             hint="compose sources as they are stored",
         )
-    known = source.row.labels
+    known = label_texts(source.row.labels)
     if member.source_label not in known:
         similar = near(member.source_label, known)
         raise UnknownLabel(

@@ -10,7 +10,7 @@ from sqlmodel import Session, SQLModel, col
 
 from modelfoundry.attestation.statements import definition_digest
 from modelfoundry.errors import InvalidField, UnknownLabel
-from modelfoundry.names import near, parse_parent, shortened
+from modelfoundry.names import label_texts, near, parse_parent, shortened
 from modelfoundry.registry.catalog.composition_checks import check_composition
 from modelfoundry.registry.catalog.composition_sources import (
     Source,
@@ -152,7 +152,7 @@ def _find_base(session: Session, draft: CompositionDraft) -> ModelRow | None:
     check_image_size(base, draft.input, field=field)
     labels = [member.label for member in draft.members]
     for index, label in enumerate(labels):
-        if label not in base.labels:
+        if label not in label_texts(base.labels):
             path = f"composition.members[{index}].label"
             similar = near(label, base.labels)
             raise UnknownLabel(
@@ -161,7 +161,7 @@ def _find_base(session: Session, draft: CompositionDraft) -> ModelRow | None:
                 hint=f"did you mean {', '.join(similar)}?" if similar else "a patch has the labels of its base model",
                 metadata={"near": ", ".join(similar)},
             )
-    missing = [label for label in base.labels if label not in labels]
+    missing = [label for label in label_texts(base.labels) if label not in labels]
     if missing:
         raise InvalidField(
             f"composition.members: {base.name}, which is patched, also has {shortened(', '.join(missing), 200)}",

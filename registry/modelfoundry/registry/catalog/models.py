@@ -138,7 +138,7 @@ def _row(name: str, project: str, draft: ModelDraft, weights: SafetensorsFile, s
 
 def _check_draft(draft: ModelDraft, project: str) -> None:
     check_about(draft.about, "model")
-    check_labels(draft.labels, field="model.labels")
+    check_labels(draft.labels, field="model.labels", spaced=bool(draft.operation))
     _check_builder(draft.builder, field="model.architecture.builder")
     if draft.builder.startswith("exported:"):
         _check_exported(draft.parameters, field="model.architecture.parameters")

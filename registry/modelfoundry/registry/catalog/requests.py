@@ -13,6 +13,7 @@ from modelfoundry.api.registry.v1 import (
     module_pb2,
 )
 from modelfoundry.api.types.v1 import forms_pb2
+from modelfoundry.names import label_texts
 from modelfoundry.registry.catalog.drafts import (
     CompositionDraft,
     CompositionRecordDraft,
@@ -58,7 +59,7 @@ def model_from_proto(message: model_pb2.Model) -> ModelDraft:
         builder=message.architecture.builder,
         parameters=message_to_json(message.architecture.parameters, field="model.architecture.parameters"),
         input=input_spec_from_proto(message.input),
-        labels=tuple(message.labels),
+        labels=label_texts(message.labels),
         weights=message.weights.digest,
         training_dataset=message.training_dataset,
         operation=message.operation,
@@ -80,7 +81,7 @@ def dataset_from_proto(message: dataset_pb2.Dataset) -> DatasetDraft:
     """A data set to be registered; output-only fields are ignored."""
     return DatasetDraft(
         about=about_from_proto(message),
-        labels=tuple(message.labels),
+        labels=label_texts(message.labels),
         splits=tuple(map(dataset_split_from_proto, message.splits)),
     )
 

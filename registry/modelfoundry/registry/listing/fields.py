@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, exists
 from sqlalchemy.orm import Mapped
 
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import shortened
+from modelfoundry.names import label_text, shortened
 from modelfoundry.registry.listing.syntax import Restriction
 
 Column = ColumnElement[Any] | Mapped[Any]
@@ -127,7 +128,16 @@ class MembersField:
         if restriction.operator != ":":
             raise _misfit(restriction, "cannot be compared so", f'write: {restriction.path}:"horse"')
         mine = self.owner == self.resource
-        return exists().where(mine) if _is_any(restriction) else exists().where(mine, self.member == restriction.value)
+        return (
+            exists().where(mine)
+            if _is_any(restriction)
+            else exists().where(mine, self.member.in_(_spellings(restriction.value)))
+        )
+
+
+def _spellings(text: str) -> list[str]:
+    """A text as it was typed, as labels are kept, and as older rows may have them from macOS."""
+    return [text, label_text(text), unicodedata.normalize("NFD", text)]
 
 
 @dataclass(frozen=True, slots=True)

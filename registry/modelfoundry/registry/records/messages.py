@@ -21,7 +21,7 @@ from modelfoundry.api.registry.v1 import (
     model_pb2,
     module_pb2,
 )
-from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2
+from modelfoundry.api.types.v1 import architecture_pb2, blob_pb2, forms_pb2, problem_pb2
 from modelfoundry.errors import InvalidField
 from modelfoundry.registry.records.blob_reader import MEDIA_TYPE
 from modelfoundry.registry.records.stored_messages import packed_module, stored_message
@@ -35,7 +35,6 @@ from modelfoundry.registry.records.tables import (
 )
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem, Problem
 from modelfoundry.values.resources import BlobRef
-from modelfoundry.wire.computing import problem_to_proto
 from modelfoundry.wire.resources import blob_ref_to_proto
 from modelfoundry.wire.well_known import timestamp_to_proto
 
@@ -133,19 +132,31 @@ def evaluation_to_proto(row: EvaluationRow) -> evaluation_pb2.Evaluation:
 
 def module_message_of(row: ModuleRow) -> module_pb2.Module:
     """All but record and retention."""
-    problem = problem_of(row)
     message = module_pb2.Module(
         **described_fields(row),
         base_model=row.base_model,
         base_digest=row.base_digest,
-        problem=problem_to_proto(problem),
-        outputs=problem.outputs,
+        problem=_stored_problem(row),
+        outputs=row.labels if _has_no_rest(row) else [*row.labels, problem_of(row).outputs[-1]],
         artifact=blob_ref_to_proto(BlobRef(row.artifact_digest, row.artifact_bytes, MEDIA_TYPE)),
         dataset=row.dataset,
     )
     if row.forms is not None:
         message.forms.CopyFrom(stored_message(forms_pb2.FormComparison, row.forms))
     return message
+
+
+def _stored_problem(row: ModuleRow) -> problem_pb2.TargetProblem:
+    """The problem in the letters that were stored, and signed: older rows may have labels that are not in NFC."""
+    if row.binary:
+        return problem_pb2.TargetProblem(binary=problem_pb2.BinaryProblem(label=row.labels[0]))
+    if row.open_set:
+        return problem_pb2.TargetProblem(open_set=problem_pb2.OpenSetProblem(labels=row.labels))
+    return problem_pb2.TargetProblem(multi_class=problem_pb2.MultiClassProblem(labels=row.labels))
+
+
+def _has_no_rest(row: ModuleRow) -> bool:
+    return not row.binary and not row.open_set
 
 
 def problem_of(row: ModuleRow) -> Problem:

@@ -64,11 +64,17 @@ def check_line(text: str, limit: int, *, field: str) -> None:
         )
 
 
-def check_labels(labels: Sequence[str], *, field: str) -> None:
+def check_labels(labels: Sequence[str], *, field: str, spaced: bool = False) -> None:
     """Checks the names of all labels of a model or data set.
 
+    Args:
+        labels: The names.
+        field: Their path in the request.
+        spaced: Whether names may begin or end with spaces, as those of older data sets may.
+
     Raises:
-        InvalidField: there are too few or too many, or one is empty, too long, unprintable or there twice.
+        InvalidField: there are too few or too many, or one is empty, too long, unprintable or there twice, or begins or
+            ends with a space.
     """
     if not 2 <= len(labels) <= MAX_LABELS:
         raise InvalidField(
@@ -82,6 +88,12 @@ def check_labels(labels: Sequence[str], *, field: str) -> None:
         if not label.strip():
             raise InvalidField(f"{path} is empty", field=path, hint="name every label")
         check_line(label, MAX_LABEL, field=path)
+        if label != label.strip() and not spaced:
+            raise InvalidField(
+                f"{path}: {shortened(label)!r} begins or ends with a space",
+                field=path,
+                hint=f"call it {shortened(label.strip())!r}",
+            )
         if label in seen:
             raise InvalidField(
                 f"{path}: {shortened(label)!r} is also label {seen[label]}",

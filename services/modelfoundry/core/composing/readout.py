@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modelfoundry.values.problems import REST, MultiClassProblem, Problem
+from modelfoundry.values.problems import MultiClassProblem, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def readout_of(outputs: Sequence[str], label: str, problem: Problem | None, *, a
     has_rest = problem is not None and not isinstance(problem, MultiClassProblem)
     if against_rest:
         return Readout(column, outside=not has_rest)
-    return Readout(column, len(outputs) - 1 if has_rest and outputs[-1] == REST else None)
+    return Readout(column, len(outputs) - 1 if has_rest else None)
 
 
 def log_odds(logits: Tensor, readout: Readout) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Final
 from modelfoundry.api.reuser.v1 import composing_pb2 as pb
 from modelfoundry.core.composing import DEFAULT_SCORE, DEFAULT_STRATEGY, check_score
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import check_id, parse_name, parse_parent, shortened
+from modelfoundry.names import check_id, label_text, label_texts, parse_name, parse_parent, shortened
 from modelfoundry.values.composing import Strategy
 from modelfoundry.values.computing import Device, ValidationSplit
 from modelfoundry.values.kinds import Kind
@@ -126,7 +126,7 @@ def _task_from_proto(request: pb.ComposeModelRequest) -> MoreAccurate | NewTask 
             return _new_task_from_proto(request)
         case "patch":
             parse_name(request.patch.model, Kind.MODEL, field="patch.model")
-            labels = tuple(request.patch.labels)
+            labels = label_texts(request.patch.labels)
             _check_different(labels, "patch.labels", "")
             return Patch(request.patch.model, labels, _sources(request.patch.sources, "patch.sources"))
         case _:
@@ -143,14 +143,16 @@ def _new_task_from_proto(request: pb.ComposeModelRequest) -> NewTask:
             field="new_task.labels",
             hint="name at least two labels",
         )
-    _check_different([each.label for each in given], "new_task.labels", ".label")
+    _check_different(label_texts(each.label for each in given), "new_task.labels", ".label")
     labels = []
     for place, each in enumerate(given):
         field = f"new_task.labels[{place}]"
         dataset = each.dataset or request.dataset
         parse_name(dataset, Kind.DATASET, field=f"{field}.dataset")
         sources = _sources(each.sources, f"{field}.sources")
-        labels.append(ResolvedLabel(each.label, each.source_label or each.label, sources, dataset))
+        labels.append(
+            ResolvedLabel(label_text(each.label), label_text(each.source_label or each.label), sources, dataset)
+        )
     _check_different_images(labels)
     return NewTask(tuple(labels))
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from modelfoundry.client import AsyncClient, FoundLabels, Match, MatchKind
 from modelfoundry.errors import FieldViolation, InvalidField, UnknownLabel
-from modelfoundry.names import near, shortened
+from modelfoundry.names import label_text, near, shortened
 
 NEAREST_SHOWN: Final = 8
 
@@ -25,11 +25,11 @@ class KnownLabel:
     @property
     def spellings(self) -> tuple[str, ...]:
         """What models call it."""
-        return tuple(match.label for match in self.matches)
+        return tuple(dict.fromkeys(label_text(match.label) for match in self.matches))
 
     def match(self, spelling: str) -> Match:
         """Why it is called so."""
-        return next(match for match in self.matches if match.label == spelling)
+        return next(match for match in self.matches if label_text(match.label) == spelling)
 
 
 async def known_labels(asked: Sequence[str], client: AsyncClient) -> tuple[KnownLabel, ...]:
@@ -43,7 +43,7 @@ async def known_labels(asked: Sequence[str], client: AsyncClient) -> tuple[Known
     unknown: list[tuple[str, str, list[str]]] = []
     known: list[KnownLabel] = []
     for place, (label, labels) in enumerate(zip(asked, found, strict=True)):
-        meant = _meant(labels.matches)
+        meant = _meant(label, labels.matches)
         if meant:
             known.append(KnownLabel(label, tuple(meant)))
         else:
@@ -61,11 +61,15 @@ async def _found(label: str, field: str, client: AsyncClient) -> FoundLabels:
         raise InvalidField(f"{field}: {shortened(label)!r} has no words", field=field, hint=error.hint) from error
 
 
-def _meant(matches: Sequence[Match]) -> list[Match]:
-    """The labels that a word stands for: the word itself, else those of the one meaning that it is a synonym of."""
+def _meant(asked: str, matches: Sequence[Match]) -> list[Match]:
+    """The labels that a word stands for.
+
+    The word just as it is spelled, where models know it so: `Cardigan` is a dog and `cardigan` is not. Else the word in
+    other cases, accents and punctuation, else those of the one meaning that it is a synonym of.
+    """
     named = [match for match in matches if match.kind is MatchKind.LABEL]
     if named:
-        return named
+        return [match for match in named if label_text(match.label) == label_text(asked)] or named
     synonyms = [match for match in matches if match.kind is MatchKind.SYNONYM]
     meanings = {"".join(filter(str.isalnum, match.label.casefold())) for match in synonyms}
     return synonyms if len(meanings) == 1 else []

@@ -8,7 +8,7 @@ from typing import Final
 
 from modelfoundry.api.reuser.v1 import on_demand_service_pb2 as pb
 from modelfoundry.errors import InvalidField
-from modelfoundry.names import parse_name, parse_parent, shortened
+from modelfoundry.names import label_text, label_texts, parse_name, parse_parent, shortened
 from modelfoundry.reuser.on_demand.budgets import SMALLER, budget_algorithm, budget_settings
 from modelfoundry.reuser.on_demand.offers import Constraints
 from modelfoundry.values.algorithms import Search
@@ -91,7 +91,7 @@ def wanted_from_proto(request: pb.RequestModulesRequest) -> WantedModules:
     constraints = _constraints_from_proto(request.constraints)
     return WantedModules(
         parent=request.parent,
-        labels=tuple(request.labels),
+        labels=label_texts(request.labels),
         constraints=constraints,
         compose=request.compose,
         format=format_,
@@ -126,7 +126,7 @@ def _check_labels(request: pb.RequestModulesRequest) -> None:
             raise InvalidField(
                 f"{field}: it has {len(label)} characters", field=field, hint=f"name a label in 1 to {LONGEST_LABEL}"
             )
-        if label in request.labels[:place]:
+        if label_text(label) in label_texts(request.labels[:place]):
             raise InvalidField(
                 f"{field}: {shortened(label)!r} is there twice", field=field, hint="name every label once"
             )

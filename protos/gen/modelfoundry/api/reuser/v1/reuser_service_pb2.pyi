@@ -431,7 +431,7 @@ class LabelProbability(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
     label: _builtins.str
-    """The label; `rest` for everything else in a binary module."""
+    """The label; the last of the module's `outputs` (`rest`) for everything else in a module that has a rest."""
     probability: _builtins.float
     """Probability (softmax over the subject's outputs), in [0, 1]."""
     def __init__(

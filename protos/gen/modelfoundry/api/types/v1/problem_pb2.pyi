@@ -60,7 +60,9 @@ Global___TargetProblem: _TypeAlias = TargetProblem  # noqa: Y015
 
 @_typing.final
 class BinaryProblem(_message.Message):
-    """One label against all others. The module has two outputs: the label (index 0) and `rest` (index 1)."""
+    """One label against all others. The module has two outputs: the label (index 0) and the others (index
+    1): `rest`, or another word where the label is called so.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -106,7 +108,9 @@ Global___MultiClassProblem: _TypeAlias = MultiClassProblem  # noqa: Y015
 
 @_typing.final
 class OpenSetProblem(_message.Message):
-    """Which one of several labels, or none of them. The module's outputs are these labels in this order, then `rest`."""
+    """Which one of several labels, or none of them. The module's outputs are these labels in this order, then `rest`,
+    or another word where a label is called so.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -842,7 +842,7 @@ func (x *Prediction) GetNotes() []string {
 // How probable a label is.
 type LabelProbability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The label; `rest` for everything else in a binary module.
+	// The label; the last of the module's `outputs` (`rest`) for everything else in a module that has a rest.
 	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// Probability (softmax over the subject's outputs), in [0, 1].
 	Probability   float64 `protobuf:"fixed64,2,opt,name=probability,proto3" json:"probability,omitempty"`

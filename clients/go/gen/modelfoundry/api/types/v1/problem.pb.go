@@ -127,7 +127,8 @@ func (*TargetProblem_MultiClass) isTargetProblem_Kind() {}
 
 func (*TargetProblem_OpenSet) isTargetProblem_Kind() {}
 
-// One label against all others. The module has two outputs: the label (index 0) and `rest` (index 1).
+// One label against all others. The module has two outputs: the label (index 0) and the others (index
+// 1): `rest`, or another word where the label is called so.
 type BinaryProblem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A label of the base model.
@@ -219,7 +220,8 @@ func (x *MultiClassProblem) GetLabels() []string {
 	return nil
 }
 
-// Which one of several labels, or none of them. The module's outputs are these labels in this order, then `rest`.
+// Which one of several labels, or none of them. The module's outputs are these labels in this order, then `rest`,
+// or another word where a label is called so.
 type OpenSetProblem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Two or more different labels of the base model, fewer than all of them.

@@ -458,7 +458,7 @@ export const PredictionSchema: GenMessage<Prediction> = /*@__PURE__*/
  */
 export type LabelProbability = Message<"modelfoundry.api.reuser.v1.LabelProbability"> & {
   /**
-   * The label; `rest` for everything else in a binary module.
+   * The label; the last of the module's `outputs` (`rest`) for everything else in a module that has a rest.
    *
    * @generated from field: string label = 1;
    */

@@ -60,7 +60,8 @@ export const TargetProblemSchema: GenMessage<TargetProblem> = /*@__PURE__*/
   messageDesc(file_modelfoundry_api_types_v1_problem, 0);
 
 /**
- * One label against all others. The module has two outputs: the label (index 0) and `rest` (index 1).
+ * One label against all others. The module has two outputs: the label (index 0) and the others (index
+ * 1): `rest`, or another word where the label is called so.
  *
  * @generated from message modelfoundry.api.types.v1.BinaryProblem
  */
@@ -102,7 +103,8 @@ export const MultiClassProblemSchema: GenMessage<MultiClassProblem> = /*@__PURE_
   messageDesc(file_modelfoundry_api_types_v1_problem, 2);
 
 /**
- * Which one of several labels, or none of them. The module's outputs are these labels in this order, then `rest`.
+ * Which one of several labels, or none of them. The module's outputs are these labels in this order, then `rest`,
+ * or another word where a label is called so.
  *
  * @generated from message modelfoundry.api.types.v1.OpenSetProblem
  */
