@@ -155,7 +155,7 @@ def _distilled_step(base: nn.Module, images: ImageSet, rounds: int, precision: P
         base, target, pool, _posed(images), SPEC, settings, 0, CPU, Unwatched(), precision=precision
     )
     run = Distillation(task)
-    pool.fill(run.views_ahead(), Unwatched())
+    run.fill_pool()
     return run.run_step
 
 

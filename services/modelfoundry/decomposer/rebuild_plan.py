@@ -89,7 +89,9 @@ def _settings(algorithm: Algorithm[Settings], recorded: Mapping[str, Any]) -> Se
     if recipe not in algorithm.recipes:
         raise _unsupported(f"its recipe {shortened(recipe)!r} is none that this version knows")
     kind = type(algorithm.recipes[recipe].settings)
-    types: dict[str, Any] = {"recipe": str, **{one.name: one.type for one in settings_of(kind)}}
+    known = tuple(settings_of(kind))
+    types: dict[str, Any] = {"recipe": str, **{one.name: one.type for one in known}}
+    recorded = {**{one.name: one.earlier for one in known if one.earlier is not None}, **recorded}
     unknown = recorded.keys() - types.keys()
     missing = types.keys() - recorded.keys()
     if unknown or missing:

@@ -60,6 +60,8 @@ class SeamRecipe:
         lr_norm: `distilled`: learning rate of scales and shifts of batch normalisations, above 0.
         temperature: `distilled`: by which logits are divided when module and base are compared, above 0.
         precision: `distilled`: numbers that a step computes in.
+        hard_negatives: `distilled`: share of the rest's images that are drawn the more often the more the model takes
+            them for the label, 0 to 1.
     """
 
     recipe: str = ""
@@ -77,6 +79,7 @@ class SeamRecipe:
     lr_norm: float | None = None
     temperature: float | None = None
     precision: Precision | None = None
+    hard_negatives: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from modelfoundry.decomposer.algorithms.seam import SEAM
 from modelfoundry.decomposer.plan import DecompositionRequest, plan_decomposition
 from modelfoundry.decomposer.rebuild_plan import plan_rebuild
 from modelfoundry.values.computing import Environment, TrainingSubset
-from modelfoundry.values.problems import MultiClassProblem, OpenSetProblem
+from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
 from modelfoundry.values.resources import BlobRef, Dataset, DecompositionRecord, Model, Module
 
 
@@ -63,6 +63,13 @@ def test_a_module_of_a_joint_search_is_found_at_its_place(model: Model, dataset:
     plan = plan_rebuild(module, model, dataset)
     assert plan.place == 3
     assert plan.search.problems[3] == module.problem
+
+
+def test_a_record_that_is_older_than_a_setting_means_what_was_done_then(model: Model, dataset: Dataset) -> None:
+    module = made(request(SEAM, BinaryProblem("3")), model, dataset)
+    settings = {name: value for name, value in module.record.settings.items() if name != "hard_negatives"}
+    plan = plan_rebuild(replace(module, record=replace(module.record, settings=settings)), model, dataset)
+    assert plan.search.request.settings.record() == {**SEAM.resolve("", {}).record(), "hard_negatives": 0.0}
 
 
 def test_a_search_on_a_card_is_repeated_on_one(model: Model, dataset: Dataset) -> None:

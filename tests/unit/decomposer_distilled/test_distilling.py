@@ -16,7 +16,6 @@ from torch.nn import functional
 from modelfoundry.core.datasets import normalise
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.core.modules.head_networks import network_of_head
-from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.networks import build_network
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import ViewPool
@@ -140,16 +139,17 @@ def stepped(network: nn.Module, settings: DistilledSettings) -> tuple[Tensor, Te
     bits.requires_grad_()
     again = task(network, settings)
     run = Distillation(again)
-    views = next(run.views_ahead())
-    again.pool.fill([views], Unwatched())
+    run.fill_pool()
+    views = run._views(0)
+    t = settings.temperature
     flat = again.pool.inputs(views).flatten(1)
     weight, bias = (weights * bits).split([parameters[0].numel(), 4])
     logits, base = flat @ weight.view_as(parameters[0]).T + bias, again.pool.logits(views)
     odds = [value[:, 1] - torch.logsumexp(value[:, [0, 2, 3]], dim=1) for value in (logits, base)]
-    loss = 16 * functional.binary_cross_entropy_with_logits(odds[0] / 4, torch.sigmoid(odds[1] / 4))
+    loss = t**2 * functional.binary_cross_entropy_with_logits(odds[0] / t, torch.sigmoid(odds[1] / t))
     for own, taught in zip(logits, base, strict=True):
-        right = torch.softmax(taught / 4, dim=0)
-        loss = loss + 16 * (right * (right.log() - torch.log_softmax(own / 4, dim=0))).sum() / settings.batch_size
+        right = torch.softmax(taught / t, dim=0)
+        loss = loss + t**2 * (right * (right.log() - torch.log_softmax(own / t, dim=0))).sum() / settings.batch_size
     (gradient,) = torch.autograd.grad(loss, bits)
     gradient = gradient.clamp(-1, 1)
     return scores, scores - settings.lr_mask * gradient / (gradient.abs() + 1e-8)  # Adam's first step
@@ -162,7 +162,7 @@ def test_the_first_step_is_that_of_the_recipe_as_written_down() -> None:
     run_task = task(network)
     run = Distillation(run_task)
     assert torch.equal(run.scores, before)
-    run_task.pool.fill(run.views_ahead(), Unwatched())
+    run.fill_pool()
     run.run_step()
     assert torch.allclose(run.scores, after, atol=1e-4)
 
@@ -170,7 +170,7 @@ def test_the_first_step_is_that_of_the_recipe_as_written_down() -> None:
 def test_steps_become_smaller_as_a_cosine(network: nn.Module) -> None:
     asked = task(network)
     run = Distillation(asked)
-    asked.pool.fill(run.views_ahead(), Unwatched())
+    run.fill_pool()
     moved = []
     for _ in range(QUICK.steps):
         before = run.scores.clone()
@@ -180,7 +180,7 @@ def test_steps_become_smaller_as_a_cosine(network: nn.Module) -> None:
     assert moved[-1] < 3 * 0.038 * QUICK.lr_mask  # (1 + cos(7/8 pi)) / 2, and what Adam's past adds
 
 
-LONGER = dataclasses.replace(QUICK, steps=60, batch_size=32, retention=0.3)
+LONGER = dataclasses.replace(QUICK, steps=100, batch_size=32, retention=0.3)
 
 
 class WithoutNorms(nn.Module):

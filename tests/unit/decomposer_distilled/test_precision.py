@@ -14,7 +14,6 @@ from modelfoundry.core.evaluation import pose
 from modelfoundry.core.masking import masked_forward, masked_state
 from modelfoundry.core.modules import ModuleArtifact, RewrittenTensors, materialise
 from modelfoundry.core.modules.head_networks import network_of_head
-from modelfoundry.core.monitor import Unwatched
 from modelfoundry.decomposer.algorithms.distilling.precision import decided
 from modelfoundry.decomposer.algorithms.seam.distilled.search import Distillation, distil
 
@@ -27,7 +26,7 @@ def test_the_processor_decides_where_nothing_is_said(able: bool) -> None:
 def test_a_step_s_numbers_are_narrow_and_those_that_are_kept_are_not(network: torch.nn.Module) -> None:
     narrow, wide = (Distillation(task(network, precision=precision)) for precision in ("bfloat16", "float32"))
     for run in (narrow, wide):
-        run._task.pool.fill(run.views_ahead(), Unwatched())
+        run.fill_pool()
         run.run_step()
     assert narrow.scores.dtype == torch.float32
     assert not torch.equal(narrow.scores, wide.scores)

@@ -13,7 +13,7 @@ from modelfoundry.core.monitor import Unwatched
 from modelfoundry.core.shelf import Shelf
 from modelfoundry.decomposer.algorithms.distilling import chunks
 from modelfoundry.decomposer.algorithms.distilling.chunks import lay_out
-from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
+from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws, HardDraws, closeness
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.pool import IN_MEMORY, ViewPool
 from modelfoundry.errors import Cancelled
@@ -229,3 +229,49 @@ def test_others_are_drawn_from_the_common_views_unless_none_is_there() -> None:
     assert len(set(drawn[labels[drawn] == 1].tolist())) > 10
     drawn = BalancedDraws(labels, target, 0, labels == 1).draw("step 0", 64)
     assert len(set(drawn[labels[drawn] != 1].tolist())) > 10
+
+
+def hard_draws(part: float, weights: Tensor, seed: int = 3) -> HardDraws:
+    labels = torch.arange(300) % 5
+    draws = BalancedDraws(labels, Target.of(BinaryProblem("bee"), LABELS), seed)
+    return HardDraws(draws, torch.nonzero(labels != 1).flatten(), weights, part, seed)
+
+
+def test_a_part_of_the_rest_is_drawn_as_often_as_the_base_takes_it_for_the_label() -> None:
+    labels = torch.arange(300) % 5
+    rest = torch.nonzero(labels != 1).flatten()
+    weights = torch.zeros(len(rest))
+    weights[7], weights[9] = 0.75, 0.25
+    drawn = torch.cat([hard_draws(0.5, weights).draw(f"step {step}", 64) for step in range(200)])
+    assert int((labels[drawn] == 1).count_nonzero()) == 200 * 32
+    near, nearer = (int((drawn == rest[place]).count_nonzero()) for place in (9, 7))
+    # 16 of each 64 by closeness, and the other 16 of the rest from 240 alike.
+    assert near == pytest.approx(200 * 16 * (0.25 + 1 / 240), rel=0.1)
+    assert nearer == pytest.approx(200 * 16 * (0.75 + 1 / 240), rel=0.1)
+
+
+def test_without_hard_negatives_the_draws_are_the_balanced_ones() -> None:
+    balanced = BalancedDraws(torch.arange(300) % 5, Target.of(BinaryProblem("bee"), LABELS), 3)
+    assert torch.equal(hard_draws(0.0, torch.ones(240)).draw("step 4", 64), balanced.draw("step 4", 64))
+
+
+def test_hard_draws_depend_on_seed_and_step_alone() -> None:
+    weights = torch.rand(240, generator=torch.Generator().manual_seed(0))
+    one, other = hard_draws(0.5, weights), hard_draws(0.5, weights)
+    other.draw("step 0", 64)
+    assert torch.equal(one.draw("step 5", 64), other.draw("step 5", 64))
+    assert not torch.equal(one.draw("step 6", 64), one.draw("step 5", 64))
+    assert not torch.equal(hard_draws(0.5, weights, seed=4).draw("step 5", 64), one.draw("step 5", 64))
+
+
+def test_what_nothing_is_close_to_is_drawn_alike() -> None:
+    drawn = torch.cat([hard_draws(1.0, torch.zeros(240)).draw(f"step {step}", 64) for step in range(100)])
+    counts = torch.bincount(drawn[torch.arange(300)[drawn] % 5 != 1], minlength=300)
+    assert int(counts.max()) < 40  # 3,200 draws of 240 views
+
+
+def test_closeness_is_the_labels_share_of_the_softened_answer() -> None:
+    outputs = torch.tensor([[0.0, 0.0], [4.0, 0.0], [-40.0, 0.0]])
+    assert closeness(outputs).tolist() == pytest.approx([0.5, 0.731059, 4.54e-05], rel=1e-3)
+    of_two = torch.tensor([[4.0, 0.0, 0.0]])
+    assert closeness(of_two).tolist() == pytest.approx([1 - 1 / (2.718282 + 2)], rel=1e-5)

@@ -64,6 +64,7 @@ class Pattern:
 ABOVE_ZERO: Final = Limits("a number above 0", 0, above=True)
 ZERO_OR_MORE: Final = Limits("a number of 0 or more", 0)
 SHARE: Final = Limits("a share above 0 and at most 1", 0, 1, above=True)
+PART: Final = Limits("a share from 0 to 1", 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Setting:
     """None: a word out of `choices`, or a text of the pattern."""
     choices: tuple[str, ...]
     pattern: Pattern | None = None
+    earlier: int | float | str | None = None
+    """What a record means that does not name it, because it is older than the setting. None: there is none such."""
 
     @property
     def allowed(self) -> str:
@@ -107,15 +110,16 @@ class Setting:
             raise InvalidField(f"{field}: {value} is out of range", field=field, hint=f"give {self.allowed}")
 
 
-def setting(default: Any, text: str, limits: Limits | Pattern | None = None) -> Any:
+def setting(default: Any, text: str, limits: Limits | Pattern | None = None, *, earlier: Any = None) -> Any:
     """A field of a settings class.
 
     Args:
         default: Its value in the recipe.
         text: What it is for, a sentence.
         limits: Which numbers or texts it takes. None: one of the words of its `Literal` type.
+        earlier: What records mean that are older than the setting.
     """
-    return dataclasses.field(default=default, metadata={_KEY: (text, limits)})
+    return dataclasses.field(default=default, metadata={_KEY: (text, limits, earlier)})
 
 
 class Settings:
@@ -160,7 +164,7 @@ def settings_of(kind: type[Settings]) -> Iterator[Setting]:
     types = get_type_hints(kind)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # every one is a dataclass
         if _KEY in field.metadata:
-            text, limits = field.metadata[_KEY]
+            text, limits, earlier = field.metadata[_KEY]
             is_word = get_origin(types[field.name]) is Literal
             yield Setting(
                 name=field.name,
@@ -170,6 +174,7 @@ def settings_of(kind: type[Settings]) -> Iterator[Setting]:
                 limits=None if isinstance(limits, Pattern) else limits,
                 choices=get_args(types[field.name]) if is_word else (),
                 pattern=limits if isinstance(limits, Pattern) else None,
+                earlier=earlier,
             )
 
 

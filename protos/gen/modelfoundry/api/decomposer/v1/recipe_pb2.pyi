@@ -103,7 +103,7 @@ class SeamRecipe(_message.Message):
     (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
 
     The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
-    `distilled` has batch_size, lr_mask, augmentation and fields 11 to 15.
+    `distilled` has batch_size, lr_mask, augmentation and fields 11 to 16.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -123,6 +123,7 @@ class SeamRecipe(_message.Message):
     LR_NORM_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
+    HARD_NEGATIVES_FIELD_NUMBER: _builtins.int
     recipe: _builtins.str
     """Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `distilled`."""
     initial_masks: Global___InitialMasks.ValueType
@@ -156,9 +157,13 @@ class SeamRecipe(_message.Message):
     lr_norm: _builtins.float
     """Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01."""
     temperature: _builtins.float
-    """By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4."""
+    """By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 8."""
     precision: Global___Precision.ValueType
     """Numbers that a step computes in. `distilled`: auto. Records say which it was."""
+    hard_negatives: _builtins.float
+    """Share of the rest's images that are drawn the more often the more the model takes them for the label, 0 to 1; the
+    others are drawn alike. `distilled`: 0.5.
+    """
     def __init__(
         self,
         *,
@@ -177,10 +182,11 @@ class SeamRecipe(_message.Message):
         lr_norm: _builtins.float | None = ...,
         temperature: _builtins.float | None = ...,
         precision: Global___Precision.ValueType = ...,
+        hard_negatives: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_hard_negatives", b"_hard_negatives", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "batch_size", b"batch_size", "epochs", b"epochs", "hard_negatives", b"hard_negatives", "head_epoch_every", b"head_epoch_every", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "head_epoch_every", b"head_epoch_every", "initial_masks", b"initial_masks", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "precision", b"precision", "recipe", b"recipe", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_batch_size", b"_batch_size", "_epochs", b"_epochs", "_hard_negatives", b"_hard_negatives", "_head_epoch_every", b"_head_epoch_every", "_lr_head", b"_lr_head", "_lr_mask", b"_lr_mask", "_lr_norm", b"_lr_norm", "_patience", b"_patience", "_retention", b"_retention", "_steps", b"_steps", "_temperature", b"_temperature", "alpha", b"alpha", "augmentation", b"augmentation", "batch_size", b"batch_size", "epochs", b"epochs", "hard_negatives", b"hard_negatives", "head_epoch_every", b"head_epoch_every", "initial_masks", b"initial_masks", "lr_head", b"lr_head", "lr_mask", b"lr_mask", "lr_norm", b"lr_norm", "patience", b"patience", "precision", b"precision", "recipe", b"recipe", "retention", b"retention", "steps", b"steps", "temperature", b"temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
     _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
@@ -188,6 +194,8 @@ class SeamRecipe(_message.Message):
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
     _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__hard_negatives: _TypeAlias = _typing.Literal["hard_negatives"]  # noqa: Y015
+    _WhichOneofArgType__hard_negatives: _TypeAlias = _typing.Literal["_hard_negatives", b"_hard_negatives"]  # noqa: Y015
     _WhichOneofReturnType__head_epoch_every: _TypeAlias = _typing.Literal["head_epoch_every"]  # noqa: Y015
     _WhichOneofArgType__head_epoch_every: _TypeAlias = _typing.Literal["_head_epoch_every", b"_head_epoch_every"]  # noqa: Y015
     _WhichOneofReturnType__lr_head: _TypeAlias = _typing.Literal["lr_head"]  # noqa: Y015
@@ -210,6 +218,8 @@ class SeamRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hard_negatives) -> _WhichOneofReturnType__hard_negatives | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__head_epoch_every) -> _WhichOneofReturnType__head_epoch_every | None: ...
     @_typing.overload

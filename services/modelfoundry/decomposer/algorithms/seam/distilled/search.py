@@ -35,7 +35,7 @@ from modelfoundry.core.masking import WeightMasks, masked_forward
 from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.core.monitor import Monitor
 from modelfoundry.decomposer.algorithms.distilling.density import density_at, kept_of
-from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws
+from modelfoundry.decomposer.algorithms.distilling.drawing import BalancedDraws, HardDraws, closeness
 from modelfoundry.decomposer.algorithms.distilling.losses import distillation_loss
 from modelfoundry.decomposer.algorithms.distilling.norms import BatchNorms
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
@@ -48,6 +48,8 @@ from modelfoundry.values.architectures import InputSpec
 _ESTIMATION_BATCHES: Final = 8
 _ESTIMATION_BATCH: Final = 256
 """Views in a batch that statistics are taken from: 2,048 in all."""
+_AT_ONCE: Final = 4096
+"""Views whose answers are weighed at a time."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -108,7 +110,7 @@ def distil(task: DistillationTask) -> Distilled:
         run = Distillation(task)
         if task.resume is not None:
             run.restore(task.resume)
-        task.pool.fill(run.views_ahead(), task.monitor)
+        run.fill_pool()
         while run.step < task.settings.steps:
             run.run_step()
             task.monitor.checkpoint(run.save)
@@ -127,6 +129,7 @@ class Distillation:
         self._norms.normalise_by_batch()
         self._head = network_of_head(task.target.head()).requires_grad_(False).to(task.device)
         self._draws = BalancedDraws(task.pool.labels, task.target, task.seed, task.pool.common)
+        self._draws_of_steps: BalancedDraws | HardDraws = self._draws
         groups = [{"params": [self._masks.scores], "lr": task.settings.lr_mask}]
         if self._norms.trained:
             groups.append({"params": list(self._norms.trained.values()), "lr": task.settings.lr_norm})
@@ -146,9 +149,23 @@ class Distillation:
         settings = self._task.settings
         return kept_of(self._masks.total, density_at(self.step, settings.steps, settings.retention))
 
-    def views_ahead(self) -> Iterator[Tensor]:
-        """The views that every step to come draws, int64 [batch] each."""
-        return map(self._views, range(self.step, self._task.settings.steps))
+    def fill_pool(self) -> None:
+        """Finds what the base says of the views that steps may draw, and weighs those of the rest by it.
+
+        Raises:
+            Cancelled: the monitor says so.
+        """
+        task = self._task
+        task.pool.fill(map(self._balanced, range(task.settings.steps)), task.monitor)
+        if task.target.rest and task.settings.hard_negatives:
+            self._draws_of_steps = self._hard_draws()
+
+    def _hard_draws(self) -> HardDraws:
+        task, settings = self._task, self._task.settings
+        drawn = [self._draws.parts(_stream(step), settings.batch_size)[1] for step in range(settings.steps)]
+        others = torch.unique(torch.cat(drawn))
+        parts = [closeness(self._head(task.pool.logits(views))).cpu() for views in torch.split(others, _AT_ONCE)]
+        return HardDraws(self._draws, others, torch.cat(parts), settings.hard_negatives, task.seed)
 
     def run_step(self) -> None:
         """One batch: keeps the best, compares with the base, moves scores, scales and shifts."""
@@ -172,8 +189,11 @@ class Distillation:
         }
         task.monitor.progress("masks and norms", self.step, task.settings.steps, "step", figures)
 
+    def _balanced(self, step: int) -> Tensor:
+        return self._draws.draw(_stream(step), self._task.settings.batch_size)
+
     def _views(self, step: int) -> Tensor:
-        return self._draws.draw(f"step {step}", self._task.settings.batch_size)
+        return self._draws_of_steps.draw(_stream(step), self._task.settings.batch_size)
 
     def _slow_down(self) -> None:
         """Learning rates fall to 0 as a cosine, so that the last step can be taken as it is."""
@@ -257,3 +277,7 @@ class Distillation:
             input=dataclasses.asdict(task.input_spec),
             device=task.device.type,
         )
+
+
+def _stream(step: int) -> str:
+    return f"step {step}"

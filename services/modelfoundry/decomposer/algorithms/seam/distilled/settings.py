@@ -8,6 +8,7 @@ from typing import ClassVar
 from modelfoundry.decomposer.algorithms.distilling.least import LEAST_TRAINING, LEAST_VALIDATION
 from modelfoundry.decomposer.algorithms.settings import (
     ABOVE_ZERO,
+    PART,
     SHARE,
     DecidedAugmentation,
     PrecisionSetting,
@@ -41,8 +42,15 @@ class DistilledSettings(Settings):
     lr_norm: float = setting(
         0.01, "Recipe distilled: learning rate of scales and shifts of batch normalisations (Adam).", ABOVE_ZERO
     )
+    hard_negatives: float = setting(
+        0.5,
+        "Recipe distilled: share of the rest's images that are drawn the more often the more the model takes them for "
+        "the label; the others are drawn alike.",
+        PART,
+        earlier=0.0,
+    )
     temperature: float = setting(
-        4.0, "Recipe distilled: logits of module and base are divided by it when they are compared.", ABOVE_ZERO
+        8.0, "Recipe distilled: logits of module and base are divided by it when they are compared.", ABOVE_ZERO
     )
     augmentation: DecidedAugmentation = setting(  # noqa: RUF009
         "auto", "How training images are varied; auto: by crops and flips, as far as the model knows its images then."

@@ -302,7 +302,7 @@ func (SpecialiseRecipe_Weights) EnumDescriptor() ([]byte, []int) {
 // (SeaM, sections 3 and 4.1). Fields that are unset in a request take the value of the named recipe.
 //
 // The recipes have settings of their own; one that the named recipe lacks is refused. `paper` has fields 2 to 10;
-// `distilled` has batch_size, lr_mask, augmentation and fields 11 to 15.
+// `distilled` has batch_size, lr_mask, augmentation and fields 11 to 16.
 type SeamRecipe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the recipe that unset fields come from; `ListRecipes` lists them. Empty means `distilled`.
@@ -334,10 +334,13 @@ type SeamRecipe struct {
 	Steps *int32 `protobuf:"varint,12,opt,name=steps,proto3,oneof" json:"steps,omitempty"`
 	// Adam's learning rate of scales and shifts of batch normalisations, above 0. `distilled`: 0.01.
 	LrNorm *float64 `protobuf:"fixed64,13,opt,name=lr_norm,json=lrNorm,proto3,oneof" json:"lr_norm,omitempty"`
-	// By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 4.
+	// By which logits are divided when module and base are compared, above 0: the higher, the softer. `distilled`: 8.
 	Temperature *float64 `protobuf:"fixed64,14,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
 	// Numbers that a step computes in. `distilled`: auto. Records say which it was.
-	Precision     Precision `protobuf:"varint,15,opt,name=precision,proto3,enum=modelfoundry.api.decomposer.v1.Precision" json:"precision,omitempty"`
+	Precision Precision `protobuf:"varint,15,opt,name=precision,proto3,enum=modelfoundry.api.decomposer.v1.Precision" json:"precision,omitempty"`
+	// Share of the rest's images that are drawn the more often the more the model takes them for the label, 0 to 1; the
+	// others are drawn alike. `distilled`: 0.5.
+	HardNegatives *float64 `protobuf:"fixed64,16,opt,name=hard_negatives,json=hardNegatives,proto3,oneof" json:"hard_negatives,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -475,6 +478,13 @@ func (x *SeamRecipe) GetPrecision() Precision {
 		return x.Precision
 	}
 	return Precision_PRECISION_UNSPECIFIED
+}
+
+func (x *SeamRecipe) GetHardNegatives() float64 {
+	if x != nil && x.HardNegatives != nil {
+		return *x.HardNegatives
+	}
+	return 0
 }
 
 // How GradSplitter searches: schedule, learning rates, weight of the kernels' share and choice of the epoch, as data
@@ -983,7 +993,7 @@ var File_modelfoundry_api_decomposer_v1_recipe_proto protoreflect.FileDescriptor
 
 const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\n" +
-	"+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\x8f\x06\n" +
+	"+modelfoundry/api/decomposer/v1/recipe.proto\x12\x1emodelfoundry.api.decomposer.v1\"\xce\x06\n" +
 	"\n" +
 	"SeamRecipe\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12Q\n" +
@@ -1003,7 +1013,8 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\alr_norm\x18\r \x01(\x01H\tR\x06lrNorm\x88\x01\x01\x12%\n" +
 	"\vtemperature\x18\x0e \x01(\x01H\n" +
 	"R\vtemperature\x88\x01\x01\x12G\n" +
-	"\tprecision\x18\x0f \x01(\x0e2).modelfoundry.api.decomposer.v1.PrecisionR\tprecisionB\t\n" +
+	"\tprecision\x18\x0f \x01(\x0e2).modelfoundry.api.decomposer.v1.PrecisionR\tprecision\x12*\n" +
+	"\x0ehard_negatives\x18\x10 \x01(\x01H\vR\rhardNegatives\x88\x01\x01B\t\n" +
 	"\a_epochsB\x13\n" +
 	"\x11_head_epoch_everyB\r\n" +
 	"\v_batch_sizeB\n" +
@@ -1018,7 +1029,8 @@ const file_modelfoundry_api_decomposer_v1_recipe_proto_rawDesc = "" +
 	"\x06_stepsB\n" +
 	"\n" +
 	"\b_lr_normB\x0e\n" +
-	"\f_temperature\"\xc1\a\n" +
+	"\f_temperatureB\x11\n" +
+	"\x0f_hard_negatives\"\xc1\a\n" +
 	"\x12GradSplitterRecipe\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12(\n" +
 	"\rwarmup_epochs\x18\x02 \x01(\x05H\x00R\fwarmupEpochs\x88\x01\x01\x12\x1b\n" +
