@@ -55,12 +55,17 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredSummary:
-    """The best test evaluation of a module, short, and the time of one image. None: not measured."""
+    """The best test evaluation of a module, short, and the time of one image. None: not measured.
+
+    `accuracy` and `f1` are those on the samples posed, `balanced_accuracy` and `auc` those on all of the split.
+    """
 
     accuracy: float | None = None
     f1: float | None = None
     dataset: str = ""
     latency_ms: float | None = None
+    balanced_accuracy: float | None = None
+    auc: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,14 @@ def test_from_images_to_a_module_at_home(call, services, tmp_path):
     published = services.data_directory / "registry" / "signing-key.pub.pem"
     assert "FAILED" not in call("verify", first, "--key", published).stdout
     assert "weights kept" in call("module", "show", first).stdout
-    assert first in call("module", "list", "--filter", 'labels:"3"').stdout
+    listed = call("module", "list", "--filter", 'labels:"3"').stdout
+    assert first in listed
+    assert "AUC, ALL" in listed
+    (told,) = json.loads(call("module", "list", "--filter", 'labels:"3"', "--json").stdout)
+    (found,) = json.loads(call("search", "3", "--json").stdout)
+    assert told["measured"] == found["measured"]
+    assert 0 < told["measured"]["auc"] <= 1
+    assert told["name"].endswith(first)
 
     # What others depend on stays.
     in_use = call("model", "rm", "net", status=ExitCode.CONFLICT)

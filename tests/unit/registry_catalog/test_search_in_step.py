@@ -16,7 +16,7 @@ from modelfoundry.api.registry.v1 import evaluation_pb2, module_pb2
 from modelfoundry.api.types.v1 import metrics_pb2
 from modelfoundry.registry.database import MIGRATIONS, Database
 from modelfoundry.registry.listing.pages import ListRequest
-from modelfoundry.registry.search.search import ModuleSearch
+from modelfoundry.registry.search.search import ModuleSearch, hit_to_proto
 
 MODULE = "projects/default/modules/horse"
 
@@ -108,11 +108,31 @@ def test_measurements_are_followed(registry: Any, base: Any, dataset: Any, modul
     timed = registry.create_evaluation(module, dataset, split="train", cost=cost)
 
     assert _found(registry, "horse", "accuracy = 0.9 AND f1 = 0.7 AND latency_ms = 3.5") == ["horse"]
+    assert _found(registry, "horse", "auc > 0") == []  # the best one did not measure it
     for evaluation in (best, timed):
         registry.call("DeleteEvaluation", evaluation_pb2.DeleteEvaluationRequest(name=evaluation.name))
     assert _found(registry, "horse", "accuracy = 0.6 AND f1 = 0.5") == ["horse"]
     assert _found(registry, "horse", "latency_ms > 0") == []
     assert _rows(registry) == [1, 4, 4]
+
+
+def test_areas_of_the_best_measurement_are_shown_and_can_be_asked_for(
+    registry: Any, base: Any, dataset: Any, module: Any
+) -> None:
+    registry.create_module(base, dataset, "twin")
+    for value, auc in ((0.6, 0.99), (0.9, 0.97)):
+        registry.create_evaluation(
+            module,
+            dataset,
+            classification=metrics_pb2.ClassificationMetrics(accuracy=value),
+            discrimination=metrics_pb2.DiscriminationMetrics(auc=auc, balanced_accuracy=auc - 0.1),
+        )
+
+    assert _found(registry, "", "auc = 0.97 AND balanced_accuracy > 0.86") == ["horse"]
+    page = ModuleSearch(registry.shelf).find("", ListRequest("projects/default", order_by="auc desc"))
+    first, second = (hit_to_proto(hit).measured for hit in page.rows)
+    assert (first.auc, first.balanced_accuracy) == pytest.approx((0.97, 0.87))
+    assert not second.HasField("auc")
 
 
 def test_what_is_only_validated_is_not_indexed(registry: Any, base: Any, dataset: Any) -> None:
@@ -125,7 +145,12 @@ def test_what_is_only_validated_is_not_indexed(registry: Any, base: Any, dataset
 
 
 def test_modules_that_are_there_are_indexed_by_the_migration(registry: Any, module: Any, dataset: Any) -> None:
-    registry.create_evaluation(module, dataset)
+    registry.create_evaluation(
+        module,
+        dataset,
+        classification=metrics_pb2.ClassificationMetrics(accuracy=0.75),
+        discrimination=metrics_pb2.DiscriminationMetrics(auc=0.875),
+    )
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with registry.database.engine.begin() as connection:
@@ -135,7 +160,7 @@ def test_modules_that_are_there_are_indexed_by_the_migration(registry: Any, modu
 
     registry.database.migrate()
 
-    assert _found(registry, "horse", "accuracy = 0.75") == _found(registry, "mare") == ["horse"]
+    assert _found(registry, "horse", "accuracy = 0.75 AND auc = 0.875") == _found(registry, "mare") == ["horse"]
     assert _rows(registry) == [1, 4, 4]
 
 

@@ -11,6 +11,7 @@ from modelfoundry.cli.command import command
 from modelfoundry.cli.commands.alias import alias_commands
 from modelfoundry.cli.completion import complete_modules
 from modelfoundry.cli.exporting import FolderArgument, FolderFormat, FolderFormatOption, Form, export_folder
+from modelfoundry.cli.measuring import measured_of
 from modelfoundry.cli.options import (
     CalibrationDatasetOption,
     CascadeOption,
@@ -24,7 +25,7 @@ from modelfoundry.cli.options import (
     YesOption,
 )
 from modelfoundry.cli.removing import remove_all, remove_cascading
-from modelfoundry.cli.rendering.json_output import print_json
+from modelfoundry.cli.rendering.json_output import as_plain, print_json
 from modelfoundry.cli.rendering.module_table import module_facts, print_modules
 from modelfoundry.cli.rendering.progress import transfer_bar
 from modelfoundry.cli.rendering.statement_text import statement_text
@@ -41,10 +42,12 @@ app.add_typer(alias_commands(Kind.MODULE), name="alias")
 
 @command(app, "list")
 def list_modules(session: Session, filter: FilterOption = "", order_by: OrderOption = "") -> None:  # noqa: A002
-    """List modules, newest first."""
+    """List modules, newest first, with what the test split says of those that were evaluated."""
     with session.client() as client:
         modules = list(client.modules.list(filter, order_by))
-    session.answer(modules, lambda: print_modules(modules, session.parent))
+        measured = measured_of(client, [module.name for module in modules])
+    value = [as_plain(module) | {"measured": measured.get(module.name)} for module in modules]
+    session.answer(value, lambda: print_modules(modules, session.parent, measured))
 
 
 @command(app, "show")

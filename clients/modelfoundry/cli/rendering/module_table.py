@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from modelfoundry.cli.rendering.discrimination_table import beside_base
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text, in_int8, modularity_text
 from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, moment, percent
+from modelfoundry.cli.rendering.search_table import areas
 from modelfoundry.cli.rendering.tables import Column, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
 if TYPE_CHECKING:
-    from modelfoundry.client import CardLimit, DecompositionRecord, Evaluation, Module
+    from modelfoundry.client import CardLimit, DecompositionRecord, Evaluation, MeasuredSummary, Module
 
+Cell = TypeVar("Cell")
 COLUMNS = (
     Column("MODULE"),
     Column("PROBLEM"),
@@ -25,12 +27,28 @@ COLUMNS = (
     Column("SIZE", "right"),
     Column("CREATED"),
 )
+MEASURED_COLUMNS = (Column("TEST ACCURACY", "right"), Column("BALANCED, ALL", "right"), Column("AUC, ALL", "right"))
+"""Before size and date, where modules are listed with what was measured of them."""
+_MEASURED_AT: Final = 5
 
 
-def print_modules(modules: Iterable[Module], parent: str) -> None:
-    """Prints a row for every module; accuracies are those on the validation samples it was chosen on."""
-    rows = [_row(module, parent) for module in modules]
-    print_table(COLUMNS, rows, empty="no modules")
+def print_modules(
+    modules: Iterable[Module], parent: str, measured: Mapping[str, MeasuredSummary] | None = None
+) -> None:
+    """Prints a row for every module; `VALIDATION` is on the samples that it was chosen on.
+
+    Args:
+        modules: The modules.
+        parent: Their project.
+        measured: By name, what the test split says of them; None: there is nothing to say yet.
+    """
+    if measured is None:
+        columns: tuple[Column, ...] = COLUMNS
+        rows = [_row(module, parent) for module in modules]
+    else:
+        columns = _with(COLUMNS, MEASURED_COLUMNS)
+        rows = [_with(_row(module, parent), _measured_cells(measured.get(module.name))) for module in modules]
+    print_table(columns, rows, empty="no modules")
     if rows:
         print_remark(OPTIMISTIC)
 
@@ -71,6 +89,16 @@ def module_facts(
         ("description", module.description),
         ("intended use", module.intended_use),
     ]
+
+
+def _with(row: tuple[Cell, ...], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    return (*row[:_MEASURED_AT], *cells, *row[_MEASURED_AT:])
+
+
+def _measured_cells(measured: MeasuredSummary | None) -> tuple[str, ...]:
+    if measured is None or measured.accuracy is None:
+        return ("",) * len(MEASURED_COLUMNS)
+    return (percent(measured.accuracy), *areas(measured))
 
 
 def _measured(evaluation: Evaluation) -> list[tuple[str, str]]:

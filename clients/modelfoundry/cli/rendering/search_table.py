@@ -11,7 +11,7 @@ from modelfoundry.cli.rendering.tables import Column, print_table
 from modelfoundry.cli.resource_names import short_name
 
 if TYPE_CHECKING:
-    from modelfoundry.client import SearchResult, Vocabulary
+    from modelfoundry.client import MeasuredSummary, SearchResult, Vocabulary
 
 COLUMNS = (
     Column("MODULE"),
@@ -19,6 +19,8 @@ COLUMNS = (
     Column("OF"),
     Column("TEST ACCURACY", "right"),
     Column("F1", "right"),
+    Column("BALANCED, ALL", "right"),
+    Column("AUC, ALL", "right"),
     Column("MS", "right"),
     Column("SIZE", "right"),
     Column("LICENCE"),
@@ -46,6 +48,14 @@ def print_vocabularies(vocabularies: Iterable[Vocabulary], parent: str) -> None:
     print_table(VOCABULARY_COLUMNS, rows, empty="no vocabularies")
 
 
+def areas(measured: MeasuredSummary) -> tuple[str, str]:
+    """Balanced accuracy and AUC, on all images of the test split; empty where they were not measured."""
+    return (
+        "" if measured.balanced_accuracy is None else percent(measured.balanced_accuracy, 2),
+        "" if measured.auc is None else percent(measured.auc, 2),
+    )
+
+
 def _row(result: SearchResult, parent: str) -> tuple[str, ...]:
     module, measured = result.module, result.measured
     return (
@@ -54,6 +64,7 @@ def _row(result: SearchResult, parent: str) -> tuple[str, ...]:
         short_name(module.base_model, parent),
         "" if measured.accuracy is None else percent(measured.accuracy),
         "" if measured.f1 is None else percent(measured.f1),
+        *areas(measured),
         "" if measured.latency_ms is None else f"{measured.latency_ms:.2f}",
         byte_count(module.artifact.size_bytes),
         module.license,

@@ -96,6 +96,8 @@ def _measured_columns(measured: MeasuredSummary) -> dict[str, Any]:
         "f1": measured.f1,
         "measured_dataset": measured.dataset,
         "latency_ms": measured.latency_ms,
+        "balanced_accuracy": measured.balanced_accuracy,
+        "auc": measured.auc,
         "ranked_accuracy": NOT_MEASURED if measured.accuracy is None else measured.accuracy,
     }
 
@@ -119,8 +121,15 @@ def _measured(session: Session, names: Sequence[str]) -> Mapping[str, MeasuredSu
         best = found[subject]
         latency = min((one for one in (best.latency_ms, _latency(content)) if one is not None), default=None)
         if split == TEST_SPLIT and accuracy is not None and (best.accuracy is None or accuracy > best.accuracy):
-            f1 = content.get("classification", {}).get("f1", 0.0)
-            found[subject] = MeasuredSummary(accuracy=accuracy, f1=f1, dataset=dataset, latency_ms=latency)
+            told = content.get("discrimination", {})
+            found[subject] = MeasuredSummary(
+                accuracy=accuracy,
+                f1=content.get("classification", {}).get("f1", 0.0),
+                dataset=dataset,
+                latency_ms=latency,
+                balanced_accuracy=told.get("balanced_accuracy"),
+                auc=told.get("auc"),
+            )
         else:
             found[subject] = replace(best, latency_ms=latency)
     return found

@@ -61,6 +61,8 @@ SEARCH: Final = Listing(
         "size_bytes": NumberField(_not_by_index(col(SearchModuleRow.size_bytes))),
         "accuracy": NumberField(col(SearchModuleRow.accuracy)),
         "f1": NumberField(col(SearchModuleRow.f1)),
+        "balanced_accuracy": NumberField(col(SearchModuleRow.balanced_accuracy)),
+        "auc": NumberField(col(SearchModuleRow.auc)),
         "latency_ms": NumberField(col(SearchModuleRow.latency_ms)),
         "create_time": MomentField(_not_by_index(col(SearchModuleRow.create_time))),
         "update_time": MomentField(col(SearchModuleRow.update_time)),
@@ -68,6 +70,8 @@ SEARCH: Final = Listing(
     sortable={
         "accuracy": _ACCURACY,
         "f1": func.coalesce(col(SearchModuleRow.f1), NOT_MEASURED),
+        "balanced_accuracy": func.coalesce(col(SearchModuleRow.balanced_accuracy), NOT_MEASURED),
+        "auc": func.coalesce(col(SearchModuleRow.auc), NOT_MEASURED),
         "latency_ms": func.coalesce(col(SearchModuleRow.latency_ms), NOT_MEASURED),
         "size_bytes": col(SearchModuleRow.size_bytes),
         "weight_retention": func.coalesce(col(SearchModuleRow.weight_retention), NOT_MEASURED),
@@ -96,6 +100,8 @@ class Facts(NamedTuple):
     f1: float | None
     measured_dataset: str
     latency_ms: float | None
+    balanced_accuracy: float | None
+    auc: float | None
     packed: bytes
 
 
@@ -213,7 +219,12 @@ def hit_to_proto(hit: Hit) -> search_pb2.SearchResult:
     """The message of what was found; its module by the quick way of lists."""
     facts = hit.facts
     measured = MeasuredSummary(
-        accuracy=facts.accuracy, f1=facts.f1, dataset=facts.measured_dataset, latency_ms=facts.latency_ms
+        accuracy=facts.accuracy,
+        f1=facts.f1,
+        dataset=facts.measured_dataset,
+        latency_ms=facts.latency_ms,
+        balanced_accuracy=facts.balanced_accuracy,
+        auc=facts.auc,
     )
     return search_pb2.SearchResult(
         module=listed_module_to_proto(hit.module),

@@ -59,6 +59,9 @@ class SearchModuleRow(SQLModel, table=True):
     """In the same evaluation."""
     measured_dataset: str = ""
     latency_ms: float | None = None
+    balanced_accuracy: float | None = None
+    """On all images of the split, in the same evaluation as `accuracy`, as the next."""
+    auc: float | None = None
     ranked_accuracy: float
     """`accuracy`, or -1."""
 

@@ -1,4 +1,4 @@
-"""The search index and vocabularies; modules that are there are indexed."""
+"""The search index and vocabularies. Modules that are there are indexed by 0013, which adds columns to the index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from sqlmodel import Session
 from modelfoundry.registry.database import UtcDateTime
 from modelfoundry.registry.records.listed_modules import pack_all
 from modelfoundry.registry.search.fulltext import create_fulltext, drop_fulltext
-from modelfoundry.registry.search.indexing import index_all
 
 revision = "0007"
 down_revision = "0006"
@@ -18,7 +17,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the tables and fills them."""
+    """Makes the tables."""
     op.create_table(
         "vocabularies",
         sa.Column("name", sa.String(), nullable=False),
@@ -111,7 +110,6 @@ def upgrade() -> None:
     create_fulltext(op.get_bind())
     with Session(op.get_bind()) as session:
         pack_all(session)
-        index_all(session)
         session.commit()
 
 

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from modelfoundry.api.registry.v1 import module_pb2 as modelfoundry_dot_api_dot_registry_dot_v1_dot_module__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)modelfoundry/api/registry/v1/search.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a)modelfoundry/api/registry/v1/module.proto\"\x81\x01\n\x05Match\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.modelfoundry.api.registry.v1.MatchKind\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\t\x12\x12\n\nvocabulary\x18\x04 \x01(\t\x12\x10\n\x08\x64istance\x18\x05 \x01(\x05\"\x86\x01\n\x0fMeasuredSummary\x12\x15\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x02\x66\x31\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x17\n\nlatency_ms\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\x0b\n\t_accuracyB\x05\n\x03_f1B\r\n\x0b_latency_ms\"\xd1\x01\n\x0cSearchResult\x12\x34\n\x06module\x18\x01 \x01(\x0b\x32$.modelfoundry.api.registry.v1.Module\x12\x34\n\x07matches\x18\x02 \x03(\x0b\x32#.modelfoundry.api.registry.v1.Match\x12?\n\x08measured\x18\x03 \x01(\x0b\x32-.modelfoundry.api.registry.v1.MeasuredSummary\x12\x14\n\x0c\x61rchitecture\x18\x04 \x01(\t\"\x84\x01\n\x14SearchModulesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x05 \x01(\t\x12\x10\n\x08order_by\x18\x06 \x01(\t\"m\n\x15SearchModulesResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32*.modelfoundry.api.registry.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xcd\x01\n\tMatchKind\x12\x1a\n\x16MATCH_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10MATCH_KIND_LABEL\x10\x01\x12\x16\n\x12MATCH_KIND_SYNONYM\x10\x02\x12\x15\n\x11MATCH_KIND_MEMBER\x10\x03\x12\x1a\n\x16MATCH_KIND_SUPER_CLASS\x10\x04\x12\x15\n\x11MATCH_KIND_PREFIX\x10\x05\x12\x13\n\x0fMATCH_KIND_TEXT\x10\x06\x12\x17\n\x13MATCH_KIND_SPELLING\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)modelfoundry/api/registry/v1/search.proto\x12\x1cmodelfoundry.api.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a)modelfoundry/api/registry/v1/module.proto\"\x81\x01\n\x05Match\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\'.modelfoundry.api.registry.v1.MatchKind\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\t\x12\x12\n\nvocabulary\x18\x04 \x01(\t\x12\x10\n\x08\x64istance\x18\x05 \x01(\x05\"\xd6\x01\n\x0fMeasuredSummary\x12\x15\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x02\x66\x31\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x17\n\nlatency_ms\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11\x62\x61lanced_accuracy\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x10\n\x03\x61uc\x18\x06 \x01(\x01H\x04\x88\x01\x01\x42\x0b\n\t_accuracyB\x05\n\x03_f1B\r\n\x0b_latency_msB\x14\n\x12_balanced_accuracyB\x06\n\x04_auc\"\xd1\x01\n\x0cSearchResult\x12\x34\n\x06module\x18\x01 \x01(\x0b\x32$.modelfoundry.api.registry.v1.Module\x12\x34\n\x07matches\x18\x02 \x03(\x0b\x32#.modelfoundry.api.registry.v1.Match\x12?\n\x08measured\x18\x03 \x01(\x0b\x32-.modelfoundry.api.registry.v1.MeasuredSummary\x12\x14\n\x0c\x61rchitecture\x18\x04 \x01(\t\"\x84\x01\n\x14SearchModulesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x05 \x01(\t\x12\x10\n\x08order_by\x18\x06 \x01(\t\"m\n\x15SearchModulesResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32*.modelfoundry.api.registry.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xcd\x01\n\tMatchKind\x12\x1a\n\x16MATCH_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10MATCH_KIND_LABEL\x10\x01\x12\x16\n\x12MATCH_KIND_SYNONYM\x10\x02\x12\x15\n\x11MATCH_KIND_MEMBER\x10\x03\x12\x1a\n\x16MATCH_KIND_SUPER_CLASS\x10\x04\x12\x15\n\x11MATCH_KIND_PREFIX\x10\x05\x12\x13\n\x0fMATCH_KIND_TEXT\x10\x06\x12\x17\n\x13MATCH_KIND_SPELLING\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEARCHMODULESREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_SEARCHMODULESREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
-  _globals['_MATCHKIND']._serialized_start=879
-  _globals['_MATCHKIND']._serialized_end=1084
+  _globals['_MATCHKIND']._serialized_start=959
+  _globals['_MATCHKIND']._serialized_end=1164
   _globals['_MATCH']._serialized_start=152
   _globals['_MATCH']._serialized_end=281
   _globals['_MEASUREDSUMMARY']._serialized_start=284
-  _globals['_MEASUREDSUMMARY']._serialized_end=418
-  _globals['_SEARCHRESULT']._serialized_start=421
-  _globals['_SEARCHRESULT']._serialized_end=630
-  _globals['_SEARCHMODULESREQUEST']._serialized_start=633
-  _globals['_SEARCHMODULESREQUEST']._serialized_end=765
-  _globals['_SEARCHMODULESRESPONSE']._serialized_start=767
-  _globals['_SEARCHMODULESRESPONSE']._serialized_end=876
+  _globals['_MEASUREDSUMMARY']._serialized_end=498
+  _globals['_SEARCHRESULT']._serialized_start=501
+  _globals['_SEARCHRESULT']._serialized_end=710
+  _globals['_SEARCHMODULESREQUEST']._serialized_start=713
+  _globals['_SEARCHMODULESREQUEST']._serialized_end=845
+  _globals['_SEARCHMODULESRESPONSE']._serialized_start=847
+  _globals['_SEARCHMODULESRESPONSE']._serialized_end=956
 # @@protoc_insertion_point(module_scope)

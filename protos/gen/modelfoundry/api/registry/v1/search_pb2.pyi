@@ -120,6 +120,8 @@ class MeasuredSummary(_message.Message):
     F1_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
+    BALANCED_ACCURACY_FIELD_NUMBER: _builtins.int
+    AUC_FIELD_NUMBER: _builtins.int
     accuracy: _builtins.float
     """Accuracy on the test split. Unset: never measured."""
     f1: _builtins.float
@@ -128,6 +130,10 @@ class MeasuredSummary(_message.Message):
     """Data set of that evaluation. Empty: never measured."""
     latency_ms: _builtins.float
     """Smallest median of the time of one image (batch size 1) in any evaluation of the module, in milliseconds. Unset: never timed."""
+    balanced_accuracy: _builtins.float
+    """Balanced accuracy on all images of the split, in the same evaluation. Unset: not measured there."""
+    auc: _builtins.float
+    """Area under the ROC curve on all images of the split, in the same evaluation. Unset: not measured there."""
     def __init__(
         self,
         *,
@@ -135,19 +141,29 @@ class MeasuredSummary(_message.Message):
         f1: _builtins.float | None = ...,
         dataset: _builtins.str = ...,
         latency_ms: _builtins.float | None = ...,
+        balanced_accuracy: _builtins.float | None = ...,
+        auc: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_f1", b"_f1", "_latency_ms", b"_latency_ms", "accuracy", b"accuracy", "f1", b"f1", "latency_ms", b"latency_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_auc", b"_auc", "_balanced_accuracy", b"_balanced_accuracy", "_f1", b"_f1", "_latency_ms", b"_latency_ms", "accuracy", b"accuracy", "auc", b"auc", "balanced_accuracy", b"balanced_accuracy", "f1", b"f1", "latency_ms", b"latency_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_f1", b"_f1", "_latency_ms", b"_latency_ms", "accuracy", b"accuracy", "dataset", b"dataset", "f1", b"f1", "latency_ms", b"latency_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_auc", b"_auc", "_balanced_accuracy", b"_balanced_accuracy", "_f1", b"_f1", "_latency_ms", b"_latency_ms", "accuracy", b"accuracy", "auc", b"auc", "balanced_accuracy", b"balanced_accuracy", "dataset", b"dataset", "f1", b"f1", "latency_ms", b"latency_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
     _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__auc: _TypeAlias = _typing.Literal["auc"]  # noqa: Y015
+    _WhichOneofArgType__auc: _TypeAlias = _typing.Literal["_auc", b"_auc"]  # noqa: Y015
+    _WhichOneofReturnType__balanced_accuracy: _TypeAlias = _typing.Literal["balanced_accuracy"]  # noqa: Y015
+    _WhichOneofArgType__balanced_accuracy: _TypeAlias = _typing.Literal["_balanced_accuracy", b"_balanced_accuracy"]  # noqa: Y015
     _WhichOneofReturnType__f1: _TypeAlias = _typing.Literal["f1"]  # noqa: Y015
     _WhichOneofArgType__f1: _TypeAlias = _typing.Literal["_f1", b"_f1"]  # noqa: Y015
     _WhichOneofReturnType__latency_ms: _TypeAlias = _typing.Literal["latency_ms"]  # noqa: Y015
     _WhichOneofArgType__latency_ms: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auc) -> _WhichOneofReturnType__auc | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__balanced_accuracy) -> _WhichOneofReturnType__balanced_accuracy | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__f1) -> _WhichOneofReturnType__f1 | None: ...
     @_typing.overload
@@ -218,12 +234,12 @@ class SearchModulesRequest(_message.Message):
     filter: _builtins.str
     """AIP-160 filter over `name`, `display_name`, `license`, `labels`, `tags.KEY`, `base_model`, `dataset` (that masks were searched
     on), `architecture` (of the base model), `algorithm`, `weight_retention`, `size_bytes` (of the artifact), `create_time`,
-    `update_time`, and the fields of MeasuredSummary `accuracy`, `f1` and `latency_ms`; a module that was not measured fits no
-    comparison of these. For example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
+    `update_time`, and the fields of MeasuredSummary `accuracy`, `f1`, `balanced_accuracy`, `auc` and `latency_ms`; a module that
+    was not measured fits no comparison of these. For example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
     """
     order_by: _builtins.str
-    """Comma-separated fields among `accuracy`, `f1`, `latency_ms`, `size_bytes`, `weight_retention`, `create_time`, `update_time`,
-    `name`, each optionally followed by ` desc`; what was not measured counts as -1. Empty means the relevance of the
+    """Comma-separated fields among `accuracy`, `f1`, `balanced_accuracy`, `auc`, `latency_ms`, `size_bytes`, `weight_retention`,
+    `create_time`, `update_time`, `name`, each optionally followed by ` desc`; what was not measured counts as -1. Empty means the relevance of the
     strongest match, equals by accuracy, the best first.
     """
     def __init__(

@@ -190,7 +190,11 @@ type MeasuredSummary struct {
 	// Data set of that evaluation. Empty: never measured.
 	Dataset string `protobuf:"bytes,3,opt,name=dataset,proto3" json:"dataset,omitempty"`
 	// Smallest median of the time of one image (batch size 1) in any evaluation of the module, in milliseconds. Unset: never timed.
-	LatencyMs     *float64 `protobuf:"fixed64,4,opt,name=latency_ms,json=latencyMs,proto3,oneof" json:"latency_ms,omitempty"`
+	LatencyMs *float64 `protobuf:"fixed64,4,opt,name=latency_ms,json=latencyMs,proto3,oneof" json:"latency_ms,omitempty"`
+	// Balanced accuracy on all images of the split, in the same evaluation. Unset: not measured there.
+	BalancedAccuracy *float64 `protobuf:"fixed64,5,opt,name=balanced_accuracy,json=balancedAccuracy,proto3,oneof" json:"balanced_accuracy,omitempty"`
+	// Area under the ROC curve on all images of the split, in the same evaluation. Unset: not measured there.
+	Auc           *float64 `protobuf:"fixed64,6,opt,name=auc,proto3,oneof" json:"auc,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +253,20 @@ func (x *MeasuredSummary) GetDataset() string {
 func (x *MeasuredSummary) GetLatencyMs() float64 {
 	if x != nil && x.LatencyMs != nil {
 		return *x.LatencyMs
+	}
+	return 0
+}
+
+func (x *MeasuredSummary) GetBalancedAccuracy() float64 {
+	if x != nil && x.BalancedAccuracy != nil {
+		return *x.BalancedAccuracy
+	}
+	return 0
+}
+
+func (x *MeasuredSummary) GetAuc() float64 {
+	if x != nil && x.Auc != nil {
+		return *x.Auc
 	}
 	return 0
 }
@@ -339,11 +357,11 @@ type SearchModulesRequest struct {
 	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// AIP-160 filter over `name`, `display_name`, `license`, `labels`, `tags.KEY`, `base_model`, `dataset` (that masks were searched
 	// on), `architecture` (of the base model), `algorithm`, `weight_retention`, `size_bytes` (of the artifact), `create_time`,
-	// `update_time`, and the fields of MeasuredSummary `accuracy`, `f1` and `latency_ms`; a module that was not measured fits no
-	// comparison of these. For example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
+	// `update_time`, and the fields of MeasuredSummary `accuracy`, `f1`, `balanced_accuracy`, `auc` and `latency_ms`; a module that
+	// was not measured fits no comparison of these. For example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
 	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Comma-separated fields among `accuracy`, `f1`, `latency_ms`, `size_bytes`, `weight_retention`, `create_time`, `update_time`,
-	// `name`, each optionally followed by ` desc`; what was not measured counts as -1. Empty means the relevance of the
+	// Comma-separated fields among `accuracy`, `f1`, `balanced_accuracy`, `auc`, `latency_ms`, `size_bytes`, `weight_retention`,
+	// `create_time`, `update_time`, `name`, each optionally followed by ` desc`; what was not measured counts as -1. Empty means the relevance of the
 	// strongest match, equals by accuracy, the best first.
 	OrderBy       string `protobuf:"bytes,6,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -489,16 +507,20 @@ const file_modelfoundry_api_registry_v1_search_proto_rawDesc = "" +
 	"\n" +
 	"vocabulary\x18\x04 \x01(\tR\n" +
 	"vocabulary\x12\x1a\n" +
-	"\bdistance\x18\x05 \x01(\x05R\bdistance\"\xa8\x01\n" +
+	"\bdistance\x18\x05 \x01(\x05R\bdistance\"\x8f\x02\n" +
 	"\x0fMeasuredSummary\x12\x1f\n" +
 	"\baccuracy\x18\x01 \x01(\x01H\x00R\baccuracy\x88\x01\x01\x12\x13\n" +
 	"\x02f1\x18\x02 \x01(\x01H\x01R\x02f1\x88\x01\x01\x12\x18\n" +
 	"\adataset\x18\x03 \x01(\tR\adataset\x12\"\n" +
 	"\n" +
-	"latency_ms\x18\x04 \x01(\x01H\x02R\tlatencyMs\x88\x01\x01B\v\n" +
+	"latency_ms\x18\x04 \x01(\x01H\x02R\tlatencyMs\x88\x01\x01\x120\n" +
+	"\x11balanced_accuracy\x18\x05 \x01(\x01H\x03R\x10balancedAccuracy\x88\x01\x01\x12\x15\n" +
+	"\x03auc\x18\x06 \x01(\x01H\x04R\x03auc\x88\x01\x01B\v\n" +
 	"\t_accuracyB\x05\n" +
 	"\x03_f1B\r\n" +
-	"\v_latency_ms\"\xfa\x01\n" +
+	"\v_latency_msB\x14\n" +
+	"\x12_balanced_accuracyB\x06\n" +
+	"\x04_auc\"\xfa\x01\n" +
 	"\fSearchResult\x12<\n" +
 	"\x06module\x18\x01 \x01(\v2$.modelfoundry.api.registry.v1.ModuleR\x06module\x12=\n" +
 	"\amatches\x18\x02 \x03(\v2#.modelfoundry.api.registry.v1.MatchR\amatches\x12I\n" +

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/registry/v1/search.proto.
  */
 export const file_modelfoundry_api_registry_v1_search: GenFile = /*@__PURE__*/
-  fileDesc("Ciltb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL3NlYXJjaC5wcm90bxIcbW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MSKBAQoFTWF0Y2gSNQoEa2luZBgBIAEoDjInLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTWF0Y2hLaW5kEg0KBWxhYmVsGAIgASgJEgwKBHRlcm0YAyABKAkSEgoKdm9jYWJ1bGFyeRgEIAEoCRIQCghkaXN0YW5jZRgFIAEoBSKGAQoPTWVhc3VyZWRTdW1tYXJ5EhUKCGFjY3VyYWN5GAEgASgBSACIAQESDwoCZjEYAiABKAFIAYgBARIPCgdkYXRhc2V0GAMgASgJEhcKCmxhdGVuY3lfbXMYBCABKAFIAogBAUILCglfYWNjdXJhY3lCBQoDX2YxQg0KC19sYXRlbmN5X21zItEBCgxTZWFyY2hSZXN1bHQSNAoGbW9kdWxlGAEgASgLMiQubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2R1bGUSNAoHbWF0Y2hlcxgCIAMoCzIjLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTWF0Y2gSPwoIbWVhc3VyZWQYAyABKAsyLS5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLk1lYXN1cmVkU3VtbWFyeRIUCgxhcmNoaXRlY3R1cmUYBCABKAkihAEKFFNlYXJjaE1vZHVsZXNSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhINCgVxdWVyeRgCIAEoCRIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCRIOCgZmaWx0ZXIYBSABKAkSEAoIb3JkZXJfYnkYBiABKAkibQoVU2VhcmNoTW9kdWxlc1Jlc3BvbnNlEjsKB3Jlc3VsdHMYASADKAsyKi5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLlNlYXJjaFJlc3VsdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqzQEKCU1hdGNoS2luZBIaChZNQVRDSF9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTUFUQ0hfS0lORF9MQUJFTBABEhYKEk1BVENIX0tJTkRfU1lOT05ZTRACEhUKEU1BVENIX0tJTkRfTUVNQkVSEAMSGgoWTUFUQ0hfS0lORF9TVVBFUl9DTEFTUxAEEhUKEU1BVENIX0tJTkRfUFJFRklYEAUSEwoPTUFUQ0hfS0lORF9URVhUEAYSFwoTTUFUQ0hfS0lORF9TUEVMTElORxAHQocCCiBjb20ubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MUILU2VhcmNoUHJvdG9QAVpDbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvcmVnaXN0cnkvdjE7cmVnaXN0cnl2MaICA01BUqoCHE1vZGVsZm91bmRyeS5BcGkuUmVnaXN0cnkuVjHKAhxNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYx4gIoTW9kZWxmb3VuZHJ5XEFwaVxSZWdpc3RyeVxWMVxHUEJNZXRhZGF0YeoCH01vZGVsZm91bmRyeTo6QXBpOjpSZWdpc3RyeTo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_modelfoundry_api_registry_v1_module]);
+  fileDesc("Ciltb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL3NlYXJjaC5wcm90bxIcbW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MSKBAQoFTWF0Y2gSNQoEa2luZBgBIAEoDjInLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTWF0Y2hLaW5kEg0KBWxhYmVsGAIgASgJEgwKBHRlcm0YAyABKAkSEgoKdm9jYWJ1bGFyeRgEIAEoCRIQCghkaXN0YW5jZRgFIAEoBSLWAQoPTWVhc3VyZWRTdW1tYXJ5EhUKCGFjY3VyYWN5GAEgASgBSACIAQESDwoCZjEYAiABKAFIAYgBARIPCgdkYXRhc2V0GAMgASgJEhcKCmxhdGVuY3lfbXMYBCABKAFIAogBARIeChFiYWxhbmNlZF9hY2N1cmFjeRgFIAEoAUgDiAEBEhAKA2F1YxgGIAEoAUgEiAEBQgsKCV9hY2N1cmFjeUIFCgNfZjFCDQoLX2xhdGVuY3lfbXNCFAoSX2JhbGFuY2VkX2FjY3VyYWN5QgYKBF9hdWMi0QEKDFNlYXJjaFJlc3VsdBI0CgZtb2R1bGUYASABKAsyJC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLk1vZHVsZRI0CgdtYXRjaGVzGAIgAygLMiMubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5NYXRjaBI/CghtZWFzdXJlZBgDIAEoCzItLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTWVhc3VyZWRTdW1tYXJ5EhQKDGFyY2hpdGVjdHVyZRgEIAEoCSKEAQoUU2VhcmNoTW9kdWxlc1JlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEg0KBXF1ZXJ5GAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJEg4KBmZpbHRlchgFIAEoCRIQCghvcmRlcl9ieRgGIAEoCSJtChVTZWFyY2hNb2R1bGVzUmVzcG9uc2USOwoHcmVzdWx0cxgBIAMoCzIqLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuU2VhcmNoUmVzdWx0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSrNAQoJTWF0Y2hLaW5kEhoKFk1BVENIX0tJTkRfVU5TUEVDSUZJRUQQABIUChBNQVRDSF9LSU5EX0xBQkVMEAESFgoSTUFUQ0hfS0lORF9TWU5PTllNEAISFQoRTUFUQ0hfS0lORF9NRU1CRVIQAxIaChZNQVRDSF9LSU5EX1NVUEVSX0NMQVNTEAQSFQoRTUFUQ0hfS0lORF9QUkVGSVgQBRITCg9NQVRDSF9LSU5EX1RFWFQQBhIXChNNQVRDSF9LSU5EX1NQRUxMSU5HEAdChwIKIGNvbS5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxQgtTZWFyY2hQcm90b1ABWkNtb2RlbGZvdW5kcnkuZGV2L2NsaWVudC9nZW4vbW9kZWxmb3VuZHJ5L2FwaS9yZWdpc3RyeS92MTtyZWdpc3RyeXYxogIDTUFSqgIcTW9kZWxmb3VuZHJ5LkFwaS5SZWdpc3RyeS5WMcoCHE1vZGVsZm91bmRyeVxBcGlcUmVnaXN0cnlcVjHiAihNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYxXEdQQk1ldGFkYXRh6gIfTW9kZWxmb3VuZHJ5OjpBcGk6OlJlZ2lzdHJ5OjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_modelfoundry_api_registry_v1_module]);
 
 /**
  * One reason why a module was found.
@@ -98,6 +98,20 @@ export type MeasuredSummary = Message<"modelfoundry.api.registry.v1.MeasuredSumm
    * @generated from field: optional double latency_ms = 4;
    */
   latencyMs?: number | undefined;
+
+  /**
+   * Balanced accuracy on all images of the split, in the same evaluation. Unset: not measured there.
+   *
+   * @generated from field: optional double balanced_accuracy = 5;
+   */
+  balancedAccuracy?: number | undefined;
+
+  /**
+   * Area under the ROC curve on all images of the split, in the same evaluation. Unset: not measured there.
+   *
+   * @generated from field: optional double auc = 6;
+   */
+  auc?: number | undefined;
 };
 
 /**
@@ -186,16 +200,16 @@ export type SearchModulesRequest = Message<"modelfoundry.api.registry.v1.SearchM
   /**
    * AIP-160 filter over `name`, `display_name`, `license`, `labels`, `tags.KEY`, `base_model`, `dataset` (that masks were searched
    * on), `architecture` (of the base model), `algorithm`, `weight_retention`, `size_bytes` (of the artifact), `create_time`,
-   * `update_time`, and the fields of MeasuredSummary `accuracy`, `f1` and `latency_ms`; a module that was not measured fits no
-   * comparison of these. For example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
+   * `update_time`, and the fields of MeasuredSummary `accuracy`, `f1`, `balanced_accuracy`, `auc` and `latency_ms`; a module that
+   * was not measured fits no comparison of these. For example `accuracy > 0.9 AND size_bytes < 2000000 AND license = "MIT"`.
    *
    * @generated from field: string filter = 5;
    */
   filter: string;
 
   /**
-   * Comma-separated fields among `accuracy`, `f1`, `latency_ms`, `size_bytes`, `weight_retention`, `create_time`, `update_time`,
-   * `name`, each optionally followed by ` desc`; what was not measured counts as -1. Empty means the relevance of the
+   * Comma-separated fields among `accuracy`, `f1`, `balanced_accuracy`, `auc`, `latency_ms`, `size_bytes`, `weight_retention`,
+   * `create_time`, `update_time`, `name`, each optionally followed by ` desc`; what was not measured counts as -1. Empty means the relevance of the
    * strongest match, equals by accuracy, the best first.
    *
    * @generated from field: string order_by = 6;

@@ -1,0 +1,63 @@
+"""Lists of modules: what was measured of them stands beside what they were chosen by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelfoundry.cli.measuring import measured_of
+from modelfoundry.cli.rendering.module_table import print_modules
+from modelfoundry.client import (
+    BinaryProblem,
+    BlobRef,
+    DecompositionRecord,
+    MeasuredSummary,
+    Module,
+    SearchResult,
+)
+
+PARENT = "projects/default"
+
+
+def module(name: str) -> Module:
+    return Module(
+        name=f"{PARENT}/modules/{name}",
+        base_model=f"{PARENT}/models/net",
+        problem=BinaryProblem("cat"),
+        artifact=BlobRef("sha256:1", size_bytes=100),
+        dataset=f"{PARENT}/datasets/pets",
+        record=DecompositionRecord(algorithm="seam", validation_accuracy=0.9),
+    )
+
+
+def test_test_figures_stand_before_the_size(capsys: pytest.CaptureFixture[str]) -> None:
+    told = MeasuredSummary(accuracy=0.88, balanced_accuracy=0.8751, auc=0.96)
+    measured = {module("cat").name: told, module("new").name: MeasuredSummary()}
+    print_modules([module("cat"), module("new")], PARENT, measured)
+    header, _, cat, new, *_ = capsys.readouterr().out.splitlines()
+    assert header.split("  ")[0] == "MODULE"
+    assert header.index("VALIDATION") < header.index("TEST ACCURACY") < header.index("AUC, ALL") < header.index("SIZE")
+    assert "90.0 % 88.0 % 87.51 % 96.00 % 100 B" in " ".join(cat.split())
+    assert "88.0" not in new
+
+    print_modules([module("cat")], PARENT)
+    assert "AUC" not in capsys.readouterr().out
+
+
+def test_figures_of_many_modules_are_asked_for_in_filters_that_the_registry_takes() -> None:
+    class Searching:
+        def __init__(self) -> None:
+            self.filters: list[str] = []
+
+        def search(self, *, filter: str) -> list[SearchResult]:  # noqa: A002 - as the client calls it
+            self.filters.append(filter)
+            asked = [term.partition('"')[2].strip('"').rpartition("/")[2] for term in filter.split(" OR ")]
+            return [SearchResult(module=module(name), measured=MeasuredSummary(accuracy=0.5)) for name in asked]
+
+    client: Any = Searching()
+    names = [module(f"module-with-a-long-name-{number:03}").name for number in range(120)]
+    assert list(measured_of(client, names)) == names
+    assert all(len(each) <= 2048 and each.count(" OR ") < 50 for each in client.filters)
+    assert len(client.filters) < 5
+    assert measured_of(client, []) == {}
