@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnx
 import torch
 
 from modelfoundry.core.export.graphs import parsed
@@ -21,6 +22,8 @@ CALIBRATION_IMAGES: Final = (16, 4096)
 _BATCH: Final = 32
 _INTEGER_WORK: Final = frozenset({"QLinearConv", "QGemm", "QLinearMatMul"})
 _FLOATING_WORK: Final = frozenset({"Conv", "Gemm", "MatMul"})
+_NORMALISATION: Final = "LayerNormalization"
+"""Has no form on integers."""
 _HINT: Final = "export it with weights int8, which computes in float32, or with neither"
 
 
@@ -82,7 +85,7 @@ def _quantise(source: Path, target: Path, images: torch.Tensor) -> None:
             reduce_range=True,
             activation_type=runtime.QuantType.QUInt8,
             weight_type=runtime.QuantType.QInt8,
-            nodes_to_exclude=_behind_the_last_layer(source),
+            nodes_to_exclude=_left_in_float(parsed(source.read_bytes()).graph),
         )
     except (ValueError, RuntimeError, AssertionError, LookupError, TypeError, NotImplementedError) as error:
         first_line = str(error).strip().partition("\n")[0][:200]
@@ -91,13 +94,35 @@ def _quantise(source: Path, target: Path, images: torch.Tensor) -> None:
         ) from error
 
 
-def _behind_the_last_layer(source: Path) -> list[str]:
-    """Names of the nodes behind the last convolution or matrix product: a few numbers an image, where every conversion
-    costs more than the integers save, and log-odds would lose their precision.
+def _left_in_float(graph: onnx.GraphProto) -> list[str]:
+    """Names of the nodes that are no work on integers.
+
+    Behind the last layer of every branch (a composition has one a source): a few numbers an image, where every
+    conversion costs more than the integers save, and log-odds would lose their precision. And in a transformer all but
+    the layers with weights: between two of them everything passes a normalisation, which has no form on integers, so
+    that the rest would be converted to and fro, slower and less exact than in float32.
     """
-    nodes = parsed(source.read_bytes()).graph.node
-    last = max((place for place, node in enumerate(nodes) if node.op_type in _FLOATING_WORK), default=len(nodes))
-    return [node.name for node in nodes[last + 1 :]]
+    leading = _leading_to_work(graph)
+    names = [node.name for node in graph.node if node.name not in leading]
+    if any(node.op_type == _NORMALISATION and node.name in leading for node in graph.node):
+        constants = {tensor.name for tensor in graph.initializer}
+        names += [node.name for node in graph.node if node.name in leading and not _has_weights(node, constants)]
+    return names
+
+
+def _leading_to_work(graph: onnx.GraphProto) -> set[str]:
+    """Names of the convolutions and matrix products, and of the nodes whose outputs come to one."""
+    wanted: set[str] = set()
+    names: set[str] = set()
+    for node in reversed(graph.node):  # in the order of computing
+        if node.op_type in _FLOATING_WORK or not wanted.isdisjoint(node.output):
+            wanted.update(node.input)
+            names.add(node.name)
+    return names
+
+
+def _has_weights(node: onnx.NodeProto, constants: set[str]) -> bool:
+    return node.op_type in _FLOATING_WORK and not constants.isdisjoint(node.input)
 
 
 def _reader(kind: Any, images: torch.Tensor) -> Any:

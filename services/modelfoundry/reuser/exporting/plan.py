@@ -16,7 +16,7 @@ from modelfoundry.workbench.splits import find_split
 from modelfoundry.workbench.subject_images import ImageSource, plan_images
 from modelfoundry.workbench.subject_names import subject_collection
 
-EXPORT_VERSION: Final = "3"
+EXPORT_VERSION: Final = "4"
 """Changes when the same subject gives other files."""
 
 
