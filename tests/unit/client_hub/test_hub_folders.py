@@ -158,7 +158,7 @@ def _less(config: dict[str, Any], *path: str) -> dict[str, Any]:
         pytest.param(_less(TIMM, "num_classes"), "num_classes", id="timm: no number of labels"),
         pytest.param(_less(TIMM, "pretrained_cfg", "mean"), "pretrained_cfg.mean", id="timm: no mean"),
         pytest.param(_less(TIMM, "pretrained_cfg", "input_size"), "pretrained_cfg.input_size", id="timm: no size"),
-        pytest.param({**EXPORTED, "format_version": 2}, "format_version", id="a newer version"),
+        pytest.param({**EXPORTED, "format_version": 3}, "format_version", id="a newer version"),
         pytest.param({**EXPORTED, "kind": "program"}, "kind", id="another kind"),
         pytest.param({**EXPORTED, "kind": "model", "base": {}}, "base.architecture", id="a model without architecture"),
         pytest.param(_less(EXPORTED, "widths"), "widths", id="no widths"),

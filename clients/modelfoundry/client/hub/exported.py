@@ -12,12 +12,15 @@ from modelfoundry.names import shortened
 from modelfoundry.values.architectures import Architecture, InputSpec
 from modelfoundry.values.resources import ModelOrigin
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSIONS: Final = (1, 2)
+"""2: something takes the place of layers (`operations`)."""
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "module": ("problem", "base", "head", "widths"),
     "composition": ("sources", "members", "shared_tensors"),
 }
 """What describes the network of an export, by its kind."""
+OPERATIONS: Final = "operations"
+"""The same, where there are any."""
 
 
 def is_exported(config: Mapping[str, Any]) -> bool:
@@ -31,9 +34,10 @@ def exported_model(config: Mapping[str, Any], weights: Path) -> HubModel:
     Raises:
         MalformedFile: a field is missing or of another kind; it is named.
     """
-    if config.get("format_version") != FORMAT_VERSION:
+    if config.get("format_version") not in FORMAT_VERSIONS:
         raise MalformedFile(
-            f"{CONFIG_FILE}: format_version is {shortened(str(config.get('format_version')))}, not {FORMAT_VERSION}",
+            f"{CONFIG_FILE}: format_version is {shortened(str(config.get('format_version')))}, not "
+            f"{' or '.join(map(str, FORMAT_VERSIONS))}",
             field="format_version",
             hint="use the version of ModelFoundry that wrote it, or a newer one",
         )
@@ -55,7 +59,8 @@ def _architecture(config: Mapping[str, Any]) -> Architecture:
             missing = [part for part in PARTS[kind] if part not in config]
             if missing:
                 raise _misfit(missing[0], "is missing")
-            return Architecture(f"exported:{kind}", {part: config[part] for part in PARTS[kind]})
+            parts = (*PARTS[kind], OPERATIONS) if OPERATIONS in config else PARTS[kind]
+            return Architecture(f"exported:{kind}", {part: config[part] for part in parts})
         case {"kind": "model"}:
             raise _misfit("base.architecture", "has no builder and parameters")
     raise _misfit("kind", "is neither model, module nor composition")

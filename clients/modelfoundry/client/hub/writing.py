@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from modelfoundry import pictures
+from modelfoundry.client.hub.computation import shown_computation
 from modelfoundry.client.hub.content import (
     CONFIG_FILE,
     DESCRIPTION_FILE,
@@ -107,7 +108,10 @@ def write_texts(folder: Path, card: Card, digest: str, program: Export) -> None:
     if PICTURE_FILE in example:
         decoder = resources.files(pictures).joinpath("decoding.py").read_text(encoding="utf-8")
         (folder / PICTURE_FILE).write_text(decoder, encoding="utf-8")
-    readme = f"{card.markdown}\n{_shown_program(program)}## How to load it\n\n```python\n{example}```\n"
+    readme = (
+        f"{card.markdown}\n{_shown_program(program)}{shown_computation(description)}"
+        f"## How to load it\n\n```python\n{example}```\n"
+    )
     (folder / README_FILE).write_text(readme, encoding="utf-8")
 
 

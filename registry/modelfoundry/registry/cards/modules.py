@@ -55,6 +55,12 @@ def _shape(module: module_pb2.Module) -> Iterator[CardFact]:
         "Artifact",
         f"{byte_count(module.artifact.size_bytes)}: what it changes of the base's weights, and its head",
     )
+    yield CardFact(
+        SHAPE,
+        "Computation",
+        "normalisation, the base's network as the module has it, its head (in the papers' recipes ReLU, then linear; else "
+        "log-odds against the rest), softmax; files say every step under `computation`",
+    )
     if not module.HasField("retention"):
         return
     kept = module.retention

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import nn
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 from torch.onnx import OnnxExporterError
 
 from modelfoundry.core.export.measuring import ExportImages, measured_beside
@@ -29,26 +27,22 @@ from modelfoundry.core.export.subject import (
     write_description,
 )
 from modelfoundry.core.export.timing import interleaved_onnx_latency
+from modelfoundry.core.export.tracing import HINT, traced
 from modelfoundry.core.export.verification import max_difference, rounded_difference
 from modelfoundry.core.exported import ImageClassifier
 from modelfoundry.errors import UnsupportedModel
-from modelfoundry.names import shortened
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.exports import FileLatency
 from modelfoundry.values.file_forms import Compute, ExportForm
 
 TORCH_FILE: Final = "model.pt2"
 ONNX_FILE: Final = "model.onnx"
-_HINT: Final = "export as safetensors, which works for every network"
 _ONNX_LIMIT: Final = 2**31 - 2**20
 """Bytes: one ONNX file is one protobuf message, which ends at 2 GiB."""
 
 _BATCH_SIZES: Final = (1, 16)
 _SECONDS: Final = 0.5
 """For which each of two files is timed at each batch size."""
-
-_TRACING_FAILURES: Final = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
-"""What tracing raises for networks that it cannot follow."""
 
 
 def export_torch(subject: Exportable, folder: Path) -> Export:
@@ -64,7 +58,7 @@ def export_torch(subject: Exportable, folder: Path) -> Export:
     """
     classifier = classifier_of(subject)
     path = folder / TORCH_FILE
-    torch.export.save(_traced(classifier), path)
+    torch.export.save(traced(classifier), path)
     program = torch.export.load(path).module()
     files = (ExportedFile(TORCH_FILE, path), write_description(folder, subject, TORCH_FILE))
     return Export(files, max_difference(program, classifier))
@@ -140,55 +134,7 @@ def onnx_of(classifier: ImageClassifier) -> bytes:
         UnsupportedModel: a layer cannot be traced, an operation has no ONNX form (named), or the file would pass 2 GiB.
     """
     _check_size(classifier)
-    return slim_onnx(_converted(_traced(classifier)))
-
-
-def _traced(classifier: ImageClassifier) -> ExportedProgram:
-    example = torch.zeros(2, *classifier.input_spec.shape)
-    with _layers_watched(classifier) as entered:
-        try:
-            program = torch.export.export(
-                classifier, (example,), dynamic_shapes={INPUT_NAME: {0: Dim("n", min=1)}}, strict=False
-            )
-        except _TRACING_FAILURES as error:
-            raise UnsupportedModel(
-                f"{_where(entered)} cannot be traced: {_first_line(error)}",
-                hint=_HINT,
-                metadata={"layer": entered[-1][0] if entered else ""},
-            ) from error
-    for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # file names of this machine are nobody's business
-    return program
-
-
-@contextmanager
-def _layers_watched(classifier: ImageClassifier) -> Iterator[list[tuple[str, str]]]:
-    """Gives the layers (name, type) that were entered and not left: at a failure the last one is where it was."""
-    entered: list[tuple[str, str]] = []
-
-    def leave(*_: Any) -> None:
-        entered.pop()
-
-    handles = []
-    for name, layer in classifier.network.named_modules():
-        enter = functools.partial(_enter, entered, (name, type(layer).__name__))
-        handles += [layer.register_forward_pre_hook(enter), layer.register_forward_hook(leave)]
-    try:
-        yield entered
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _enter(entered: list[tuple[str, str]], layer: tuple[str, str], *_: Any) -> None:
-    entered.append(layer)
-
-
-def _where(entered: list[tuple[str, str]]) -> str:
-    if not entered or not entered[-1][0]:
-        return "the network"
-    name, kind = entered[-1]
-    return f"layer {name} ({kind})"
+    return slim_onnx(_converted(traced(classifier)))
 
 
 def _check_size(classifier: nn.Module) -> None:
@@ -196,7 +142,7 @@ def _check_size(classifier: nn.Module) -> None:
     if size > _ONNX_LIMIT:
         raise UnsupportedModel(
             f"the weights take {size} bytes, an ONNX file holds at most {_ONNX_LIMIT}",
-            hint=_HINT,
+            hint=HINT,
             metadata={"layer": ""},
         )
 
@@ -210,11 +156,11 @@ def _converted(program: ExportedProgram) -> bytes:
         operation, layer = _failed_operation(error, program)
         raise UnsupportedModel(
             f"ONNX has no form of {operation}" + (f" in layer {layer}" if layer else ""),
-            hint=_HINT,
+            hint=HINT,
             metadata={"layer": layer, "operation": operation},
         ) from error
     if written is None:
-        raise UnsupportedModel("the network has no ONNX form", hint=_HINT, metadata={"layer": ""})
+        raise UnsupportedModel("the network has no ONNX form", hint=HINT, metadata={"layer": ""})
     shape = written.model.graph.inputs[0].shape
     if shape is not None:
         written.rename_axes({str(shape[0]): "n"})
@@ -247,7 +193,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while link is not None:
         yield link
         link = link.__cause__
-
-
-def _first_line(error: BaseException) -> str:
-    return shortened(str(error).strip().partition("\n")[0], 200)

@@ -13,6 +13,7 @@ from torch import nn
 
 from modelfoundry.core.channels import LayerCut, Operation, Projection, widths_of
 from modelfoundry.core.composing import ComposedNetwork, Member
+from modelfoundry.core.export.computation import composition_steps, described_computation, model_steps
 from modelfoundry.core.export.sessions import INPUT_NAME, OUTPUT_NAME
 from modelfoundry.core.exported import DESCRIPTION_FILE, FORMAT, FORMAT_VERSION, OPERATING_VERSION, ImageClassifier
 from modelfoundry.core.modules import LogOdds, MaterialisedModule
@@ -105,8 +106,9 @@ def write_description(
     shared: Mapping[str, str] | None = None,
     form: ExportForm = EXACT,
     measured: ExportMeasurement | None = None,
+    operations: Mapping[str, Any] | None = None,
 ) -> ExportedFile:
-    """Writes `module.json`, which says how the file `program` is used and what it comes from.
+    """Writes `module.json`, which says how the file `program` is used, what it computes and what it comes from.
 
     Args:
         folder: An existing folder.
@@ -115,11 +117,27 @@ def write_description(
         shared: Names of tensors that the file has under another name, to that name.
         form: How it keeps its weights, and what it computes with.
         measured: How well it answers, where that is not what the network answers.
+        operations: Every operation (`program_of`), where the file itself has none.
     """
     described = {**_description(subject, program, shared or {}), **_described_form(form, measured)}
+    described["computation"] = _computation(subject, operations)
     path = folder / DESCRIPTION_FILE
     path.write_text(json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return ExportedFile(DESCRIPTION_FILE, path)
+
+
+def _computation(subject: Exportable, operations: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What is computed, from the file of a picture to probabilities."""
+    if isinstance(subject, CompositionSubject):
+        sources = [
+            model_steps(source.network, source.input_spec, source.architecture.builder, f"sources.{place}.network.")
+            for place, source in enumerate(subject.sources)
+        ]
+        steps = composition_steps(sources, subject.members, subject.outputs)
+    else:
+        steps = model_steps(subject.network, subject.input_spec, subject.architecture.builder)
+    described = described_computation(subject.input_spec.shape, steps)
+    return described if operations is None else {**described, "program": dict(operations)}
 
 
 def _described_form(form: ExportForm, measured: ExportMeasurement | None) -> dict[str, Any]:
@@ -160,7 +178,8 @@ def _description(subject: Exportable, program: str, shared: Mapping[str, str]) -
             "labels": list(subject.outputs),
             "note": "softmax over the last axis gives probabilities",
         },
-        **(_parts(subject, shared) if isinstance(subject, CompositionSubject) else _origin(subject)),
+        **(_parts(subject) if isinstance(subject, CompositionSubject) else _origin(subject)),
+        **({"shared_tensors": dict(shared)} if shared or isinstance(subject, CompositionSubject) else {}),
     }
 
 
@@ -202,7 +221,7 @@ def _described_head(network: nn.Module) -> list[int] | dict[str, Any]:
     return [layer.out_features for layer in network.head.modules() if isinstance(layer, nn.Linear)]
 
 
-def _parts(subject: CompositionSubject, shared: Mapping[str, str]) -> dict[str, Any]:
+def _parts(subject: CompositionSubject) -> dict[str, Any]:
     """What a composition was joined from, and how."""
     return {
         "kind": "composition",
@@ -227,5 +246,4 @@ def _parts(subject: CompositionSubject, shared: Mapping[str, str]) -> dict[str, 
             }
             for label, member in zip(subject.outputs, subject.members, strict=True)
         ],
-        "shared_tensors": dict(shared),
     }

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from modelfoundry.core.architectures import load_state
 from modelfoundry.core.composing import ComposedNetwork
+from modelfoundry.core.export.computation import program_of
 from modelfoundry.core.export.measuring import ExportImages, measured_beside
 from modelfoundry.core.export.subject import (
     EXACT,
@@ -58,7 +59,8 @@ def export_safetensors(
     if form.weights is WeightFormat.FP16:
         kept = {name: _halved(tensor) for name, tensor in kept.items()}
     write_tensors(path, kept)
-    description = write_description(folder, subject, WEIGHTS_FILE, shared, form)
+    operations = program_of(classifier, {name: shared.get(name, name) for name in state})
+    description = write_description(folder, subject, WEIGHTS_FILE, shared, form, operations=operations)
     rebuilt_network = load_exported(folder)
     if form.exact:
         return Export((ExportedFile(WEIGHTS_FILE, path), description), max_difference(rebuilt_network, classifier))
@@ -66,7 +68,7 @@ def export_safetensors(
     if images is not None:
         with torch.no_grad():
             measured = measured_beside(rebuilt_network, classifier, images, calibrated_on=0)
-        description = write_description(folder, subject, WEIGHTS_FILE, shared, form, measured)
+        description = write_description(folder, subject, WEIGHTS_FILE, shared, form, measured, operations)
     return Export((ExportedFile(WEIGHTS_FILE, path), description), difference, measured)
 
 
