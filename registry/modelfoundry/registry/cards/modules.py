@@ -58,8 +58,8 @@ def _shape(module: module_pb2.Module) -> Iterator[CardFact]:
     yield CardFact(
         SHAPE,
         "Computation",
-        "normalisation, the base's network as the module has it, its head (in the papers' recipes ReLU, then linear; else "
-        "log-odds against the rest), softmax; files say every step under `computation`",
+        "normalisation, the base's network as the module has it, its head (in the papers' recipes ReLU, then linear; "
+        "else log-odds against the rest), softmax; files say every step under `computation`",
     )
     if not module.HasField("retention"):
         return
