@@ -72,7 +72,10 @@ class _Success(Generic[Result]):
 async def _wait(titled: TitledJob[Result], bars: JobBars) -> _Success[Result] | ModelFoundryError:
     name = titled.job.name
     try:
-        result = await titled.job.wait(on_progress=lambda progress: bars.show(name, progress))
+        result = await titled.job.wait(
+            on_progress=lambda progress: bars.show(name, progress),
+            on_warning=lambda text: bars.say(f"warning: {titled.title}: {text}"),
+        )
     except ModelFoundryError as error:
         bars.finish(name, "failed", succeeded=False)
         return error

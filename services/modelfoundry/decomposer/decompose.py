@@ -28,6 +28,7 @@ from modelfoundry.core.modules import (
 from modelfoundry.core.shelf import NoShelf, Shelf
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.plan import DecompositionPlan
+from modelfoundry.decomposer.samples import few_validation_samples, problem_name
 from modelfoundry.errors import AlreadyExists, ModelFoundryError, NonFiniteOutputs, NotFound
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.workbench.jobs import Workbench, derived_request_id
@@ -86,7 +87,11 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> list
             retention=retention(searched.base.network, kept.masks, kept.rewritten),
         )
         drafts.append(_Draft(_forced_id(planned.module_id, operation) if made_up else planned.module_id, module))
-    return _register_all(bench.client, operation, drafts)
+    registered = _register_all(bench.client, operation, drafts)
+    for draft in drafts:
+        for doubt in draft.module.doubts:
+            bench.monitor.warn(f"{problem_name(draft.module.problem)}: {doubt.text}")
+    return registered
 
 
 def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | None = None) -> Searched:
@@ -101,6 +106,8 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
     device = select_device(request.device)
     base = load_model(bench.client, bench.cache, plan.model)
     train, validation = _images(plan, bench)
+    for remark in few_validation_samples(plan.problems, plan.model.labels, validation):
+        bench.monitor.warn(remark)
     # Before hours of work: what gives no numbers can teach nothing.
     predict_logits(base.network, train.images[:_TRIED], base.input_spec, batch_size=_TRIED, device=device)
     task = SearchTask(

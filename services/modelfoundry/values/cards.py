@@ -59,6 +59,7 @@ class LimitKind(StrEnum):
     NOT_CALIBRATED = "not_calibrated"
     ORIGIN_UNKNOWN = "origin_unknown"
     NO_LICENSE = "no_license"
+    NO_BETTER_THAN_CHANCE = "no_better_than_chance"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from modelfoundry.names import label_text, label_texts
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.computing import Environment, ValidationSplit
+from modelfoundry.values.doubts import Doubt, calibration_doubts, composition_doubts
 
 
 class CompositionTask(StrEnum):
@@ -136,3 +137,14 @@ class Composition:
     def id(self) -> str:
         """Last segment of the name."""
         return self.name.rpartition("/")[2]
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What speaks against relying on it, by the samples that it was chosen on."""
+        record = self.record
+        others = [(baseline.name, baseline.validation_accuracy) for baseline in record.baselines]
+        members = self.members if record.calibrated else ()
+        return (
+            *composition_doubts(record.validation_accuracy, record.validation_samples, len(self.members), others),
+            *(doubt for one in members for doubt in calibration_doubts(one.label, one.source, one.scale)),
+        )

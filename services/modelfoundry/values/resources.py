@@ -13,6 +13,7 @@ from typing import Any
 from modelfoundry.names import label_texts
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
 from modelfoundry.values.computing import Environment, TrainingSubset, ValidationSplit
+from modelfoundry.values.doubts import Doubt, accuracy_doubts, guessing, measured_doubts
 from modelfoundry.values.figures import (
     BaseComparison,
     ClassificationMetrics,
@@ -214,6 +215,14 @@ class Module:
         """Last segment of the name."""
         return self.name.rpartition("/")[2]
 
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What speaks against relying on it, by the samples that it was chosen on."""
+        record = self.record
+        base = record.validation_accuracy_base if record.compares else None
+        guess = guessing(self.problem)
+        return tuple(accuracy_doubts(record.validation_accuracy, record.validation_samples, guess, base))
+
 
 class Scoring(StrEnum):
     """Which outputs a prediction was chosen from: all of them, those for the labels of the problem, or an ensemble's.
@@ -274,6 +283,13 @@ class Evaluation:
     def id(self) -> str:
         """Last segment of the name."""
         return self.name.rpartition("/")[2]
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What speaks against relying on it, by these samples."""
+        if self.classification is None:
+            return ()
+        return tuple(measured_doubts(self.classification, self.sample_count, self.against_base))
 
 
 class Relation(StrEnum):

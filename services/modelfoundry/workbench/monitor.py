@@ -37,6 +37,10 @@ class JobMonitor:
         """Writes a line into the job's log."""
         self._context.log(text)
 
+    def warn(self, text: str) -> None:
+        """Writes a line into the job's log that whoever waits for the job is to see."""
+        self._context.log(text, "warning")
+
     def check_cancelled(self) -> None:
         """See `core.monitor.Monitor`."""
         self._context.check_cancelled()

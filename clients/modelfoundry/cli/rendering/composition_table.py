@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from modelfoundry.cli.rendering.doubts import print_doubts
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text, chosen_from, datasets_text
 from modelfoundry.cli.rendering.problem_text import labels_text
-from modelfoundry.cli.rendering.quantities import OPTIMISTIC, count, moment, percent
+from modelfoundry.cli.rendering.quantities import OPTIMISTIC, chosen_figure, count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_facts, print_line, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
@@ -53,10 +54,11 @@ STRATEGY_COLUMNS = (Column("STRATEGY"), Column("VALIDATION", "right"), Column("S
 
 def print_compositions(compositions: Iterable[Composition], parent: str) -> None:
     """Prints a row for every composition; accuracies are those on the validation samples it was chosen on."""
-    rows = [_row(composition, parent) for composition in compositions]
-    print_table(COLUMNS, rows, empty="no compositions")
-    if rows:
+    shown = list(compositions)
+    print_table(COLUMNS, [_row(composition, parent) for composition in shown], empty="no compositions")
+    if shown:
         print_remark(OPTIMISTIC)
+    print_doubts((short_name(composition.name, parent), composition.doubts) for composition in shown)
 
 
 def print_composition(composition: Composition, evaluations: Sequence[Evaluation], parent: str) -> None:
@@ -64,6 +66,7 @@ def print_composition(composition: Composition, evaluations: Sequence[Evaluation
     print_facts(_facts(composition, evaluations, parent))
     _print_choice(composition, parent)
     print_remark(OPTIMISTIC)
+    print_doubts([(short_name(composition.name, parent), composition.doubts)])
 
 
 def print_composed(composed: ComposedModel, parent: str) -> None:
@@ -76,6 +79,7 @@ def print_composed(composed: ComposedModel, parent: str) -> None:
         print_line("")
         rows = [(each.label, each.source.removeprefix(f"{parent}/"), each.refusal) for each in refused]
         print_table(REFUSAL_COLUMNS, rows)
+    print_doubts([(short_name(composition.name, parent), composition.doubts)])
     datasets = ",".join(short_name(name, parent) for name in composition.datasets)
     print_remark(
         f"All figures are of validation data, on which the choice was made. To measure on test data: modelfoundry "
@@ -108,7 +112,7 @@ def _row(composition: Composition, parent: str) -> tuple[str, ...]:
         labels_text(composition.labels),
         str(len({member.source for member in composition.members})),
         record.strategy,
-        percent(record.validation_accuracy),
+        chosen_figure(record.validation_accuracy, record.validation_samples, doubted=bool(composition.doubts)),
         percent(max(others)) if others else "",
         count(record.parameters),
         count(record.macs),
@@ -166,13 +170,14 @@ def _member(member: CompositionMember, changes: dict[str, LabelChange], parent: 
 
 def _comparison(composition: Composition, parent: str) -> list[tuple[str, ...]]:
     record = composition.record
-    own = ("this composition", percent(record.validation_accuracy, 2), count(record.parameters), count(record.macs))
+    figure = chosen_figure(record.validation_accuracy, record.validation_samples, doubted=bool(composition.doubts))
+    own = ("this composition", figure, count(record.parameters), count(record.macs))
     return [
         own,
         *[
             (
                 baseline.name.removeprefix(f"{parent}/"),
-                percent(baseline.validation_accuracy, 2),
+                chosen_figure(baseline.validation_accuracy, record.validation_samples, doubted=False),
                 count(baseline.parameters),
                 count(baseline.macs),
             )
@@ -185,7 +190,7 @@ def _strategies(record: CompositionRecord) -> list[tuple[str, ...]]:
     return [
         (
             report.strategy,
-            percent(report.validation_accuracy, 2),
+            chosen_figure(report.validation_accuracy, record.validation_samples, doubted=False),
             str(len(set(report.sources))),
             "in force" if report.strategy == record.strategy else "",
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelfoundry.cli.rendering.comparisons import Comparison, compare
 from modelfoundry.cli.rendering.discrimination_table import print_discrimination
+from modelfoundry.cli.rendering.doubts import print_doubts
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, count, percent, percent_interval
 from modelfoundry.cli.rendering.tables import Column, print_table
@@ -43,6 +44,7 @@ def print_evaluations(evaluations: Sequence[Evaluation], parent: str) -> None:
             columns += more
             rows = [(*row, *cells(comparison.own)) for row, comparison in zip(rows, comparisons, strict=True)]
     print_table(columns, rows, empty="no evaluations")
+    print_doubts((_subject(comparison.own, parent), comparison.own.doubts) for comparison in comparisons)
     print_discrimination([(_subject(comparison.own, parent), comparison) for comparison in comparisons])
 
 
@@ -84,7 +86,7 @@ def _row(comparison: Comparison, parent: str) -> tuple[str, ...]:
     return (
         _subject(own, parent),
         problem_text(own.problem),
-        _accuracy(own),
+        _accuracy(own) + (" !" if own.doubts else ""),
         percent(own.retention.weight_retention) if own.retention else "",
         percent(own.retention.kernel_retention) if own.retention else "",
         count(own.cost.macs_sparse) if own.cost else "",

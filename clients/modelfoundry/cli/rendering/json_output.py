@@ -18,8 +18,8 @@ from modelfoundry.errors import ModelFoundryError
 def as_plain(value: object) -> Any:  # noqa: C901, PLR0911 - a return for every kind of value
     """`value` in JSON's own types.
 
-    Data classes become objects with their fields, points of time ISO 8601, spans of time seconds, errors their reason,
-    message, field, hint and violations. NaN and infinity are null.
+    Data classes become objects with their fields, and `doubts` where they have such; points of time ISO 8601, spans
+    of time seconds, errors their reason, message, field, hint and violations. NaN and infinity are null.
 
     Raises:
         TypeError: a type that has no agreed form.
@@ -44,7 +44,8 @@ def as_plain(value: object) -> Any:  # noqa: C901, PLR0911 - a return for every 
         case list() | tuple():
             return [as_plain(item) for item in value]
         case _ if dataclasses.is_dataclass(value):
-            return {field.name: as_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            fields = {field.name: as_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            return {**fields, "doubts": as_plain(value.doubts)} if hasattr(value, "doubts") else fields
         case _:
             raise TypeError(f"{type(value).__name__} has no form in JSON")
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from modelfoundry.cli.rendering.discrimination_table import beside_base
+from modelfoundry.cli.rendering.doubts import print_doubts
 from modelfoundry.cli.rendering.evaluation_table import accuracy_text, in_int8, modularity_text
 from modelfoundry.cli.rendering.form_table import form_facts
 from modelfoundry.cli.rendering.problem_text import problem_text
-from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, moment, percent
+from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, chosen_figure, moment, percent
 from modelfoundry.cli.rendering.search_table import areas
 from modelfoundry.cli.rendering.tables import Column, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
@@ -42,15 +43,17 @@ def print_modules(
         parent: Their project.
         measured: By name, what the test split says of them; None: there is nothing to say yet.
     """
+    listed = list(modules)
     if measured is None:
         columns: tuple[Column, ...] = COLUMNS
-        rows = [_row(module, parent) for module in modules]
+        rows = [_row(module, parent) for module in listed]
     else:
         columns = _with(COLUMNS, MEASURED_COLUMNS)
-        rows = [_with(_row(module, parent), _measured_cells(measured.get(module.name))) for module in modules]
+        rows = [_with(_row(module, parent), _measured_cells(measured.get(module.name))) for module in listed]
     print_table(columns, rows, empty="no modules")
     if rows:
         print_remark(OPTIMISTIC)
+    print_doubts((short_name(module.name, parent), module.doubts) for module in listed)
 
 
 def module_facts(
@@ -82,6 +85,7 @@ def module_facts(
         *[fact for e in evaluations for fact in _measured(e)],
         ("modularity", next((text for e in evaluations if (text := modularity_text(e))), "")),
         *[("limit", limit.text) for limit in limits],
+        *[("doubt", doubt.text) for doubt in module.doubts],
         *_record_facts(record, short_name(module.dataset, parent), parent),
         ("licence", module.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(module.tags.items()))),
@@ -119,7 +123,7 @@ def _row(module: Module, parent: str) -> tuple[str, ...]:
         problem_text(module.problem),
         short_name(module.base_model, parent),
         percent(module.retention.weight_retention) if module.retention else "",
-        percent(module.record.validation_accuracy),
+        chosen_figure(module.record.validation_accuracy, module.record.validation_samples, doubted=bool(module.doubts)),
         byte_count(module.artifact.size_bytes),
         moment(module.create_time),
     )

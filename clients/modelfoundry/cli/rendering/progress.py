@@ -80,6 +80,10 @@ class JobBars:
     ) -> None:
         self._bars.stop()
 
+    def say(self, text: str) -> None:
+        """Prints a line on stderr, above the bars."""
+        self._bars.console.print(text, markup=False, soft_wrap=True)
+
     def add(self, job: str, title: str) -> None:
         """Begins a bar for a job."""
         self._bar_by_job[job] = self._bars.add_task(escape(title), total=1.0, phase="queued", figures="", left="")

@@ -6,6 +6,8 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from modelfoundry.values.intervals import share_interval
+
 if TYPE_CHECKING:
     from modelfoundry.client import Difference
 
@@ -35,6 +37,18 @@ def percent(ratio: float, digits: int = 1) -> str:
 def percent_interval(ratio: float, lower: float, upper: float) -> str:
     """A ratio with the bounds of its confidence interval: `91.73 % [91.2, 92.2]`."""
     return f"{percent(ratio, 2)} [{lower * 100:.1f}, {upper * 100:.1f}]"
+
+
+def chosen_figure(accuracy: float, samples: int, *, doubted: bool) -> str:
+    """An accuracy on the samples that something was chosen on, with its interval and their number.
+
+    `91.7 % [64.6, 98.5] of 12`; with a `!` behind it where there are doubts, which are said below the table.
+    """
+    if not samples:
+        return percent(accuracy)
+    interval = share_interval(accuracy, samples)
+    mark = " !" if doubted else ""
+    return f"{percent(accuracy)} [{interval.lower * 100:.1f}, {interval.upper * 100:.1f}] of {samples:,}{mark}"
 
 
 def difference_points(difference: Difference | None) -> str:

@@ -22,7 +22,7 @@ from modelfoundry.client.endpoints import Service
 from modelfoundry.client.transport import Transport
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import full_name
-from modelfoundry.values.results import JobEvent, JobResult, JobStatus, Progress, ProgressMade
+from modelfoundry.values.results import JobEvent, JobResult, JobStatus, LogWritten, Progress, ProgressMade, Severity
 from modelfoundry.wire.jobs import job_event_from_proto, job_status_from_proto
 
 Result_co = TypeVar("Result_co", covariant=True)
@@ -75,12 +75,14 @@ class Job(Generic[Result_co]):
         self,
         on_progress: Callable[[Progress], None] | None = None,
         timeout: float | None = None,
+        on_warning: Callable[[str], None] | None = None,
     ) -> Result_co:
         """Waits until the job is done and returns its result.
 
         Args:
             on_progress: Called with how far the job is, at once where that is known, and whenever it tells.
             timeout: Seconds to wait at most. The job goes on when they are over.
+            on_warning: Called with every warning that the worker writes, for example of too few samples.
 
         Raises:
             DeadlineExceeded: `timeout` is over.
@@ -94,6 +96,8 @@ class Job(Generic[Result_co]):
             for event in self._events(self.status.last_sequence, deadline):
                 if on_progress is not None and isinstance(event, ProgressMade):
                     on_progress(event.progress)
+                if on_warning is not None and isinstance(event, LogWritten) and event.severity is Severity.WARNING:
+                    on_warning(event.text)
             self.refresh()
         if self.status.error is not None:
             raise self.status.error

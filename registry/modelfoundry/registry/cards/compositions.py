@@ -11,6 +11,7 @@ from modelfoundry.registry.cards.facts import (
     PROVENANCE,
     SHAPE,
     chosen_facts,
+    chosen_limits,
     environment_facts,
     few_validation_samples,
     input_facts,
@@ -19,6 +20,7 @@ from modelfoundry.registry.cards.facts import (
 from modelfoundry.registry.cards.quantities import last, percent, short
 from modelfoundry.registry.cards.sheet import Account
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
+from modelfoundry.values.doubts import calibration_doubts
 from modelfoundry.values.kinds import Kind, kind_of
 
 TASKS: Final = {
@@ -94,11 +96,17 @@ def _provenance(composition: composition_pb2.Composition) -> Iterator[CardFact]:
 def _limits(composition: composition_pb2.Composition) -> Iterator[CardLimit]:
     record = composition.record
     yield from few_validation_samples(record.validation_samples)
+    guess = 1 / max(2, len(composition.members))
+    yield from chosen_limits(record.validation_accuracy, record.validation_samples, guess)
     if not record.calibrated:
         yield CardLimit(
             LimitKind.NOT_CALIBRATED,
             "Scores of different sources were not calibrated: their probabilities are not quite comparable.",
         )
+    else:
+        for one in composition.members:
+            for doubt in calibration_doubts(one.label, short(one.source), one.scale):
+                yield CardLimit(LimitKind.NOT_CALIBRATED, f"{doubt.text}.")
     yield CardLimit(LimitKind.CLOSED_SET, "It answers with one of its labels for every image, also for images of none.")
     better = [each for each in record.baselines if each.validation_accuracy > record.validation_accuracy]
     if better:

@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from modelfoundry.api.types.v1 import architecture_pb2, compute_pb2
 from modelfoundry.registry.cards.quantities import percent
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
+from modelfoundry.values.doubts import DoubtKind, accuracy_doubts
 
 MADE: Final = "How it was made"
 SHAPE: Final = "What it is"
@@ -70,6 +71,15 @@ def few_validation_samples(samples: int) -> Iterator[CardLimit]:
             LimitKind.FEW_SAMPLES,
             f"It was chosen on {samples} validation samples: another choice may have been as good by chance.",
         )
+
+
+def chosen_limits(accuracy: float, samples: int, guess: float, base: float | None = None) -> Iterator[CardLimit]:
+    """The limits of a choice that is no better than guessing, or below its base, on the samples it was made on."""
+    for doubt in accuracy_doubts(accuracy, samples, guess, base):
+        if doubt.kind is DoubtKind.NO_BETTER_THAN_CHANCE:
+            yield CardLimit(LimitKind.NO_BETTER_THAN_CHANCE, f"On what it was chosen on it is {doubt.text}.")
+        elif doubt.kind is DoubtKind.BELOW_BASE:
+            yield CardLimit(LimitKind.LESS_ACCURATE, f"On what it was chosen on it is {doubt.text}.")
 
 
 def partial_data(share_of: str) -> CardLimit:

@@ -10,6 +10,7 @@ from modelfoundry.registry.cards.facts import (
     PROVENANCE,
     SHAPE,
     chosen_facts,
+    chosen_limits,
     environment_facts,
     few_validation_samples,
     partial_data,
@@ -19,6 +20,7 @@ from modelfoundry.registry.cards.facts import (
 from modelfoundry.registry.cards.quantities import byte_count, percent, short
 from modelfoundry.registry.cards.sheet import Account
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
+from modelfoundry.values.doubts import GUESS_OF_ONE_LABEL
 from modelfoundry.wire.figures import forms_from_proto
 from modelfoundry.wire.frontiers import frontier_from_proto
 
@@ -108,6 +110,11 @@ def _provenance(module: module_pb2.Module) -> Iterator[CardFact]:
 def _limits(module: module_pb2.Module) -> Iterator[CardLimit]:
     record = module.record
     yield from few_validation_samples(record.validation_samples)
+    several = module.problem.WhichOneof("kind") == "multi_class"
+    guess = 1 / max(2, len(module.problem.multi_class.labels)) if several else GUESS_OF_ONE_LABEL
+    compares = record.epochs_run > 0 or record.calibration_split
+    base = record.validation_accuracy_base if compares else None
+    yield from chosen_limits(record.validation_accuracy, record.validation_samples, guess, base)
     if record.fell_back:
         yield CardLimit(
             LimitKind.FELL_BACK,

@@ -10,6 +10,7 @@ from modelfoundry.registry.cards.facts import FEW_SAMPLES
 from modelfoundry.registry.cards.quantities import difference_points, percent, percent_range, short
 from modelfoundry.registry.cards.sheet import Measurement
 from modelfoundry.values.cards import CardLimit, LimitKind
+from modelfoundry.values.doubts import DoubtKind
 from modelfoundry.values.figures import Difference, Interval
 from modelfoundry.values.resources import Scoring
 from modelfoundry.wire.modules import evaluation_from_proto
@@ -45,6 +46,10 @@ def result_limits(name: str, results: Sequence[Measurement]) -> Iterator[CardLim
                 f"On {result.split} of {short(result.dataset)} it was measured on {result.sample_count} images: the "
                 f"95 % interval of its accuracy there is {percent_range(result.accuracy_interval)}.",
             )
+        yield from (
+            CardLimit(LimitKind.NO_BETTER_THAN_CHANCE, f"On {result.split} of {short(result.dataset)} it is {text}.")
+            for text in result.chance
+        )
         yield from _less_accurate(result, results)
 
 
@@ -88,6 +93,7 @@ def _result(message: evaluation_pb2.Evaluation) -> Measurement:
         split=evaluation.split,
         problem_labels=() if evaluation.problem is None else evaluation.problem.labels,
         sample_count=evaluation.sample_count,
+        chance=tuple(each.text for each in evaluation.doubts if each.kind is DoubtKind.NO_BETTER_THAN_CHANCE),
         accuracy=measured.accuracy,
         accuracy_interval=measured.accuracy_interval or Interval(0.0, 0.0, 0.0),
         precision=measured.precision,

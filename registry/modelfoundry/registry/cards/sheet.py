@@ -12,9 +12,10 @@ from modelfoundry.values.frontiers import Frontier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement(CardResult):
-    """A result, with what the Hub is told besides."""
+    """A result, with what the Hub is told besides, and why it may be no better than chance."""
 
     dataset_digest: str = ""
+    chance: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

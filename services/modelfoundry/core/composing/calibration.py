@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
-LEAST_SCALE: Final = 1e-3
-"""A member whose log-odds fall where they should rise keeps its order, at hardly any weight."""
+from modelfoundry.values.doubts import LEAST_SCALE, MOST_SCALE
+
+_HALVINGS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def fit_calibration(log_odds: Tensor, positive: Tensor) -> Calibration:
     """Fits scale and bias so that the sigmoid is the probability of the label, by logistic regression.
 
     Targets are smoothed as Platt does, (n+ + 1) / (n+ + 2) and 1 / (n- + 2), which keeps the fit finite where the
-    log-odds divide the label from the rest without error.
+    log-odds divide the label from the rest without error. Where the log-odds fall with the label, or differ by so
+    little that they would have to be multiplied beyond all measure, there is no fit: the scale is held at
+    `LEAST_SCALE` or `MOST_SCALE`, the bias is fitted, and `values.doubts.calibration_doubts` says so.
 
     Args:
         log_odds: Of the label on validation images, [n].
@@ -66,7 +70,18 @@ def fit_calibration(log_odds: Tensor, positive: Tensor) -> Calibration:
         sample_weight=np.concatenate([target, 1 - target]),
     )
     scale, bias = float(regression.coef_[0, 0]) / spread, float(regression.intercept_[0])
-    if scale >= LEAST_SCALE:
+    if LEAST_SCALE <= scale <= MOST_SCALE:
         return Calibration(scale, bias)
-    share = float(target.mean())
-    return Calibration(LEAST_SCALE, math.log(share / (1 - share)) - LEAST_SCALE * float(values.mean()))
+    held = LEAST_SCALE if scale < LEAST_SCALE else MOST_SCALE
+    return Calibration(held, _bias_at(held, values, float(target.mean())))
+
+
+def _bias_at(scale: float, values: npt.NDArray[np.float64], share: float) -> float:
+    """The bias with which the mean of the sigmoids is the mean of the targets, as it is in every fit: by bisection."""
+    ends = [math.log(share / (1 - share)) - scale * float(end) for end in (values.max(), values.min())]
+    lower, upper = min(ends), max(ends)
+    for _ in range(_HALVINGS):
+        middle = (lower + upper) / 2
+        mean = float((1 / (1 + np.exp(-np.clip(scale * values + middle, -500, 500)))).mean())
+        lower, upper = (middle, upper) if mean < share else (lower, middle)
+    return (lower + upper) / 2

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 from torch import Tensor
 
 from modelfoundry.values.figures import Difference, Interval
+from modelfoundry.values.intervals import CONFIDENCE, QUANTILE, wilson_interval
 
-CONFIDENCE: Final = 0.95
-QUANTILE: Final = 1.959963984540054
-"""Two-sided quantile of the standard normal distribution at `CONFIDENCE`."""
-
-
-def wilson_interval(successes: int, trials: int) -> Interval:
-    """Wilson's score interval of a share at the 95 % level; from 0 to 1 without trials.
-
-    Unlike the normal approximation it stays inside of [0, 1] and is no point at 0 or `trials` successes.
-    """
-    if not trials:
-        return Interval(0.0, 1.0, CONFIDENCE)
-    share = successes / trials
-    denominator = 1 + QUANTILE**2 / trials
-    centre = (share + QUANTILE**2 / (2 * trials)) / denominator
-    spread = QUANTILE / denominator * math.sqrt(share * (1 - share) / trials + QUANTILE**2 / (4 * trials**2))
-    # At the ends the formula gives the bound exactly, up to rounding.
-    lower = 0.0 if successes == 0 else centre - spread
-    upper = 1.0 if successes == trials else centre + spread
-    return Interval(lower, upper, CONFIDENCE)
+__all__ = ["CONFIDENCE", "QUANTILE", "joined", "paired_difference", "wilson_interval"]
 
 
 def paired_difference(own: Tensor, other: Tensor) -> Difference:

@@ -36,6 +36,7 @@ from modelfoundry.reuser.composing.request import Patch
 from modelfoundry.reuser.composing.rivals import measure_rivals, parameter_count
 from modelfoundry.reuser.composing.validation_images import validation_images
 from modelfoundry.reuser.subjects import compacted_composition, subject_of_members
+from modelfoundry.values.doubts import LEAST_SAMPLES
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.results import Replacement
 from modelfoundry.workbench.compositions import IMAGES_SETTING
@@ -73,6 +74,11 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
     """
     device = select_device(plan.request.device)
     images = validation_images(plan, bench.client, bench.cache)
+    if len(images) < LEAST_SAMPLES:
+        bench.monitor.warn(
+            f"members are chosen on {len(images)} validation samples, too few to tell good ones from bad ones; "
+            f"{LEAST_SAMPLES} or more are needed: raise the validation fraction"
+        )
     table = _table(plan, images, device, bench)
     choices = {name: _choose(plan, table, name) for name in STRATEGIES}
     chosen = choices[plan.request.strategy]
@@ -116,6 +122,8 @@ def compose(plan: CompositionPlan, operation: str, bench: Workbench) -> Composed
         record=record,
     )
     # The id follows from the job: a job that was taken up again after this line finds what it made, and makes no other.
+    for doubt in composition.doubts:
+        bench.monitor.warn(doubt.text)
     created = bench.client.compositions.create(
         composition,
         composition_id=_composition_id(plan, operation),

@@ -17,6 +17,7 @@ from modelfoundry.reuser.on_demand.offers import (
     Offer,
     Shape,
 )
+from modelfoundry.values.doubts import GUESS_OF_ONE_LABEL, accuracy_doubts
 from modelfoundry.values.on_demand import ModuleOrigin
 from modelfoundry.wire.decomposing import ALGORITHM_NAMES
 
@@ -125,8 +126,17 @@ def figures_text(offer: Offer) -> str:
     accuracy = offer.accuracy
     return (
         f"validation accuracy {accuracy.value * 100:.1f} % on {accuracy.samples:,} samples, optimistic "
-        f"(lower bound {accuracy.lower_bound * 100:.1f} %), {size}{speed}"
+        f"(lower bound {accuracy.lower_bound * 100:.1f} %), {size}{speed}{_doubt_text(offer)}"
     )
+
+
+def _doubt_text(offer: Offer) -> str:
+    """What speaks against a module: the first and gravest doubt. Labels are told from the rest, half and half."""
+    if not isinstance(offer, ModuleOffer) or offer.accuracy is None:
+        return ""
+    doubts = accuracy_doubts(offer.accuracy.value, offer.accuracy.samples, GUESS_OF_ONE_LABEL)
+    first = next(doubts, None)
+    return "" if first is None else f"; doubtful: {first.text}"
 
 
 def _costs_text(offer: ModuleOffer) -> str:

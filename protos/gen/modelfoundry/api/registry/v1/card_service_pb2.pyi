@@ -309,6 +309,8 @@ class CardLimit(_message.Message):
         """It is not known what it was trained on."""
         KIND_NO_LICENSE: CardLimit._Kind.ValueType  # 11
         """Nobody stated a licence."""
+        KIND_NO_BETTER_THAN_CHANCE: CardLimit._Kind.ValueType  # 12
+        """It was not shown to be better than guessing."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What kind of limit it is."""
@@ -337,6 +339,8 @@ class CardLimit(_message.Message):
     """It is not known what it was trained on."""
     KIND_NO_LICENSE: CardLimit.Kind.ValueType  # 11
     """Nobody stated a licence."""
+    KIND_NO_BETTER_THAN_CHANCE: CardLimit.Kind.ValueType  # 12
+    """It was not shown to be better than guessing."""
 
     KIND_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int

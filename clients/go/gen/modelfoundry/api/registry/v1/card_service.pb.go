@@ -52,6 +52,8 @@ const (
 	CardLimit_KIND_ORIGIN_UNKNOWN CardLimit_Kind = 10
 	// Nobody stated a licence.
 	CardLimit_KIND_NO_LICENSE CardLimit_Kind = 11
+	// It was not shown to be better than guessing.
+	CardLimit_KIND_NO_BETTER_THAN_CHANCE CardLimit_Kind = 12
 )
 
 // Enum value maps for CardLimit_Kind.
@@ -69,20 +71,22 @@ var (
 		9:  "KIND_NOT_CALIBRATED",
 		10: "KIND_ORIGIN_UNKNOWN",
 		11: "KIND_NO_LICENSE",
+		12: "KIND_NO_BETTER_THAN_CHANCE",
 	}
 	CardLimit_Kind_value = map[string]int32{
-		"KIND_UNSPECIFIED":      0,
-		"KIND_NOT_TESTED":       1,
-		"KIND_FEW_SAMPLES":      2,
-		"KIND_FELL_BACK":        3,
-		"KIND_LAYERS_KEPT_OPEN": 4,
-		"KIND_LESS_ACCURATE":    5,
-		"KIND_PARTIAL_DATA":     6,
-		"KIND_CLOSED_SET":       7,
-		"KIND_COST_UNKNOWN":     8,
-		"KIND_NOT_CALIBRATED":   9,
-		"KIND_ORIGIN_UNKNOWN":   10,
-		"KIND_NO_LICENSE":       11,
+		"KIND_UNSPECIFIED":           0,
+		"KIND_NOT_TESTED":            1,
+		"KIND_FEW_SAMPLES":           2,
+		"KIND_FELL_BACK":             3,
+		"KIND_LAYERS_KEPT_OPEN":      4,
+		"KIND_LESS_ACCURATE":         5,
+		"KIND_PARTIAL_DATA":          6,
+		"KIND_CLOSED_SET":            7,
+		"KIND_COST_UNKNOWN":          8,
+		"KIND_NOT_CALIBRATED":        9,
+		"KIND_ORIGIN_UNKNOWN":        10,
+		"KIND_NO_LICENSE":            11,
+		"KIND_NO_BETTER_THAN_CHANCE": 12,
 	}
 )
 
@@ -666,10 +670,10 @@ const file_modelfoundry_api_registry_v1_card_service_proto_rawDesc = "" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12X\n" +
 	"\x0ediscrimination\x18\x0e \x01(\v20.modelfoundry.api.types.v1.DiscriminationMetricsR\x0ediscrimination\x12L\n" +
-	"\fagainst_base\x18\x0f \x01(\v2).modelfoundry.api.types.v1.BaseComparisonR\vagainstBase\"\xfc\x02\n" +
+	"\fagainst_base\x18\x0f \x01(\v2).modelfoundry.api.types.v1.BaseComparisonR\vagainstBase\"\x9c\x03\n" +
 	"\tCardLimit\x12@\n" +
 	"\x04kind\x18\x01 \x01(\x0e2,.modelfoundry.api.registry.v1.CardLimit.KindR\x04kind\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x98\x02\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\xb8\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fKIND_NOT_TESTED\x10\x01\x12\x14\n" +
@@ -683,7 +687,8 @@ const file_modelfoundry_api_registry_v1_card_service_proto_rawDesc = "" +
 	"\x13KIND_NOT_CALIBRATED\x10\t\x12\x17\n" +
 	"\x13KIND_ORIGIN_UNKNOWN\x10\n" +
 	"\x12\x13\n" +
-	"\x0fKIND_NO_LICENSE\x10\v2o\n" +
+	"\x0fKIND_NO_LICENSE\x10\v\x12\x1e\n" +
+	"\x1aKIND_NO_BETTER_THAN_CHANCE\x10\f2o\n" +
 	"\vCardService\x12`\n" +
 	"\aGetCard\x12,.modelfoundry.api.registry.v1.GetCardRequest\x1a\".modelfoundry.api.registry.v1.Card\"\x03\x90\x02\x01B\x8c\x02\n" +
 	" com.modelfoundry.api.registry.v1B\x10CardServiceProtoP\x01ZCmodelfoundry.dev/client/gen/modelfoundry/api/registry/v1;registryv1\xa2\x02\x03MAR\xaa\x02\x1cModelfoundry.Api.Registry.V1\xca\x02\x1cModelfoundry\\Api\\Registry\\V1\xe2\x02(Modelfoundry\\Api\\Registry\\V1\\GPBMetadata\xea\x02\x1fModelfoundry::Api::Registry::V1b\x06proto3"
