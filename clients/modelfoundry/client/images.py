@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from modelfoundry.pictures.decoding import Decoded
+    from modelfoundry.values.architectures import InputSpec
+
 ImageLike: TypeAlias = "str | Path | bytes | npt.NDArray[np.uint8]"
 """A path or the bytes of a picture (PNG, JPEG, WebP, ...), or a uint8 array [channels, height, width]."""
 
@@ -21,14 +24,64 @@ MAX_BATCH_BYTES: Final = 3 * 1024 * 1024 + 512 * 1024  # leaves room for the res
 _BYTES_BESIDE_CONTENT: Final = 64
 
 
-def image_inputs(images: ImageLike | Iterable[ImageLike]) -> Iterator[reuser_service_pb2.ImageInput]:
+def have_large(images: ImageLike | Iterable[ImageLike]) -> bool:
+    """Whether a file among them is larger than a call, as photographs are. Iterators are not looked into."""
+    if isinstance(images, Iterator):
+        return False
+    return any(_file_size(image) + _BYTES_BESIDE_CONTENT > MAX_BATCH_BYTES for image in _each(images))
+
+
+def _file_size(image: ImageLike) -> int:
+    if isinstance(image, bytes):
+        return len(image)
+    if isinstance(image, str | Path):
+        try:
+            return Path(image).stat().st_size
+        except OSError:
+            return 0  # reading it says what is wrong
+    return 0
+
+
+def image_inputs(
+    images: ImageLike | Iterable[ImageLike],
+    spec: InputSpec | None = None,
+    notes: dict[int, tuple[str, ...]] | None = None,
+) -> Iterator[reuser_service_pb2.ImageInput]:
     """Messages for one or many images, in order.
+
+    Args:
+        images: As callers pass them.
+        spec: What the subject takes: files that are larger than a call are decoded here to that, by the decoder that
+            the service has. None: they are sent as they are.
+        notes: Takes what there is to know of those that were decoded here, by their place.
 
     Raises:
         InvalidImage: a file cannot be read, or an array has a wrong type or number of dimensions; it is named.
     """
     for index, image in enumerate(_each(images)):
-        yield _image_input(image, f"images[{index}]")
+        one = _image_input(image, f"images[{index}]")
+        if spec is not None and len(one.encoded) + _BYTES_BESIDE_CONTENT > MAX_BATCH_BYTES:
+            decoded = _decoded(one.encoded, spec, f"images[{index}]")
+            pixels = reuser_service_pb2.PixelTensor(shape=decoded.pixels.shape, values=decoded.pixels.tobytes())
+            one = reuser_service_pb2.ImageInput(pixels=pixels)
+            if notes is not None:
+                notes[index] = decoded.notes
+        yield one
+
+
+def _decoded(data: bytes, spec: InputSpec, field: str) -> Decoded:
+    from modelfoundry.pictures.decoding import MODES, UnreadablePicture, decode  # here: few programs need Pillow
+
+    if spec.channels not in MODES:
+        raise InvalidImage(
+            f"{field}: a picture's file cannot give the {spec.channels} channels that the network takes",
+            field=field,
+            hint="pass the pixels as an array",
+        )
+    try:
+        return decode(data, spec.channels, spec.height, spec.width)
+    except UnreadablePicture as error:
+        raise InvalidImage(f"{field}: {error}", field=field, hint="save it as PNG, JPEG or WebP") from error
 
 
 def batches(

@@ -11,6 +11,7 @@ from PIL import Image
 from service_stack import ServiceStack
 
 from modelfoundry.client import Client, TrainingRecipe
+from modelfoundry.pictures.decoding import decode
 
 SIDE = 16
 LABELS = ("left", "top")
@@ -51,3 +52,9 @@ def test_evaluate_and_predict_see_the_same_photographs(client: Client, tmp_path:
     assert evaluation.classification.accuracy == 1.0
     assert [answer.label for answer in predictions] == [path.parent.name for path in shown]
     assert all(answer.notes == () for answer in predictions)
+
+    photo = tmp_path / "photo.png"  # larger than a message
+    noise = np.random.Generator(np.random.PCG64(2)).integers(0, 256, (1300, 1200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(photo)
+    (large, small) = client.predict(model, [photo, decode(photo, 3, SIDE, SIDE).pixels])
+    assert large.labels == small.labels

@@ -158,8 +158,10 @@ def test_a_job_gives_its_typed_result_and_tells_progress(serve: Any) -> None:
     with Client(serve(Ledger(DECOMPOSED))) as client:
         job = client.decompose("resnet20", "cifar10", label="horse")
         assert job.status.state is JobState.QUEUED
-        (module,) = job.wait(on_progress=told.append, timeout=30)
+        warned: list[str] = []
+        (module,) = job.wait(on_progress=told.append, timeout=30, on_warning=warned.append)
         assert job.status.state is JobState.SUCCEEDED
+    assert warned == ["careful"]
     assert isinstance(module, Module)
     assert (module.id, module.problem) == ("horse", BinaryProblem("horse"))
     assert [progress.fraction for progress in told] == [0.5, 1.0]

@@ -14,8 +14,9 @@ from PIL import Image, ImageCms
 from safetensors.numpy import load_file
 
 from modelfoundry.client.hub.writing import write_texts
-from modelfoundry.client.images import image_inputs
+from modelfoundry.client.images import MAX_BATCH_BYTES, have_large, image_inputs
 from modelfoundry.client.sources.prepare import prepare_dataset
+from modelfoundry.pictures.decoding import decode
 from modelfoundry.reuser.predicting.images import images_from_proto
 from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.cards import Card
@@ -111,3 +112,19 @@ def test_the_example_reads_its_picture_by_that_decoder(tmp_path: Path) -> None:
     assert "from picture import decode" in example
     assert f"decode(sys.argv[1], 3, {SIDE}, {SIDE})" in example
     assert "modelfoundry" not in (tmp_path / "picture.py").read_text().replace("ModelFoundry", "")
+
+
+def test_a_photograph_that_is_larger_than_a_call_gives_the_same_bits(tmp_path: Path) -> None:
+    noise = np.random.Generator(np.random.PCG64(2)).integers(0, 256, (1300, 1200, 3), dtype=np.uint8)
+    path = tmp_path / "photo.png"
+    Image.fromarray(noise).save(path, exif=_exif(6))
+    assert path.stat().st_size > MAX_BATCH_BYTES
+    spec, notes = InputSpec(3, SIDE, SIDE), {}
+    assert have_large([path])
+    assert have_large(path.read_bytes())
+    assert not have_large(np.zeros((3, 9, 9), np.uint8))
+    (message,) = image_inputs([path], spec, notes)
+    assert message.HasField("pixels")
+    expected = decode(path, 3, SIDE, SIDE).pixels
+    assert np.array_equal(images_from_proto([message], spec).pixels.numpy()[0], expected)
+    assert notes == {0: ()}

@@ -99,6 +99,13 @@ def test_a_module_that_was_not_chosen_beside_its_base_does_not_say_the_bases_fig
     assert facts["Validation data"] == "60 samples, split fresh, named as images that the model did not train on"
 
 
+def test_a_module_no_better_than_chance_has_that_as_a_limit(rows: CatalogRows, module: str) -> None:
+    _set(rows, ModuleRow, module, record={**RECORD, "validation_accuracy": 0.5, "validation_samples": 60})
+    card = _card(rows, module)
+    assert _kinds(card)[:4] == ["NOT_TESTED", "FEW_SAMPLES", "NO_BETTER_THAN_CHANCE", "LESS_ACCURATE"]
+    assert "no better than chance: 50.0 % on 60 samples" in card.markdown
+
+
 def test_a_card_follows_what_is_measured(rows: CatalogRows, module: str) -> None:
     dataset, model = named("datasets", "pets"), named("models", "net")
     rows.evaluation("one", module, dataset, module)

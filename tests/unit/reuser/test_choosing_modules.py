@@ -226,3 +226,10 @@ def test_a_module_below_its_base_by_less_than_a_sample_is_level_with_it() -> Non
     assert not broken(module("level", 0.9, base_accuracy=0.9000001), Constraints(min_accuracy_of_base=True))
     assert broken(module("below", 0.9, base_accuracy=0.91), Constraints(min_accuracy_of_base=True))
     assert broken(module("unknown", None, base_accuracy=0.5), Constraints(min_accuracy_of_base=True))
+
+
+def test_a_module_that_may_be_no_better_than_chance_is_taken_with_that_said() -> None:
+    choice = choose(offers(module("poor", 2 / 12, samples=12)), NOTHING)
+    assert choice.offer.name == "poor"
+    assert "; doubtful: no better than chance: 16.7 % on 12 samples" in choice.reason
+    assert "doubtful" not in choose(offers(module("good", 0.95, samples=1000)), NOTHING).reason

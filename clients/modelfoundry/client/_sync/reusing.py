@@ -8,20 +8,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from modelfoundry.api.registry.v1 import composition_pb2, model_pb2, module_pb2
 from modelfoundry.api.reuser.v1 import reuser_service_pb2
 from modelfoundry.api.types.v1 import exports_pb2
 from modelfoundry.client._sync.jobs import Job, start
 from modelfoundry.client.endpoints import Service
-from modelfoundry.client.images import ImageLike, batches, image_inputs
+from modelfoundry.client.images import ImageLike, batches, have_large, image_inputs
 from modelfoundry.client.requests import chosen, new_request_id
 from modelfoundry.client.transport import Transport
+from modelfoundry.values.architectures import InputSpec
 from modelfoundry.values.exports import Export, ExportFormat
 from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.kinds import Kind
 from modelfoundry.values.references import Named, full_name, subject_name
 from modelfoundry.values.results import Compaction, Prediction
+from modelfoundry.wire.architectures import input_spec_from_proto
 from modelfoundry.wire.exports import COMPUTE, WEIGHT_FORMAT, export_format_to_proto
 from modelfoundry.wire.predictions import predictions_from_proto
 
@@ -97,6 +100,8 @@ class Reusing:
     ) -> tuple[Prediction, ...]:
         """Classifies images; large numbers go in several calls.
 
+        Files that are larger than a call, as photographs are, are decoded here, in the same way, and sent as pixels.
+
         Args:
             subject: A module (bare id) or model (`models/ID`).
             images: One or many: a path or the bytes of a picture (PNG, JPEG, WebP, ...), or a uint8 array
@@ -113,13 +118,31 @@ class Reusing:
         """
         name = subject_name(subject, self.parent)
         predictions: list[Prediction] = []
-        for batch in batches(image_inputs(images)):
+        notes: dict[int, tuple[str, ...]] = {}
+        spec = self._input_of(name) if have_large(images) else None
+        for batch in batches(image_inputs(images, spec, notes)):
             request = reuser_service_pb2.PredictRequest(subject=name, images=batch, top_k=top_k)
             response = self._transport.unary(
                 Service.REUSER, self._transport.stubs.reuser.Predict, request, timeout=self._transport.timeouts.predict
             )
             predictions.extend(predictions_from_proto(response))
+        for place, known in notes.items():
+            predictions[place] = replace(predictions[place], notes=known)
         return tuple(predictions)
+
+    def _input_of(self, subject: str) -> InputSpec:
+        """What images look like to a model, module or composition."""
+        stubs = self._transport.stubs.registry
+        match subject.split("/")[-2]:
+            case Kind.COMPOSITION:
+                asked = composition_pb2.GetCompositionRequest(name=subject)
+                composition = self._transport.unary(Service.REGISTRY, stubs.GetComposition, asked)
+                return input_spec_from_proto(composition.input)
+            case Kind.MODULE:
+                request = module_pb2.GetModuleRequest(name=subject)
+                subject = (self._transport.unary(Service.REGISTRY, stubs.GetModule, request)).base_model
+        model = model_pb2.GetModelRequest(name=subject)
+        return input_spec_from_proto((self._transport.unary(Service.REGISTRY, stubs.GetModel, model)).input)
 
 
 @dataclass(frozen=True, slots=True)
