@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import Error, MessageToDict, ParseDict
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 
 from modelfoundry.api.registry.v1 import (
     composition_pb2,
@@ -211,6 +212,8 @@ def _non_finite(message: Message, path: str) -> Iterator[str]:
 
 
 def _in_messages(value: object, path: str) -> Iterator[str]:
+    if isinstance(value, Struct):
+        return  # what has no form in JSON is refused while JSON is made of it
     if isinstance(value, Message):
         yield from _non_finite(value, path)
     elif isinstance(value, Mapping):
