@@ -13,7 +13,7 @@ from typing import Any
 import onnxruntime
 import pytest
 import torch
-from composing_stock import push_digits
+from composing_stock import push_digits, some_digits
 from handwritten_digits import digits
 from safetensors.torch import save_file
 from service_stack import ServiceStack, running_stack
@@ -44,7 +44,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceStack]:
 def client(stack: ServiceStack) -> Iterator[Client]:
     """With a small data set and a residual network that knows it, whose shortcuts pad channels."""
     with Client(stack.endpoints) as client:
-        push_digits(client, stack.folder, "digits", NUMBERS, dict.fromkeys(NUMBERS, 60))
+        whole = some_digits("train", NUMBERS)
+        fresh = whole.subset(torch.cat([torch.nonzero(whole.labels == place).flatten()[60:] for place in range(3)]))
+        push_digits(client, stack.folder, "digits", NUMBERS, dict.fromkeys(NUMBERS, 60), fresh)
         path = stack.folder / "net.safetensors"
         save_file(knowing().state_dict(), path)
         weights = client.blobs.upload(path, "application/vnd.safetensors")
@@ -110,6 +112,16 @@ def test_a_small_network_is_a_module_like_any_other(client: Client, stack: Servi
     torch.testing.assert_close(
         torch.from_numpy(logits), load_exported(tmp_path / "tensors")(images), atol=1e-3, rtol=1e-3
     )
+
+
+def test_a_threshold_is_fitted_on_a_split_that_is_named(client: Client, stack: ServiceStack) -> None:
+    asked = ("specialise", "net", "--dataset", "digits", "--labels", "3", "--widths", "8-16-16", "--steps", "2")
+    (made,) = answer(stack, *asked, "--views", "64", "--calibration", "fresh", "--name", "calibrated")
+    module = client.modules.get(made["name"])
+    (fresh,) = (split for split in client.datasets.get("digits").splits if split.split == "fresh")
+    assert module.record.calibration_split == "fresh"
+    assert module.record.validation_samples == 2 * fresh.label_counts[0]
+    assert client.statements.verify(module, rebuild=True).ok
 
 
 def test_small_networks_are_composed(client: Client) -> None:

@@ -12,6 +12,7 @@ from modelfoundry.core.channels.cuts import (
     widths_of,
 )
 from modelfoundry.core.channels.groups import ChannelGroup, ChannelMasks, ChannelPlan, WholeLayer
+from modelfoundry.core.channels.heads import head_count
 from modelfoundry.core.channels.masks import kernel_weight_masks, live_units
 from modelfoundry.core.channels.plan import plan_channels
 from modelfoundry.core.channels.surgery import (
@@ -39,6 +40,7 @@ __all__ = [
     "channel_count",
     "compact",
     "cut",
+    "head_count",
     "joined_cuts",
     "kernel_weight_masks",
     "live_units",

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from modelfoundry.core.channels.groups import ChannelMasks, ChannelPlan, Units
+from modelfoundry.core.channels.heads import has_heads, keep_heads
 from modelfoundry.core.channels.tracing import channel_axis, is_depthwise
 
 Widths = tuple[int | None, int | None]
@@ -64,7 +65,8 @@ class LayerCut:
     inputs: KeptChannels | None
     """None for all."""
     outputs: KeptChannels | None
-    """None for all. The only side of norms, depthwise convolutions and parameters."""
+    """None for all. The only side of norms, depthwise convolutions and parameters, and of attention, whose heads they
+    are."""
 
     def __str__(self) -> str:
         sides = (("inputs", self.inputs), ("outputs", self.outputs))
@@ -156,7 +158,10 @@ def widths_of(cuts: tuple[LayerCut, ...]) -> dict[str, Widths]:
 @torch.no_grad()
 def _cut_in_place(network: nn.Module, name: str, inputs: Tensor | None, outputs: Tensor | None) -> None:
     layers = dict(network.named_modules())
-    if name in layers:
+    if name in layers and has_heads(layers[name]):
+        if outputs is not None:
+            keep_heads(layers[name], outputs)
+    elif name in layers:
         cut_layer(layers[name], inputs, outputs)
     elif outputs is not None:
         owner, _, parameter = name.rpartition(".")

@@ -32,13 +32,14 @@ class ChannelGroup:
     producers: Units
     """Output channels of the convolutions and linear layers that write them."""
     carriers: Units
-    """Channels of the norms, depthwise convolutions, activations and bare parameters that pass them on."""
+    """Channels of the norms, depthwise convolutions, activations and bare parameters that pass them on, and heads of
+    the attention that counts them."""
     consumers: Units
     """Input channels of the convolutions and linear layers that read them; a linear layer that follows a flattened
     map reads every unit height x width times."""
     is_kernel: bool
     """Whether it is written by a layer that works on maps (a convolution, or a linear layer over positions). The others
-    are hidden units of linear layers."""
+    are hidden units of linear layers, and heads of attention."""
 
     @property
     def layers(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from modelfoundry.core.channels.groups import ChannelGroup, ChannelPlan, WholeLayer
+from modelfoundry.core.channels.heads import head_groups
 from modelfoundry.core.channels.proof import proven_groups, randomised
 from modelfoundry.core.channels.tracing import (
     FAILURES,
@@ -45,7 +46,7 @@ def plan_channels(network: nn.Module, input_spec: InputSpec) -> ChannelPlan:
     random = _runnable(network, images)
     ties = trace_ties(copy.deepcopy(random), images[:1])
     units, reasons = _units(ties)
-    derived = _groups(ties, units)
+    derived = _with_heads(random, _groups(ties, units))
     proven = proven_groups(random, images, derived)
     plan = ChannelPlan(proven, _whole(random, ties, reasons, derived, proven))
     if not plan.groups:
@@ -66,6 +67,15 @@ def _runnable(network: nn.Module, images: Tensor) -> nn.Module:
     if not isinstance(outputs, Tensor) or outputs.dim() != 2:
         refuse("", "it does not give one logit per label")
     return random
+
+
+def _with_heads(network: nn.Module, groups: tuple[ChannelGroup, ...]) -> tuple[ChannelGroup, ...]:
+    """Groups of heads in place of what was derived for single channels of theirs, in the order of the network."""
+    heads = tuple(head_groups(network))
+    headed = {layer for group in heads for layer in group.producers}
+    others = (group for group in groups if not headed & group.producers.keys())
+    order = {name: place for place, (name, _) in enumerate(network.named_modules())}
+    return tuple(sorted((*heads, *others), key=lambda group: order[group.name])) if heads else groups
 
 
 def _units(ties: ChannelTies) -> tuple[Tensor, dict[int, str]]:

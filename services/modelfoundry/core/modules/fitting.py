@@ -10,7 +10,16 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from modelfoundry.core.channels import KeptChannels, LayerCut, Operation, Side, channel_count, cut, operated
+from modelfoundry.core.channels import (
+    KeptChannels,
+    LayerCut,
+    Operation,
+    Side,
+    channel_count,
+    cut,
+    head_count,
+    operated,
+)
 from modelfoundry.core.masking import WeightMasks
 from modelfoundry.core.modules.rewriting import RewrittenTensors
 from modelfoundry.errors import FieldViolation, WeightsMismatch
@@ -131,7 +140,7 @@ def _width(target: nn.Module | Tensor | None, side: Side) -> int | None:
     both = isinstance(target, _ConvNd | nn.Linear)
     if both or (side == "outputs" and isinstance(target, _NormBase | nn.PReLU | Tensor)):
         return channel_count(target, side)
-    return None
+    return head_count(target) if side == "outputs" else None
 
 
 def _shape(own: dict[str, Tensor], name: str) -> str:

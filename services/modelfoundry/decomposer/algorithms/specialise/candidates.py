@@ -14,6 +14,7 @@ from modelfoundry.core.channels import Bypass, ChannelPlan, plan_channels
 from modelfoundry.decomposer.algorithms.specialise.frontier import Point
 from modelfoundry.decomposer.algorithms.specialise.structure import Structure, Tier, group_widths
 from modelfoundry.decomposer.algorithms.specialise.work import Shape, Work
+from modelfoundry.errors import UnsupportedModel
 
 MULTIPLE: Final = 8
 """Of channels: what processors compute at once in float32. In int8 it is twice as many; what is narrower is timed."""
@@ -31,7 +32,7 @@ def structures(tiers: Sequence[Tier], blocks: int) -> Iterator[Structure]:
         tiers: Of the base.
         blocks: That can be left out.
     """
-    choices = [_widths(tier.units) for tier in tiers]
+    choices = [_widths(tier) for tier in tiers]
     combinations: Iterator[tuple[int, ...]] = itertools.product(*choices)
     count = 1
     for choice in choices:
@@ -45,8 +46,9 @@ def structures(tiers: Sequence[Tier], blocks: int) -> Iterator[Structure]:
             yield Structure(widths, left_out)
 
 
-def _widths(units: int) -> tuple[int, ...]:
-    return (*range(MULTIPLE, units, MULTIPLE), units)
+def _widths(tier: Tier) -> tuple[int, ...]:
+    multiple = tier.multiple(MULTIPLE)
+    return (*range(multiple, tier.units, multiple), tier.units)
 
 
 def _nearest(widths: Sequence[int], share: float) -> int:
@@ -63,7 +65,7 @@ def weighed(
         tiers: Of the base.
         scores: Of the base's units.
         blocks: In the order in which they are left out.
-        wanted: The structures.
+        wanted: The structures. Those without a channel that can be cut are passed over.
 
     Raises:
         Cancelled: the monitor says so.
@@ -71,20 +73,31 @@ def weighed(
     whole = sum(layer.macs for layer in _layers(work.network, work).values())
     total = sum(float(values.sum()) for values in scores.values())
     best = {name: values.sort(descending=True).values.cumsum(0) for name, values in scores.items()}
-    plans: dict[int, tuple[dict[str, _Layer], ChannelPlan]] = {}
+    plans: dict[int, tuple[dict[str, _Layer], ChannelPlan] | None] = {}
     found = []
     for structure in wanted:
         work.monitor.check_cancelled()
         if structure.left_out not in plans:
-            network = Shape(tuple(map(Bypass, blocks[: structure.left_out]))).of(work.network)
-            plans[structure.left_out] = (_layers(network, work), plan_channels(network, work.input_spec))
-        layers, plan = plans[structure.left_out]
+            plans[structure.left_out] = _planned(work, blocks[: structure.left_out])
+        planned = plans[structure.left_out]
+        if planned is None:
+            continue
+        layers, plan = planned
         widths = group_widths(plan, tiers, structure.widths)
         kept = sum(float(best[name][width - 1]) for name, width in widths.items() if name in best)
         left = _narrowed(layers, plan, widths)
         share, weights = (sum(getattr(layer, what) for layer in left) for what in ("macs", "weights"))
         found.append(Point(structure, share / whole, 1 - kept / total if total else 0.0, weights=round(weights)))
     return found
+
+
+def _planned(work: Work, left_out: Sequence[str]) -> tuple[dict[str, _Layer], ChannelPlan] | None:
+    """Layers and channels of the network without some blocks; None where they took all channels with them."""
+    network = Shape(tuple(map(Bypass, left_out))).of(work.network)
+    try:
+        return _layers(network, work), plan_channels(network, work.input_spec)
+    except UnsupportedModel:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from modelfoundry.core.channels import Bypass, plan_channels, plan_cuts
 from modelfoundry.core.channels import cut as cut_network
+from modelfoundry.decomposer.algorithms.distilling.pool import VIEWS
 from modelfoundry.decomposer.algorithms.specialise.blocks import blocks_by_harm, harm_images
 from modelfoundry.decomposer.algorithms.specialise.saliency import first_units
 from modelfoundry.decomposer.algorithms.specialise.settings import AUTO
@@ -62,8 +63,9 @@ def decide(work: Work) -> Decided:
 
 
 def default_widths(tiers: tuple[Tier, ...], multiple: int) -> tuple[int, ...]:
-    """Half of every tier, to the next multiple; a tier below a multiple stays whole."""
-    return tuple(min(tier.units, max(multiple, tier.units // 2 // multiple * multiple)) for tier in tiers)
+    """Half of every tier, to the next multiple of channels; a tier below a multiple stays whole."""
+    each = [(tier.units, tier.multiple(multiple)) for tier in tiers]
+    return tuple(min(units, max(step, units // 2 // step * step)) for units, step in each)
 
 
 def _left_out(work: Work, count: int) -> tuple[str, ...]:
@@ -94,8 +96,9 @@ def _measured(
     )
     answer = seconds_an_answer(work)
     left = max(0.0, settings.seconds - work.clock.seconds - _CUTTING_IN_ANSWERS * answer)
-    own = 2 * int(torch.isin(work.train.labels, torch.tensor(work.target.columns)).count_nonzero())
-    views = settings.views or common_views(left, answer, own, 2 * len(work.train))
+    each = 1 if work.augmentation == "none" else VIEWS
+    own = each * int(torch.isin(work.train.labels, torch.tensor(work.target.columns)).count_nonzero())
+    views = settings.views or common_views(left, answer, own, each * len(work.train))
     if not work.target.rest:
         views = 0
     steps = settings.steps or steps_for(left - (views + own) * answer, first, then)

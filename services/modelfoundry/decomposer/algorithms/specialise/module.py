@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelfoundry.core.batches import Augmentation
 from modelfoundry.core.channels import plan_channels, with_projections
 from modelfoundry.core.devices import seeded
 from modelfoundry.core.evaluation import pose, unrestricted_predictions
@@ -11,6 +12,7 @@ from modelfoundry.core.modules.head_networks import network_of_head
 from modelfoundry.decomposer.algorithms.distilling.checks import check_images, check_teacher
 from modelfoundry.decomposer.algorithms.distilling.odds import Target
 from modelfoundry.decomposer.algorithms.distilling.precision import decided
+from modelfoundry.decomposer.algorithms.distilling.settling import settled_augmentation
 from modelfoundry.decomposer.algorithms.distilling.threshold import check_enough
 from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResult, SearchTask
 from modelfoundry.decomposer.algorithms.specialise.budgets import specialised
@@ -50,6 +52,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         channels_last=True,
     )
     check_teacher(network_of_head(target.head()).requires_grad_(False)(logits), validation.labels, problem.labels)
+    augmentation = _augmentation(task)
     projected, projections = with_projections(task.network.to(task.device), task.input_spec)
     answered = unrestricted_predictions(logits, problem, target.columns)
     # Counted, as files' accuracies are: level is level, in the last bit too.
@@ -68,6 +71,7 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
                 device=task.device,
                 precision=precision,
                 monitor=task.monitor,
+                augmentation=augmentation,
                 shelf=task.shelf,
                 clock=clock,
             ),
@@ -93,8 +97,23 @@ def specialise(task: SearchTask[SpecialiseSettings]) -> SearchResult[FoundModule
         fell_back=False,
         history=(),
         samples=(len(task.train), len(validation)),
-        settled={"precision": precision, **found.decided.record()},
+        settled={"precision": precision, "augmentation": augmentation, **found.decided.record()},
         threads_changed=len(found.threads) > 1,
         notes=outcome.notes,
         frontier=outcome.frontier,
+    )
+
+
+def _augmentation(task: SearchTask[SpecialiseSettings]) -> Augmentation:
+    """How training images are varied: not at all where nothing is learnt, unless that is asked for."""
+    settings = task.settings
+    nothing = not (settings.seconds or settings.steps)
+    return settled_augmentation(
+        "none" if nothing and settings.augmentation == "auto" else settings.augmentation,
+        task.network,
+        task.train,
+        task.input_spec,
+        seed=task.seed,
+        device=task.device,
+        monitor=task.monitor,
     )

@@ -105,14 +105,14 @@ class Specialisation:
             work.network,
             work.train,
             work.input_spec,
-            augmentation=settings.augmentation,
+            augmentation=work.augmentation,
             seed=stream_seed(work.seed, "pool"),
             device=work.device,
             precision=work.precision,
             common=self._decided.views,
             shelf=work.shelf,
         )
-        flips = settings.augmentation == "crop_flip"
+        flips = work.augmentation == "crop_flip"
         return Lessons(pool, work.target, batch_size=settings.batch_size, flips=flips, seed=work.seed)
 
     def _views_ahead(self, round_: int, step: int) -> Iterator[Tensor]:
@@ -275,6 +275,7 @@ class Specialisation:
             layout=[(name, tuple(tensor.shape)) for name, tensor in work.network.state_dict().items()],
             input=dataclasses.asdict(work.input_spec),
             precision=work.precision,
+            augmentation=work.augmentation,
             device=work.device.type,
         )
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Literal
 from modelfoundry.decomposer.algorithms.distilling.least import LEAST_TRAINING, LEAST_VALIDATION
 from modelfoundry.decomposer.algorithms.settings import (
     ABOVE_ZERO,
-    Augmentation,
+    DecidedAugmentation,
     Limits,
     Pattern,
     PrecisionSetting,
@@ -87,7 +87,9 @@ class SpecialiseSettings(Settings):
     temperature: float = setting(
         4.0, "Logits of network and model are divided by it when they are compared.", ABOVE_ZERO
     )
-    augmentation: Augmentation = setting("crop_flip", "How training images are varied.")  # noqa: RUF009
+    augmentation: DecidedAugmentation = setting(  # noqa: RUF009
+        "auto", "How training images are varied; auto: by crops and flips, as far as the model knows its images then."
+    )
     precision: PrecisionSetting = setting(  # noqa: RUF009
         "auto", "Numbers that a step computes in; auto: bfloat16 where the processor has it, else float32."
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from modelfoundry.core.channels import ChannelPlan
+from modelfoundry.core.channels import ChannelGroup, ChannelPlan
 from modelfoundry.decomposer.algorithms.specialise.widths import text_of
 
 
@@ -21,6 +21,12 @@ class Tier:
     units: int
     groups: tuple[str, ...]
     """Names, in the order of the network."""
+    channels: int = 1
+    """That are written for each of them: a head of attention is many."""
+
+    def multiple(self, channels: int) -> int:
+        """Of how many units widths are multiples when layers are to have multiples of so many channels."""
+        return max(1, channels // self.channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,18 @@ class Structure:
 
 def tiers_of(plan: ChannelPlan) -> tuple[Tier, ...]:
     """The tiers of a plan, in the order in which the network first has one of each."""
-    names: dict[int, list[str]] = {}
+    members: dict[int, list[ChannelGroup]] = {}
     for group in plan.groups:
-        names.setdefault(group.units, []).append(group.name)
-    return tuple(Tier(units, tuple(groups)) for units, groups in names.items())
+        members.setdefault(group.units, []).append(group)
+    return tuple(
+        Tier(units, tuple(group.name for group in groups), min(map(_channels, groups)))
+        for units, groups in members.items()
+    )
+
+
+def _channels(group: ChannelGroup) -> int:
+    """Channels that a layer writes for a unit of a group."""
+    return min(int((units == units[units >= 0][0]).count_nonzero()) for units in group.producers.values())
 
 
 def group_widths(plan: ChannelPlan, tiers: Sequence[Tier], widths: Sequence[int]) -> dict[str, int]:

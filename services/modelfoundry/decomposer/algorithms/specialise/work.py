@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modelfoundry.core.batches import Augmentation
 from modelfoundry.core.channels import Bypass, ChannelPlan, cut, operated
 from modelfoundry.core.channels import LayerCut as Cut
 from modelfoundry.core.datasets import ImageSet
@@ -58,6 +59,8 @@ class Work:
     device: torch.device
     precision: Precision
     monitor: Monitor
+    augmentation: Augmentation = "crop_flip"
+    """How training images are varied."""
     shelf: Shelf = field(default_factory=NoShelf)
     """Where the base's answers are shared with other work."""
     clock: Clock = field(default_factory=Clock)

@@ -52,7 +52,7 @@ class _AugmentationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Augmenta
     AUGMENTATION_CROP_FLIP: _Augmentation.ValueType  # 3
     """The same and horizontal flips."""
     AUGMENTATION_AUTO: _Augmentation.ValueType  # 4
-    """`distilled` alone: crops and flips, crops, or nothing: the first under which the model still knows its training images."""
+    """`distilled` and `specialised`: crops and flips, crops, or nothing: the first under which the model knows its images."""
 
 class Augmentation(_Augmentation, metaclass=_AugmentationEnumTypeWrapper):
     """How training images are varied."""
@@ -66,7 +66,7 @@ AUGMENTATION_CROP: Augmentation.ValueType  # 2
 AUGMENTATION_CROP_FLIP: Augmentation.ValueType  # 3
 """The same and horizontal flips."""
 AUGMENTATION_AUTO: Augmentation.ValueType  # 4
-"""`distilled` alone: crops and flips, crops, or nothing: the first under which the model still knows its training images."""
+"""`distilled` and `specialised`: crops and flips, crops, or nothing: the first under which the model knows its images."""
 Global___Augmentation: _TypeAlias = Augmentation  # noqa: Y015
 
 class _Precision:
@@ -578,7 +578,7 @@ class SpecialiseRecipe(_message.Message):
     temperature: _builtins.float
     """By which logits are divided when network and model are compared, above 0. `specialised`: 4."""
     augmentation: Global___Augmentation.ValueType
-    """How training images are varied."""
+    """How training images are varied. `specialised`: auto; what was decided stands in the record."""
     precision: Global___Precision.ValueType
     """Numbers that a step computes in."""
     def __init__(
