@@ -82,7 +82,7 @@ const (
 	Augmentation_AUGMENTATION_CROP Augmentation = 2
 	// The same and horizontal flips.
 	Augmentation_AUGMENTATION_CROP_FLIP Augmentation = 3
-	// `distilled` alone: crops and flips, crops, or nothing: the first under which the model still knows its training images.
+	// `distilled` and `specialised`: crops and flips, crops, or nothing: the first under which the model knows its images.
 	Augmentation_AUGMENTATION_AUTO Augmentation = 4
 )
 
@@ -832,7 +832,7 @@ type SpecialiseRecipe struct {
 	Lr *float64 `protobuf:"fixed64,14,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
 	// By which logits are divided when network and model are compared, above 0. `specialised`: 4.
 	Temperature *float64 `protobuf:"fixed64,15,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// How training images are varied.
+	// How training images are varied. `specialised`: auto; what was decided stands in the record.
 	Augmentation Augmentation `protobuf:"varint,16,opt,name=augmentation,proto3,enum=modelfoundry.api.decomposer.v1.Augmentation" json:"augmentation,omitempty"`
 	// Numbers that a step computes in.
 	Precision     Precision `protobuf:"varint,17,opt,name=precision,proto3,enum=modelfoundry.api.decomposer.v1.Precision" json:"precision,omitempty"`

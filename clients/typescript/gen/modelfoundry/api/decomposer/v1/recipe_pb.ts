@@ -474,7 +474,7 @@ export type SpecialiseRecipe = Message<"modelfoundry.api.decomposer.v1.Specialis
   temperature?: number | undefined;
 
   /**
-   * How training images are varied.
+   * How training images are varied. `specialised`: auto; what was decided stands in the record.
    *
    * @generated from field: modelfoundry.api.decomposer.v1.Augmentation augmentation = 16;
    */
@@ -632,7 +632,7 @@ export enum Augmentation {
   CROP_FLIP = 3,
 
   /**
-   * `distilled` alone: crops and flips, crops, or nothing: the first under which the model still knows its training images.
+   * `distilled` and `specialised`: crops and flips, crops, or nothing: the first under which the model knows its images.
    *
    * @generated from enum value: AUGMENTATION_AUTO = 4;
    */
