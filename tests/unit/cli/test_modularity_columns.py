@@ -84,5 +84,8 @@ def test_a_recorded_training_is_shown_with_its_part_of_the_data() -> None:
     assert facts["recipe"] == "weak, seed 4: lr 0.01, milestones 60/120"
     assert facts["training data"] == "102 samples, imbalanced (Dirichlet, concentration 0.5, seed 4)"
     assert facts["per label"] == "a: 12, b: 90"
-    assert facts["validation"] == "75.0 % of 130 samples, 10.0 % of train by seed 0; the epoch was chosen on them"
+    assert (
+        facts["validation"]
+        == "75.0 % [67.3, 82.0] of 130 samples, 10.0 % of train by seed 0; the epoch was chosen on them"
+    )
     assert facts["epoch"] == "7 of 9"

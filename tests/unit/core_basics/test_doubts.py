@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from modelfoundry.cli.rendering.evaluation_list import print_stored
 from modelfoundry.cli.rendering.json_output import as_plain
 from modelfoundry.cli.rendering.module_table import print_modules
-from modelfoundry.client import BlobRef, DecompositionRecord, Evaluation, InputSpec, Module
+from modelfoundry.cli.rendering.search_table import print_results
+from modelfoundry.client import BlobRef, DecompositionRecord, Evaluation, InputSpec, Module, SearchResult
 from modelfoundry.core.composing.calibration import fit_calibration
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.metrics import classification
@@ -176,3 +178,15 @@ def test_few_validation_samples_are_said_before_the_work() -> None:
     (said,) = few_validation_samples(problems, ("a", "b", "c"), images)
     assert said.startswith("a: chosen on 12 validation samples")
     assert str(LEAST_SAMPLES) in said
+
+
+def test_every_list_marks_what_is_doubted(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = module(validation_accuracy=2 / 12, validation_samples=12)
+    print_results([SearchResult(module=bad)], "projects/default")
+    shown = capsys.readouterr()
+    assert "net-cat !" in shown.out
+    assert "! net-cat: no better than chance" in shown.err
+    print_stored([replace(measured([0] * 100, [0] * 90 + [1] * 10), name="projects/p/evaluations/e")], "projects/p")
+    shown = capsys.readouterr()
+    assert "on 100 samples !" in shown.out
+    assert "! e: no better than chance" in shown.err

@@ -23,7 +23,7 @@ from modelfoundry.cli.options import (
     SeedOption,
 )
 from modelfoundry.cli.rendering.job_table import print_started
-from modelfoundry.cli.rendering.quantities import percent
+from modelfoundry.cli.rendering.quantities import chosen_figure
 from modelfoundry.cli.rendering.tables import print_line
 from modelfoundry.cli.session import Session
 from modelfoundry.errors import InvalidField
@@ -111,7 +111,8 @@ def train(
                 session.answer(job.status, lambda: print_started([job.status], session.parent))
                 return
             trained = await follow_one(f"training {builder}", job)
-        accuracy = percent(trained.validation_accuracy)
+        samples = trained.model.training.validation_samples if trained.model.training else 0
+        accuracy = chosen_figure(trained.validation_accuracy, samples, doubted=False)
         shown = f"trained {session.short(trained.model.name)}: validation accuracy {accuracy}, its best epoch's"
         session.answer(trained, lambda: print_line(shown))
 

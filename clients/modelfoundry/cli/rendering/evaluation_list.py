@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from modelfoundry.cli.rendering.discrimination_table import discrimination_facts
+from modelfoundry.cli.rendering.doubts import print_doubts
 from modelfoundry.cli.rendering.evaluation_table import (
     accuracy_text,
     artifact_text,
@@ -36,7 +37,9 @@ COLUMNS = (
 
 def print_stored(evaluations: Iterable[Evaluation], parent: str) -> None:
     """Prints a row for every evaluation, baselines too: each can be removed by itself."""
-    print_table(COLUMNS, [_row(evaluation, parent) for evaluation in evaluations], empty="no evaluations")
+    listed = list(evaluations)
+    print_table(COLUMNS, [_row(evaluation, parent) for evaluation in listed], empty="no evaluations")
+    print_doubts((short_name(evaluation.name, parent), evaluation.doubts) for evaluation in listed)
 
 
 def evaluation_facts(evaluation: Evaluation, parent: str) -> list[tuple[str, str]]:
@@ -51,6 +54,7 @@ def evaluation_facts(evaluation: Evaluation, parent: str) -> list[tuple[str, str
         *_datasets(evaluation, parent),
         ("split", evaluation.split),
         ("accuracy", accuracy_text(evaluation)),
+        *[("doubt", doubt.text) for doubt in evaluation.doubts],
         *_scores(evaluation),
         *discrimination_facts(evaluation),
         *_retention_and_cost(evaluation),
@@ -70,7 +74,7 @@ def _row(evaluation: Evaluation, parent: str) -> tuple[str, ...]:
         chosen_from(evaluation),
         datasets_text(evaluation, parent),
         evaluation.split,
-        accuracy_text(evaluation),
+        accuracy_text(evaluation) + (" !" if evaluation.doubts else ""),
         moment(evaluation.create_time),
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from modelfoundry.cli.rendering.doubts import print_doubts
 from modelfoundry.cli.rendering.export_text import export_lines
-from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, percent
+from modelfoundry.cli.rendering.quantities import OPTIMISTIC, byte_count, chosen_figure, percent
 from modelfoundry.cli.rendering.tables import Column, print_line, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
@@ -37,10 +38,13 @@ def print_plan(answers: Sequence[RequestedModule], parent: str) -> None:
 
 def print_delivered(delivered: RequestedModules, files: Sequence[WrittenFile], parent: str) -> None:
     """Prints a row and the reason for every label, then the classifier and the files."""
-    print_answers(delivered.answers, parent)
+    doubted = {module.name: module.doubts for module in delivered.modules if module.doubts}
+    print_answers(delivered.answers, parent, frozenset(doubted))
+    print_doubts((short_name(name, parent), doubts) for name, doubts in doubted.items())
     if delivered.composition is not None:
         print_line("")
         print_line(_composition_text(delivered.composition))
+        print_doubts([(f"compositions/{delivered.composition.id}", delivered.composition.doubts)])
     if files:
         print_line("")
     for file in files:
@@ -50,16 +54,16 @@ def print_delivered(delivered: RequestedModules, files: Sequence[WrittenFile], p
             print_line(f"{short_name(export.subject, parent)}: {line}")
 
 
-def print_answers(answers: Sequence[RequestedModule], parent: str) -> None:
-    """Prints a row and the reason for every label."""
-    print_table(COLUMNS, [_row(answer, parent) for answer in answers])
+def print_answers(answers: Sequence[RequestedModule], parent: str, doubted: frozenset[str] = frozenset()) -> None:
+    """Prints a row and the reason for every label; `doubted` are names of modules to be marked."""
+    print_table(COLUMNS, [_row(answer, parent, doubted=answer.module in doubted) for answer in answers])
     print_remark(OPTIMISTIC)
     print_line("")
     for answer in answers:
         print_line(f"{_named(answer)}: {_shortened(answer.reason, parent)}")
 
 
-def _row(answer: RequestedModule, parent: str) -> tuple[str, ...]:
+def _row(answer: RequestedModule, parent: str, *, doubted: bool) -> tuple[str, ...]:
     figures = answer.figures
     known = figures.validation_accuracy is not None
     return (
@@ -67,7 +71,9 @@ def _row(answer: RequestedModule, parent: str) -> tuple[str, ...]:
         short_name(answer.module, parent),
         "made now" if answer.origin == "made" else answer.origin.value,
         short_name(answer.model, parent),
-        percent(figures.validation_accuracy) if figures.validation_accuracy is not None else "",
+        ""
+        if figures.validation_accuracy is None
+        else chosen_figure(figures.validation_accuracy, figures.validation_samples, doubted=doubted),
         percent(figures.accuracy_lower_bound) if known else "",
         f"{figures.validation_samples:,}" if known else "",
         "" if figures.latency_ms is None else f"{figures.latency_ms:.2f}",

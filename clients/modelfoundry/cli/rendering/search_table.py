@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from modelfoundry.cli.rendering.doubts import print_doubts
 from modelfoundry.cli.rendering.problem_text import problem_text
 from modelfoundry.cli.rendering.quantities import byte_count, moment, percent
 from modelfoundry.cli.rendering.tables import Column, print_table
@@ -31,7 +32,9 @@ VOCABULARY_COLUMNS = (Column("VOCABULARY"), Column("NAME"), Column("TERMS", "rig
 
 def print_results(results: Iterable[SearchResult], parent: str) -> None:
     """Prints a row for every result, with the strongest reason."""
-    print_table(COLUMNS, [_row(result, parent) for result in results], empty="no modules found")
+    found = list(results)
+    print_table(COLUMNS, [_row(result, parent) for result in found], empty="no modules found")
+    print_doubts((short_name(result.module.name, parent), result.module.doubts) for result in found)
 
 
 def print_vocabularies(vocabularies: Iterable[Vocabulary], parent: str) -> None:
@@ -59,7 +62,7 @@ def areas(measured: MeasuredSummary) -> tuple[str, str]:
 def _row(result: SearchResult, parent: str) -> tuple[str, ...]:
     module, measured = result.module, result.measured
     return (
-        short_name(module.name, parent),
+        short_name(module.name, parent) + (" !" if module.doubts else ""),
         problem_text(module.problem),
         short_name(module.base_model, parent),
         "" if measured.accuracy is None else percent(measured.accuracy),

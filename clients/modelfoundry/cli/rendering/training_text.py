@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelfoundry.cli.rendering.quantities import percent
+from modelfoundry.cli.rendering.quantities import chosen_figure, percent
 
 if TYPE_CHECKING:
     from modelfoundry.client import Model, TrainingRecord
@@ -23,7 +23,7 @@ def training_facts(model: Model) -> list[tuple[str, str]]:
         ("per label", ", ".join(map(_of_label, model.labels, record.label_counts))),
         (
             "validation",
-            f"{percent(record.validation_accuracy)} of {record.validation_samples} samples, "
+            f"{chosen_figure(record.validation_accuracy, record.validation_samples, doubted=False)} samples, "
             f"{percent(validation.fraction)} of {validation.source_split} by seed {validation.seed}; "
             "the epoch was chosen on them",
         ),
