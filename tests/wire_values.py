@@ -29,7 +29,7 @@ from modelfoundry.values.figures import (
 from modelfoundry.values.file_forms import Compute, WeightFormat
 from modelfoundry.values.frontiers import Frontier, FrontierPoint
 from modelfoundry.values.problems import BinaryProblem, MultiClassProblem, OpenSetProblem
-from modelfoundry.values.resources import BlobRef, DecompositionRecord, TrainingRecord
+from modelfoundry.values.resources import BlobRef, DecompositionRecord, JointValidation, TrainingRecord
 
 text = st.text(max_size=20)
 whole = st.integers(0, 2**40)
@@ -162,6 +162,7 @@ frontiers = st.builds(
     ).map(tuple),
     reason=text,
 )
+joint_validations = st.builds(JointValidation, accuracy=real, accuracy_base=real, samples=whole)
 records = st.builds(
     DecompositionRecord,
     algorithm=text,
@@ -183,6 +184,7 @@ records = st.builds(
     subset=st.none() | subsets,
     calibration_split=text,
     frontier=st.none() | frontiers,
+    joint=st.none() | joint_validations,
 )
 composition_records = st.builds(
     CompositionRecord,

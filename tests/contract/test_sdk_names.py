@@ -98,6 +98,7 @@ NAMES = [
     "Jobs",
     "LabelChange",
     "LabelMetrics",
+    "JointValidation",
     "LabelProbability",
     "Latency",
     "LayerRetention",

@@ -15,10 +15,10 @@ from modelfoundry.client import BlobRef, Client, DecompositionRecord, Environmen
 from modelfoundry.core.checkpoints import fingerprint
 from modelfoundry.core.datasets import ImageSet
 from modelfoundry.core.devices import environment, select_device
+from modelfoundry.core.evaluation import Run, base_accuracy, pose, split_logits
 from modelfoundry.core.inference import predict_logits
 from modelfoundry.core.metrics import retention
 from modelfoundry.core.modules import (
-    MaterialisedModule,
     ModuleArtifact,
     RewrittenTensors,
     kept_of_base,
@@ -30,7 +30,7 @@ from modelfoundry.decomposer.algorithms.searching import FoundModule, SearchResu
 from modelfoundry.decomposer.plan import DecompositionPlan
 from modelfoundry.decomposer.samples import few_validation_samples, problem_name
 from modelfoundry.errors import AlreadyExists, ModelFoundryError, NonFiniteOutputs, NotFound
-from modelfoundry.values.architectures import InputSpec
+from modelfoundry.values.resources import JointValidation
 from modelfoundry.workbench.jobs import Workbench, derived_request_id
 from modelfoundry.workbench.networks import LoadedModel, load_model
 from modelfoundry.workbench.shelf import CacheShelf
@@ -50,6 +50,18 @@ class Searched:
     """In the order of the plan."""
     result: SearchResult[FoundModule]
     ran_on: Environment
+    figures: tuple[ValidationFigures, ...]
+    """Of each module on its own problem, in the order of the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationFigures:
+    """A module on the validation images of its own problem."""
+
+    accuracy: float
+    accuracy_base: float
+    """Of the base, all of its labels competing."""
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,8 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> list
     drafts = []
     # An id that was given is kept; it is taken only when somebody else has it.
     made_up = plan.request.force and not plan.request.module_id
-    for planned, artifact, found in zip(plan.modules, searched.artifacts, searched.result.modules, strict=True):
+    each = zip(plan.modules, searched.artifacts, searched.result.modules, searched.figures, strict=True)
+    for planned, artifact, found, figures in each:
         bench.monitor.check_cancelled()
         kept = kept_of_base(searched.base.network, artifact)
         module = Module(
@@ -83,7 +96,7 @@ def decompose(plan: DecompositionPlan, operation: str, bench: Workbench) -> list
             problem=planned.problem,
             artifact=_upload(bench.client, artifact),
             dataset=plan.dataset.name,
-            record=_record(plan, operation, searched, found),
+            record=_record(plan, operation, searched, found, figures),
             retention=retention(searched.base.network, kept.masks, kept.rewritten),
         )
         drafts.append(_Draft(_forced_id(planned.module_id, operation) if made_up else planned.module_id, module))
@@ -144,9 +157,8 @@ def search_modules(plan: DecompositionPlan, bench: Workbench, shelf: Shelf | Non
         )
         for problem, found in zip(plan.problems, result.modules, strict=True)
     )
-    for artifact in artifacts:
-        _check_answers(materialise(base.network, artifact), validation, base.input_spec)
-    return Searched(base, artifacts, result, _ran_on(device, result))
+    figures = tuple(_figures(plan, base, artifact, validation, result) for artifact in artifacts)
+    return Searched(base, artifacts, result, _ran_on(device, result), figures)
 
 
 def _check_finite(found: FoundModule) -> None:
@@ -161,14 +173,27 @@ def _check_finite(found: FoundModule) -> None:
         )
 
 
-def _check_answers(module: MaterialisedModule, validation: ImageSet, input_spec: InputSpec) -> None:
-    """Checks that a module answers a few validation images with numbers.
+def _figures(
+    plan: DecompositionPlan,
+    base: LoadedModel,
+    artifact: ModuleArtifact,
+    validation: ImageSet,
+    result: SearchResult[FoundModule],
+) -> ValidationFigures:
+    """What a module does on its own problem, whatever its search was judged by; it is tried in any case.
 
     Raises:
-        NonFiniteOutputs: it does not.
+        NonFiniteOutputs: it gives NaN or infinity.
     """
-    cpu = torch.device("cpu")
-    predict_logits(module, validation.images[:_TRIED], input_spec, batch_size=_TRIED, device=cpu)
+    run = Run(base.input_spec, torch.device("cpu"))
+    module = materialise(base.network, artifact)
+    if not plan.request.algorithm.joint:
+        split_logits(module, validation.images[:_TRIED], run)
+        return ValidationFigures(result.validation_accuracy, result.base_validation_accuracy, result.samples[1])
+    posed = pose(validation, artifact.problem, plan.model.labels)
+    right = split_logits(module, posed.images, run).argmax(dim=1) == posed.labels
+    known = base_accuracy(base.network, posed, artifact.problem, plan.model.labels, run)
+    return ValidationFigures(int(right.sum()) / len(posed), known, len(posed))
 
 
 def _images(plan: DecompositionPlan, bench: Workbench) -> tuple[ImageSet, ImageSet]:
@@ -204,9 +229,16 @@ def _materials(plan: DecompositionPlan) -> str:
     )
 
 
-def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: FoundModule) -> DecompositionRecord:
+def _record(
+    plan: DecompositionPlan, operation: str, searched: Searched, found: FoundModule, figures: ValidationFigures
+) -> DecompositionRecord:
     result = searched.result
     training_samples, validation_samples = result.samples
+    joint = JointValidation(
+        accuracy=result.validation_accuracy,
+        accuracy_base=result.base_validation_accuracy,
+        samples=validation_samples,
+    )
     return DecompositionRecord(
         algorithm=plan.request.algorithm.name,
         settings={**plan.recorded_settings, **result.settled},
@@ -216,9 +248,10 @@ def _record(plan: DecompositionPlan, operation: str, searched: Searched, found: 
         dataset_digest=plan.dataset.digest,
         operation=operation,
         environment=searched.ran_on,
-        validation_accuracy=result.validation_accuracy,
-        validation_accuracy_base=result.base_validation_accuracy,
-        validation_samples=validation_samples,
+        validation_accuracy=figures.accuracy,
+        validation_accuracy_base=figures.accuracy_base,
+        validation_samples=figures.samples,
+        joint=joint if plan.request.algorithm.joint else None,
         chosen_epoch=result.chosen_epoch,
         epochs_run=result.epochs_run,
         fell_back=result.fell_back,

@@ -18,6 +18,7 @@ from modelfoundry.errors import InvalidField
 from modelfoundry.names import shortened
 from modelfoundry.values.computing import TrainingSubset
 from modelfoundry.values.problems import Problem
+from modelfoundry.values.resources import JOINT_SETTING
 from modelfoundry.workbench.splits import (
     check_calibration_split,
     check_dataset_fits,
@@ -29,8 +30,6 @@ from modelfoundry.workbench.splits import (
 )
 
 MOST_CHARACTERS_OF_A_PREFIX: Final = 40
-LABEL_GROUPS: Final = "label_groups"
-"""Key of a record's settings that says the labels of every module of a joint search, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ class DecompositionPlan:
         """What a record says of the settings: asking for the same again gives the same modules."""
         record = self.request.settings.record()
         if self.request.algorithm.joint:
-            record[LABEL_GROUPS] = [list(problem.labels) for problem in self.problems]
+            record[JOINT_SETTING] = [list(problem.labels) for problem in self.problems]
         return record
 
 

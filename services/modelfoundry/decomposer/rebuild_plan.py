@@ -11,10 +11,11 @@ from modelfoundry.decomposer.algorithms import find_algorithm
 from modelfoundry.decomposer.algorithms.algorithm import Algorithm
 from modelfoundry.decomposer.algorithms.problems import LabelGroups, Wanted
 from modelfoundry.decomposer.algorithms.settings import Settings, settings_of
-from modelfoundry.decomposer.plan import LABEL_GROUPS, DecompositionPlan, DecompositionRequest, plan_decomposition
+from modelfoundry.decomposer.plan import DecompositionPlan, DecompositionRequest, plan_decomposition
 from modelfoundry.errors import DatasetMismatch, UnsupportedModel, WeightsMismatch
 from modelfoundry.names import parse_name, shortened
 from modelfoundry.values.kinds import Kind
+from modelfoundry.values.resources import JOINT_SETTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _request(module: Module) -> DecompositionRequest:
     settings = dict(record.settings)
     wanted: Wanted = module.problem
     if algorithm.joint:
-        groups = settings.pop(LABEL_GROUPS, None)
+        groups = settings.pop(JOINT_SETTING, None)
         if not groups:
             raise _unsupported("it was made before the label groups of a joint search were recorded")
         wanted = LabelGroups(tuple(tuple(group) for group in groups))

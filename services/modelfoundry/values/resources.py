@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from modelfoundry.names import label_texts
 from modelfoundry.values.architectures import Architecture, InputSpec, TensorSpec
@@ -152,6 +152,19 @@ class Dataset:
         return self.name.rpartition("/")[2]
 
 
+JOINT_SETTING: Final = "label_groups"
+"""What records of joint searches have among their settings: the labels of all modules."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointValidation:
+    """All modules of a search together on validation samples of all labels. See `module.proto` for each field."""
+
+    accuracy: float = 0.0
+    accuracy_base: float = 0.0
+    samples: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecompositionRecord:
     """Everything that repeats a decomposition, and what it saw while choosing. See `module.proto` for each field."""
@@ -175,6 +188,12 @@ class DecompositionRecord:
     empty_layers: tuple[str, ...] = ()
     calibration_split: str = ""
     frontier: Frontier | None = None
+    joint: JointValidation | None = None
+
+    @property
+    def holds_joint(self) -> bool:
+        """Whether its validation figures are those of all modules together: in records of joint searches of before."""
+        return self.joint is None and JOINT_SETTING in self.settings
 
     @property
     def compares(self) -> bool:
@@ -217,8 +236,10 @@ class Module:
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What speaks against relying on it, by the samples that it was chosen on."""
+        """What speaks against relying on it, by the samples that it was chosen on; nothing where no figure is its own."""
         record = self.record
+        if record.holds_joint:
+            return ()
         base = record.validation_accuracy_base if record.compares else None
         guess = guessing(self.problem)
         return tuple(accuracy_doubts(record.validation_accuracy, record.validation_samples, guess, base))

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from modelfoundry.api.registry.v1 import evaluation_pb2, module_pb2
-from modelfoundry.values.resources import DecompositionRecord, EvaluatedPart, Evaluation, Module, Scoring
+from modelfoundry.values.resources import (
+    DecompositionRecord,
+    EvaluatedPart,
+    Evaluation,
+    JointValidation,
+    Module,
+    Scoring,
+)
 from modelfoundry.wire.computing import ENVIRONMENT, PROBLEM, SUBSET, VALIDATION
 from modelfoundry.wire.figures import (
     BASE_COMPARISON,
@@ -18,7 +25,8 @@ from modelfoundry.wire.frontiers import FRONTIER
 from modelfoundry.wire.pairs import Pair
 from modelfoundry.wire.resources import BLOB_REF
 
-RECORD = Pair(DecompositionRecord, module_pb2.DecompositionRecord, VALIDATION, SUBSET, ENVIRONMENT, FRONTIER)
+JOINT = Pair(JointValidation, module_pb2.JointValidation)
+RECORD = Pair(DecompositionRecord, module_pb2.DecompositionRecord, VALIDATION, SUBSET, ENVIRONMENT, FRONTIER, JOINT)
 
 MODULE = Pair(Module, module_pb2.Module, PROBLEM, BLOB_REF, RECORD, RETENTION, FORMS)
 module_to_request = MODULE.to_request

@@ -57,7 +57,12 @@ def test_each_record_repeats_the_search_and_says_what_it_saw(foundry: Foundry, m
         assert record.dataset_digest == foundry.dataset.digest
         assert 0 < record.validation_accuracy <= 1
         assert record.validation_accuracy_base > 0.5
-        assert record.validation_samples == 130
+        assert record.joint is not None
+        assert 0 < record.joint.accuracy <= 1
+        assert record.joint.accuracy_base > 0.5
+        assert record.joint.samples == 130
+        assert 0 < record.validation_samples < 130  # of its own problem, half of them of the rest
+        assert not record.holds_joint
         assert record.training_samples == 1170
     kept = [module.retention.kernel_retention for module in modules if module.retention]
     assert len(kept) == len(modules)
@@ -83,6 +88,8 @@ def test_modules_of_one_base_are_distilled_together(foundry: Foundry) -> None:
     assert sum(kept) / 10 == pytest.approx(0.6, abs=0.02)
     record = found[0].record
     assert (record.settings["recipe"], record.settings["shared"], record.epochs_run) == ("distilled", 0.4, 0)
+    assert record.joint is not None
+    assert record.joint.accuracy > 0.5
     assert record.validation_accuracy > 0.5
 
 

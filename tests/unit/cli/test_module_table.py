@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from modelfoundry.cli.measuring import measured_of
-from modelfoundry.cli.rendering.module_table import print_modules
+from modelfoundry.cli.rendering.module_table import _record_facts, print_modules
 from modelfoundry.client import (
     BinaryProblem,
     BlobRef,
     DecompositionRecord,
+    JointValidation,
     MeasuredSummary,
     Module,
     SearchResult,
@@ -61,3 +63,19 @@ def test_figures_of_many_modules_are_asked_for_in_filters_that_the_registry_take
     assert all(len(each) <= 2048 and each.count(" OR ") < 50 for each in client.filters)
     assert len(client.filters) < 5
     assert measured_of(client, []) == {}
+
+
+def test_a_joint_figure_is_never_shown_as_the_modules_own(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"label_groups": [["cat"], ["dog"]]}
+    older = DecompositionRecord(algorithm="tried", validation_accuracy=0.7, settings=settings)
+    newer = replace(older, validation_accuracy=0.9, joint=JointValidation(accuracy=0.7, accuracy_base=0.8, samples=50))
+    assert (older.holds_joint, newer.holds_joint) == (True, False)
+    print_modules([replace(module("old"), record=older), replace(module("new"), record=newer)], PARENT)
+    _, _, old, new, *_ = capsys.readouterr().out.splitlines()
+    assert "70.0 % joint" in old
+    assert "90.0 %" in new
+    assert "joint" not in new
+    told = dict(_record_facts(newer, "pets", PARENT))
+    assert told["joint validation"] == "70.0 % of 50 samples, all modules together"
+    assert told["validation"].startswith("90.0 %")
+    assert "joint validation" not in dict(_record_facts(older, "pets", PARENT))

@@ -106,6 +106,25 @@ def test_a_module_no_better_than_chance_has_that_as_a_limit(rows: CatalogRows, m
     assert "no better than chance: 50.0 % on 60 samples" in card.markdown
 
 
+def test_a_card_tells_a_modules_own_figure_from_that_of_all_together(rows: CatalogRows, module: str) -> None:
+    name = "Joint validation accuracy, of all modules together on all labels"
+    older: dict[str, Any] = {**RECORD, "settings": {"label_groups": [["cat"], ["dog"]]}}
+    _set(rows, ModuleRow, module, record=older)
+    assert {fact.name: fact.value for fact in _card(rows, module).facts}[name].startswith("the figures above")
+
+    joint = {"accuracy": 0.7, "accuracy_base": 0.8, "samples": "130"}
+    _set(rows, ModuleRow, module, record={**older, "joint": joint})
+    card = _card(rows, module)
+    facts = {fact.name: fact.value for fact in card.facts}
+    assert facts[name] == "70.00 % of 130 samples; the base model 80.00 %"
+    assert facts["Validation accuracy"].startswith("90.00 %")
+    assert (
+        "base model's validation accuracy of 80.00 %: the best trade-off was kept, which has 70.00 %" in card.markdown
+    )
+    _set(rows, ModuleRow, module, record=RECORD)
+    assert name not in {fact.name for fact in _card(rows, module).facts}
+
+
 def test_a_card_follows_what_is_measured(rows: CatalogRows, module: str) -> None:
     dataset, model = named("datasets", "pets"), named("models", "net")
     rows.evaluation("one", module, dataset, module)

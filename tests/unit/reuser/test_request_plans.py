@@ -21,6 +21,7 @@ from modelfoundry.client import (
     Environment,
     FoundLabels,
     InputSpec,
+    JointValidation,
     Match,
     MatchKind,
     Model,
@@ -294,3 +295,12 @@ def test_a_request_is_read_with_every_default_filled_in() -> None:
     assert read.constraints.given == ()
     assert not read.jointly
     assert wanted("cat", constraints={"algorithm": "gradsplitter"}).jointly
+
+
+def test_a_joint_figure_of_an_older_record_is_none_of_the_module() -> None:
+    settings = {"label_groups": [["horse"], ["cow"]]}
+    older = replace(CAT, record=replace(CAT.record, settings=settings))
+    newer = replace(CAT, record=replace(older.record, joint=JointValidation(accuracy=0.5, samples=300)))
+    assert module_offer(older, MODEL, compact=False).accuracy is None
+    assert module_offer(older, MODEL, compact=False).base_accuracy is None
+    assert module_offer(newer, MODEL, compact=False).accuracy == module_offer(CAT, MODEL, compact=False).accuracy

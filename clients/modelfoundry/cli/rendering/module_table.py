@@ -123,7 +123,7 @@ def _row(module: Module, parent: str) -> tuple[str, ...]:
         problem_text(module.problem),
         short_name(module.base_model, parent),
         percent(module.retention.weight_retention) if module.retention else "",
-        chosen_figure(module.record.validation_accuracy, module.record.validation_samples, doubted=bool(module.doubts)),
+        validation_text(module),
         byte_count(module.artifact.size_bytes),
         moment(module.create_time),
     )
@@ -141,6 +141,25 @@ def _settings(record: DecompositionRecord) -> str:
     """Settings in a line: without lists, such as the labels of all modules of a joint search."""
     plain = sorted((key, value) for key, value in record.settings.items() if not isinstance(value, list))
     return ", ".join(f"{key}={value}" for key, value in plain)
+
+
+def validation_text(module: Module) -> str:
+    """The module's accuracy on its own problem; records of before may know that of all modules together alone."""
+    record = module.record
+    figure = chosen_figure(record.validation_accuracy, record.validation_samples, doubted=bool(module.doubts))
+    return f"{figure}{_joint_alone(record)}"
+
+
+def _joint_alone(record: DecompositionRecord) -> str:
+    return " joint" if record.holds_joint else ""
+
+
+def _joint_facts(record: DecompositionRecord) -> list[tuple[str, str]]:
+    """All modules of the search together, where it found several."""
+    if (joint := record.joint) is None:
+        return []
+    base = f" (base {percent(joint.accuracy_base)})" if record.compares else ""
+    return [("joint validation", f"{percent(joint.accuracy)} of {joint.samples} samples, all modules together{base}")]
 
 
 def _base_figure(record: DecompositionRecord) -> str:
@@ -162,8 +181,9 @@ def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> lis
         ),
         (
             "validation",
-            f"{percent(record.validation_accuracy)}, optimistic: chosen on these samples{_base_figure(record)}",
+            f"{percent(record.validation_accuracy)}{_joint_alone(record)}, optimistic: chosen on these samples{_base_figure(record)}",
         ),
+        *_joint_facts(record),
         ("chosen", chosen + fallback),
         ("algorithm", record.algorithm),
         ("settings", _settings(record)),

@@ -21,6 +21,7 @@ from modelfoundry.registry.cards.quantities import byte_count, percent, short
 from modelfoundry.registry.cards.sheet import Account
 from modelfoundry.values.cards import CardFact, CardLimit, LimitKind
 from modelfoundry.values.doubts import GUESS_OF_ONE_LABEL
+from modelfoundry.values.resources import JOINT_SETTING
 from modelfoundry.wire.figures import forms_from_proto
 from modelfoundry.wire.frontiers import frontier_from_proto
 
@@ -82,10 +83,26 @@ def _made(module: module_pb2.Module) -> Iterator[CardFact]:
         record.validation, record.validation_accuracy, record.validation_samples, record.calibration_split
     )
     yield CardFact(MADE, "Validation accuracy of the base model", _base_figure(record))
+    yield from _joint(record)
     if record.epochs_run:
         yield CardFact(MADE, "Epoch", f"{record.chosen_epoch}, counted from 0, of {record.epochs_run}")
     yield CardFact(MADE, "Seed", str(record.seed))
     yield from settings_facts(record.settings)
+
+
+def _joint(record: module_pb2.DecompositionRecord) -> Iterator[CardFact]:
+    """What the modules of a search do together, which is another problem than the module's own."""
+    what = "Joint validation accuracy, of all modules together on all labels"
+    if record.HasField("joint"):
+        joint = record.joint
+        base = f"the base model {percent(joint.accuracy_base)}"
+        yield CardFact(MADE, what, f"{percent(joint.accuracy)} of {joint.samples:,} samples; {base}")
+    elif _holds_joint(record):
+        yield CardFact(MADE, what, "the figures above: this record of an older version has none of the module alone")
+
+
+def _holds_joint(record: module_pb2.DecompositionRecord) -> bool:
+    return not record.HasField("joint") and JOINT_SETTING in record.settings
 
 
 def _base_figure(record: module_pb2.DecompositionRecord) -> str:
@@ -95,6 +112,13 @@ def _base_figure(record: module_pb2.DecompositionRecord) -> str:
     if not record.epochs_run:
         return "not compared with: it may have been trained on these samples"
     return f"{percent(record.validation_accuracy_base)}, optimistic where it was trained on these samples"
+
+
+def _chosen_by(record: module_pb2.DecompositionRecord) -> tuple[float, float]:
+    """What the epoch was chosen by: accuracy of what was searched, and the base's."""
+    if record.HasField("joint"):
+        return record.joint.accuracy, record.joint.accuracy_base
+    return record.validation_accuracy, record.validation_accuracy_base
 
 
 def _provenance(module: module_pb2.Module) -> Iterator[CardFact]:
@@ -114,12 +138,13 @@ def _limits(module: module_pb2.Module) -> Iterator[CardLimit]:
     guess = 1 / max(2, len(module.problem.multi_class.labels)) if several else GUESS_OF_ONE_LABEL
     compares = record.epochs_run > 0 or record.calibration_split
     base = record.validation_accuracy_base if compares else None
-    yield from chosen_limits(record.validation_accuracy, record.validation_samples, guess, base)
+    if not _holds_joint(record):
+        yield from chosen_limits(record.validation_accuracy, record.validation_samples, guess, base)
     if record.fell_back:
         yield CardLimit(
             LimitKind.FELL_BACK,
-            f"No epoch reached the base model's validation accuracy of {percent(record.validation_accuracy_base)}: the "
-            f"best trade-off was kept, which has {percent(record.validation_accuracy)}.",
+            f"No epoch reached the base model's validation accuracy of {percent(_chosen_by(record)[1])}: the best "
+            f"trade-off was kept, which has {percent(_chosen_by(record)[0])}.",
         )
     if record.empty_layers:
         yield CardLimit(

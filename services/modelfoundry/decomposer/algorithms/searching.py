@@ -77,7 +77,7 @@ class SearchResult(Generic[M_co]):
     modules: tuple[M_co, ...]
     """In the order of the problems."""
     validation_accuracy: float
-    """Of the chosen epoch (several modules: of all together) on validation data, in [0, 1]."""
+    """Of the chosen epoch on validation data, in [0, 1]; a joint search: of all modules together on all labels."""
     base_validation_accuracy: float
     """Of the untouched base on the same, in [0, 1]."""
     chosen_epoch: int

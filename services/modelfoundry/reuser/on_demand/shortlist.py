@@ -145,7 +145,8 @@ def module_offer(module: Module, base: Model, *, compact: bool, form: ExportForm
     record = module.record
     point = _point(module, form)
     accuracy = record.validation_accuracy if point is None or point.accuracy is None else point.accuracy
-    known = record.validation_samples > 0
+    # Of records of joint searches of before the figure is that of all modules together: of another problem.
+    known = record.validation_samples > 0 and not record.holds_joint
     macs, latency = (point.macs, point.latency) if point else _shares(module, compact=compact)
     return ModuleOffer(
         name=module.name,

@@ -189,6 +189,7 @@ class DecompositionRecord(_message.Message):
     EMPTY_LAYERS_FIELD_NUMBER: _builtins.int
     CALIBRATION_SPLIT_FIELD_NUMBER: _builtins.int
     FRONTIER_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
     algorithm: _builtins.str
     """Name of the algorithm, for example `seam`."""
     seed: _builtins.int
@@ -198,13 +199,14 @@ class DecompositionRecord(_message.Message):
     operation: _builtins.str
     """Operation that made it: `projects/{project}/operations/{operation}`."""
     validation_accuracy: _builtins.float
-    """Accuracy on the validation samples of the target problem, of the chosen epoch. GradSplitter: of all modules together on
-    all labels.
+    """Accuracy of this module on the validation samples of its target problem, for every algorithm. Records of joint searches of
+    before (settings with `label_groups`, `joint` unset) have that of all modules together on all labels here, and the base's
+    and the number of samples that belong to it.
     """
     validation_accuracy_base: _builtins.float
     """Accuracy of the base model on the same samples, prediction over all of its labels."""
     validation_samples: _builtins.int
-    """Number of validation samples of the target problem. GradSplitter: of all labels."""
+    """Number of validation samples of the target problem."""
     chosen_epoch: _builtins.int
     """Epoch that was chosen, counted from 0."""
     epochs_run: _builtins.int
@@ -245,6 +247,10 @@ class DecompositionRecord(_message.Message):
     def frontier(self) -> _frontier_pb2.Frontier:
         """Networks that a search within budgets had to choose from, and which it took. Unset: nothing was bound by a budget."""
 
+    @_builtins.property
+    def joint(self) -> Global___JointValidation:
+        """What the modules of all labels that one search found do together. Unset: the search found this module alone."""
+
     def __init__(
         self,
         *,
@@ -267,14 +273,45 @@ class DecompositionRecord(_message.Message):
         empty_layers: _abc.Iterable[_builtins.str] | None = ...,
         calibration_split: _builtins.str = ...,
         frontier: _frontier_pb2.Frontier | None = ...,
+        joint: Global___JointValidation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "frontier", b"frontier", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "frontier", b"frontier", "joint", b"joint", "settings", b"settings", "subset", b"subset", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "calibration_split", b"calibration_split", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "frontier", b"frontier", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "cache_key", b"cache_key", "calibration_split", b"calibration_split", "chosen_epoch", b"chosen_epoch", "dataset_digest", b"dataset_digest", "empty_layers", b"empty_layers", "environment", b"environment", "epochs_run", b"epochs_run", "fell_back", b"fell_back", "frontier", b"frontier", "joint", b"joint", "operation", b"operation", "seed", b"seed", "settings", b"settings", "subset", b"subset", "training_samples", b"training_samples", "validation", b"validation", "validation_accuracy", b"validation_accuracy", "validation_accuracy_base", b"validation_accuracy_base", "validation_samples", b"validation_samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DecompositionRecord: _TypeAlias = DecompositionRecord  # noqa: Y015
+
+@_typing.final
+class JointValidation(_message.Message):
+    """All modules of a search together on validation samples of all labels: the label whose module says so loudest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    ACCURACY_BASE_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    accuracy: _builtins.float
+    """Accuracy of all modules together; what the epoch was chosen by, where there are epochs."""
+    accuracy_base: _builtins.float
+    """Accuracy of the base model on the same samples."""
+    samples: _builtins.int
+    """Number of validation samples of all labels."""
+    def __init__(
+        self,
+        *,
+        accuracy: _builtins.float = ...,
+        accuracy_base: _builtins.float = ...,
+        samples: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "accuracy_base", b"accuracy_base", "samples", b"samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointValidation: _TypeAlias = JointValidation  # noqa: Y015
 
 @_typing.final
 class CreateModuleRequest(_message.Message):

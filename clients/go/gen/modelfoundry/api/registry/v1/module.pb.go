@@ -253,12 +253,13 @@ type DecompositionRecord struct {
 	Operation string `protobuf:"bytes,6,opt,name=operation,proto3" json:"operation,omitempty"`
 	// Libraries, device and threads.
 	Environment *v1.Environment `protobuf:"bytes,7,opt,name=environment,proto3" json:"environment,omitempty"`
-	// Accuracy on the validation samples of the target problem, of the chosen epoch. GradSplitter: of all modules together on
-	// all labels.
+	// Accuracy of this module on the validation samples of its target problem, for every algorithm. Records of joint searches of
+	// before (settings with `label_groups`, `joint` unset) have that of all modules together on all labels here, and the base's
+	// and the number of samples that belong to it.
 	ValidationAccuracy float64 `protobuf:"fixed64,8,opt,name=validation_accuracy,json=validationAccuracy,proto3" json:"validation_accuracy,omitempty"`
 	// Accuracy of the base model on the same samples, prediction over all of its labels.
 	ValidationAccuracyBase float64 `protobuf:"fixed64,9,opt,name=validation_accuracy_base,json=validationAccuracyBase,proto3" json:"validation_accuracy_base,omitempty"`
-	// Number of validation samples of the target problem. GradSplitter: of all labels.
+	// Number of validation samples of the target problem.
 	ValidationSamples int64 `protobuf:"varint,10,opt,name=validation_samples,json=validationSamples,proto3" json:"validation_samples,omitempty"`
 	// Epoch that was chosen, counted from 0.
 	ChosenEpoch int32 `protobuf:"varint,11,opt,name=chosen_epoch,json=chosenEpoch,proto3" json:"chosen_epoch,omitempty"`
@@ -279,7 +280,9 @@ type DecompositionRecord struct {
 	// caller said: the figures above are of its samples. What `validation` cut was not trained on either. Empty: the cut.
 	CalibrationSplit string `protobuf:"bytes,18,opt,name=calibration_split,json=calibrationSplit,proto3" json:"calibration_split,omitempty"`
 	// Networks that a search within budgets had to choose from, and which it took. Unset: nothing was bound by a budget.
-	Frontier      *v1.Frontier `protobuf:"bytes,19,opt,name=frontier,proto3" json:"frontier,omitempty"`
+	Frontier *v1.Frontier `protobuf:"bytes,19,opt,name=frontier,proto3" json:"frontier,omitempty"`
+	// What the modules of all labels that one search found do together. Unset: the search found this module alone.
+	Joint         *JointValidation `protobuf:"bytes,20,opt,name=joint,proto3" json:"joint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -447,6 +450,77 @@ func (x *DecompositionRecord) GetFrontier() *v1.Frontier {
 	return nil
 }
 
+func (x *DecompositionRecord) GetJoint() *JointValidation {
+	if x != nil {
+		return x.Joint
+	}
+	return nil
+}
+
+// All modules of a search together on validation samples of all labels: the label whose module says so loudest.
+type JointValidation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Accuracy of all modules together; what the epoch was chosen by, where there are epochs.
+	Accuracy float64 `protobuf:"fixed64,1,opt,name=accuracy,proto3" json:"accuracy,omitempty"`
+	// Accuracy of the base model on the same samples.
+	AccuracyBase float64 `protobuf:"fixed64,2,opt,name=accuracy_base,json=accuracyBase,proto3" json:"accuracy_base,omitempty"`
+	// Number of validation samples of all labels.
+	Samples       int64 `protobuf:"varint,3,opt,name=samples,proto3" json:"samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JointValidation) Reset() {
+	*x = JointValidation{}
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JointValidation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JointValidation) ProtoMessage() {}
+
+func (x *JointValidation) ProtoReflect() protoreflect.Message {
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JointValidation.ProtoReflect.Descriptor instead.
+func (*JointValidation) Descriptor() ([]byte, []int) {
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *JointValidation) GetAccuracy() float64 {
+	if x != nil {
+		return x.Accuracy
+	}
+	return 0
+}
+
+func (x *JointValidation) GetAccuracyBase() float64 {
+	if x != nil {
+		return x.AccuracyBase
+	}
+	return 0
+}
+
+func (x *JointValidation) GetSamples() int64 {
+	if x != nil {
+		return x.Samples
+	}
+	return 0
+}
+
 // Request of CreateModule.
 type CreateModuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -467,7 +541,7 @@ type CreateModuleRequest struct {
 
 func (x *CreateModuleRequest) Reset() {
 	*x = CreateModuleRequest{}
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -479,7 +553,7 @@ func (x *CreateModuleRequest) String() string {
 func (*CreateModuleRequest) ProtoMessage() {}
 
 func (x *CreateModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[2]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -492,7 +566,7 @@ func (x *CreateModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateModuleRequest.ProtoReflect.Descriptor instead.
 func (*CreateModuleRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{2}
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateModuleRequest) GetParent() string {
@@ -541,7 +615,7 @@ type GetModuleRequest struct {
 
 func (x *GetModuleRequest) Reset() {
 	*x = GetModuleRequest{}
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +627,7 @@ func (x *GetModuleRequest) String() string {
 func (*GetModuleRequest) ProtoMessage() {}
 
 func (x *GetModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[3]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +640,7 @@ func (x *GetModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModuleRequest.ProtoReflect.Descriptor instead.
 func (*GetModuleRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{3}
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetModuleRequest) GetName() string {
@@ -598,7 +672,7 @@ type ListModulesRequest struct {
 
 func (x *ListModulesRequest) Reset() {
 	*x = ListModulesRequest{}
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +684,7 @@ func (x *ListModulesRequest) String() string {
 func (*ListModulesRequest) ProtoMessage() {}
 
 func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[4]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +697,7 @@ func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesRequest.ProtoReflect.Descriptor instead.
 func (*ListModulesRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{4}
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListModulesRequest) GetParent() string {
@@ -674,7 +748,7 @@ type ListModulesResponse struct {
 
 func (x *ListModulesResponse) Reset() {
 	*x = ListModulesResponse{}
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +760,7 @@ func (x *ListModulesResponse) String() string {
 func (*ListModulesResponse) ProtoMessage() {}
 
 func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[5]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +773,7 @@ func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesResponse.ProtoReflect.Descriptor instead.
 func (*ListModulesResponse) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{5}
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListModulesResponse) GetModules() []*Module {
@@ -730,7 +804,7 @@ type UpdateModuleRequest struct {
 
 func (x *UpdateModuleRequest) Reset() {
 	*x = UpdateModuleRequest{}
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +816,7 @@ func (x *UpdateModuleRequest) String() string {
 func (*UpdateModuleRequest) ProtoMessage() {}
 
 func (x *UpdateModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[6]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +829,7 @@ func (x *UpdateModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateModuleRequest.ProtoReflect.Descriptor instead.
 func (*UpdateModuleRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{6}
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UpdateModuleRequest) GetModule() *Module {
@@ -788,7 +862,7 @@ type DeleteModuleRequest struct {
 
 func (x *DeleteModuleRequest) Reset() {
 	*x = DeleteModuleRequest{}
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +874,7 @@ func (x *DeleteModuleRequest) String() string {
 func (*DeleteModuleRequest) ProtoMessage() {}
 
 func (x *DeleteModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[7]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +887,7 @@ func (x *DeleteModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModuleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteModuleRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{7}
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteModuleRequest) GetName() string {
@@ -850,7 +924,7 @@ type SetModuleFormsRequest struct {
 
 func (x *SetModuleFormsRequest) Reset() {
 	*x = SetModuleFormsRequest{}
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +936,7 @@ func (x *SetModuleFormsRequest) String() string {
 func (*SetModuleFormsRequest) ProtoMessage() {}
 
 func (x *SetModuleFormsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[8]
+	mi := &file_modelfoundry_api_registry_v1_module_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +949,7 @@ func (x *SetModuleFormsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetModuleFormsRequest.ProtoReflect.Descriptor instead.
 func (*SetModuleFormsRequest) Descriptor() ([]byte, []int) {
-	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{8}
+	return file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SetModuleFormsRequest) GetName() string {
@@ -924,7 +998,7 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\fintended_use\x18\x14 \x01(\tR\vintendedUse\x1a7\n" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf2\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb7\a\n" +
 	"\x13DecompositionRecord\x12\"\n" +
 	"\talgorithm\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\talgorithm\x123\n" +
 	"\bsettings\x18\x02 \x01(\v2\x17.google.protobuf.StructR\bsettings\x12\x12\n" +
@@ -948,7 +1022,12 @@ const file_modelfoundry_api_registry_v1_module_proto_rawDesc = "" +
 	"\x06subset\x18\x10 \x01(\v2).modelfoundry.api.types.v1.TrainingSubsetR\x06subset\x12!\n" +
 	"\fempty_layers\x18\x11 \x03(\tR\vemptyLayers\x12+\n" +
 	"\x11calibration_split\x18\x12 \x01(\tR\x10calibrationSplit\x12?\n" +
-	"\bfrontier\x18\x13 \x01(\v2#.modelfoundry.api.types.v1.FrontierR\bfrontier\"\xd8\x01\n" +
+	"\bfrontier\x18\x13 \x01(\v2#.modelfoundry.api.types.v1.FrontierR\bfrontier\x12C\n" +
+	"\x05joint\x18\x14 \x01(\v2-.modelfoundry.api.registry.v1.JointValidationR\x05joint\"l\n" +
+	"\x0fJointValidation\x12\x1a\n" +
+	"\baccuracy\x18\x01 \x01(\x01R\baccuracy\x12#\n" +
+	"\raccuracy_base\x18\x02 \x01(\x01R\faccuracyBase\x12\x18\n" +
+	"\asamples\x18\x03 \x01(\x03R\asamples\"\xd8\x01\n" +
 	"\x13CreateModuleRequest\x12\x1c\n" +
 	"\x06parent\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x06parent\x12\x1b\n" +
 	"\tmodule_id\x18\x02 \x01(\tR\bmoduleId\x12B\n" +
@@ -993,54 +1072,56 @@ func file_modelfoundry_api_registry_v1_module_proto_rawDescGZIP() []byte {
 	return file_modelfoundry_api_registry_v1_module_proto_rawDescData
 }
 
-var file_modelfoundry_api_registry_v1_module_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_modelfoundry_api_registry_v1_module_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_modelfoundry_api_registry_v1_module_proto_goTypes = []any{
 	(*Module)(nil),                // 0: modelfoundry.api.registry.v1.Module
 	(*DecompositionRecord)(nil),   // 1: modelfoundry.api.registry.v1.DecompositionRecord
-	(*CreateModuleRequest)(nil),   // 2: modelfoundry.api.registry.v1.CreateModuleRequest
-	(*GetModuleRequest)(nil),      // 3: modelfoundry.api.registry.v1.GetModuleRequest
-	(*ListModulesRequest)(nil),    // 4: modelfoundry.api.registry.v1.ListModulesRequest
-	(*ListModulesResponse)(nil),   // 5: modelfoundry.api.registry.v1.ListModulesResponse
-	(*UpdateModuleRequest)(nil),   // 6: modelfoundry.api.registry.v1.UpdateModuleRequest
-	(*DeleteModuleRequest)(nil),   // 7: modelfoundry.api.registry.v1.DeleteModuleRequest
-	(*SetModuleFormsRequest)(nil), // 8: modelfoundry.api.registry.v1.SetModuleFormsRequest
-	nil,                           // 9: modelfoundry.api.registry.v1.Module.TagsEntry
-	(*v1.TargetProblem)(nil),      // 10: modelfoundry.api.types.v1.TargetProblem
-	(*v1.BlobRef)(nil),            // 11: modelfoundry.api.types.v1.BlobRef
-	(*v1.RetentionMetrics)(nil),   // 12: modelfoundry.api.types.v1.RetentionMetrics
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*v1.FormComparison)(nil),     // 14: modelfoundry.api.types.v1.FormComparison
-	(*structpb.Struct)(nil),       // 15: google.protobuf.Struct
-	(*v1.ValidationSplit)(nil),    // 16: modelfoundry.api.types.v1.ValidationSplit
-	(*v1.Environment)(nil),        // 17: modelfoundry.api.types.v1.Environment
-	(*v1.TrainingSubset)(nil),     // 18: modelfoundry.api.types.v1.TrainingSubset
-	(*v1.Frontier)(nil),           // 19: modelfoundry.api.types.v1.Frontier
-	(*fieldmaskpb.FieldMask)(nil), // 20: google.protobuf.FieldMask
+	(*JointValidation)(nil),       // 2: modelfoundry.api.registry.v1.JointValidation
+	(*CreateModuleRequest)(nil),   // 3: modelfoundry.api.registry.v1.CreateModuleRequest
+	(*GetModuleRequest)(nil),      // 4: modelfoundry.api.registry.v1.GetModuleRequest
+	(*ListModulesRequest)(nil),    // 5: modelfoundry.api.registry.v1.ListModulesRequest
+	(*ListModulesResponse)(nil),   // 6: modelfoundry.api.registry.v1.ListModulesResponse
+	(*UpdateModuleRequest)(nil),   // 7: modelfoundry.api.registry.v1.UpdateModuleRequest
+	(*DeleteModuleRequest)(nil),   // 8: modelfoundry.api.registry.v1.DeleteModuleRequest
+	(*SetModuleFormsRequest)(nil), // 9: modelfoundry.api.registry.v1.SetModuleFormsRequest
+	nil,                           // 10: modelfoundry.api.registry.v1.Module.TagsEntry
+	(*v1.TargetProblem)(nil),      // 11: modelfoundry.api.types.v1.TargetProblem
+	(*v1.BlobRef)(nil),            // 12: modelfoundry.api.types.v1.BlobRef
+	(*v1.RetentionMetrics)(nil),   // 13: modelfoundry.api.types.v1.RetentionMetrics
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*v1.FormComparison)(nil),     // 15: modelfoundry.api.types.v1.FormComparison
+	(*structpb.Struct)(nil),       // 16: google.protobuf.Struct
+	(*v1.ValidationSplit)(nil),    // 17: modelfoundry.api.types.v1.ValidationSplit
+	(*v1.Environment)(nil),        // 18: modelfoundry.api.types.v1.Environment
+	(*v1.TrainingSubset)(nil),     // 19: modelfoundry.api.types.v1.TrainingSubset
+	(*v1.Frontier)(nil),           // 20: modelfoundry.api.types.v1.Frontier
+	(*fieldmaskpb.FieldMask)(nil), // 21: google.protobuf.FieldMask
 }
 var file_modelfoundry_api_registry_v1_module_proto_depIdxs = []int32{
-	9,  // 0: modelfoundry.api.registry.v1.Module.tags:type_name -> modelfoundry.api.registry.v1.Module.TagsEntry
-	10, // 1: modelfoundry.api.registry.v1.Module.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
-	11, // 2: modelfoundry.api.registry.v1.Module.artifact:type_name -> modelfoundry.api.types.v1.BlobRef
+	10, // 0: modelfoundry.api.registry.v1.Module.tags:type_name -> modelfoundry.api.registry.v1.Module.TagsEntry
+	11, // 1: modelfoundry.api.registry.v1.Module.problem:type_name -> modelfoundry.api.types.v1.TargetProblem
+	12, // 2: modelfoundry.api.registry.v1.Module.artifact:type_name -> modelfoundry.api.types.v1.BlobRef
 	1,  // 3: modelfoundry.api.registry.v1.Module.record:type_name -> modelfoundry.api.registry.v1.DecompositionRecord
-	12, // 4: modelfoundry.api.registry.v1.Module.retention:type_name -> modelfoundry.api.types.v1.RetentionMetrics
-	13, // 5: modelfoundry.api.registry.v1.Module.create_time:type_name -> google.protobuf.Timestamp
-	13, // 6: modelfoundry.api.registry.v1.Module.update_time:type_name -> google.protobuf.Timestamp
-	14, // 7: modelfoundry.api.registry.v1.Module.forms:type_name -> modelfoundry.api.types.v1.FormComparison
-	15, // 8: modelfoundry.api.registry.v1.DecompositionRecord.settings:type_name -> google.protobuf.Struct
-	16, // 9: modelfoundry.api.registry.v1.DecompositionRecord.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
-	17, // 10: modelfoundry.api.registry.v1.DecompositionRecord.environment:type_name -> modelfoundry.api.types.v1.Environment
-	18, // 11: modelfoundry.api.registry.v1.DecompositionRecord.subset:type_name -> modelfoundry.api.types.v1.TrainingSubset
-	19, // 12: modelfoundry.api.registry.v1.DecompositionRecord.frontier:type_name -> modelfoundry.api.types.v1.Frontier
-	0,  // 13: modelfoundry.api.registry.v1.CreateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
-	0,  // 14: modelfoundry.api.registry.v1.ListModulesResponse.modules:type_name -> modelfoundry.api.registry.v1.Module
-	0,  // 15: modelfoundry.api.registry.v1.UpdateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
-	20, // 16: modelfoundry.api.registry.v1.UpdateModuleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	14, // 17: modelfoundry.api.registry.v1.SetModuleFormsRequest.forms:type_name -> modelfoundry.api.types.v1.FormComparison
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	13, // 4: modelfoundry.api.registry.v1.Module.retention:type_name -> modelfoundry.api.types.v1.RetentionMetrics
+	14, // 5: modelfoundry.api.registry.v1.Module.create_time:type_name -> google.protobuf.Timestamp
+	14, // 6: modelfoundry.api.registry.v1.Module.update_time:type_name -> google.protobuf.Timestamp
+	15, // 7: modelfoundry.api.registry.v1.Module.forms:type_name -> modelfoundry.api.types.v1.FormComparison
+	16, // 8: modelfoundry.api.registry.v1.DecompositionRecord.settings:type_name -> google.protobuf.Struct
+	17, // 9: modelfoundry.api.registry.v1.DecompositionRecord.validation:type_name -> modelfoundry.api.types.v1.ValidationSplit
+	18, // 10: modelfoundry.api.registry.v1.DecompositionRecord.environment:type_name -> modelfoundry.api.types.v1.Environment
+	19, // 11: modelfoundry.api.registry.v1.DecompositionRecord.subset:type_name -> modelfoundry.api.types.v1.TrainingSubset
+	20, // 12: modelfoundry.api.registry.v1.DecompositionRecord.frontier:type_name -> modelfoundry.api.types.v1.Frontier
+	2,  // 13: modelfoundry.api.registry.v1.DecompositionRecord.joint:type_name -> modelfoundry.api.registry.v1.JointValidation
+	0,  // 14: modelfoundry.api.registry.v1.CreateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
+	0,  // 15: modelfoundry.api.registry.v1.ListModulesResponse.modules:type_name -> modelfoundry.api.registry.v1.Module
+	0,  // 16: modelfoundry.api.registry.v1.UpdateModuleRequest.module:type_name -> modelfoundry.api.registry.v1.Module
+	21, // 17: modelfoundry.api.registry.v1.UpdateModuleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	15, // 18: modelfoundry.api.registry.v1.SetModuleFormsRequest.forms:type_name -> modelfoundry.api.types.v1.FormComparison
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_modelfoundry_api_registry_v1_module_proto_init() }
@@ -1054,7 +1135,7 @@ func file_modelfoundry_api_registry_v1_module_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_modelfoundry_api_registry_v1_module_proto_rawDesc), len(file_modelfoundry_api_registry_v1_module_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

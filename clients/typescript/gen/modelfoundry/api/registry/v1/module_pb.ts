@@ -27,7 +27,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file modelfoundry/api/registry/v1/module.proto.
  */
 export const file_modelfoundry_api_registry_v1_module: GenFile = /*@__PURE__*/
-  fileDesc("Ciltb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL21vZHVsZS5wcm90bxIcbW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MSKcBgoGTW9kdWxlEhIKBG5hbWUYASABKAlCBOJBAQgSEQoDdWlkGAIgASgJQgTiQQEDEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIPCgdsaWNlbnNlGAUgASgJEjwKBHRhZ3MYBiADKAsyLi5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLk1vZHVsZS5UYWdzRW50cnkSGQoKYmFzZV9tb2RlbBgHIAEoCUIF4kECAgUSGQoLYmFzZV9kaWdlc3QYCCABKAlCBOJBAQMSQAoHcHJvYmxlbRgJIAEoCzIoLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuVGFyZ2V0UHJvYmxlbUIF4kECAgUSFQoHb3V0cHV0cxgKIAMoCUIE4kEBAxI7CghhcnRpZmFjdBgLIAEoCzIiLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQmxvYlJlZkIF4kECAgUSFgoHZGF0YXNldBgMIAEoCUIF4kECAgUSSAoGcmVjb3JkGA0gASgLMjEubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5EZWNvbXBvc2l0aW9uUmVjb3JkQgXiQQICBRJECglyZXRlbnRpb24YDiABKAsyKy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlJldGVudGlvbk1ldHJpY3NCBOJBAQUSNQoLY3JlYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjUKC3VwZGF0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIMCgRldGFnGBEgASgJEj4KBWZvcm1zGBIgASgLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5Gb3JtQ29tcGFyaXNvbkIE4kEBAxIUCgxpbnRlbmRlZF91c2UYFCABKAkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi9wQKE0RlY29tcG9zaXRpb25SZWNvcmQSFwoJYWxnb3JpdGhtGAEgASgJQgTiQQECEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIMCgRzZWVkGAMgASgDEj4KCnZhbGlkYXRpb24YBCABKAsyKi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlZhbGlkYXRpb25TcGxpdBIWCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCRIRCglvcGVyYXRpb24YBiABKAkSOwoLZW52aXJvbm1lbnQYByABKAsyJi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkVudmlyb25tZW50EhsKE3ZhbGlkYXRpb25fYWNjdXJhY3kYCCABKAESIAoYdmFsaWRhdGlvbl9hY2N1cmFjeV9iYXNlGAkgASgBEhoKEnZhbGlkYXRpb25fc2FtcGxlcxgKIAEoAxIUCgxjaG9zZW5fZXBvY2gYCyABKAUSEgoKZXBvY2hzX3J1bhgMIAEoBRIRCglmZWxsX2JhY2sYDSABKAgSEQoJY2FjaGVfa2V5GA4gASgJEhgKEHRyYWluaW5nX3NhbXBsZXMYDyABKAMSOQoGc3Vic2V0GBAgASgLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5UcmFpbmluZ1N1YnNldBIUCgxlbXB0eV9sYXllcnMYESADKAkSGQoRY2FsaWJyYXRpb25fc3BsaXQYEiABKAkSNQoIZnJvbnRpZXIYEyABKAsyIy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkZyb250aWVyIqUBChNDcmVhdGVNb2R1bGVSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhIRCgltb2R1bGVfaWQYAiABKAkSOgoGbW9kdWxlGAMgASgLMiQubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2R1bGVCBOJBAQISEgoKcmVxdWVzdF9pZBgEIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIiYKEEdldE1vZHVsZVJlcXVlc3QSEgoEbmFtZRgBIAEoCUIE4kEBAiJzChJMaXN0TW9kdWxlc1JlcXVlc3QSFAoGcGFyZW50GAEgASgJQgTiQQECEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEg4KBmZpbHRlchgEIAEoCRIQCghvcmRlcl9ieRgFIAEoCSJlChNMaXN0TW9kdWxlc1Jlc3BvbnNlEjUKB21vZHVsZXMYASADKAsyJC5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLk1vZHVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiggEKE1VwZGF0ZU1vZHVsZVJlcXVlc3QSOgoGbW9kdWxlGAEgASgLMiQubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2R1bGVCBOJBAQISLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkgKE0RlbGV0ZU1vZHVsZVJlcXVlc3QSEgoEbmFtZRgBIAEoCUIE4kEBAhIMCgRldGFnGAIgASgJEg8KB2Nhc2NhZGUYAyABKAgiawoVU2V0TW9kdWxlRm9ybXNSZXF1ZXN0EhIKBG5hbWUYASABKAlCBOJBAQISPgoFZm9ybXMYAiABKAsyKS5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkZvcm1Db21wYXJpc29uQgTiQQECQocCCiBjb20ubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MUILTW9kdWxlUHJvdG9QAVpDbW9kZWxmb3VuZHJ5LmRldi9jbGllbnQvZ2VuL21vZGVsZm91bmRyeS9hcGkvcmVnaXN0cnkvdjE7cmVnaXN0cnl2MaICA01BUqoCHE1vZGVsZm91bmRyeS5BcGkuUmVnaXN0cnkuVjHKAhxNb2RlbGZvdW5kcnlcQXBpXFJlZ2lzdHJ5XFYx4gIoTW9kZWxmb3VuZHJ5XEFwaVxSZWdpc3RyeVxWMVxHUEJNZXRhZGF0YeoCH01vZGVsZm91bmRyeTo6QXBpOjpSZWdpc3RyeTo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_modelfoundry_api_types_v1_blob, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_forms, file_modelfoundry_api_types_v1_frontier, file_modelfoundry_api_types_v1_metrics, file_modelfoundry_api_types_v1_problem, file_modelfoundry_api_types_v1_training]);
+  fileDesc("Ciltb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxL21vZHVsZS5wcm90bxIcbW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MSKcBgoGTW9kdWxlEhIKBG5hbWUYASABKAlCBOJBAQgSEQoDdWlkGAIgASgJQgTiQQEDEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIPCgdsaWNlbnNlGAUgASgJEjwKBHRhZ3MYBiADKAsyLi5tb2RlbGZvdW5kcnkuYXBpLnJlZ2lzdHJ5LnYxLk1vZHVsZS5UYWdzRW50cnkSGQoKYmFzZV9tb2RlbBgHIAEoCUIF4kECAgUSGQoLYmFzZV9kaWdlc3QYCCABKAlCBOJBAQMSQAoHcHJvYmxlbRgJIAEoCzIoLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuVGFyZ2V0UHJvYmxlbUIF4kECAgUSFQoHb3V0cHV0cxgKIAMoCUIE4kEBAxI7CghhcnRpZmFjdBgLIAEoCzIiLm1vZGVsZm91bmRyeS5hcGkudHlwZXMudjEuQmxvYlJlZkIF4kECAgUSFgoHZGF0YXNldBgMIAEoCUIF4kECAgUSSAoGcmVjb3JkGA0gASgLMjEubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5EZWNvbXBvc2l0aW9uUmVjb3JkQgXiQQICBRJECglyZXRlbnRpb24YDiABKAsyKy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlJldGVudGlvbk1ldHJpY3NCBOJBAQUSNQoLY3JlYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjUKC3VwZGF0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIMCgRldGFnGBEgASgJEj4KBWZvcm1zGBIgASgLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5Gb3JtQ29tcGFyaXNvbkIE4kEBAxIUCgxpbnRlbmRlZF91c2UYFCABKAkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEitQUKE0RlY29tcG9zaXRpb25SZWNvcmQSFwoJYWxnb3JpdGhtGAEgASgJQgTiQQECEikKCHNldHRpbmdzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIMCgRzZWVkGAMgASgDEj4KCnZhbGlkYXRpb24YBCABKAsyKi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLlZhbGlkYXRpb25TcGxpdBIWCg5kYXRhc2V0X2RpZ2VzdBgFIAEoCRIRCglvcGVyYXRpb24YBiABKAkSOwoLZW52aXJvbm1lbnQYByABKAsyJi5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkVudmlyb25tZW50EhsKE3ZhbGlkYXRpb25fYWNjdXJhY3kYCCABKAESIAoYdmFsaWRhdGlvbl9hY2N1cmFjeV9iYXNlGAkgASgBEhoKEnZhbGlkYXRpb25fc2FtcGxlcxgKIAEoAxIUCgxjaG9zZW5fZXBvY2gYCyABKAUSEgoKZXBvY2hzX3J1bhgMIAEoBRIRCglmZWxsX2JhY2sYDSABKAgSEQoJY2FjaGVfa2V5GA4gASgJEhgKEHRyYWluaW5nX3NhbXBsZXMYDyABKAMSOQoGc3Vic2V0GBAgASgLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5UcmFpbmluZ1N1YnNldBIUCgxlbXB0eV9sYXllcnMYESADKAkSGQoRY2FsaWJyYXRpb25fc3BsaXQYEiABKAkSNQoIZnJvbnRpZXIYEyABKAsyIy5tb2RlbGZvdW5kcnkuYXBpLnR5cGVzLnYxLkZyb250aWVyEjwKBWpvaW50GBQgASgLMi0ubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Kb2ludFZhbGlkYXRpb24iSwoPSm9pbnRWYWxpZGF0aW9uEhAKCGFjY3VyYWN5GAEgASgBEhUKDWFjY3VyYWN5X2Jhc2UYAiABKAESDwoHc2FtcGxlcxgDIAEoAyKlAQoTQ3JlYXRlTW9kdWxlUmVxdWVzdBIUCgZwYXJlbnQYASABKAlCBOJBAQISEQoJbW9kdWxlX2lkGAIgASgJEjoKBm1vZHVsZRgDIAEoCzIkLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTW9kdWxlQgTiQQECEhIKCnJlcXVlc3RfaWQYBCABKAkSFQoNdmFsaWRhdGVfb25seRgFIAEoCCImChBHZXRNb2R1bGVSZXF1ZXN0EhIKBG5hbWUYASABKAlCBOJBAQIicwoSTGlzdE1vZHVsZXNSZXF1ZXN0EhQKBnBhcmVudBgBIAEoCUIE4kEBAhIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSABKAkiZQoTTGlzdE1vZHVsZXNSZXNwb25zZRI1Cgdtb2R1bGVzGAEgAygLMiQubW9kZWxmb3VuZHJ5LmFwaS5yZWdpc3RyeS52MS5Nb2R1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoIBChNVcGRhdGVNb2R1bGVSZXF1ZXN0EjoKBm1vZHVsZRgBIAEoCzIkLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjEuTW9kdWxlQgTiQQECEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJIChNEZWxldGVNb2R1bGVSZXF1ZXN0EhIKBG5hbWUYASABKAlCBOJBAQISDAoEZXRhZxgCIAEoCRIPCgdjYXNjYWRlGAMgASgIImsKFVNldE1vZHVsZUZvcm1zUmVxdWVzdBISCgRuYW1lGAEgASgJQgTiQQECEj4KBWZvcm1zGAIgASgLMikubW9kZWxmb3VuZHJ5LmFwaS50eXBlcy52MS5Gb3JtQ29tcGFyaXNvbkIE4kEBAkKHAgogY29tLm1vZGVsZm91bmRyeS5hcGkucmVnaXN0cnkudjFCC01vZHVsZVByb3RvUAFaQ21vZGVsZm91bmRyeS5kZXYvY2xpZW50L2dlbi9tb2RlbGZvdW5kcnkvYXBpL3JlZ2lzdHJ5L3YxO3JlZ2lzdHJ5djGiAgNNQVKqAhxNb2RlbGZvdW5kcnkuQXBpLlJlZ2lzdHJ5LlYxygIcTW9kZWxmb3VuZHJ5XEFwaVxSZWdpc3RyeVxWMeICKE1vZGVsZm91bmRyeVxBcGlcUmVnaXN0cnlcVjFcR1BCTWV0YWRhdGHqAh9Nb2RlbGZvdW5kcnk6OkFwaTo6UmVnaXN0cnk6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_modelfoundry_api_types_v1_blob, file_modelfoundry_api_types_v1_compute, file_modelfoundry_api_types_v1_forms, file_modelfoundry_api_types_v1_frontier, file_modelfoundry_api_types_v1_metrics, file_modelfoundry_api_types_v1_problem, file_modelfoundry_api_types_v1_training]);
 
 /**
  * The part of a model that solves one target problem: what it changes of its base model (masks, and also tensors that it rewrites
@@ -234,8 +234,9 @@ export type DecompositionRecord = Message<"modelfoundry.api.registry.v1.Decompos
   environment?: Environment | undefined;
 
   /**
-   * Accuracy on the validation samples of the target problem, of the chosen epoch. GradSplitter: of all modules together on
-   * all labels.
+   * Accuracy of this module on the validation samples of its target problem, for every algorithm. Records of joint searches of
+   * before (settings with `label_groups`, `joint` unset) have that of all modules together on all labels here, and the base's
+   * and the number of samples that belong to it.
    *
    * @generated from field: double validation_accuracy = 8;
    */
@@ -249,7 +250,7 @@ export type DecompositionRecord = Message<"modelfoundry.api.registry.v1.Decompos
   validationAccuracyBase: number;
 
   /**
-   * Number of validation samples of the target problem. GradSplitter: of all labels.
+   * Number of validation samples of the target problem.
    *
    * @generated from field: int64 validation_samples = 10;
    */
@@ -319,6 +320,13 @@ export type DecompositionRecord = Message<"modelfoundry.api.registry.v1.Decompos
    * @generated from field: modelfoundry.api.types.v1.Frontier frontier = 19;
    */
   frontier?: Frontier | undefined;
+
+  /**
+   * What the modules of all labels that one search found do together. Unset: the search found this module alone.
+   *
+   * @generated from field: modelfoundry.api.registry.v1.JointValidation joint = 20;
+   */
+  joint?: JointValidation | undefined;
 };
 
 /**
@@ -327,6 +335,41 @@ export type DecompositionRecord = Message<"modelfoundry.api.registry.v1.Decompos
  */
 export const DecompositionRecordSchema: GenMessage<DecompositionRecord> = /*@__PURE__*/
   messageDesc(file_modelfoundry_api_registry_v1_module, 1);
+
+/**
+ * All modules of a search together on validation samples of all labels: the label whose module says so loudest.
+ *
+ * @generated from message modelfoundry.api.registry.v1.JointValidation
+ */
+export type JointValidation = Message<"modelfoundry.api.registry.v1.JointValidation"> & {
+  /**
+   * Accuracy of all modules together; what the epoch was chosen by, where there are epochs.
+   *
+   * @generated from field: double accuracy = 1;
+   */
+  accuracy: number;
+
+  /**
+   * Accuracy of the base model on the same samples.
+   *
+   * @generated from field: double accuracy_base = 2;
+   */
+  accuracyBase: number;
+
+  /**
+   * Number of validation samples of all labels.
+   *
+   * @generated from field: int64 samples = 3;
+   */
+  samples: bigint;
+};
+
+/**
+ * Describes the message modelfoundry.api.registry.v1.JointValidation.
+ * Use `create(JointValidationSchema)` to create a new message.
+ */
+export const JointValidationSchema: GenMessage<JointValidation> = /*@__PURE__*/
+  messageDesc(file_modelfoundry_api_registry_v1_module, 2);
 
 /**
  * Request of CreateModule.
@@ -376,7 +419,7 @@ export type CreateModuleRequest = Message<"modelfoundry.api.registry.v1.CreateMo
  * Use `create(CreateModuleRequestSchema)` to create a new message.
  */
 export const CreateModuleRequestSchema: GenMessage<CreateModuleRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_module, 2);
+  messageDesc(file_modelfoundry_api_registry_v1_module, 3);
 
 /**
  * Request of GetModule.
@@ -397,7 +440,7 @@ export type GetModuleRequest = Message<"modelfoundry.api.registry.v1.GetModuleRe
  * Use `create(GetModuleRequestSchema)` to create a new message.
  */
 export const GetModuleRequestSchema: GenMessage<GetModuleRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_module, 3);
+  messageDesc(file_modelfoundry_api_registry_v1_module, 4);
 
 /**
  * Request of ListModules.
@@ -449,7 +492,7 @@ export type ListModulesRequest = Message<"modelfoundry.api.registry.v1.ListModul
  * Use `create(ListModulesRequestSchema)` to create a new message.
  */
 export const ListModulesRequestSchema: GenMessage<ListModulesRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_module, 4);
+  messageDesc(file_modelfoundry_api_registry_v1_module, 5);
 
 /**
  * Response of ListModules.
@@ -477,7 +520,7 @@ export type ListModulesResponse = Message<"modelfoundry.api.registry.v1.ListModu
  * Use `create(ListModulesResponseSchema)` to create a new message.
  */
 export const ListModulesResponseSchema: GenMessage<ListModulesResponse> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_module, 5);
+  messageDesc(file_modelfoundry_api_registry_v1_module, 6);
 
 /**
  * Request of UpdateModule.
@@ -506,7 +549,7 @@ export type UpdateModuleRequest = Message<"modelfoundry.api.registry.v1.UpdateMo
  * Use `create(UpdateModuleRequestSchema)` to create a new message.
  */
 export const UpdateModuleRequestSchema: GenMessage<UpdateModuleRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_module, 6);
+  messageDesc(file_modelfoundry_api_registry_v1_module, 7);
 
 /**
  * Request of DeleteModule.
@@ -542,7 +585,7 @@ export type DeleteModuleRequest = Message<"modelfoundry.api.registry.v1.DeleteMo
  * Use `create(DeleteModuleRequestSchema)` to create a new message.
  */
 export const DeleteModuleRequestSchema: GenMessage<DeleteModuleRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_module, 7);
+  messageDesc(file_modelfoundry_api_registry_v1_module, 8);
 
 /**
  * Request of SetModuleForms.
@@ -570,5 +613,5 @@ export type SetModuleFormsRequest = Message<"modelfoundry.api.registry.v1.SetMod
  * Use `create(SetModuleFormsRequestSchema)` to create a new message.
  */
 export const SetModuleFormsRequestSchema: GenMessage<SetModuleFormsRequest> = /*@__PURE__*/
-  messageDesc(file_modelfoundry_api_registry_v1_module, 8);
+  messageDesc(file_modelfoundry_api_registry_v1_module, 9);
 
