@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from modelfoundry.cli.rendering.discrimination_table import beside_base, discrimination_facts
-from modelfoundry.cli.rendering.evaluation_table import print_evaluations
+from modelfoundry.cli.rendering.evaluation_table import accuracy_text, print_evaluations
 from modelfoundry.client import (
     BaseComparison,
     BinaryProblem,
@@ -163,3 +163,15 @@ def test_every_figure_is_a_fact_of_its_evaluation() -> None:
     assert ("at the prior", "97.15 % [96.2, 98.2], balanced 97.45 % [96.5, 98.5], log-odds above -2.197") in list(
         discrimination_facts(BASE)
     )
+
+
+def test_accuracy_on_a_part_of_the_split_says_so_beside_what_is_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert OWN.discrimination is not None
+    whole = OWN.discrimination.sample_count
+    assert whole > OWN.sample_count
+    print_evaluations([OWN], PARENT)
+    header, _, row, *_ = (re.split(r" {2,}", line.strip()) for line in capsys.readouterr().out.splitlines())
+    assert f"{OWN.sample_count} of {whole}" in row
+    assert {"MACS, SPARSE", "N"} <= set(header)
+    assert accuracy_text(OWN).endswith(f"on {OWN.sample_count} of {whole} samples")
+    assert accuracy_text(replace(OWN, discrimination=None)).endswith(f"on {OWN.sample_count} samples")

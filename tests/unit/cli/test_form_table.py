@@ -24,7 +24,7 @@ FORMS = FormComparison(
 def test_forms_stand_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     print_forms(FORMS)
     title, _, *rows, difference, held = capsys.readouterr().out.splitlines()
-    assert title.split() == ["FORM", "FILE", "PARAMETERS", "MACS", "BATCH", "16:", "MEDIAN", "MS", "(P95)"]
+    assert title.split() == ["FORM", "FILE", "PARAMETERS", "MACS,", "DENSE", "BATCH", "16:", "MEDIAN", "MS", "(P95)"]
     assert [row.split() for row in rows] == [
         ["original", "220.7", "KiB", "56,394", "3.6", "M", "2.50", "(3.25)"],
         ["masked", "1000", "B", "56,416", "3.7", "M", "2.50", "(3.00)"],
@@ -37,5 +37,5 @@ def test_forms_stand_below_each_other(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_module_that_was_not_measured_has_no_such_facts() -> None:
     assert form_facts(None) == []
     facts = dict(form_facts(replace(FORMS, held_layers=())))
-    assert facts["compacted"] == "29.3 KiB file, 7,000 parameters, 430.0 k MACs, 1.00 ms at batch 16"
+    assert facts["compacted"] == "29.3 KiB file, 7,000 parameters, 430.0 k dense MACs, 1.00 ms at batch 16"
     assert facts["one channel stays in"] == ""

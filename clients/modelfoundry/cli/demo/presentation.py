@@ -56,7 +56,12 @@ def print_composition_report(report: CompositionReport, parent: str) -> None:
     print_table((Column("LABEL"), Column("MODULE")), chosen)
     print_line("")
     print_table(
-        (Column("COMPARED"), Column("ACCURACY", "right"), Column("PARAMETERS", "right"), Column("MACS", "right")),
+        (
+            Column("COMPARED"),
+            Column("ACCURACY", "right"),
+            Column("PARAMETERS", "right"),
+            Column("MACS, DENSE", "right"),
+        ),
         [
             (each.name.removeprefix(f"{parent}/"), percent(each.accuracy, 2), count(each.parameters), count(each.macs))
             for each in report.compared

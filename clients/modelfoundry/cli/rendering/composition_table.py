@@ -31,7 +31,7 @@ COLUMNS = (
     Column("VALIDATION", "right"),
     Column("BEST OTHER", "right"),
     Column("PARAMETERS", "right"),
-    Column("MACS", "right"),
+    Column("MACS, DENSE", "right"),
     Column("CREATED"),
 )
 MEMBER_COLUMNS = (
@@ -46,7 +46,7 @@ COMPARISON_COLUMNS = (
     Column("COMPARED WITH"),
     Column("VALIDATION", "right"),
     Column("PARAMETERS", "right"),
-    Column("MACS", "right"),
+    Column("MACS, DENSE", "right"),
 )
 REFUSAL_COLUMNS = (Column("NOT REPLACED"), Column("BY"), Column("BECAUSE"))
 STRATEGY_COLUMNS = (Column("STRATEGY"), Column("VALIDATION", "right"), Column("SOURCES", "right"), Column(""))

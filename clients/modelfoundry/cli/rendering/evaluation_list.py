@@ -109,7 +109,8 @@ def _retention_and_cost(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("weights kept", percent(retention.weight_retention) if retention else ""),
         ("kernels kept", percent(retention.kernel_retention) if retention else ""),
-        ("MACs", count(cost.macs_sparse) if cost else ""),
+        ("MACs, sparse", count(cost.macs_sparse) if cost else ""),
+        ("MACs, dense", count(cost.macs_dense) if cost else ""),
         ("size", artifact_text(cost)),
         ("median ms (p95)", latencies_text(cost)),
     ]

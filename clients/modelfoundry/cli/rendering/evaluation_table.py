@@ -22,7 +22,7 @@ COLUMNS = (
     Column("ACCURACY", "right"),
     Column("WEIGHTS KEPT", "right"),
     Column("KERNELS KEPT", "right"),
-    Column("MACS", "right"),
+    Column("MACS, SPARSE", "right"),
     Column("SIZE", "right"),
     Column("N", "right"),
     Column("SPLIT"),
@@ -52,7 +52,14 @@ def accuracy_text(evaluation: Evaluation | None) -> str:
     """Accuracy with its interval and number of samples; empty when nothing was measured."""
     if evaluation is None or evaluation.classification is None:
         return ""
-    return f"{_accuracy(evaluation)} on {evaluation.sample_count} samples"
+    return f"{_accuracy(evaluation)} on {samples_text(evaluation)} samples"
+
+
+def samples_text(evaluation: Evaluation) -> str:
+    """Number of samples that the accuracy is of, and of all in the split where these are fewer: `60 of 300`."""
+    found = evaluation.discrimination
+    drawn = found is not None and found.sample_count > evaluation.sample_count
+    return f"{evaluation.sample_count} of {found.sample_count}" if found and drawn else str(evaluation.sample_count)
 
 
 def chosen_from(evaluation: Evaluation) -> str:
@@ -91,7 +98,7 @@ def _row(comparison: Comparison, parent: str) -> tuple[str, ...]:
         percent(own.retention.kernel_retention) if own.retention else "",
         count(own.cost.macs_sparse) if own.cost else "",
         artifact_text(own.cost),
-        str(own.sample_count),
+        samples_text(own),
         own.split,
     )
 

@@ -14,7 +14,7 @@ COLUMNS = (
     Column("FORM"),
     Column("FILE", "right"),
     Column("PARAMETERS", "right"),
-    Column("MACS", "right"),
+    Column("MACS, DENSE", "right"),
 )
 
 
@@ -59,4 +59,4 @@ def _times(form: FormCost) -> list[str]:
 def _form_text(form: FormCost) -> str:
     size, parameters, macs = _cells(form)
     times = [f"{time.median_ms:.2f} ms at batch {time.batch_size}" for time in form.latencies]
-    return ", ".join([f"{size} file", f"{parameters} parameters", f"{macs} MACs", *times])
+    return ", ".join([f"{size} file", f"{parameters} parameters", f"{macs} dense MACs", *times])

@@ -58,7 +58,7 @@ def _shape(composition: composition_pb2.Composition) -> Iterator[CardFact]:
     record = composition.record
     if record.parameters:
         yield CardFact(SHAPE, "Parameters, without dead channels", f"{record.parameters:,}")
-        yield CardFact(SHAPE, "Multiply-accumulates of an image", f"{record.macs:,}")
+        yield CardFact(SHAPE, "Multiply-accumulates of an image, dense", f"{record.macs:,}")
 
 
 def _made(composition: composition_pb2.Composition) -> Iterator[CardFact]:
@@ -69,7 +69,7 @@ def _made(composition: composition_pb2.Composition) -> Iterator[CardFact]:
     yield CardFact(MADE, "Data sets", ", ".join(map(short, composition.datasets)))
     yield from chosen_facts(record.validation, record.validation_accuracy, record.validation_samples)
     for baseline in record.baselines:
-        costs = f"; {baseline.parameters:,} parameters, {baseline.macs:,} multiply-accumulates"
+        costs = f"; {baseline.parameters:,} parameters, {baseline.macs:,} multiply-accumulates, dense"
         accuracy = f"{percent(baseline.validation_accuracy)} of the validation samples"
         yield CardFact(MADE, f"Compared with {last(baseline.name)}", accuracy + costs)
     for change in record.label_changes:

@@ -59,7 +59,7 @@ def _forms(forms: FormComparison) -> Iterator[str]:
         costs = (f"{form.stored_bytes:,}", f"{form.parameters:,}", f"{form.macs_dense:,}")
         rows.append((name, *costs, *(medians.get(size, "") for size in sizes)))
     latencies = [f"Median, batch of {size}" for size in sizes]
-    yield table(("Form", "Bytes", "Parameters", "Multiply-accumulates", *latencies), rows)
+    yield table(("Form", "Bytes", "Parameters", "Multiply-accumulates, dense", *latencies), rows)
     where = f" Measured on {escaped(forms.environment.device)}." if forms.environment.device else ""
     yield (
         f"Equivalence: on random images the logits of the masked and the compacted form differ by at most "

@@ -57,8 +57,8 @@ def results(card: Sheet) -> Iterator[str]:
 def _rows(card: Sheet, result: Measurement) -> Iterator[tuple[str, ...]]:
     who = "this" if result.subject == card.name else short(result.subject)
     about = f" on {', '.join(result.problem_labels)}" if result.problem_labels else ""
-    where = (short(result.dataset), result.split, f"{result.sample_count:,}")
     found = result.discrimination
+    where = (short(result.dataset), result.split, _images(result))
     area = _figure(found.auc, found.auc_interval) if found else "-"
     yield (
         f"{who}{SCORINGS.get(result.scoring, '')}{about}",
@@ -83,6 +83,13 @@ def _rows(card: Sheet, result: Measurement) -> Iterator[tuple[str, ...]]:
             _figure(prior.balanced_accuracy, prior.balanced_accuracy_interval),
             area,
         )
+
+
+def _images(result: Measurement) -> str:
+    """Images that accuracy is of, and of all in the split where these are fewer."""
+    posed, found = result.sample_count, result.discrimination
+    whole = found.sample_count if found else posed
+    return f"{posed:,} of {whole:,}" if whole > posed else f"{posed:,}"
 
 
 def _differences(result: Measurement) -> Iterator[str]:
