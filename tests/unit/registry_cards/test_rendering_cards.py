@@ -99,8 +99,8 @@ def test_the_text_compares_with_the_base_model_and_says_split_samples_and_interv
 
     text = ModelCard(render(_card([_result(), base]))).text
 
-    assert "| this on cat | datasets/pets | test | 300 | 90.00 % | 86.1 % to 92.9 % |" in text
-    assert "| models/net, restricted to these labels on cat | datasets/pets | test | 300 | 95.00 % |" in text
+    assert "| this on cat | datasets/pets | test | 300 of 3,000 | 90.00 % | 86.1 % to 92.9 % |" in text
+    assert "| models/net, restricted to these labels on cat | datasets/pets | test | 300 of 3,000 | 95.00 % |" in text
     assert "- Nobody stated a licence." in text
     assert "| Setting alpha | 0.5 |" in text
 
@@ -130,10 +130,10 @@ def test_figures_of_all_images_stand_beside_those_of_the_images_posed() -> None:
 
     end = "90.00 % | 91.00 % (88.0 % to 94.0 %) | 98.50 % (97.0 % to 99.0 %) |"
     assert (
-        f"| this on cat | datasets/pets | test | 300 | 90.00 % | 86.1 % to 92.9 % | 91.00 % | 89.00 % | {end}"
+        f"| this on cat | datasets/pets | test | 300 of 3,000 | 90.00 % | 86.1 % to 92.9 % | 91.00 % | 89.00 % | {end}"
         in card.text
     )
-    assert "| models/net, at the prior on cat | datasets/pets | test | 300 | 94.00 % |" in card.text
+    assert "| models/net, at the prior on cat | datasets/pets | test | 300 of 3,000 | 94.00 % |" in card.text
     assert "- accuracy, the base among all its labels: -2.00 points (95 % interval -3.00 to -1.00)" in card.text
     assert "At the prior: the log-odds of the base model decide" in card.text
     results = {result.metric_type: result for result in card.data.eval_results}
