@@ -99,8 +99,8 @@ def test_the_text_compares_with_the_base_model_and_says_split_samples_and_interv
 
     text = ModelCard(render(_card([_result(), base]))).text
 
-    assert "| this on cat | datasets/pets | test | 300 of 3,000 | 90.00 % | 86.1 % to 92.9 % |" in text
-    assert "| models/net, restricted to these labels on cat | datasets/pets | test | 300 of 3,000 | 95.00 % |" in text
+    assert "| this on cat | datasets/pets | test | 300 | 90.00 % | 86.1 % to 92.9 % |" in text
+    assert "| models/net, restricted to these labels on cat | datasets/pets | test | 300 | 95.00 % |" in text
     assert "- Nobody stated a licence." in text
     assert "| Setting alpha | 0.5 |" in text
 
