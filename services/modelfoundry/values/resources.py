@@ -236,7 +236,7 @@ class Module:
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What speaks against relying on it, by the samples that it was chosen on; nothing where no figure is its own."""
+        """What speaks against relying on it, by the samples that it was chosen on; none where no figure is its own."""
         record = self.record
         if record.holds_joint:
             return ()

@@ -171,7 +171,7 @@ def test_a_base_that_is_better_at_the_prior_is_a_limit_with_what_lies_between(ro
         "On test of datasets/pets models/net, at the prior, has 96.00 %, it has 94.15 %: -1.85 points "
         "(95 % interval -2.90 to -0.80)."
     ) in texts
-    assert "| models/net, at the prior | datasets/pets | test | 400 | 96.00 % |" in card.markdown
+    assert "| models/net, at the prior | datasets/pets | test | 400 of 600 | 96.00 % |" in card.markdown
     assert "- accuracy, the base at the prior: -1.85 points (95 % interval -2.90 to -0.80)" in card.markdown
     assert {result.discrimination.auc for result in card.results} == {0.99}
 

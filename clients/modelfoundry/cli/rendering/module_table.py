@@ -181,7 +181,8 @@ def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> lis
         ),
         (
             "validation",
-            f"{percent(record.validation_accuracy)}{_joint_alone(record)}, optimistic: chosen on these samples{_base_figure(record)}",
+            f"{percent(record.validation_accuracy)}{_joint_alone(record)}, optimistic: chosen on these samples"
+            f"{_base_figure(record)}",
         ),
         *_joint_facts(record),
         ("chosen", chosen + fallback),
