@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from modelfoundry.cli.measuring import measured_of
-from modelfoundry.cli.rendering.module_table import _record_facts, print_modules
+from modelfoundry.cli.rendering.module_table import _record_facts, module_facts, print_modules
 from modelfoundry.client import (
     BinaryProblem,
     BlobRef,
     DecompositionRecord,
+    Frontier,
+    FrontierPoint,
     JointValidation,
     MeasuredSummary,
     Module,
@@ -45,6 +47,22 @@ def test_test_figures_stand_before_the_size(capsys: pytest.CaptureFixture[str]) 
 
     print_modules([module("cat")], PARENT)
     assert "AUC" not in capsys.readouterr().out
+
+
+def test_what_a_search_chose_from_is_shown_with_the_module() -> None:
+    points = (
+        FrontierPoint(structure="8-8", macs=0.1, lost=0.5, bytes=2048, latency=0.2),
+        FrontierPoint(structure="16-8", macs=0.25, lost=0.3, bytes=4096, latency=0.3, accuracy=0.955, taken=True),
+    )
+    record = replace(module("cat").record, frontier=Frontier(points=points, reason="it loses least"))
+    facts = module_facts(replace(module("cat"), record=record), [], PARENT)
+    place = [name for name, _ in facts].index("chosen from")
+    assert [text for _, text in facts[place : place + 3]] == [
+        "8-8: 10.0 % of the base's MACs, 2.0 KiB, 20.0 % of its time",
+        "16-8: 25.0 % of the base's MACs, 4.0 KiB, 30.0 % of its time, validation 95.50 % <- taken",
+        "files weights in fp32; it loses least",
+    ]
+    assert "chosen from" not in dict(module_facts(module("cat"), [], PARENT))
 
 
 def test_figures_of_many_modules_are_asked_for_in_filters_that_the_registry_takes() -> None:

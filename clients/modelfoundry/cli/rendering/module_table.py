@@ -16,7 +16,15 @@ from modelfoundry.cli.rendering.tables import Column, print_remark, print_table
 from modelfoundry.cli.resource_names import short_name
 
 if TYPE_CHECKING:
-    from modelfoundry.client import CardLimit, DecompositionRecord, Evaluation, MeasuredSummary, Module
+    from modelfoundry.client import (
+        CardLimit,
+        DecompositionRecord,
+        Evaluation,
+        Frontier,
+        FrontierPoint,
+        MeasuredSummary,
+        Module,
+    )
 
 Cell = TypeVar("Cell")
 COLUMNS = (
@@ -87,6 +95,7 @@ def module_facts(
         *[("limit", limit.text) for limit in limits],
         *[("doubt", doubt.text) for doubt in module.doubts],
         *_record_facts(record, short_name(module.dataset, parent), parent),
+        *_frontier_facts(record.frontier),
         ("licence", module.license),
         ("tags", ", ".join(f"{key}={value}" for key, value in sorted(module.tags.items()))),
         ("created", moment(module.create_time)),
@@ -168,6 +177,21 @@ def _base_figure(record: DecompositionRecord) -> str:
         return ""
     doubt = "" if record.calibration_split else ", optimistic where it was trained on them"
     return f" (base {percent(record.validation_accuracy_base)}{doubt})"
+
+
+def _point_text(point: FrontierPoint) -> str:
+    costs = f"{percent(point.macs)} of the base's MACs, {byte_count(point.bytes)}, {percent(point.latency)} of its time"
+    accuracy = "" if point.accuracy is None else f", validation {percent(point.accuracy, 2)}"
+    return f"{point.structure}: {costs}{accuracy}{' <- taken' if point.taken else ''}"
+
+
+def _frontier_facts(frontier: Frontier | None) -> list[tuple[str, str]]:
+    """A line for every network that the search had to choose from, and why it took one of them."""
+    if frontier is None:
+        return []
+    lines = map(_point_text, frontier.points)
+    named = [("chosen from" if not place else "", line) for place, line in enumerate(lines)]
+    return [*named, ("", f"files {frontier.form}; {frontier.reason}")]
 
 
 def _record_facts(record: DecompositionRecord, dataset: str, parent: str) -> list[tuple[str, str]]:
