@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from modelfoundry.client import Architecture, Card, InputSpec, ModelOrigin
+from modelfoundry.client.hub.computation import shown_computation
 from modelfoundry.client.hub.reading import read_folder
 from modelfoundry.client.hub.writing import whole_folder, write_texts
 from modelfoundry.errors import AlreadyExists, MalformedFile
@@ -279,3 +280,42 @@ def test_nothing_is_overwritten(tmp_path: Path, kind: str) -> None:
         pass
 
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_takes_the_place_of_layers_comes_with_a_specialised_module(tmp_path: Path) -> None:
+    operations = [{"layer": "layer1.1", "bypass": {}}]
+    found = read_folder(_folder(tmp_path, {**EXPORTED, "format_version": 2, "operations": operations}))
+
+    assert found.architecture.builder == "exported:module"
+    assert found.architecture.parameters["operations"] == operations
+
+
+def test_the_readme_says_every_step_that_the_description_says(tmp_path: Path) -> None:
+    resize = {"height": 8, "width": 8, "filter": "bilinear"}
+    head = [{"operation": "relu"}, {"operation": "linear", "weight": "head.weight", "bias": "head.bias"}]
+    computation = {
+        "preprocessing": {
+            "orientation": "turned upright",
+            "colours": "grey",
+            "resize": resize,
+            "scale": "divided by 255",
+            "layout": "[image, channel, row, column]",
+        },
+        "steps": [
+            {"step": "normalise", "mean": [0.3], "std": [0.5]},
+            {"step": "network", "builder": "zoo:digits_cnn", "tensors": "network.", "gives": "z, logits of the base"},
+            {"step": "head", "operations": head},
+            {"step": "softmax"},
+        ],
+        "answer": "the label of the largest logit",
+        "program": {"lines": []},
+    }
+    text = shown_computation({**EXPORTED, "computation": computation})
+
+    assert "3. (pixels - mean) / std, channel by channel, with mean [0.3] and std [0.5]\n" in text
+    assert "4. the network `zoo:digits_cnn` with the tensors `network.*` of `model.safetensors` gives z" in text
+    assert "5. the head: ReLU, then Linear (`head.weight`, `head.bias`)\n" in text
+    assert "6. softmax of these logits gives the probabilities\n" in text
+    assert "Outputs, in order: `3`, `rest`." in text
+    assert "`config.json` (`computation.program`)" in text
+    assert shown_computation(EXPORTED) == ""

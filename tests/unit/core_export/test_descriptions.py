@@ -306,6 +306,17 @@ def test_a_network_that_cannot_be_followed_says_so_and_is_exported_all_the_same(
     assert "cannot be traced" in found["missing"]
 
 
+def test_a_program_that_is_too_long_is_left_out_with_the_reason(
+    digits: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelfoundry.core.export.computation.MOST_LINES", 3)
+    subject = SUBJECTS["model"](digits)
+    export_safetensors(subject, tmp_path)
+    program = json.loads((tmp_path / "module.json").read_text())["computation"]["program"]
+    assert "operations, more than a description carries" in program["missing"]
+    torch.testing.assert_close(load_exported(tmp_path)(images_of(subject)), expected_of(subject), atol=1e-4, rtol=1e-4)
+
+
 def test_the_rebuilding_program_knows_nothing_of_modelfoundry(digits: nn.Module, tmp_path: Path) -> None:
     source = Path(plain_rebuild.__file__)
     imported = [

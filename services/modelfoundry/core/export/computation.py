@@ -25,8 +25,10 @@ from modelfoundry.errors import UnsupportedModel
 from modelfoundry.values.architectures import InputSpec
 
 COMPUTATION_VERSION: Final = 1
-MOST_CONSTANTS: Final = 2**20
+MOST_CONSTANTS: Final = 2**15
 """Numbers that a program may carry beside the tensors of the file, such as the places of log-odds."""
+MOST_LINES: Final = 2**12
+"""Operations of a program: it stays well below the 4 MiB that descriptions may have where they are read again."""
 _LOG_ODDS: Final = "scale * (z[column] - logsumexp(z of all other columns than these)) + bias"
 _PYTHON: Final = {
     function: name for name in ("getitem", "add", "sub", "mul", "floordiv") if (function := getattr(operator, name))
@@ -183,6 +185,8 @@ def _described(program: ExportedProgram, names: Mapping[str, str]) -> dict[str, 
         raise UnsupportedModel("the network has more numbers than its weights that a description would have to carry")
     used = {node.name for node in graph.nodes if node.users}
     calls = [node for node in graph.nodes if node.op == "call_function"]
+    if len(calls) > MOST_LINES:
+        raise UnsupportedModel(f"the network has {len(calls):,} operations, more than a description carries")
     (output,) = [node.args[0] for node in graph.nodes if node.op == "output"]
     return {
         "operators": "torch.ops.aten, and Python's operator; {node: ...} is what a former line gave",
