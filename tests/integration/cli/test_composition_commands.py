@@ -132,7 +132,7 @@ def test_compositions_are_listed_beside_the_best_that_could_be_used_instead(cli:
         "cat or dog",
         "2",
         "beam",
-        "92.5 %",
+        "92.5 % [80.1, 97.4] of 40",
         "85.0 %",
         "2.5 k",
         "50.0 M",
@@ -148,11 +148,11 @@ def test_a_composition_is_shown_with_its_labels_rivals_and_strategies(cli: Any, 
     assert ["digest", patch.digest] in lines
     assert ["cat", "models/net", "cat", "0.0 %", "1.500 z -0.250", "75.0 %", "81.2 %"] in lines
     assert ["dog", "models/twin", "dog", "87.5 %", "25.0 %", "62.5 %"] in lines
-    assert ["this composition", "92.50 %", "2.5 k", "50.0 M"] in lines
-    assert ["models/net", "80.00 %", "1.5 k", "40.8 M"] in lines
-    assert ["ensemble", "85.00 %", "3.0 k", "81.6 M"] in lines
-    assert ["per_label_best", "90.00 %", "1"] in lines
-    assert ["beam", "92.50 %", "2", "in force"] in lines
+    assert ["this composition", "92.5 % [80.1, 97.4] of 40", "2.5 k", "50.0 M"] in lines
+    assert ["models/net", "80.0 % [65.2, 89.5] of 40", "1.5 k", "40.8 M"] in lines
+    assert ["ensemble", "85.0 % [70.9, 92.9] of 40", "3.0 k", "81.6 M"] in lines
+    assert ["per_label_best", "90.0 % [76.9, 96.0] of 40", "1"] in lines
+    assert ["beam", "92.5 % [80.1, 97.4] of 40", "2", "in force"] in lines
     assert json.loads(cli("composition", "show", "patched", "--json").out)["digest"] == patch.digest
     assert "did you mean patched?" in cli("composition", "show", "patchd", status=ExitCode.NOT_FOUND).err
 

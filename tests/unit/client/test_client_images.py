@@ -35,6 +35,12 @@ def test_large_images_go_in_as_many_calls_as_messages_need(serve: Any, call: Any
 
 def test_an_image_above_the_limit_is_named(serve: Any, call: Any) -> None:
     with pytest.raises(errors.TooLarge) as caught:
+        call(serve(Services()), "predict", "horse", [b"x", np.zeros((1, 1, MAX_BATCH_BYTES), dtype=np.uint8)])
+    assert caught.value.field == "images[1]"
+
+
+def test_a_large_file_that_is_no_picture_is_named(serve: Any, call: Any) -> None:
+    with pytest.raises(errors.InvalidImage) as caught:
         call(serve(Services()), "predict", "horse", [b"x", bytes(MAX_BATCH_BYTES)])
     assert caught.value.field == "images[1]"
 

@@ -103,7 +103,7 @@ DOORS: dict[type[Message], Callable[[Any], Any]] = {
         request, NOTHING
     ),
     rebuild_service_pb2.RebuildRequest: lambda request: RebuildServicer(NOTHING, NOTHING).Rebuild(request, NOTHING),
-    evaluator_service_pb2.EvaluateRequest: lambda request: EvaluatorServicer(NOTHING, NOTHING).Evaluate(
+    evaluator_service_pb2.EvaluateRequest: lambda request: EvaluatorServicer(NOTHING, NOTHING, NOTHING).Evaluate(
         request, NOTHING
     ),
     reuser_service_pb2.ExportRequest: lambda request: submissions().export(request, NOTHING),
